@@ -1,0 +1,50 @@
+"""Every error that this package raises on purpose.
+
+Two kinds are told apart, because a caller acts differently on each:
+
+- `RequestError`: what was asked for cannot be done (unreadable file, invalid parameter). It is raised
+  before any work starts and leaves nothing behind; the command line exits with 2.
+- `ProcessingError`: the request was sound and the work failed; the command line exits with 1.
+
+A message says what was given (file, table, key or frame), what was expected, and what to do.
+"""
+
+
+class FaceRhythmError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class RequestError(FaceRhythmError, ValueError):
+    """The request cannot be done as it stands; nothing was started."""
+
+
+class ParameterError(RequestError):
+    """A parameter is unknown, of the wrong type, or impossible for this recording."""
+
+
+class VideoError(RequestError):
+    """A video is missing, unreadable, or does not fit with the others of its recording."""
+
+
+class RoiError(RequestError):
+    """A region of interest lies outside the frame, is malformed, or holds no seed point."""
+
+
+class ProjectError(RequestError):
+    """A project directory is incomplete, of another version, or not a project at all."""
+
+
+class PathError(RequestError):
+    """A path does not exist or escapes the configured root directories."""
+
+
+class ConfigurationError(RequestError):
+    """The database, a store, or the linking module is not set up as needed."""
+
+
+class ProcessingError(FaceRhythmError, RuntimeError):
+    """The work started and failed."""
+
+
+class DecodeError(ProcessingError):
+    """A frame could not be decoded; the message names the file and the frame index."""
