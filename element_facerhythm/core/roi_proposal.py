@@ -1,0 +1,292 @@
+"""Proposes regions of interest from what moves, so that a first run needs no drawing tool.
+
+Motion energy is the mean absolute change of gray level between consecutive frames, after the light's
+flicker has been divided out. Energy above the still background, smoothed, is cut by Otsu's threshold;
+the largest connected regions become polygons of seed points, and the same regions grown become the
+mask within which the tracker may look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from element_facerhythm.core.rois import Rois
+from element_facerhythm.errors import RoiError
+
+GrayFrame = npt.NDArray[np.uint8]
+Energy = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+# Fraction of Otsu's cut (on the root of the energy) down to which a moving region extends.
+_FLANK = 0.7
+
+
+@dataclass(frozen=True)
+class ProposalReport:
+    """What a proposal rests on.
+
+    Attributes
+    ----------
+    energy
+        (H, W) motion energy, gray levels per frame, flicker removed, noise and still background
+        included.
+    background_level, background_spread
+        Median and robust standard deviation of the energy where nothing moves.
+    threshold
+        Energy above which a pixel counts as moving, gray levels per frame.
+    energy_fraction
+        Share of the energy above background that the seed polygons hold, 0..1.
+    area_fraction
+        Share of the frame that the seed polygons cover, 0..1.
+    flicker_fraction
+        Standard deviation of the frames' gain (1 = the first frame): how much the light flickers.
+    n_frames, n_regions
+        Frames looked at; polygons proposed.
+    """
+
+    energy: Energy
+    background_level: float
+    background_spread: float
+    threshold: float
+    energy_fraction: float
+    area_fraction: float
+    flicker_fraction: float
+    n_frames: int
+    n_regions: int
+
+
+def propose_rois(
+    frames: Iterable[GrayFrame],
+    *,
+    n_regions_max: int = 3,
+    n_frames_per_block: int = 30,
+    block_quantile: float = 0.8,
+    margin_px: int = 4,
+    mask_growth_fraction: float = 0.06,
+    min_region_fraction: float = 0.15,
+    min_contrast: float = 6.0,
+) -> tuple[Rois, ProposalReport]:
+    """Propose seed and mask polygons from consecutive frames.
+
+    Parameters
+    ----------
+    frames
+        (H, W) uint8, consecutive, or runs of consecutive ones; an iterator is read once.
+    n_regions_max
+        At most this many polygons, largest energy first.
+    n_frames_per_block, block_quantile
+        Energy is taken per block of frames, and this quantile over the blocks is kept: something
+        that passes once (a paw) fills few blocks and does not decide.
+    margin_px
+        Seed polygons keep this far from the frame's border.
+    mask_growth_fraction
+        The mask reaches this fraction of the frame's longer side beyond the seed polygons.
+    min_region_fraction
+        Regions with less than this fraction of the strongest region's energy are dropped.
+    min_contrast
+        Something moves when the smoothed energy rises this many background spreads above the
+        background.
+
+    Raises
+    ------
+    RoiError
+        When nothing moves, fewer than two frames are given, or their sizes differ.
+    """
+    energy, gains, n_frames = _motion_energy(
+        frames, n_frames_per_block=n_frames_per_block, block_quantile=block_quantile
+    )
+    smooth = _smooth(energy)
+    level, spread = _background(smooth)
+    threshold = _threshold(smooth, level=level, spread=spread, min_contrast=min_contrast)
+    excess = np.clip(energy - level - 2 * spread, 0, None)
+    moving = _clean(smooth > threshold, margin_px=margin_px)
+    regions = _strongest_regions(
+        moving, excess, n_regions_max=n_regions_max, min_region_fraction=min_region_fraction
+    )
+    if not regions:
+        raise _nothing_moves(n_frames)
+    seeds = tuple(_outline(region) for region in regions)
+    masks = _mask_polygons(regions, growth_fraction=mask_growth_fraction)
+    inside = np.any(regions, axis=0)
+    report = ProposalReport(
+        energy=energy,
+        background_level=level,
+        background_spread=spread,
+        threshold=threshold,
+        energy_fraction=float(excess[inside].sum() / max(float(excess.sum()), 1e-12)),
+        area_fraction=float(inside.mean()),
+        flicker_fraction=float(np.std(gains)),
+        n_frames=n_frames,
+        n_regions=len(regions),
+    )
+    return Rois(seed_polygons=seeds, mask_polygons=masks), report
+
+
+def _motion_energy(
+    frames: Iterable[GrayFrame], *, n_frames_per_block: int, block_quantile: float
+) -> tuple[Energy, list[float], int]:
+    """(H, W) energy, the gain of each frame, and how many frames there were."""
+    import cv2
+
+    reference: Energy | None = None
+    previous: Energy | None = None
+    gains: list[float] = []
+    blocks: list[Energy] = []
+    total: Energy | None = None
+    n_in_block = 0
+    for frame in frames:
+        blurred = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 1.0)
+        if reference is None or previous is None or total is None:
+            reference, previous, total = blurred, blurred, np.zeros_like(blurred)
+            gains.append(1.0)
+            continue
+        if blurred.shape != reference.shape:
+            raise RoiError(
+                f"frame {len(gains)} is {blurred.shape[1]} x {blurred.shape[0]} pixels and frame 0 "
+                f"is {reference.shape[1]} x {reference.shape[0]}: give frames of one size"
+            )
+        gains.append(_gain(blurred, reference))
+        current = blurred / np.float32(gains[-1])
+        total += np.abs(current - previous)
+        previous = current
+        n_in_block += 1
+        if n_in_block == n_frames_per_block:
+            blocks.append(total / np.float32(n_in_block))
+            total, n_in_block = np.zeros_like(total), 0
+    if total is None or len(gains) < 2:
+        raise RoiError(f"{len(gains)} frames were given; motion needs at least 2")
+    if n_in_block and (not blocks or n_in_block >= n_frames_per_block // 2):
+        blocks.append(total / np.float32(n_in_block))
+    energy: Energy = np.quantile(np.stack(blocks), block_quantile, axis=0).astype(np.float32)
+    return energy, gains, len(gains)
+
+
+def _gain(frame: Energy, reference: Energy) -> float:
+    """Brightness of `frame` against `reference`: a median of ratios, which a moving part cannot bend."""
+    lit = reference[::2, ::2] > max(8.0, float(reference.mean()) * 0.5)
+    if not lit.any():
+        return 1.0
+    ratio = float(np.median(frame[::2, ::2][lit] / reference[::2, ::2][lit]))
+    return ratio if ratio > 0 else 1.0
+
+
+def _smooth(energy: Energy) -> Energy:
+    """Join what moves together: texture makes energy patchy even where a whole patch moves."""
+    import cv2
+
+    sigma = max(1.5, 0.014 * max(energy.shape))
+    smooth: Energy = cv2.GaussianBlur(energy, (0, 0), sigma)
+    return smooth
+
+
+def _background(smooth: Energy) -> tuple[float, float]:
+    """Level and spread of the energy of what is still: the quieter half of the picture."""
+    values = np.sort(smooth.ravel())
+    quiet = values[: max(1, values.size // 2)]
+    level = float(np.median(quiet))
+    spread = 1.4826 * float(np.median(np.abs(quiet - level)))
+    return level, max(spread, 0.02)
+
+
+def _threshold(smooth: Energy, *, level: float, spread: float, min_contrast: float) -> float:
+    """Energy that parts still from moving: below Otsu's cut, never inside the background's spread.
+
+    Otsu's cut is made on the square root of the energy above background, so that one strongly
+    moving part does not hide weaker ones, and is lowered to take in the weaker flanks of a movement,
+    whose points carry the same rhythm.
+    """
+    from skimage.filters import threshold_otsu
+
+    peak = float(smooth.max()) - level
+    if peak < min_contrast * spread:
+        raise RoiError(
+            f"nothing moves: the strongest change is {peak:.3g} gray levels per frame above a "
+            f"background of {level:.3g} +- {spread:.3g}; give frames in which the animal moves, or "
+            "draw the ROIs"
+        )
+    root = np.sqrt(np.clip(smooth - level, 0, None))
+    cut = _FLANK * float(threshold_otsu(root))
+    return level + max(cut**2, min_contrast / 2 * spread)
+
+
+def _clean(moving: Mask, *, margin_px: int) -> Mask:
+    """Close gaps, remove specks, fill holes, keep off the border."""
+    import cv2
+    from scipy.ndimage import binary_fill_holes
+
+    size = max(moving.shape)
+    close, remove = _disk(0.02 * size), _disk(0.012 * size)
+    padded = np.pad(moving.astype(np.uint8), size // 20)
+    padded = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, close)
+    padded = cv2.morphologyEx(padded, cv2.MORPH_OPEN, remove)
+    cut = slice(size // 20, -(size // 20))
+    clean = np.asarray(binary_fill_holes(padded[cut, cut] > 0))
+    inside = np.zeros_like(clean)
+    keep = slice(margin_px, -margin_px or None)
+    inside[keep, keep] = clean[keep, keep]
+    return inside
+
+
+def _disk(radius_px: float) -> GrayFrame:
+    import cv2
+
+    side = 2 * max(1, round(radius_px)) + 1
+    disk: GrayFrame = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return disk
+
+
+def _strongest_regions(
+    moving: Mask, excess: Energy, *, n_regions_max: int, min_region_fraction: float
+) -> list[Mask]:
+    import cv2
+
+    n_labels, labels = cv2.connectedComponents(moving.astype(np.uint8))
+    strengths = np.bincount(labels.ravel(), weights=excess.ravel(), minlength=n_labels)
+    order = [label for label in np.argsort(-strengths) if label != 0][:n_regions_max]
+    strong = [n for n in order if strengths[n] >= min_region_fraction * strengths[order[0]]]
+    return [labels == label for label in strong]
+
+
+def _mask_polygons(
+    regions: list[Mask], *, growth_fraction: float
+) -> tuple[npt.NDArray[np.float64], ...]:
+    """Hulls of the grown regions; neighbours that touch become one."""
+    import cv2
+
+    together = np.any(regions, axis=0).astype(np.uint8)
+    grown = cv2.dilate(together, _disk(growth_fraction * max(together.shape)))
+    n_labels, labels = cv2.connectedComponents(grown)
+    return tuple(_hull(labels == label) for label in range(1, n_labels))
+
+
+def _hull(region: Mask) -> npt.NDArray[np.float64]:
+    """(N, 2) convex hull (x, y): a mask needs no bays, and has none that could cut a track off."""
+    import cv2
+
+    rows, cols = np.nonzero(region)
+    hull = cv2.convexHull(np.stack([cols, rows], axis=-1).astype(np.int32))
+    polygon = cv2.approxPolyDP(hull, 0.004 * cv2.arcLength(hull, True), True)[:, 0, :]
+    return np.asarray(polygon, dtype=np.float64)
+
+
+def _outline(region: Mask) -> npt.NDArray[np.float64]:
+    """(N, 2) rounded and simplified outer contour (x, y) of one connected region."""
+    import cv2
+
+    rounded = cv2.GaussianBlur(region.astype(np.float32), (0, 0), 0.012 * max(region.shape))
+    round_region = (region & (rounded > 0.5)).astype(np.uint8)
+    contours, _ = cv2.findContours(round_region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea)
+    polygon = cv2.approxPolyDP(contour, 0.006 * cv2.arcLength(contour, True), True)[:, 0, :]
+    return np.asarray(polygon, dtype=np.float64)
+
+
+def _nothing_moves(n_frames: int) -> RoiError:
+    return RoiError(
+        f"nothing moves in a connected region of the {n_frames} frames: give frames in which the "
+        "animal moves, or draw the ROIs"
+    )
