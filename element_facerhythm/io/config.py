@@ -1,0 +1,98 @@
+"""The two text files of a project: ``config.yaml`` and ``run_info.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.h5 import atomic_path
+
+
+class _ConfigLoader(yaml.SafeLoader):
+    """YAML's safe loader, and the one extra tag that face-rhythm's writer leaves: tuples."""
+
+
+def _construct_tuple(loader: yaml.SafeLoader, node: yaml.Node) -> tuple[Any, ...]:
+    if not isinstance(node, yaml.SequenceNode):
+        raise yaml.constructor.ConstructorError(
+            None, None, "expected a sequence after !!python/tuple", node.start_mark
+        )
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
+_ConfigLoader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
+
+
+def load_yaml(text: str) -> Any:
+    """Parse YAML, with ``!!python/tuple`` as a tuple; any other Python tag raises `YAMLError`."""
+    return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a subclass of the safe loader
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read ``config.yaml``.
+
+    Raises
+    ------
+    ProjectError
+        The file is not YAML, holds a Python object other than a tuple, or is not a mapping.
+    """
+    try:
+        config = load_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProjectError(
+            f"{path} cannot be read as plain YAML: {error}. Replace whatever is not a number, a "
+            "text, a list or a mapping"
+        ) from error
+    return _require_mapping(config, path)
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.yaml``: sections in their order, tuples as lists, no Python tags."""
+    with atomic_path(path) as temporary:
+        text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Raises
+    ------
+    ProjectError
+        The file is not JSON or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ProjectError(
+            f"{path} is not valid JSON: {error}; restore it or write it again"
+        ) from error
+    return _require_mapping(value, path)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file with face-rhythm's indentation."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            json.dumps(_plain(value), indent=4, allow_nan=False), encoding="utf-8"
+        )
+
+
+def _require_mapping(value: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProjectError(f"{path} holds a {type(value).__name__}; expected a mapping of sections")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Copy with mappings as dicts and tuples as lists, so that any reader understands it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,148 @@
+"""HDF5 files in face-rhythm's conventions, written so that a reader never sees half a file.
+
+A product is a tree of groups and plain, uncompressed, contiguous datasets that keep the order in
+which they were written. A text is a scalar of fixed-length bytes, a list of texts an array of
+variable-length ones. What we add stands in attributes of the root group, which face-rhythm's
+reader does not look at.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from element_facerhythm.errors import ProjectError
+
+TEMPORARY_SUFFIX = ".part"
+_ATTRIBUTE_BYTES = 60_000
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well it becomes `path`.
+
+    The content is flushed to the disk before the rename. When the block raises, the temporary
+    file is removed and `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> tuple[Path, ...]:
+    """Delete the temporary files that a killed run left in `directory`; return their paths."""
+    leftovers = tuple(sorted(directory.glob(f".*{TEMPORARY_SUFFIX}")))
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+    return leftovers
+
+
+@contextmanager
+def atomic_h5(path: Path) -> Iterator[h5py.File]:
+    """Yield a new HDF5 file, open for writing, that appears under `path` when the block ends."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+        yield file
+
+
+def write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
+    """Write a nested mapping of arrays, numbers and texts into `group`, in its order."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            write_tree(group.create_group(name, track_order=True), value)
+        else:
+            group.create_dataset(name, data=_to_storable(value))
+
+
+def read_tree(group: h5py.Group) -> dict[str, Any]:
+    """Read a group into a nested dict of arrays; texts become ``str``, lists of texts lists."""
+    return {
+        name: read_tree(node) if isinstance(node, h5py.Group) else read_value(node)
+        for name, node in group.items()
+    }
+
+
+def read_value(node: h5py.Dataset) -> Any:
+    """Value of a dataset: ``str`` or a list of them where it holds text, else an array."""
+    if h5py.check_string_dtype(node.dtype) is None:
+        return node[()]
+    value = node.asstr()[()]
+    return value if isinstance(value, str) else list(value)
+
+
+@contextmanager
+def open_h5(path: Path, mend: str = "write it again") -> Iterator[h5py.File]:
+    """Open an HDF5 file to read.
+
+    Raises
+    ------
+    ProjectError
+        The file is missing, truncated or not HDF5; the message ends with `mend`.
+    """
+    if not path.is_file():
+        raise ProjectError(f"{path} does not exist; {mend}")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ProjectError(
+            f"{path} cannot be read as HDF5 (truncated or damaged: {error}); {mend}"
+        ) from error
+    with file:
+        try:
+            yield file
+        except OSError as error:
+            raise ProjectError(f"{path} is damaged: {error}; {mend}") from error
+
+
+def write_text_attribute(file: h5py.File, name: str, text: str) -> None:
+    """Store a text of any length as attributes of the root group.
+
+    HDF5 keeps an attribute below 64 KiB; a longer text goes on in ``<name>.1``, ``<name>.2`` ...
+    """
+    data = text.encode("utf-8")
+    for i, start in enumerate(range(0, max(len(data), 1), _ATTRIBUTE_BYTES)):
+        part = np.bytes_(data[start : start + _ATTRIBUTE_BYTES])
+        file.attrs[name if i == 0 else f"{name}.{i}"] = part
+
+
+def read_text_attribute(file: h5py.File, name: str) -> str | None:
+    """Text that `write_text_attribute` stored, or None where there is none."""
+    if name not in file.attrs:
+        return None
+    parts = [_as_bytes(file.attrs[name])]
+    while (key := f"{name}.{len(parts)}") in file.attrs:
+        parts.append(_as_bytes(file.attrs[key]))
+    return b"".join(parts).decode("utf-8")
+
+
+def _as_bytes(value: Any) -> bytes:
+    return value.encode("utf-8") if isinstance(value, str) else bytes(value)
+
+
+def _to_storable(value: Any) -> Any:
+    """A text as fixed-length bytes, a list of texts as variable-length ones, the rest as it is."""
+    if isinstance(value, str):
+        return np.bytes_(value.encode("utf-8"))
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):
+        return np.array(value, dtype=h5py.string_dtype("utf-8"))
+    return np.asarray(value)
+
+
+def _flush(path: Path) -> None:
+    """Ask the system to put a file or directory on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

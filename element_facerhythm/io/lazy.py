@@ -1,0 +1,192 @@
+"""Arrays that stay on disk until a part of them is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, cast
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from element_facerhythm.errors import ProjectError
+
+_BLOCK_BYTES = 1 << 22
+_verified: dict[tuple[str, int, int], str] = {}
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hex digits, read in blocks.
+
+    The digest is remembered for the path, size and modification time, so that asking again for an
+    unchanged file costs nothing.
+    """
+    stat = path.stat()
+    key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+    if key not in _verified:
+        digest = hashlib.sha256()
+        with path.open("rb") as handle:
+            while block := handle.read(_BLOCK_BYTES):
+                digest.update(block)
+        _verified[key] = digest.hexdigest()
+    return _verified[key]
+
+
+class LazyArray:
+    """A dataset of an HDF5 file, or a fixed part of one, that reads only what is asked for.
+
+    It has `shape`, `dtype`, `ndim` and `size`, slices like an array, and becomes one through
+    ``numpy.asarray``. The file is opened for each access and closed after it, so a `LazyArray`
+    can be kept, pickled and sent to another process.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file.
+    dataset
+        Name of the dataset inside it.
+    index
+        Integers and slices applied first, from the leading axis on: ``index=3`` is ``dataset[3]``,
+        ``index=(slice(None), 7)`` is ``dataset[:, 7]``.
+    sha256
+        Expected content digest of the file. Checked at the first access and again when the file's
+        size or modification time changed.
+
+    Raises
+    ------
+    ProjectError
+        The file is gone, is not HDF5, lacks the dataset, or has another digest.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        dataset: str,
+        index: int | slice | tuple[int | slice, ...] | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.dataset = dataset
+        self.sha256 = sha256
+        self.index = () if index is None else index if isinstance(index, tuple) else (index,)
+        with self._open() as file:
+            node = self._node(file)
+            full_shape, self.dtype = node.shape, node.dtype
+        if len(self.index) > len(full_shape):
+            raise ProjectError(
+                f"index {self.index} has more axes than {self._name} of shape {full_shape}"
+            )
+        self._axes = _select(tuple(range(n) for n in full_shape), self.index)
+
+    @property
+    def _name(self) -> str:
+        return f"dataset {self.dataset!r} of {self.path}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes that `index` leaves."""
+        return tuple(len(axis) for axis in self._axes if isinstance(axis, range))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the array in memory."""
+        return self.size * int(self.dtype.itemsize)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"LazyArray({self._name}, shape={self.shape}, dtype={self.dtype})"
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Read the selected part; integers and slices read no more than that."""
+        keys = _expand(key if isinstance(key, tuple) else (key,), self.ndim)
+        simple = tuple(k if isinstance(k, (int, np.integer, slice)) else slice(None) for k in keys)
+        axes = list(self._axes)
+        kept = [i for i, axis in enumerate(axes) if isinstance(axis, range)]
+        for position, part in zip(kept, simple, strict=True):
+            axes[position] = _select((cast(range, axes[position]),), (part,))[0]
+        values = self._read(axes)
+        rest = tuple(
+            slice(None) if s is k else k
+            for s, k in zip(simple, keys, strict=True)
+            if not isinstance(s, (int, np.integer))
+        )
+        return np.asarray(values[rest]) if rest else values
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """The whole array in memory."""
+        if copy is False:
+            raise ValueError(f"{self._name} lies on disk; it cannot be had without a copy")
+        values = self._read(list(self._axes))
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def _read(self, axes: list[int | range]) -> NDArray[Any]:
+        forward = tuple(axis if isinstance(axis, int) else _as_slice(axis) for axis in axes)
+        with self._open() as file:
+            values = np.asarray(self._node(file)[forward])
+        flips = tuple(
+            slice(None, None, -1 if axis.step < 0 else 1) for axis in axes if isinstance(axis, range)
+        )
+        return np.asarray(values[flips]) if flips else values
+
+    def _open(self) -> h5py.File:
+        if not self.path.is_file():
+            raise ProjectError(
+                f"{self.path} does not exist; it held {self.dataset!r}. Restore the project "
+                "directory or correct the processed data root"
+            )
+        if self.sha256 is not None and file_sha256(self.path) != self.sha256:
+            raise ProjectError(
+                f"{self.path} has changed since it was recorded (its SHA-256 is not "
+                f"{self.sha256[:12]}...); restore the file, or delete the entry and process again"
+            )
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            raise ProjectError(f"{self.path} cannot be read as HDF5: {error}") from error
+
+    def _node(self, file: h5py.File) -> h5py.Dataset:
+        node = file.get(self.dataset)
+        if not isinstance(node, h5py.Dataset):
+            raise ProjectError(f"{self.path} has no dataset {self.dataset!r}")
+        return node
+
+
+def _select(
+    axes: tuple[range, ...], keys: tuple[int | slice, ...]
+) -> tuple[int | range, ...]:
+    """Apply one integer or slice to each leading axis, as numpy would."""
+    chosen: list[int | range] = [axis[key] for axis, key in zip(axes, keys, strict=False)]
+    return (*chosen, *axes[len(keys) :])
+
+
+def _expand(keys: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
+    """Replace an ellipsis and append whole axes, so that there is one key per axis."""
+    if any(key is None for key in keys):
+        raise IndexError("a LazyArray takes no new axes; read it and reshape the result")
+    places = [i for i, key in enumerate(keys) if key is Ellipsis]
+    place = places[0] if places else len(keys)
+    n_fill = ndim - (len(keys) - len(places))
+    if n_fill < 0 or len(places) > 1:
+        raise IndexError(f"{len(keys)} indices for an array of {ndim} axes")
+    return (*keys[:place], *([slice(None)] * n_fill), *keys[place + len(places) :])
+
+
+def _as_slice(axis: range) -> slice:
+    """Slice with a positive step over the entries of a range, which HDF5 can read."""
+    if len(axis) == 0:
+        return slice(0, 0)
+    low, high = min(axis[0], axis[-1]), max(axis[0], axis[-1])
+    return slice(low, high + 1, abs(axis.step))

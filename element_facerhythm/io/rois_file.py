@@ -1,0 +1,192 @@
+"""ROI files: our JSON of polygons, and face-rhythm's ``ROIs.h5``."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.rois import Rois
+from element_facerhythm.errors import ProjectError, RoiError
+from element_facerhythm.io.h5 import atomic_path, open_h5
+
+Polygons = tuple[NDArray[np.float64], ...]
+
+_KEYS = ("points", "mask")
+_EXAMPLE = '{"points": [[[x, y], [x, y], [x, y]]], "mask": []}'
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def read_rois(path: str | Path) -> Rois:
+    """Read regions of interest.
+
+    Parameters
+    ----------
+    path
+        A JSON file ``{"points": [polygon, ...], "mask": [polygon, ...]}`` with polygons as lists
+        of ``[x, y]`` in pixels, or a ``ROIs.h5`` of face-rhythm or of this package: its first mask
+        seeds the points, its second hides pixels, its point positions are taken as they are.
+
+    Raises
+    ------
+    RoiError
+        The file is missing or malformed; the message names the polygon and vertex.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RoiError(f"ROI file {path} does not exist; expected a JSON file or a ROIs.h5")
+    with path.open("rb") as handle:
+        is_hdf5 = handle.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+    if is_hdf5 or path.suffix in {".h5", ".hdf5"}:
+        return _read_h5(path)
+    return _read_json(path)
+
+
+def write_rois(rois: Rois, path: str | Path) -> None:
+    """Write the polygons of `rois` as JSON.
+
+    Raises
+    ------
+    RoiError
+        `rois` has no polygon to write: it was made from masks or point positions alone.
+    """
+    if not rois.seed_polygons:
+        raise RoiError("these ROIs hold no polygon, and a JSON ROI file holds nothing else")
+    value = {
+        "points": [polygon.tolist() for polygon in rois.seed_polygons],
+        "mask": [polygon.tolist() for polygon in rois.mask_polygons],
+    }
+    with atomic_path(Path(path)) as temporary:
+        temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
+
+
+def rois_from_mapping(value: Any, source: str = "ROIs") -> Rois:
+    """Check a parsed JSON value and make `Rois` of it; `source` names it in messages.
+
+    Raises
+    ------
+    RoiError
+        Wrong nesting, fewer than three vertices, a vertex that is not two finite numbers, or a key
+        that is neither ``points`` nor ``mask``.
+    """
+    if not isinstance(value, Mapping):
+        raise RoiError(f"{source} holds a {type(value).__name__}; expected {_EXAMPLE}")
+    for key in value:
+        if key not in _KEYS:
+            close = difflib.get_close_matches(str(key), _KEYS, n=1, cutoff=0.0)
+            raise RoiError(f"{source}: unknown key {key!r}; did you mean {close[0]!r}?")
+    if not value.get("points"):
+        raise RoiError(f"{source} has no polygon under 'points'; expected {_EXAMPLE}")
+    return Rois(
+        seed_polygons=_polygons(value["points"], "points", source),
+        mask_polygons=_polygons(value.get("mask") or [], "mask", source),
+    )
+
+
+def _read_json(path: Path) -> Rois:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RoiError(f"ROI file {path} is not valid JSON: {error}") from error
+    return rois_from_mapping(value, f"ROI file {path}")
+
+
+def _polygons(value: Any, key: str, source: str) -> Polygons:
+    if not isinstance(value, (list, tuple)):
+        raise RoiError(
+            f"{source}: {key!r} is a {type(value).__name__}; expected a list of polygons"
+        )
+    return tuple(_polygon(item, f"{source}, {key} polygon {i}") for i, item in enumerate(value))
+
+
+def _polygon(value: Any, name: str) -> NDArray[np.float64]:
+    if not isinstance(value, (list, tuple)) or (value and _is_number(value[0])):
+        raise RoiError(f"{name} is not a list of [x, y] vertices; expected {_EXAMPLE}")
+    for i, vertex in enumerate(value):
+        if not (
+            isinstance(vertex, (list, tuple))
+            and len(vertex) == 2
+            and all(_is_number(number) and math.isfinite(number) for number in vertex)
+        ):
+            raise RoiError(f"{name}, vertex {i} is {vertex!r}; expected two finite numbers [x, y]")
+    if len(value) < 3:
+        raise RoiError(f"{name} has {len(value)} vertices; a polygon needs at least 3")
+    return np.array(value, dtype=np.float64)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _read_h5(path: Path) -> Rois:
+    try:
+        with open_h5(path, "draw the ROIs again or give a JSON file") as file:
+            return _rois_from_h5(file, path)
+    except ProjectError as error:
+        raise RoiError(str(error)) from error
+
+
+def _rois_from_h5(file: h5py.File, path: Path) -> Rois:
+    masks = [_mask(file, name, path) for name in _numbered(file, "mask_images")]
+    if not masks:
+        raise RoiError(f"ROI file {path} has no mask under 'mask_images'; is it a ROIs.h5?")
+    seeds, hidden = _stored_polygons(file)
+    return Rois(
+        seed_polygons=seeds,
+        mask_polygons=hidden,
+        point_positions=_positions(file, path),
+        seed_mask=masks[0],
+        visible_mask=masks[1] if len(masks) > 1 else None,
+    )
+
+
+def _stored_polygons(file: h5py.File) -> tuple[Polygons, Polygons]:
+    """Every polygon, where this package wrote the file; else face-rhythm's first two."""
+    if "polygons" in file:
+        seeds, hidden = (
+            tuple(np.asarray(file[name][()], float) for name in _numbered(file, f"polygons/{key}"))
+            for key in _KEYS
+        )
+        return seeds, hidden
+    names = _numbered(file, "roi_points")
+    outlines = [np.asarray(file[name][()], dtype=np.float64) for name in names]
+    return tuple(outlines[:1]), tuple(outlines[1:2])
+
+
+def _numbered(file: h5py.File, group: str) -> list[str]:
+    """Full names of a group's members, ``mask_10`` after ``mask_2``."""
+    members = file[group] if group in file else ()
+    return [f"{group}/{n}" for n in sorted(members, key=lambda n: (_number(n), n))]
+
+
+def _number(name: str) -> int:
+    match = re.search(r"\d+", name)
+    return int(match.group()) if match else -1
+
+
+def _mask(file: h5py.File, name: str, path: Path) -> NDArray[np.bool_]:
+    mask = np.asarray(file[name][()])
+    if mask.dtype != np.bool_ or mask.ndim != 2:
+        raise RoiError(
+            f"ROI file {path}: {name} is {mask.dtype} of shape {mask.shape}; expected a bool image"
+        )
+    return mask
+
+
+def _positions(file: h5py.File, path: Path) -> NDArray[np.float32] | None:
+    if "point_positions" not in file:
+        return None
+    positions = np.asarray(file["point_positions"][()], dtype=np.float32)
+    if positions.ndim != 2 or positions.shape[1] != 2 or not np.isfinite(positions).all():
+        raise RoiError(
+            f"ROI file {path}: point_positions of shape {positions.shape} must be (P, 2), finite"
+        )
+    return positions

@@ -1,0 +1,89 @@
+"""The whole analysis of one recording, from videos to a project directory and its numbers.
+
+`run_project` computes, `load_project` takes an existing directory, `summarise_project` turns
+either into numbers. The names below are imported when first used, so that importing this package
+is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from element_facerhythm.pipeline.check import CheckedRequest, check_request
+    from element_facerhythm.pipeline.load import load_project
+    from element_facerhythm.pipeline.plan import RunPlan, plan_run
+    from element_facerhythm.pipeline.records import (
+        STAGES,
+        ArrayRef,
+        FactorSummary,
+        ModelSummary,
+        NullProgress,
+        PointSummary,
+        ProductRecord,
+        Progress,
+        ProjectSummary,
+        RunRecord,
+        RunRequest,
+        StageRecord,
+        VideoSummary,
+    )
+    from element_facerhythm.pipeline.runner import run_project
+    from element_facerhythm.pipeline.summary import summarise_project
+
+_MODULE_OF = {
+    "CheckedRequest": "check",
+    "check_request": "check",
+    "load_project": "load",
+    "RunPlan": "plan",
+    "plan_run": "plan",
+    "run_project": "runner",
+    "summarise_project": "summary",
+} | dict.fromkeys(
+    (
+        "STAGES",
+        "ArrayRef",
+        "FactorSummary",
+        "ModelSummary",
+        "NullProgress",
+        "PointSummary",
+        "ProductRecord",
+        "Progress",
+        "ProjectSummary",
+        "RunRecord",
+        "RunRequest",
+        "StageRecord",
+        "VideoSummary",
+    ),
+    "records",
+)
+
+__all__ = [
+    "STAGES",
+    "ArrayRef",
+    "CheckedRequest",
+    "FactorSummary",
+    "ModelSummary",
+    "NullProgress",
+    "PointSummary",
+    "ProductRecord",
+    "Progress",
+    "ProjectSummary",
+    "RunPlan",
+    "RunRecord",
+    "RunRequest",
+    "StageRecord",
+    "VideoSummary",
+    "check_request",
+    "load_project",
+    "plan_run",
+    "run_project",
+    "summarise_project",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -1,0 +1,118 @@
+"""Load mode: take a project directory as it is, ours or face-rhythm's own."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.project import PRODUCTS, Project
+from element_facerhythm.pipeline.records import (
+    PRODUCT_OF_STAGE,
+    STAGES,
+    ProductRecord,
+    RunRecord,
+    StageRecord,
+)
+
+UNKNOWN_DEVICE = "unknown"
+
+
+def load_project(project_dir: str | Path) -> RunRecord:
+    """Record of a finished project directory; computes nothing but the digests of its products.
+
+    Parameters
+    ----------
+    project_dir
+        Directory that `run_project` or face-rhythm 0.1 to 0.3 wrote.
+
+    Returns
+    -------
+    RunRecord
+        With `videos` None, every stage marked as reused, and `seconds` None for the stages whose
+        writer did not record them.
+
+    Raises
+    ------
+    ProjectError
+        Not a project, of a newer format, or a product is missing or damaged.
+    """
+    project = Project.open(project_dir)
+    project.require(*PRODUCTS)
+    _check_readable(project)
+    records = {stage: _stored_record(project, stage) for stage in STAGES}
+    return RunRecord(
+        project_dir=project.directory,
+        stages=tuple(_stage_record(project, stage, records[stage]) for stage in STAGES),
+        products=product_records(project),
+        device=_common_device(records),
+        versions=dict(records["decomposition"].get("versions", {})),
+        notes=_notes(project),
+        videos=None,
+        layout=project.layout,
+    )
+
+
+def product_records(project: Project) -> tuple[ProductRecord, ...]:
+    """Name, path, size and digest of every product that is there."""
+    return tuple(
+        ProductRecord(p.name, p.path, p.size_bytes, p.sha256) for p in project.products
+    )
+
+
+def _check_readable(project: Project) -> None:
+    """Touch one dataset of each kind, so that damage is told now and not by a later query."""
+    project.example_image()
+    project.rois()
+    n_points = len(project.point_positions)
+    for i, name in enumerate(project.video_names):
+        shape = project.spectrogram(i).shape
+        if project.tracking(i).points.shape[1] != n_points or shape[1] != n_points:
+            raise ProjectError(
+                f"{project.directory}: the products disagree on the number of points of {name}; "
+                "they are of different runs, so run the project again"
+            )
+        if project.window_centres(i).shape[0] != shape[3]:
+            raise ProjectError(
+                f"{project.product_path('VQT_Analyzer')}: x_axis of {name} does not fit its "
+                "spectrogram; run the project again"
+            )
+    project.models()
+
+
+def _stored_record(project: Project, stage: str) -> dict[str, Any]:
+    """What we stored in a product about the stage that wrote it; empty where it is not ours."""
+    _, record = project.stage_attributes(PRODUCT_OF_STAGE[stage])
+    return {} if record is None else dict(json.loads(record))
+
+
+def _stage_record(project: Project, stage: str, record: dict[str, Any]) -> StageRecord:
+    path = project.product_path(PRODUCT_OF_STAGE[stage])
+    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    return StageRecord(
+        name=stage,
+        seconds=record.get("seconds"),
+        reused=True,
+        completed_utc=str(record.get("completed_utc", modified)),
+    )
+
+
+def _common_device(records: dict[str, dict[str, Any]]) -> str:
+    devices = {str(record["device"]) for record in records.values() if "device" in record}
+    return ", ".join(sorted(devices)) or UNKNOWN_DEVICE
+
+
+def _notes(project: Project) -> tuple[str, ...]:
+    """What a reader of this project should know before trusting its numbers."""
+    notes = [f"loaded from {project.directory}, layout {project.layout}; nothing was computed"]
+    vqt = project.config.get("VQT_Analyzer", {}).get("params_VQT") or {}
+    sample_rate = vqt.get("Fs_sample")
+    ours = project.layout.startswith("element-facerhythm")
+    if not ours and sample_rate is not None and float(sample_rate) != project.frame_rate_hz:
+        notes.append(
+            f"the spectrograms were made with Fs_sample {sample_rate} Hz while the video has "
+            f"{project.frame_rate_hz} Hz: the stored frequencies are off by that ratio"
+        )
+    return tuple(notes)

@@ -1,0 +1,232 @@
+"""What goes into a run and what comes out of one: frozen values, no behaviour, nothing heavy.
+
+These classes cross the border to the database tables and to the command line, so they hold only
+paths, numbers, strings, tuples and (in the summaries) small arrays. The large arrays stay in the
+products; an `ArrayRef` says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from element_facerhythm.core.decomposition import ComponentSummary
+    from element_facerhythm.core.rois import Rois
+    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.video import VideoMetadata
+
+STAGES: tuple[str, ...] = (
+    "dataset",
+    "rois",
+    "point_tracking",
+    "spectral_analysis",
+    "decomposition",
+)
+"""Stages in the order in which they run."""
+
+PRODUCT_OF_STAGE: dict[str, str] = {
+    "dataset": "Dataset_videos",
+    "rois": "ROIs",
+    "point_tracking": "PointTracker",
+    "spectral_analysis": "VQT_Analyzer",
+    "decomposition": "TCA",
+}
+"""The product that each stage writes, by the name that face-rhythm gives it."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One recording to analyse.
+
+    Attributes
+    ----------
+    videos
+        Files of one recording, in the order in which they were recorded.
+    rois
+        Regions of interest, or the path of a ROI file.
+    parameters
+        Analysis parameters.
+    project_dir
+        Directory to write; made where it is missing.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``. Never part of a fingerprint.
+    """
+
+    videos: tuple[Path, ...]
+    rois: Rois | Path
+    parameters: Parameters
+    project_dir: Path
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """How one stage went.
+
+    `seconds` is the wall time of the computation that made the product (also where this run only
+    reused it); None where it is not known, as in a project that face-rhythm wrote.
+    """
+
+    name: str
+    seconds: float | None
+    reused: bool
+    completed_utc: str
+
+
+@dataclass(frozen=True)
+class ProductRecord:
+    """One HDF5 product on disk, by size and content digest (SHA-256, 64 hex digits)."""
+
+    name: str
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run did, or what a loaded project is.
+
+    `videos` is None in load mode: the videos of a loaded project may be gone. `device` is
+    ``"unknown"`` there unless the project recorded it. `layout` names the writer's layout, for
+    example ``"element-facerhythm 1"`` or ``"face-rhythm 0.3"``.
+    """
+
+    project_dir: Path
+    stages: tuple[StageRecord, ...]
+    products: tuple[ProductRecord, ...]
+    device: str
+    versions: dict[str, str]
+    notes: tuple[str, ...]
+    videos: tuple[VideoMetadata, ...] | None
+    layout: str
+
+
+@dataclass(frozen=True)
+class ArrayRef:
+    """Where a large array lies: product name, dataset inside it, shape and dtype."""
+
+    product: str
+    dataset: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """One tracked video (with ``contiguous``: the whole recording as one).
+
+    `n_violations` counts flagged (frame, point) entries, `violation_fraction` divides them by all
+    entries, `violation_frame_fraction` is the fraction of frames with any flagged point.
+    `window_centres` (W,) are frame indices.
+    """
+
+    video_index: int
+    file_name: str
+    n_frames: int
+    duration_s: float
+    n_violations: int
+    violation_fraction: float
+    violation_frame_fraction: float
+    n_windows: int
+    points: ArrayRef
+    spectrogram: ArrayRef
+    window_centres: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PointSummary:
+    """How one point moved, over all videos of the recording.
+
+    Displacements are distances from the seed position in pixels. `path_length_px` sums the
+    distances between successive frames (videos of a recording are not bridged), and
+    `mean_speed_px_s` divides it by the recording's duration.
+    """
+
+    point_index: int
+    x_px: float
+    y_px: float
+    rms_displacement_px: float
+    max_displacement_px: float
+    path_length_px: float
+    mean_speed_px_s: float
+    violation_fraction: float
+
+
+@dataclass(frozen=True)
+class FactorSummary:
+    """Loadings (n,) of one component along one dimension.
+
+    `dimension` is the name of the axis after undoing concatenations where that was asked
+    (``"frequency"``, ``"(xy points)"``, ``"time"`` ...); `video_index` is set where the factor
+    was split per video.
+    """
+
+    component_index: int
+    dimension: str
+    video_index: int | None
+    loadings: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """One decomposition: of the whole recording (key ``"0"``), or of one video each.
+
+    `explained_variance` is the fraction over all components together. It and `relative_error`
+    are NaN where the spectrogram that the model was fitted to cannot be rebuilt.
+    """
+
+    model_key: str
+    method: str
+    rank: int
+    n_iterations: int | None
+    explained_variance: float
+    relative_error: float
+    components: tuple[ComponentSummary, ...]
+    factors: tuple[FactorSummary, ...]
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """Everything about a project that fits in table rows."""
+
+    frame_rate_hz: float
+    n_points: int
+    videos: tuple[VideoSummary, ...]
+    points: tuple[PointSummary, ...]
+    frequencies_hz: NDArray[np.float32]
+    models: tuple[ModelSummary, ...]
+
+
+class Progress(Protocol):
+    """Told what a run is doing.
+
+    `stage` is entered when a stage starts; the callable that it yields gets the number of units
+    done so far (not the increment). `total` is None where it is not known beforehand.
+    """
+
+    def stage(
+        self, name: str, total: int | None, unit: str
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Open a stage."""
+        ...
+
+
+class NullProgress:
+    """A `Progress` that says nothing."""
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        """Yield a callable that ignores what it is told."""
+        yield _ignore
+
+
+def _ignore(n_done: int) -> None:
+    """Take a count and do nothing with it."""

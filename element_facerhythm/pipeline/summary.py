@@ -1,0 +1,94 @@
+"""A project in numbers: what the database rows hold, streamed from the products."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from element_facerhythm.io.lazy import LazyArray
+from element_facerhythm.io.project import PRODUCTS, Project
+from element_facerhythm.pipeline.model_summary import summarise_models
+from element_facerhythm.pipeline.point_statistics import PointStatistics
+from element_facerhythm.pipeline.records import (
+    ArrayRef,
+    PointSummary,
+    ProjectSummary,
+    VideoSummary,
+)
+
+
+def summarise_project(project_dir: str | Path) -> ProjectSummary:
+    """Per-video, per-point and per-component numbers of a finished project.
+
+    Tracks are streamed; nothing larger than a block of frames or one spectrogram is in memory.
+
+    Raises
+    ------
+    ProjectError
+        A product is missing or damaged.
+    """
+    project = Project.open(project_dir)
+    project.require(*PRODUCTS)
+    statistics = PointStatistics(project.point_positions)
+    videos = tuple(_summarise_video(project, i, statistics) for i in range(len(project.video_keys)))
+    return ProjectSummary(
+        frame_rate_hz=project.frame_rate_hz,
+        n_points=len(project.point_positions),
+        videos=videos,
+        points=_summarise_points(statistics, project.frame_rate_hz),
+        frequencies_hz=project.frequencies_hz,
+        models=summarise_models(project),
+    )
+
+
+def _summarise_video(project: Project, index: int, statistics: PointStatistics) -> VideoSummary:
+    tracking = project.tracking(index)
+    n_frames, n_points, _ = tracking.points.shape
+    statistics.add_video(tracking.points, tracking.violation_cols)
+    n_violations = len(tracking.violation_rows)
+    spectrogram = project.spectrogram(index)
+    return VideoSummary(
+        video_index=index,
+        file_name=project.video_names[index],
+        n_frames=n_frames,
+        duration_s=n_frames / project.frame_rate_hz,
+        n_violations=n_violations,
+        violation_fraction=n_violations / (n_frames * n_points),
+        violation_frame_fraction=len(np.unique(tracking.violation_rows)) / n_frames,
+        n_windows=spectrogram.shape[3],
+        points=_reference("PointTracker", tracking.points),
+        spectrogram=_reference("VQT_Analyzer", spectrogram),
+        window_centres=project.window_centres(index),
+    )
+
+
+def _reference(product: str, array: LazyArray) -> ArrayRef:
+    return ArrayRef(product, array.dataset, array.shape, str(array.dtype))
+
+
+def _summarise_points(
+    statistics: PointStatistics, frame_rate_hz: float
+) -> tuple[PointSummary, ...]:
+    duration_s = statistics.n_frames / frame_rate_hz
+    columns = zip(
+        statistics.point_positions,
+        statistics.rms_displacement_px,
+        statistics.max_displacement_px,
+        statistics.path_length_px,
+        statistics.violation_fraction,
+        strict=True,
+    )
+    return tuple(
+        PointSummary(
+            point_index=i,
+            x_px=float(position[0]),
+            y_px=float(position[1]),
+            rms_displacement_px=float(rms),
+            max_displacement_px=float(largest),
+            path_length_px=float(path),
+            mean_speed_px_s=float(path) / duration_s,
+            violation_fraction=float(violated),
+        )
+        for i, (position, rms, largest, path, violated) in enumerate(columns)
+    )
