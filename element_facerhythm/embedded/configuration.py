@@ -1,0 +1,53 @@
+"""Point DataJoint at the embedded server, where DataJoint's own configuration names no database."""
+
+import warnings
+from types import ModuleType
+
+from element_facerhythm.embedded.server import EmbeddedDatabase, start
+
+_in_use: EmbeddedDatabase | None = None
+
+
+def import_datajoint() -> ModuleType:
+    """Import DataJoint without its advice to write a `datajoint.json`: running without one is supported."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No datajoint.json found")
+        warnings.filterwarnings("ignore", message="datajoint.migrate is deprecated")
+        import datajoint
+    return datajoint  # type: ignore[no-any-return]
+
+
+def database_is_configured() -> bool:
+    """Whether somebody named a database for DataJoint.
+
+    True when `datajoint.json`, the secrets directory, a `DJ_*` variable or an assignment to `dj.config` gave
+    a host, a user or a password; an incomplete choice is still a choice, and DataJoint says what it lacks.
+    False when the only choice is the one that `configure` made.
+    """
+    if _in_use is not None:
+        return False
+    given: set[str] = import_datajoint().config.database.model_fields_set
+    return bool(given & {"host", "user", "password"})
+
+
+def configure() -> EmbeddedDatabase | None:
+    """Start the embedded server and point DataJoint at it; None where a database is configured already.
+
+    Must come before the process's first connection: DataJoint keeps one connection per process.
+    """
+    global _in_use
+    if _in_use is not None:
+        return _in_use
+    if database_is_configured():
+        return None
+    database = start()
+    settings = import_datajoint().config.database
+    settings.backend = "postgresql"
+    settings.host = database.host
+    settings.port = database.port
+    settings.user = database.user
+    settings.password = database.password
+    settings.name = database.database
+    settings.use_tls = False  # it listens on the loopback interface only
+    _in_use = database
+    return database

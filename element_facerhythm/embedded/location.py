@@ -1,0 +1,118 @@
+"""Where the embedded server's files lie, and the account that it runs under.
+
+PostgreSQL refuses to run as root. Started by root, it therefore runs under an unprivileged account that
+exists on every Unix machine, and whatever that account cannot reach (root's home directory is closed to
+it) is placed below `/var/lib/element-facerhythm`. No permission of an existing directory is changed and
+no account is created.
+"""
+
+import os
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from element_facerhythm.errors import ConfigurationError
+
+DIRECTORY_VARIABLE = "FACERHYTHM_EMBEDDED_DIR"
+SERVICE_ACCOUNTS = ("postgres", "nobody")
+ROOT_FALLBACK_DIR = Path("/var/lib/element-facerhythm")
+
+
+@dataclass(frozen=True)
+class Account:
+    """The Unix account that the server's processes run under."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def embedded_dir() -> Path:
+    """Directory of the embedded database: `FACERHYTHM_EMBEDDED_DIR`, else in the user's data directory."""
+    chosen = os.environ.get(DIRECTORY_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("element-facerhythm", appauthor=False)) / "embedded"
+
+
+def service_account() -> Account | None:
+    """Account to run the server under, or None where the present user can run it.
+
+    Raises
+    ------
+    ConfigurationError
+        The present user is root and the machine has none of the accounts that would do.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return None
+    import pwd
+
+    for name in SERVICE_ACCOUNTS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    raise ConfigurationError(
+        "PostgreSQL does not run as root and this machine has no account named "
+        f"{' or '.join(SERVICE_ACCOUNTS)}; start the embedded database as an ordinary user."
+    )
+
+
+def can_enter(directory: Path, account: Account | None) -> bool:
+    """Whether `account` may pass through `directory` and every directory above it."""
+    if account is None:
+        return True
+    return all(
+        _has_permission(path, account, stat.S_IXUSR)
+        for path in (directory, *directory.parents)
+        if path.exists()
+    )
+
+
+def _has_permission(path: Path, account: Account, user_bit: int) -> bool:
+    """Test a permission bit (given as the owner's) as `account` would meet it."""
+    info = path.stat()
+    if info.st_uid == account.uid:
+        return bool(info.st_mode & user_bit)
+    if info.st_gid == account.gid:
+        return bool(info.st_mode & (user_bit >> 3))
+    return bool(info.st_mode & (user_bit >> 6))
+
+
+def cluster_parent(home: Path, account: Account | None) -> Path:
+    """Directory to hold the cluster: `home`, or a new private one where `account` cannot enter `home`."""
+    if can_enter(home, account):
+        return home
+    parent = ROOT_FALLBACK_DIR / secrets.token_hex(8)
+    parent.mkdir(parents=True, mode=0o755)
+    return parent
+
+
+def reachable_installation(installation: Path, parent: Path, account: Account | None) -> Path:
+    """The PostgreSQL installation as `account` can execute it: in place, else copied into `parent`."""
+    if account is None:
+        return installation
+    server = installation / "bin" / "postgres"
+    if can_enter(server.parent, account) and _has_permission(server, account, stat.S_IRUSR):
+        return installation
+    copy = parent / installation.name
+    if not copy.is_dir():
+        unfinished = parent / f".{installation.name}.part"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(installation, unfinished, symlinks=True)
+        _open_to_readers(unfinished)
+        unfinished.rename(copy)
+    return copy
+
+
+def _open_to_readers(tree: Path) -> None:
+    """Let every account read, and enter, what is below `tree` (a copy of published binaries)."""
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
