@@ -1,0 +1,175 @@
+"""The released Elements (lab, animal, session) made to work on DataJoint 2.
+
+`element-animal` 0.1.8 and `element-session` 0.1.6 were written for DataJoint 0.14. What separates them from
+DataJoint 2 is text: `dj.schema` is now `dj.Schema`, and the types in their table definitions have
+other names. This module adapts that text while Python imports them. DataJoint itself is not touched, and
+neither are the installed files: importing this module is enough for
+
+    import element_facerhythm.elements
+    from element_animal import subject
+    from element_session import session_with_id as session
+
+to work anywhere in the process, in a lab's own linking module too. A release that needs no change is
+imported as it is.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import logging
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+from typing import Literal
+
+ADAPTED_MODULES = (
+    "element_animal.subject",
+    "element_animal.genotyping",
+    "element_animal.surgery",
+    "element_session.session_with_datetime",
+    "element_session.session_with_id",
+)
+
+SessionKey = Literal["id", "datetime"]
+
+_DEFINITION = re.compile(r'definition = """.*?"""', re.DOTALL)
+_DOUBLE_QUOTED_ENUM = re.compile(r"enum\([^)]*\)")
+# DataJoint 0.14 type at the start of a type position -> core type of DataJoint 2.
+_TYPES = {
+    "boolean": "bool",
+    "longblob": "<blob>",
+    "tinyint": "int8",
+    "smallint": "int16",
+    "int": "int32",
+    "float": "float32",
+    "double": "float64",
+}
+_TYPE = re.compile(r"(:\s*)(" + "|".join(_TYPES) + r")(?=\s|#|$)", re.MULTILINE)
+
+
+def adapt_source(source: str) -> str:
+    """Rewrite the source of a table module for DataJoint 0.14 into one for DataJoint 2.
+
+    The number of lines is unchanged, so tracebacks point into the installed file.
+    """
+    source = source.replace("dj.schema()", "dj.Schema()")
+    return _DEFINITION.sub(lambda match: _adapt_definition(match.group()), source)
+
+
+def _adapt_definition(definition: str) -> str:
+    definition = _TYPE.sub(lambda match: match.group(1) + _TYPES[match.group(2)], definition)
+    # The column comment quotes the type, so double quotes inside it would end the comment.
+    return _DOUBLE_QUOTED_ENUM.sub(lambda match: match.group().replace('"', "'"), definition)
+
+
+class _AdaptingLoader(importlib.machinery.SourceFileLoader):
+    """Compiles the adapted source; never reads or writes a cached `.pyc` of the released one."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_source(fullname)
+        return compile(adapt_source(source or ""), self.get_filename(fullname), "exec")
+
+
+class _AdaptingFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules of `ADAPTED_MODULES` where Python would, with our loader."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in ADAPTED_MODULES:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.origin is not None:
+            spec.loader = _AdaptingLoader(fullname, spec.origin)
+            spec.cached = None
+        return spec
+
+
+def _install_finder() -> None:
+    """Put the finder first in the search, once (a reloaded module must not add another)."""
+    if not any(type(finder).__name__ == _AdaptingFinder.__name__ for finder in sys.meta_path):
+        sys.meta_path.insert(0, _AdaptingFinder())
+
+
+_install_finder()
+
+
+@dataclass(frozen=True)
+class ElementModules:
+    """The three upstream table modules."""
+
+    lab: ModuleType
+    subject: ModuleType
+    session: ModuleType
+
+
+def import_elements(session_key: SessionKey = "id") -> ElementModules:
+    """Import lab, subject and session without activating them.
+
+    Parameters
+    ----------
+    session_key
+        What identifies a session beside its subject: a number (`"id"`, the default; works on every
+        server) or its start time (`"datetime"`; on PostgreSQL, `populate(reserve_jobs=True)` does not
+        support such keys in DataJoint 2.3).
+    """
+    with _without_project_notice():
+        lab = importlib.import_module("element_lab.lab")
+    subject = importlib.import_module("element_animal.subject")
+    session = importlib.import_module(f"element_session.session_with_{session_key}")
+    return ElementModules(lab, subject, session)
+
+
+def activate_elements(
+    prefix: str = "",
+    *,
+    create_schema: bool = True,
+    create_tables: bool = True,
+    session_key: SessionKey = "id",
+) -> ElementModules:
+    """Activate lab, subject and session as the schemas `<prefix>lab`, `<prefix>subject`, `<prefix>session`.
+
+    Parameters
+    ----------
+    prefix
+        Beginning of each schema name.
+    create_schema, create_tables
+        Whether to create what does not exist in the database, as in every Element.
+    session_key
+        See `import_elements`.
+    """
+    modules = import_elements(session_key)
+    lab, subject, session = modules.lab, modules.subject, modules.session
+    flags = {"create_schema": create_schema, "create_tables": create_tables}
+    lab.activate(f"{prefix}lab", **flags)
+    upstream = ModuleType(f"{__name__}.upstream", "What the released Elements ask to be linked to.")
+    upstream.__dict__.update(
+        Lab=lab.Lab,
+        Protocol=lab.Protocol,
+        User=lab.User,
+        Source=lab.Source,
+        Project=lab.Project,
+        Experimenter=lab.User,
+    )
+    subject.activate(f"{prefix}subject", linking_module=upstream, **flags)
+    upstream.__dict__["Subject"] = subject.Subject
+    session.activate(f"{prefix}session", linking_module=upstream, **flags)
+    return modules
+
+
+@contextmanager
+def _without_project_notice() -> Iterator[None]:
+    """Hold back element-lab's notice that `lab.Project` will move: nothing here depends on it."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("lab.Project and related tables")
+
+    logger = logging.getLogger("datajoint")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
