@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Literal
 
+from element_facerhythm.embedded import import_datajoint
+
 ADAPTED_MODULES = (
     "element_animal.subject",
     "element_animal.genotyping",
@@ -116,6 +118,7 @@ def import_elements(session_key: SessionKey = "id") -> ElementModules:
         server) or its start time (`"datetime"`; on PostgreSQL, `populate(reserve_jobs=True)` does not
         support such keys in DataJoint 2.3).
     """
+    import_datajoint()
     with _without_project_notice():
         lab = importlib.import_module("element_lab.lab")
     subject = importlib.import_module("element_animal.subject")
