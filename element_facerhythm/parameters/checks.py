@@ -1,0 +1,152 @@
+"""Parameters against the recording that they are meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from element_facerhythm.errors import ParameterError
+from element_facerhythm.parameters.tree import Parameters
+
+
+def check_parameters(
+    parameters: Parameters,
+    *,
+    frame_rate_hz: float,
+    n_frames: Sequence[int],
+    n_points: int | None,
+    filter_length: int | None = None,
+) -> tuple[str, ...]:
+    """Check what cannot be known without the video.
+
+    Parameters
+    ----------
+    parameters
+        Already valid by themselves.
+    frame_rate_hz
+        The video's own frame rate.
+    n_frames
+        Frames of each video, in order.
+    n_points
+        Number of seed points; None where it is not known yet (then the rank is not checked).
+    filter_length
+        Length of the longest filter in frames (`core.spectral.filter_length`); None where it is
+        not known (then filter and rank are not checked against the video).
+
+    Returns
+    -------
+    tuple of str
+        Notes: what is read differently from what was typed, or is unusual.
+
+    Raises
+    ------
+    ParameterError
+        A frequency above half the frame rate, a filter longer than the shortest video, a rank
+        above what the data allow, or frame indices outside the recording.
+    """
+    lengths = [sum(n_frames)] if parameters.PointTracker.contiguous else list(n_frames)
+    rate_hz = parameters.spectral_rate_hz(frame_rate_hz)
+    _check_nyquist(parameters, rate_hz)
+    _check_freeze(parameters, sum(n_frames))
+    _check_windows(parameters, len(lengths))
+    if filter_length is not None:
+        _check_filter(parameters, filter_length, min(lengths), rate_hz)
+        if n_points is not None:
+            _check_rank(parameters, filter_length, lengths, n_points)
+    return tuple(_notes(parameters, frame_rate_hz, n_points))
+
+
+def _check_nyquist(parameters: Parameters, rate_hz: float) -> None:
+    highest_hz = parameters.VQT_Analyzer.params_VQT.F_max
+    if highest_hz > rate_hz / 2:
+        raise ParameterError(
+            f"VQT_Analyzer.params_VQT.F_max: given {highest_hz} Hz, expected at most half the "
+            f"frame rate, {rate_hz / 2:g} Hz at {rate_hz:g} Hz; lower F_max"
+        )
+
+
+def _check_filter(
+    parameters: Parameters, filter_length: int, shortest: int, rate_hz: float
+) -> None:
+    if filter_length > shortest:
+        vqt = parameters.VQT_Analyzer.params_VQT
+        raise ParameterError(
+            f"VQT_Analyzer.params_VQT: Q_lowF {vqt.Q_lowF:g} at F_min {vqt.F_min:g} Hz and "
+            f"{rate_hz:g} Hz asks for a filter of {filter_length} frames, and the shortest video "
+            f"has {shortest}; raise F_min, lower Q_lowF, or set PointTracker.contiguous"
+        )
+
+
+def _check_rank(
+    parameters: Parameters, filter_length: int, lengths: Sequence[int], n_points: int
+) -> None:
+    """A CP model of three axes has no use for more components than the smallest unfolding has."""
+    vqt, tca = parameters.VQT_Analyzer.params_VQT, parameters.TCA
+    rank = tca.fit.params_method.rank
+    lost = filter_length - 1 if vqt.padding == "valid" else 0
+    windows = [-(-(n - lost) // vqt.downsample_factor) for n in lengths]
+    separate = tca.rearrange_data.method_handling_dictElements == "separate"
+    axes = sorted((2 * n_points, vqt.n_freq_bins, min(windows) if separate else sum(windows)))
+    largest = axes[0] * axes[1]
+    if rank > largest:
+        raise ParameterError(
+            f"TCA.fit.params_method.rank: given {rank}, expected at most {largest}: the tensor has "
+            f"{2 * n_points} point coordinates, {vqt.n_freq_bins} frequencies and "
+            f"{axes[2] if axes[2] not in (2 * n_points, vqt.n_freq_bins) else min(windows)} windows"
+        )
+
+
+def _check_freeze(parameters: Parameters, n_total: int) -> None:
+    freeze = parameters.PointTracker.frames_freeze
+    if not freeze:
+        return
+    if isinstance(freeze[0], bool):
+        if len(freeze) != n_total:
+            raise ParameterError(
+                f"PointTracker.frames_freeze: given {len(freeze)} values, expected one for each of "
+                f"the recording's {n_total} frames"
+            )
+    elif max(freeze) >= n_total:
+        raise ParameterError(
+            f"PointTracker.frames_freeze: frame {max(freeze)} is outside the recording, which has "
+            f"{n_total} frames counted from 0"
+        )
+
+
+def _check_windows(parameters: Parameters, n_sequences: int) -> None:
+    windows = parameters.TCA.rearrange_data.idx_windows
+    if windows is not None and len(windows) != n_sequences:
+        raise ParameterError(
+            f"TCA.rearrange_data.idx_windows: given {len(windows)} windows, expected one (or null) "
+            f"for each of the {n_sequences} tracked videos"
+        )
+
+
+def _notes(
+    parameters: Parameters, frame_rate_hz: float, n_points: int | None
+) -> Iterator[str]:
+    typed_hz = parameters.VQT_Analyzer.params_VQT.Fs_sample
+    rate_hz = parameters.sample_rate_hz(frame_rate_hz)
+    if rate_hz != frame_rate_hz:
+        yield (
+            f"Dataset_videos.frame_rate_clamp: {rate_hz:g} Hz is used in place of the video's "
+            f"{frame_rate_hz:g} Hz"
+        )
+    if parameters.compat == "face-rhythm":
+        yield f"compat: spectrograms use Fs_sample as typed, {typed_hz:g} Hz"
+    elif typed_hz != rate_hz:
+        yield (
+            f"VQT_Analyzer.params_VQT.Fs_sample: {typed_hz:g} Hz is not used; the frame rate is "
+            f"{rate_hz:g} Hz"
+        )
+    neighbors = parameters.PointTracker.params_optical_flow.mesh_n_neighbors
+    if n_points is not None and neighbors > n_points:
+        yield (
+            f"PointTracker.params_optical_flow.mesh_n_neighbors: {neighbors} asked, and there are "
+            f"only {n_points} points; all of them form the mesh"
+        )
+    normalize = parameters.TCA.normalize_data
+    if normalize.mean_subtract and parameters.TCA.fit.method == "CP_NN_HALS":
+        yield (
+            "TCA.normalize_data.mean_subtract makes negative values, which the non-negative "
+            "CP_NN_HALS can only meet with zero"
+        )

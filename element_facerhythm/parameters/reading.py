@@ -1,0 +1,262 @@
+"""Parameter files: face-rhythm's own are read unchanged."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from element_facerhythm.errors import ParameterError
+from element_facerhythm.parameters.base import Section
+from element_facerhythm.parameters.tree import Parameters
+
+UNUSED: dict[str, tuple[str, ...]] = {
+    "": ("steps", "figure_saver", "paths_videos", "BufferedVideoReader"),
+    "project": (
+        "directory_project",
+        "overwrite_config",
+        "update_project_paths",
+        "initialize_visualization",
+        "use_GPU",
+        "verbose",
+    ),
+    "Dataset_videos": ("verbose",),
+    "ROIs": ("initialize",),
+    "ROIs.make_rois": ("rois_points_idx",),
+    "PointTracker": ("idx_start", "visualize_video", "params_visualization", "verbose"),
+    "VQT_Analyzer": ("batch_size", "device", "verbose"),
+    "VQT_Analyzer.params_VQT": (
+        "win_size",
+        "fft_conv",
+        "fast_length",
+        "plot_pref",
+        "batch_size",
+        "progressBar",
+        "DEVICE_compute",
+        "DEVICE_return",
+    ),
+    "TCA": ("verbose",),
+    "TCA.fit": ("backend", "DEVICE", "verbose"),
+    "TCA.fit.params_method": (
+        "sparsity_coefficients",
+        "fixed_modes",
+        "nn_modes",
+        "exact",
+        "cvg_criterion",
+        "normalize_factors",
+        "verbose",
+    ),
+}
+"""Keys of face-rhythm's tree, by section, that change no number here."""
+
+_ONLY_VALUES: dict[str, tuple[Any, ...]] = {
+    "ROIs.make_rois.rois_points_idx": ([0],),
+    "PointTracker.idx_start": (0,),
+    "TCA.fit.params_method.sparsity_coefficients": (None,),
+    "TCA.fit.params_method.fixed_modes": (None, []),
+    "TCA.fit.params_method.nn_modes": (None, "all"),
+    "TCA.fit.params_method.exact": (False,),
+    "TCA.fit.params_method.cvg_criterion": ("abs_rec_error",),
+    "TCA.fit.params_method.normalize_factors": (False,),
+}
+"""Keys that change nothing at these values and are refused at any other."""
+
+_RENAMED = {"ROIs.make_points": "make_rois"}
+
+
+@dataclass(frozen=True)
+class LoadedParameters:
+    """Parameters, and what the reader should be told about their file.
+
+    Attributes
+    ----------
+    parameters
+        Validated, every default filled in.
+    unused
+        Dotted names of keys that were accepted and change nothing here.
+    notes
+        Sentences about values that were read differently from what was typed.
+    """
+
+    parameters: Parameters
+    unused: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_parameters(path: str | Path | None) -> LoadedParameters:
+    """Read a JSON or YAML parameter file; None gives the defaults.
+
+    Raises
+    ------
+    ParameterError
+        The file is missing or malformed, a key is unknown (the nearest known one is named), or a
+        value is mistyped, not finite or impossible.
+    """
+    if path is None:
+        return LoadedParameters(Parameters(), (), ())
+    path = Path(path)
+    if not path.is_file():
+        raise ParameterError(f"parameter file {path} does not exist")
+    try:
+        text = path.read_text(encoding="utf-8")
+        is_yaml = path.suffix.lower() in {".yaml", ".yml"}
+        value = yaml.safe_load(text) if is_yaml else _parse_json(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise ParameterError(f"parameter file {path} cannot be parsed: {error}") from error
+    try:
+        return parameters_from_mapping({} if value is None else value)
+    except ParameterError as error:
+        raise ParameterError(f"parameter file {path}: {error}") from error
+
+
+def parameters_from_mapping(mapping: Mapping[str, Any]) -> LoadedParameters:
+    """Check a nested mapping in face-rhythm's tree; see `read_parameters`."""
+    if not isinstance(mapping, Mapping):
+        raise ParameterError(f"given a {type(mapping).__name__}, expected a mapping of sections")
+    found = _Found()
+    tree = _sort_out(mapping, Parameters, "", found)
+    try:
+        parameters = Parameters.model_validate(tree)
+    except ValidationError as error:
+        raise ParameterError("; ".join(_explain(error))) from error
+    return LoadedParameters(parameters, tuple(found.unused), tuple(found.notes))
+
+
+@dataclass
+class _Found:
+    unused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _parse_json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key given twice: one of the two values would be lost without a word."""
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"key {key!r} is given twice in the same section")
+        result[key] = value
+    return result
+
+
+def _sort_out(
+    mapping: Mapping[str, Any], section: type[Section], path: str, found: _Found
+) -> dict[str, Any]:
+    """Keep what the section knows; note what is unused; refuse what nobody knows."""
+    result: dict[str, Any] = {}
+    for given, value in mapping.items():
+        key, value = _translate(_join(path, str(given)), str(given), value, found)
+        name = _join(path, key)
+        if key in UNUSED.get(path, ()):
+            _require_neutral(name, value)
+            found.unused.append(name)
+        elif key not in section.model_fields:
+            raise ParameterError(_unknown(name, path, section))
+        elif key in result:
+            raise ParameterError(f"{name} is given twice, under its old and its new name")
+        else:
+            inner = _inner_section(section.model_fields[key])
+            nested = inner is not None and isinstance(value, Mapping)
+            result[key] = _sort_out(value, inner, name, found) if nested and inner else value
+    return result
+
+
+def _translate(name: str, key: str, value: Any, found: _Found) -> tuple[str, Any]:
+    """Other spellings of face-rhythm's releases, and nulls that stand for a value."""
+    if name in _RENAMED:
+        found.notes.append(f"{name} is read as {_RENAMED[name]}")
+        return _RENAMED[name], value
+    if name == "VQT_Analyzer.params_VQT.return_complex" and isinstance(value, bool):
+        found.notes.append(f"{name} {value} is read as take_abs {not value}")
+        return "take_abs", not value
+    if name == "project.random_seed" and value is None:
+        found.notes.append("project.random_seed is null; 0 is used, so the run can be repeated")
+        return key, 0
+    return key, value
+
+
+def _require_neutral(name: str, value: Any) -> None:
+    """Refuse a value of an unused key that face-rhythm would have acted on."""
+    neutral = _ONLY_VALUES.get(name)
+    if neutral is not None and not any(value == v and type(value) is type(v) for v in neutral):
+        expected = " or ".join(json.dumps(v) for v in neutral)
+        raise ParameterError(f"{name}: given {value!r}, expected {expected}; no other is supported")
+
+
+def _inner_section(info: FieldInfo) -> type[Section] | None:
+    """The section that a field holds, also where it may be null."""
+    candidates = (info.annotation, *get_args(info.annotation))
+    for candidate in candidates:
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None
+
+
+def _unknown(name: str, path: str, section: type[Section]) -> str:
+    """Say which known key is meant: first among the siblings, then anywhere in the tree."""
+    key = name.rpartition(".")[2]
+    siblings = [*section.model_fields, *UNUSED.get(path, ())]
+    close = difflib.get_close_matches(key, siblings, n=1)
+    if close:
+        return f"unknown parameter {name!r}; did you mean {_join(path, close[0])!r}?"
+    everywhere = {known.rpartition(".")[2]: known for known in known_names()}
+    close = difflib.get_close_matches(key, everywhere, n=1, cutoff=0.75)
+    if close:
+        return f"unknown parameter {name!r}; did you mean {everywhere[close[0]]!r}?"
+    nearest = difflib.get_close_matches(key, siblings, n=1, cutoff=0.0)[0]
+    return (
+        f"unknown parameter {name!r}; the nearest known one is {_join(path, nearest)!r} "
+        f"(known here: {', '.join(sorted(siblings))})"
+    )
+
+
+def known_names(section: type[Section] = Parameters, path: str = "") -> Iterator[str]:
+    """Dotted name of every section and parameter."""
+    for key, info in section.model_fields.items():
+        name = _join(path, key)
+        yield name
+        inner = _inner_section(info)
+        if inner is not None:
+            yield from known_names(inner, name)
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    """One clause per fault: dotted name, what was given, what was expected."""
+    for fault in error.errors(include_url=False, include_context=False):
+        known = set(known_names())
+        parts = [str(part) for part in fault["loc"]]
+        while parts and ".".join(parts) not in known:
+            parts.pop()
+        name = ".".join(parts) or "parameters"
+        if fault["type"] == "value_error":
+            yield f"{name}: {fault['msg'].removeprefix('Value error, ')}"
+        elif fault["type"] == "missing":
+            yield f"{name}.{fault['loc'][-1]} is missing; this section needs it"
+        else:
+            expected = fault["msg"].removeprefix("Input should be ")
+            yield f"{name}: given {fault['input']!r}, expected {expected}{_hint(fault['input'])}"
+
+
+def _hint(value: Any) -> str:
+    """YAML reads 1e-7 as a text; say how to write it."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    return f" (as a number: {number!r}; YAML needs the dot, 1.0e-7)"
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

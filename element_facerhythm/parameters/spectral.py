@@ -1,0 +1,93 @@
+"""Parameters of the spectrograms."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from element_facerhythm.parameters.base import Count, Fraction, NonNegative, Positive, Section
+
+WindowType = Literal[
+    "barthann",
+    "bartlett",
+    "blackman",
+    "blackmanharris",
+    "bohman",
+    "boxcar",
+    "cosine",
+    "exponential",
+    "flattop",
+    "hamming",
+    "hann",
+    "lanczos",
+    "nuttall",
+    "parzen",
+    "taylor",
+    "triang",
+    "tukey",
+]
+
+
+class VariableQ(Section):
+    """The filter bank and what is made of its output."""
+
+    Fs_sample: Positive = Field(
+        default=120.0,
+        description="Sampling rate in Hz. The video's frame rate is used instead and a difference "
+        'is told, unless compat is "face-rhythm".',
+    )
+    Q_lowF: Positive = Field(  # noqa: N815
+        default=4.0, description="Periods within the window at the lowest frequency."
+    )
+    Q_highF: Positive = Field(  # noqa: N815
+        default=10.0, description="Periods within the window at the highest frequency."
+    )
+    F_min: Positive = Field(default=1.0, description="Lowest centre frequency, in Hz.")
+    F_max: Positive = Field(
+        default=60.0, description="Highest centre frequency, in Hz; at most half the frame rate."
+    )
+    n_freq_bins: Count = Field(default=36, description="Number of centre frequencies.")
+    window_type: WindowType = Field(default="hann", description="Shape of the window.")
+    symmetry: Literal["center", "left", "right"] = Field(
+        default="center", description="Two-sided window, or only its left or right half."
+    )
+    taper_asymmetric: bool = Field(
+        default=True, description="Halve the middle sample of a one-sided window."
+    )
+    downsample_factor: Count = Field(
+        default=20, description="Frames averaged into one spectrogram window."
+    )
+    padding: Literal["valid", "same"] = Field(
+        default="valid", description="Leave out the ends that the filter does not cover, or pad."
+    )
+    take_abs: bool = Field(
+        default=True, description="Amplitude (true) or complex spectrogram (false)."
+    )
+    filters: None = Field(default=None, description="Filters of one's own are not supported.")
+
+    @model_validator(mode="after")
+    def _frequencies_rise(self) -> VariableQ:
+        if self.F_min >= self.F_max:
+            raise ValueError(
+                f"F_min {self.F_min} must be below F_max {self.F_max}; both are in Hz"
+            )
+        return self
+
+
+class VqtAnalyzer(Section):
+    """Spectrograms and their normalisation."""
+
+    params_VQT: VariableQ = VariableQ()  # noqa: N815
+    normalization_factor: Fraction = Field(
+        default=0.95,
+        description="How far the total amplitude over points and frequencies is made equal at "
+        "every time: 0 not at all, 1 entirely.",
+    )
+    spectrogram_exponent: NonNegative = Field(
+        default=1.0, description="Power to which amplitudes are raised before normalisation."
+    )
+    one_over_f_exponent: float = Field(
+        default=0.5,
+        description="Amplitudes are multiplied by frequency to this power afterwards; 0 for none.",
+    )

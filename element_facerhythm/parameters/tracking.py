@@ -1,0 +1,119 @@
+"""Parameters of seeding and tracking points."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from element_facerhythm.parameters.base import (
+    AsTuple,
+    Count,
+    CountOrZero,
+    Fraction,
+    NonNegative,
+    Positive,
+    Section,
+)
+
+_WindowSide = Annotated[int, Field(ge=3)]
+
+
+class MakeRois(Section):
+    """Where points are seeded."""
+
+    point_spacing: Count = Field(
+        default=9, description="Distance between neighbouring seed points, in pixels."
+    )
+
+
+class RoiParameters(Section):
+    """Regions of interest."""
+
+    make_rois: MakeRois = MakeRois()
+
+
+class LucasKanade(Section):
+    """The arguments of the optical flow itself."""
+
+    winSize: Annotated[tuple[_WindowSide, _WindowSide], AsTuple] = Field(  # noqa: N815
+        default=(20, 20), description="Width and height of the matching window, in pixels."
+    )
+    maxLevel: CountOrZero = Field(  # noqa: N815
+        default=2, description="Pyramid levels above the full image; 0 uses the image alone."
+    )
+    criteria: Annotated[tuple[Literal[1, 2, 3], Count, NonNegative], AsTuple] = Field(
+        default=(3, 2, 0.03),
+        description="When the search for a point stops: kind (1 count, 2 step, 3 either), largest "
+        "number of iterations, smallest step in pixels.",
+    )
+
+
+class OpticalFlow(Section):
+    """How points follow the image and each other."""
+
+    method: Literal["lucas_kanade"] = Field(
+        default="lucas_kanade", description="The only method there is."
+    )
+    mesh_rigidity: Fraction = Field(
+        default=0.025,
+        description="Fraction of a point's deviation from its neighbours taken back per frame.",
+    )
+    mesh_n_neighbors: Count = Field(
+        default=8, description="Nearest points that form the mesh, the point itself included."
+    )
+    relaxation: Fraction = Field(
+        default=0.0015,
+        description="Fraction of the way home that a point goes per frame. A track is a leaky "
+        "integral of the flow and remembers about 1 / relaxation frames; 0 measures displacement.",
+    )
+    kwargs_method: LucasKanade = LucasKanade()
+
+
+class Clahe(Section):
+    """Contrast equalisation; both keys are needed where the section is given."""
+
+    clipLimit: Positive = Field(description="Contrast limit.")  # noqa: N815
+    tileGridSize: Annotated[tuple[Count, Count], AsTuple] = Field(  # noqa: N815
+        description="Number of tiles across and down (a number of tiles, not their size)."
+    )
+
+
+class OutlierHandling(Section):
+    """What happens when a point strays."""
+
+    threshold_displacement: Positive = Field(
+        default=150.0,
+        description="Distance from home, in pixels, beyond which a point and its neighbours are "
+        "flagged.",
+    )
+    framesHalted_before: CountOrZero = Field(  # noqa: N815
+        default=10, description="Frames before the event in which the flagged points stand still."
+    )
+    framesHalted_after: Count = Field(  # noqa: N815
+        default=10, description="Frames from the event on in which they stand still."
+    )
+
+
+class TrackerParameters(Section):
+    """Point tracking."""
+
+    contiguous: bool = Field(
+        default=False,
+        description="Track the videos as one uninterrupted sequence; the products then hold one "
+        "sequence with all frames.",
+    )
+    params_optical_flow: OpticalFlow = OpticalFlow()
+    params_clahe: Clahe | None = Field(
+        default=Clahe(clipLimit=40.0, tileGridSize=(150, 150)),
+        description="Contrast equalisation before tracking; null switches it off.",
+    )
+    params_outlier_handling: OutlierHandling = OutlierHandling()
+    frames_freeze: Annotated[tuple[bool, ...] | tuple[CountOrZero, ...] | None, AsTuple] = Field(
+        default=None,
+        description="Frames in which the flow is ignored: one true or false per frame of the "
+        "recording, or the indices of the frames; null for none.",
+    )
+    relaxation_during_freeze_frames: bool = Field(
+        default=True, description="Whether mesh and relaxation still act in those frames."
+    )
