@@ -1,0 +1,56 @@
+# Everything a newcomer, a developer or CI does here. Needs python 3.11 or newer and nothing else;
+# every target builds .venv where it is missing.
+#   make demo     the main job, end to end, on a video made on the fly
+#   make test     the tests, on PostgreSQL and on a MySQL-protocol server
+# A machine without a CUDA GPU can spare itself the large download of torch's CUDA libraries:
+#   make venv PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_FLAGS ?=
+PYTEST_FLAGS ?=
+
+.PHONY: venv demo test lint types docs notebooks format clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
+
+venv: $(VENV)/.built ## build .venv with every extra, at the versions of constraints.txt
+
+$(VENV)/.built: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no python 3.11 or newer with venv was found; on Debian: apt-get install python3 python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[all]'
+	@touch $@
+
+demo: $(VENV)/.built ## run the main job, end to end, on a video made on the fly
+	$(BIN)/facerhythm demo $(DEMO_FLAGS)
+
+test: $(VENV)/.built ## run every test that this machine can run
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.built ## style, import rules, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	@if test -x $(BIN)/hadolint; then $(BIN)/hadolint Dockerfile && echo "hadolint: Dockerfile is clean"; \
+	else echo "hadolint has no wheel for this machine: Dockerfile not linted"; fi
+
+format: $(VENV)/.built ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.built ## static types
+	$(BIN)/mypy
+
+docs: $(VENV)/.built ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
+notebooks: $(VENV)/.built ## execute every notebook
+	$(BIN)/jupytext --to ipynb --execute --output - notebooks/*.py > /dev/null
+
+clean: ## remove what the targets above built, but not .venv
+	rm -rf site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
