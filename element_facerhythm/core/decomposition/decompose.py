@@ -1,0 +1,284 @@
+"""From the spectrograms of several videos to ordered components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from element_facerhythm.core.decomposition.axes import (
+    SPECTROGRAM_AXES,
+    AxisPlan,
+    ElementMethod,
+    Rearranged,
+    rearrange,
+    resolve_axis,
+)
+from element_facerhythm.core.decomposition.cp import Backend, Method, check_request, fit_cp
+from element_facerhythm.core.decomposition.model import CpModel, Decomposition
+from element_facerhythm.core.decomposition.quality import model_from_factors, order_components
+from element_facerhythm.core.decomposition.undo import check_undo, undo_factors
+from element_facerhythm.errors import ParameterError, ProcessingError
+
+
+def decompose(
+    spectrograms: Mapping[str, npt.ArrayLike],
+    *,
+    names_dims_array: Sequence[str] = SPECTROGRAM_AXES,
+    names_dims_concat_array: Sequence[Sequence[str]] = (),
+    concat_complex_dim: bool = False,
+    name_dim_concat_complex_dim: str = "time",
+    name_dim_dict_elements: str,
+    method_handling_dict_elements: ElementMethod,
+    name_dim_concat_dict_elements: str = "time",
+    idx_windows: Sequence[Sequence[int] | None] | None = None,
+    name_dim_array_window: str = "time",
+    mean_subtract: bool = False,
+    std_divide: bool = False,
+    normalize_dim: str = "time",
+    method: Method,
+    rank: int,
+    seed: int,
+    backend: Backend = "pytorch",
+    device: Any = "cpu",
+    undo_concat_complex: bool = False,
+    undo_concat_elements: bool = False,
+    on_iteration: Callable[[int], None] | None = None,
+    **options: Any,
+) -> Decomposition:
+    """Decompose spectrograms into components.
+
+    Parameters
+    ----------
+    spectrograms
+        Per video, an array with the axes `names_dims_array`; complex ones enter as magnitudes
+        unless `concat_complex_dim` is set.
+    names_dims_array, names_dims_concat_array, concat_complex_dim, name_dim_concat_complex_dim,
+    name_dim_dict_elements, method_handling_dict_elements, name_dim_concat_dict_elements,
+    idx_windows, name_dim_array_window
+        How tensors are made: face-rhythm's ``rearrange_data``; see `AxisPlan`.
+    mean_subtract, std_divide, normalize_dim
+        Subtract the mean, divide by the standard deviation (n - 1) along an axis of the tensor.
+    method
+        tensorly's estimator: ``CP_NN_HALS``, ``CP``, ``RandomizedCP`` or ``ConstrainedCP``.
+    rank
+        Number of components R.
+    seed
+        Of every random choice; the same seed gives the same components on the same machine.
+    backend, device
+        Where tensorly computes.
+    undo_concat_complex, undo_concat_elements
+        Which foldings to undo in `Decomposition.factors_rearranged`.
+    on_iteration
+        Called with the iterations done so far; counts on through all tensors.
+    options
+        Other options of the estimator, as in face-rhythm's ``params_method``: ``n_iter_max``,
+        ``init``, ``svd``, ``tol``, ``sparsity_coefficients``, ``fixed_modes``, ``nn_modes``,
+        ``exact``, ``cvg_criterion``, ``n_samples`` ... What is left out is tensorly's default.
+
+    Returns
+    -------
+    Decomposition
+        Models with components in descending order of explained variance and unit weights.
+
+    Raises
+    ------
+    ParameterError
+        A name, option or shape does not fit; raised before any fit.
+    ProcessingError
+        A spectrogram has NaN or infinite values, or is zero everywhere; the fit failed.
+    """
+    request = check_request(
+        method=method, rank=rank, seed=seed, options=options, backend=backend, device=device
+    )
+    plan = AxisPlan(
+        names=tuple(names_dims_array),
+        pairs=tuple(_pair(pair) for pair in names_dims_concat_array),
+        complex_into=name_dim_concat_complex_dim if concat_complex_dim else None,
+        element_axis=name_dim_dict_elements,
+        method=method_handling_dict_elements,
+        concatenate_along=name_dim_concat_dict_elements,
+        windows=None if idx_windows is None else tuple(_window(w) for w in idx_windows),
+        window_axis=name_dim_array_window,
+    )
+    check_undo(
+        plan, undo_concat_elements=undo_concat_elements, undo_concat_complex=undo_concat_complex
+    )
+    rearranged = prepare_tensors(
+        spectrograms,
+        plan,
+        mean_subtract=mean_subtract,
+        std_divide=std_divide,
+        normalize_dim=normalize_dim,
+    )
+    models: dict[str, CpModel] = {}
+    n_done = 0
+
+    def report(n_iterations: int) -> None:
+        if on_iteration is not None:
+            on_iteration(n_done + n_iterations)
+
+    for key, tensor in rearranged.tensors.items():
+        fit = fit_cp(tensor, request, report)
+        fit.factors[0] = fit.factors[0] * fit.weights  # so that the factors alone reconstruct
+        factors = dict(zip(rearranged.names, fit.factors, strict=True))
+        models[key] = order_components(
+            model_from_factors(tensor, rearranged.names, factors, n_iterations=fit.n_iterations)
+        )
+        n_done += fit.n_iterations or 0
+    return _decomposition(rearranged, models, undo_concat_elements, undo_concat_complex)
+
+
+def evaluate_factors(
+    spectrograms: Mapping[str, npt.ArrayLike],
+    *,
+    names: Sequence[str],
+    name_dim_dict_elements: str,
+    factors: Mapping[str, Mapping[str, npt.ArrayLike]],
+    weights: Mapping[str, npt.ArrayLike] | None = None,
+    mean_subtract: bool = False,
+    std_divide: bool = False,
+    normalize_dim: str = "time",
+    names_dims_array: Sequence[str] = SPECTROGRAM_AXES,
+) -> dict[str, CpModel]:
+    """Models of a finished decomposition, read from a project, with how well they fit.
+
+    The tensor is rebuilt from the spectrograms by the axis names alone, which is all that
+    face-rhythm stores. Components keep their order.
+
+    Parameters
+    ----------
+    spectrograms
+        Per video, (2, P, F, W), in the project's order.
+    names
+        Axis names as decomposed (``names_dims_array_preDecomp``).
+    name_dim_dict_elements
+        What the videos are called (``name_dim_dictElements``).
+    factors
+        Per tensor, per axis name, (n, R) loadings (the group ``factors`` of TCA.h5).
+    weights
+        Per tensor, (R,) weights; ones where None.
+    mean_subtract, std_divide, normalize_dim
+        As in the run that made the factors.
+    names_dims_array
+        What the axes of the spectrograms are called.
+
+    Raises
+    ------
+    ParameterError
+        The factors do not fit the spectrograms (for example because only windows of the videos
+        were decomposed, which face-rhythm does not record).
+    """
+    plan = AxisPlan.from_names(
+        names, element_axis=name_dim_dict_elements, array_names=names_dims_array
+    )
+    rearranged = prepare_tensors(
+        spectrograms,
+        plan,
+        mean_subtract=mean_subtract,
+        std_divide=std_divide,
+        normalize_dim=normalize_dim,
+    )
+    if set(factors) != set(rearranged.tensors):
+        raise ParameterError(
+            f"there are factors for {sorted(factors)}; expected {sorted(rearranged.tensors)}."
+        )
+    return {
+        key: model_from_factors(
+            tensor, rearranged.names, factors[key], None if weights is None else weights[key]
+        )
+        for key, tensor in rearranged.tensors.items()
+    }
+
+
+def prepare_tensors(
+    spectrograms: Mapping[str, npt.ArrayLike],
+    plan: AxisPlan,
+    *,
+    mean_subtract: bool,
+    std_divide: bool,
+    normalize_dim: str,
+) -> Rearranged:
+    """Rearrange finite spectrograms and normalise the tensors; arguments as for `decompose`."""
+    axis = None
+    if mean_subtract or std_divide:
+        axis = plan.tensor_names.index(resolve_axis(normalize_dim, plan.tensor_names))
+    arrays = {name: np.asarray(array) for name, array in spectrograms.items()}
+    for name, array in arrays.items():
+        _require_finite(name, array, plan.names)
+    rearranged = rearrange(arrays, plan)
+    if axis is None:
+        return rearranged
+    tensors = {
+        key: _normalise(tensor, axis, mean_subtract, std_divide, normalize_dim)
+        for key, tensor in rearranged.tensors.items()
+    }
+    return Rearranged(plan, tensors, rearranged.element_names, rearranged.element_shapes)
+
+
+def _pair(names: Sequence[str]) -> tuple[str, str]:
+    if isinstance(names, str) or len(names) != 2:
+        raise ParameterError(
+            f"names_dims_concat_array has the entry {names!r}; expected two axis names."
+        )
+    return names[0], names[1]
+
+
+def _window(window: Sequence[int] | None) -> tuple[int, int] | None:
+    if window is None:
+        return None
+    if len(window) != 2:
+        raise ParameterError(f"idx_windows has the entry {window!r}; expected [first, last].")
+    return int(window[0]), int(window[1])
+
+
+def _require_finite(name: str, array: npt.NDArray[Any], names: Sequence[str]) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = np.argwhere(~finite)[0]
+        place = ", ".join(f"{axis} {index}" for axis, index in zip(names, where, strict=False))
+        raise ProcessingError(
+            f"the spectrogram of video {name!r} has {int((~finite).sum())} values that are not "
+            f"finite, the first at {place}; compute the spectrograms again."
+        )
+
+
+def _normalise(
+    tensor: npt.NDArray[Any], axis: int, subtract: bool, divide: bool, axis_name: str
+) -> npt.NDArray[np.float32]:
+    values = tensor.astype(np.float32)
+    mean = values.mean(axis=axis, keepdims=True, dtype=np.float64)
+    deviation = values.std(axis=axis, keepdims=True, ddof=1, dtype=np.float64) if divide else None
+    if subtract:
+        values -= mean.astype(np.float32)
+    if deviation is not None:
+        if not (deviation > 0).all():
+            n_flat = int((~(deviation > 0)).sum())
+            raise ProcessingError(
+                f"{n_flat} of {deviation.size} traces do not vary along {axis_name!r}, so they "
+                "cannot be divided by their standard deviation; set std_divide to false."
+            )
+        values /= deviation.astype(np.float32)
+    return values
+
+
+def _decomposition(
+    rearranged: Rearranged, models: dict[str, CpModel], undo_elements: bool, undo_complex: bool
+) -> Decomposition:
+    nested, names_after = undo_factors(
+        rearranged,
+        {key: model.factors for key, model in models.items()},
+        undo_concat_elements=undo_elements,
+        undo_concat_complex=undo_complex,
+    )
+    return Decomposition(
+        models=models,
+        names_before=rearranged.names,
+        names_after=names_after,
+        element_axis_before=rearranged.element_axis_before,
+        element_axis=rearranged.plan.element_axis,
+        element_names=rearranged.element_names,
+        factors_rearranged=nested,
+    )

@@ -1,0 +1,103 @@
+"""What a decomposition is: the components of one tensor, and all that a run produced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class CpModel:
+    """A sum of rank-one components: ``X ~ sum_r weights[r] * outer(factors[a][:, r] for axis a)``.
+
+    Attributes
+    ----------
+    names
+        Axis names of the tensor as decomposed, e.g. ``("(xy points)", "frequency",
+        "(time trials)")``.
+    factors
+        Per axis name, (n, R) loadings. What this package fits has unit `weights`, so the factors
+        alone reconstruct the tensor.
+    weights
+        (R,) factors of the components.
+    explained_variance
+        (R,) share of the tensor's variance (0 to 1) that each component explains alone, when
+        scaled to fit best: the squared correlation between tensor and component. Components
+        overlap, so these do not add up to the total.
+    explained_variance_total
+        ``1 - var(X - X_hat) / var(X)`` of the whole model as it stands.
+    relative_error
+        ``||X - X_hat|| / ||X||``.
+    n_iterations
+        Iterations that the fit took; None where unknown (read from a file).
+    """
+
+    names: tuple[str, ...]
+    factors: dict[str, FloatArray]
+    weights: FloatArray
+    explained_variance: FloatArray
+    explained_variance_total: float
+    relative_error: float
+    n_iterations: int | None = None
+
+    @property
+    def rank(self) -> int:
+        """Number of components R."""
+        return int(self.weights.shape[0])
+
+    @property
+    def component_weights(self) -> FloatArray:
+        """(R,) norm of every component as a tensor: weight times the norms of its loadings."""
+        norms = [
+            np.linalg.norm(self.factors[name].astype(np.float64), axis=0) for name in self.names
+        ]
+        weights: FloatArray = np.abs(self.weights.astype(np.float64)) * np.prod(norms, axis=0)
+        return weights
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Everything that a decomposition produced, under face-rhythm's names.
+
+    Attributes
+    ----------
+    models
+        ``{"0": model}``, or one per video where videos were decomposed separately.
+    names_before
+        Axis names as decomposed (``names_dims_array_preDecomp``).
+    names_after
+        Axis names once foldings are undone (``names_dims_array``).
+    element_axis_before, element_axis
+        ``name_dim_dictElements_preDecomp`` and ``name_dim_dictElements``.
+    element_names
+        Names of the videos, in order.
+    factors_rearranged
+        Loadings once foldings are undone; per model a mapping of axis name to (n, R), and where
+        videos were put end to end, under the name of the element axis, a mapping such as
+        ``{"time_0": (n_0, R), "time_1": (n_1, R)}``.
+    """
+
+    models: dict[str, CpModel]
+    names_before: tuple[str, ...]
+    names_after: tuple[str, ...]
+    element_axis_before: str
+    element_axis: str
+    element_names: tuple[str, ...]
+    factors_rearranged: dict[str, Any]
+
+    @property
+    def run_data(self) -> dict[str, Any]:
+        """The tree that face-rhythm writes as TCA.h5."""
+        return {
+            "factors": {key: dict(model.factors) for key, model in self.models.items()},
+            "factors_rearranged": self.factors_rearranged,
+            "name_dim_dictElements": self.element_axis,
+            "name_dim_dictElements_preDecomp": self.element_axis_before,
+            "names_dims_array": list(self.names_after),
+            "names_dims_array_preDecomp": list(self.names_before),
+        }

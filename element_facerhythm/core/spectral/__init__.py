@@ -1,0 +1,18 @@
+"""Variable-Q spectrograms of traces and of tracked points."""
+
+from element_facerhythm.core.spectral.filter_bank import (
+    FilterBank,
+    filter_length,
+    make_filter_bank,
+)
+from element_facerhythm.core.spectral.normalisation import point_spectrograms
+from element_facerhythm.core.spectral.vqt import variable_q_transform, window_centres
+
+__all__ = [
+    "FilterBank",
+    "filter_length",
+    "make_filter_bank",
+    "point_spectrograms",
+    "variable_q_transform",
+    "window_centres",
+]
