@@ -1,14 +1,14 @@
 """Proposes regions of interest from what moves, so that a first run needs no drawing tool.
 
-Motion energy is the mean absolute change of gray level between consecutive frames, after the light's
-flicker has been divided out. Energy above the still background, smoothed, is cut by Otsu's threshold;
-the largest connected regions become polygons of seed points, and the same regions grown become the
-mask within which the tracker may look.
+Motion energy is the mean absolute change of gray level between consecutive frames, after the
+light's flicker has been divided out. Energy above the still background, smoothed, is cut near
+Otsu's threshold; the strongest connected regions become polygons of seed points, and the same
+regions grown become the mask within which the tracker may look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +44,8 @@ class ProposalReport:
         Share of the frame that the seed polygons cover, 0..1.
     flicker_fraction
         Standard deviation of the frames' gain (1 = the first frame): how much the light flickers.
-    n_frames, n_regions
-        Frames looked at; polygons proposed.
+    n_pairs, n_regions
+        Pairs of consecutive frames compared; seed polygons proposed.
     """
 
     energy: Energy
@@ -55,15 +55,15 @@ class ProposalReport:
     energy_fraction: float
     area_fraction: float
     flicker_fraction: float
-    n_frames: int
+    n_pairs: int
     n_regions: int
 
 
 def propose_rois(
-    frames: Iterable[GrayFrame],
+    frames: Iterable[GrayFrame | Sequence[GrayFrame]],
     *,
     n_regions_max: int = 3,
-    n_frames_per_block: int = 30,
+    n_frames_per_block: int = 10,
     block_quantile: float = 0.8,
     margin_px: int = 4,
     mask_growth_fraction: float = 0.06,
@@ -75,12 +75,13 @@ def propose_rois(
     Parameters
     ----------
     frames
-        (H, W) uint8, consecutive, or runs of consecutive ones; an iterator is read once.
+        Consecutive (H, W) uint8 frames; or runs of consecutive ones from all over a long video,
+        each (N, H, W) with N of at least 2 (pairs will do). An iterator is read once.
     n_regions_max
         At most this many polygons, largest energy first.
     n_frames_per_block, block_quantile
-        Energy is taken per block of frames, and this quantile over the blocks is kept: something
-        that passes once (a paw) fills few blocks and does not decide.
+        Energy is taken per block of frames (or per run), and this quantile over the blocks is
+        kept: something that passes once (a paw) fills few blocks and does not decide.
     margin_px
         Seed polygons keep this far from the frame's border.
     mask_growth_fraction
@@ -88,17 +89,16 @@ def propose_rois(
     min_region_fraction
         Regions with less than this fraction of the strongest region's energy are dropped.
     min_contrast
-        Something moves when the smoothed energy rises this many background spreads above the
-        background.
+        Something moves when the smoothed energy rises above the background by this many background
+        spreads and by half of the background itself.
 
     Raises
     ------
     RoiError
         When nothing moves, fewer than two frames are given, or their sizes differ.
     """
-    energy, gains, n_frames = _motion_energy(
-        frames, n_frames_per_block=n_frames_per_block, block_quantile=block_quantile
-    )
+    runs = _runs(frames, n_frames_per_block=n_frames_per_block)
+    energy, gains, n_pairs = _motion_energy(runs, block_quantile=block_quantile)
     smooth = _smooth(energy)
     level, spread = _background(smooth)
     threshold = _threshold(smooth, level=level, spread=spread, min_contrast=min_contrast)
@@ -108,7 +108,7 @@ def propose_rois(
         moving, excess, n_regions_max=n_regions_max, min_region_fraction=min_region_fraction
     )
     if not regions:
-        raise _nothing_moves(n_frames)
+        raise _nothing_moves(n_pairs)
     seeds = tuple(_outline(region) for region in regions)
     masks = _mask_polygons(regions, growth_fraction=mask_growth_fraction)
     inside = np.any(regions, axis=0)
@@ -120,53 +120,71 @@ def propose_rois(
         energy_fraction=float(excess[inside].sum() / max(float(excess.sum()), 1e-12)),
         area_fraction=float(inside.mean()),
         flicker_fraction=float(np.std(gains)),
-        n_frames=n_frames,
+        n_pairs=n_pairs,
         n_regions=len(regions),
     )
     return Rois(seed_polygons=seeds, mask_polygons=masks), report
 
 
 def _motion_energy(
-    frames: Iterable[GrayFrame], *, n_frames_per_block: int, block_quantile: float
+    runs: Iterable[npt.NDArray[np.uint8]], *, block_quantile: float
 ) -> tuple[Energy, list[float], int]:
-    """(H, W) energy, the gain of each frame, and how many frames there were."""
-    import cv2
-
+    """(H, W) energy, the gain of each frame, and how many pairs of frames were compared."""
     reference: Energy | None = None
-    previous: Energy | None = None
     gains: list[float] = []
     blocks: list[Energy] = []
-    total: Energy | None = None
-    n_in_block = 0
-    for frame in frames:
-        blurred = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 1.0)
-        if reference is None or previous is None or total is None:
-            reference, previous, total = blurred, blurred, np.zeros_like(blurred)
-            gains.append(1.0)
-            continue
-        if blurred.shape != reference.shape:
+    for run in runs:
+        blurred = [_blurred(frame) for frame in run]
+        reference = blurred[0] if reference is None else reference
+        if blurred[0].shape != reference.shape:
             raise RoiError(
-                f"frame {len(gains)} is {blurred.shape[1]} x {blurred.shape[0]} pixels and frame 0 "
-                f"is {reference.shape[1]} x {reference.shape[0]}: give frames of one size"
+                f"frames of {blurred[0].shape} and of {reference.shape} (height, width) pixels "
+                "were given: give frames of one size"
             )
-        gains.append(_gain(blurred, reference))
-        current = blurred / np.float32(gains[-1])
-        total += np.abs(current - previous)
-        previous = current
-        n_in_block += 1
-        if n_in_block == n_frames_per_block:
-            blocks.append(total / np.float32(n_in_block))
-            total, n_in_block = np.zeros_like(total), 0
-    if total is None or len(gains) < 2:
-        raise RoiError(f"{len(gains)} frames were given; motion needs at least 2")
-    if n_in_block and (not blocks or n_in_block >= n_frames_per_block // 2):
-        blocks.append(total / np.float32(n_in_block))
+        run_gains = [_gain(frame, reference) for frame in blurred]
+        level = np.stack([f / np.float32(g) for f, g in zip(blurred, run_gains, strict=True)])
+        blocks.append(np.abs(np.diff(level, axis=0)).mean(axis=0))
+        gains.extend(run_gains)
+    if not blocks:
+        raise RoiError("fewer than 2 frames were given: motion is a change from one to the next")
     energy: Energy = np.quantile(np.stack(blocks), block_quantile, axis=0).astype(np.float32)
-    return energy, gains, len(gains)
+    return energy, gains, len(gains) - len(blocks)
+
+
+def _runs(
+    frames: Iterable[GrayFrame | Sequence[GrayFrame]], *, n_frames_per_block: int
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield (N, H, W) runs: those given, or frames gathered, a run starting where one ends."""
+    pending: list[npt.NDArray[np.uint8]] = []
+    n_yielded = 0
+    for item in frames:
+        array = np.asarray(item)
+        if array.ndim == 3:
+            yield array
+            continue
+        if pending and array.shape != pending[0].shape:
+            raise RoiError(
+                f"frames of {array.shape} and of {pending[0].shape} (height, width) pixels were "
+                "given: give frames of one size"
+            )
+        pending.append(array)
+        if len(pending) > n_frames_per_block:
+            yield np.stack(pending)
+            n_yielded += 1
+            pending = pending[-1:]
+    if len(pending) > 1 and (n_yielded == 0 or len(pending) > n_frames_per_block // 2):
+        yield np.stack(pending)
+
+
+def _blurred(frame: GrayFrame) -> Energy:
+    import cv2
+
+    blurred: Energy = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 1.0)
+    return blurred
 
 
 def _gain(frame: Energy, reference: Energy) -> float:
-    """Brightness of `frame` against `reference`: a median of ratios, which a moving part cannot bend."""
+    """Brightness of `frame` against `reference`: a median, which a moving part cannot bend."""
     lit = reference[::2, ::2] > max(8.0, float(reference.mean()) * 0.5)
     if not lit.any():
         return 1.0
@@ -196,17 +214,17 @@ def _threshold(smooth: Energy, *, level: float, spread: float, min_contrast: flo
     """Energy that parts still from moving: below Otsu's cut, never inside the background's spread.
 
     Otsu's cut is made on the square root of the energy above background, so that one strongly
-    moving part does not hide weaker ones, and is lowered to take in the weaker flanks of a movement,
-    whose points carry the same rhythm.
+    moving part does not hide weaker ones, and is lowered to take in the weaker flanks of a
+    movement, whose points carry the same rhythm.
     """
     from skimage.filters import threshold_otsu
 
     peak = float(smooth.max()) - level
-    if peak < min_contrast * spread:
+    if peak < max(min_contrast * spread, 0.5 * level):
         raise RoiError(
-            f"nothing moves: the strongest change is {peak:.3g} gray levels per frame above a "
-            f"background of {level:.3g} +- {spread:.3g}; give frames in which the animal moves, or "
-            "draw the ROIs"
+            f"nothing moves more than its surroundings: the strongest change is {peak:.3g} gray "
+            f"levels per frame above a background of {level:.3g} +- {spread:.3g}; give frames in "
+            "which the animal moves, or draw the ROIs"
         )
     root = np.sqrt(np.clip(smooth - level, 0, None))
     cut = _FLANK * float(threshold_otsu(root))
@@ -285,8 +303,8 @@ def _outline(region: Mask) -> npt.NDArray[np.float64]:
     return np.asarray(polygon, dtype=np.float64)
 
 
-def _nothing_moves(n_frames: int) -> RoiError:
+def _nothing_moves(n_pairs: int) -> RoiError:
     return RoiError(
-        f"nothing moves in a connected region of the {n_frames} frames: give frames in which the "
-        "animal moves, or draw the ROIs"
+        f"nothing moves in a connected region over {n_pairs} pairs of frames: give frames in which "
+        "the animal moves, or draw the ROIs"
     )

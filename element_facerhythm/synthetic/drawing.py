@@ -139,7 +139,7 @@ def draw_artwork(layout: Layout, rng: np.random.Generator) -> Artwork:
     _open_eye(canvas)
     _closed_eye(closed)
     for picture in (canvas, closed):
-        # Less than half a frame pixel of blur on top of the drawing's own: no aliasing in the frame.
+        # About half a frame pixel on top of the drawing's own blur: no aliasing in the frame.
         picture.blur(0.55 / layout.scale)
     radii = (EYE_RADII[0] + 3.5, EYE_RADII[1] + 3.5)
     return Artwork(

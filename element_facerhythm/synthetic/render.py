@@ -57,7 +57,9 @@ class Renderer:
         moved = np.tensordot(np.asarray(courses, np.float32), self._patterns, axes=1)
         resting = self._grid - moved
         for _ in range(_N_FIXED_POINT_STEPS):
-            shift = cv2.remap(moved, resting, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            shift = cv2.remap(
+                moved, resting, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
             resting = self._grid - shift
         return resting
 
@@ -97,7 +99,7 @@ class Renderer:
 
 
 def warp(picture: Picture, backward_map: npt.NDArray[np.float32]) -> Picture:
-    """Sample a picture that is `SUPERSAMPLING` times the frame's size at (H, W, 2) frame positions."""
+    """Sample a picture, `SUPERSAMPLING` times the frame's size, at (H, W, 2) frame positions."""
     import cv2
 
     positions = backward_map * SUPERSAMPLING + np.float32((SUPERSAMPLING - 1) / 2)

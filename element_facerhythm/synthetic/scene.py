@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +36,8 @@ _MIN_SIDE_PX = 64
 class Scene:
     """A face-like scene whose motion is known in closed form.
 
-    A material point that is at x in frame 0 is at ``x + sum(weight * time_course * direction)`` over
-    `sources` in frame i, taken at ``t = i / frame_rate_hz``. Gray levels also change by a flicker
+    A material point that is at x in frame 0 is at ``x + sum(weight * time_course * direction)``
+    over `sources` in frame i, taken at ``t = i / frame_rate_hz``. Gray levels also change by flicker
     of the light, by sensor noise, by the lid of the eye and by a paw in front of the face: none of
     these moves a point.
 
@@ -126,12 +127,12 @@ class Scene:
         points = self._seed_points(spacing_px)
         times = self.times_s()
         frequencies = [np.nan if s.frequency_hz is None else s.frequency_hz for s in self.sources]
-        arrays = {
+        arrays: dict[str, npt.NDArray[Any]] = {
             "points_px": points,
             "positions_px": self.true_positions(points).astype(np.float32),
             "occluded": self.occluded(points),
             "times_s": times,
-            "frame_rate_hz": np.float64(self.frame_rate_hz),
+            "frame_rate_hz": np.array(self.frame_rate_hz),
             "names": np.array([source.name for source in self.sources]),
             "frequencies_hz": np.array(frequencies),
             "amplitudes_px": np.array([source.amplitude_px for source in self.sources]),
@@ -213,7 +214,7 @@ def _check_size(*, width_px: int, height_px: int, n_frames: int) -> None:
         raise RequestError(f"n_frames is {n_frames}; a scene with motion needs at least 2")
 
 
-def _save_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _save_npz(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
         np.savez_compressed(handle, allow_pickle=False, **arrays)
         handle.flush()

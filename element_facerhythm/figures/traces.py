@@ -1,0 +1,161 @@
+"""How points moved over time, and when the tracker did not believe them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from element_facerhythm.figures.style import (
+    COLOURS,
+    FLAG_COLOUR,
+    FONT_SIZE,
+    INK,
+    QUIET,
+    crop_to,
+    new_figure,
+    show_frame,
+    tidy,
+    title,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from element_facerhythm.io.project import Project
+
+_N_COLUMNS = 1600
+_N_BLOCK_FRAMES = 2000
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where each video lies on a common time axis, in seconds."""
+
+    starts_s: tuple[float, ...]
+    stops_s: tuple[float, ...]
+
+
+def video_extents(project: Project) -> Extent:
+    """Lay the videos one after another."""
+    stops = np.cumsum(project.n_frames) / project.frame_rate_hz
+    return Extent((0.0, *map(float, stops[:-1])), tuple(map(float, stops)))
+
+
+def mark_videos(axes: Axes, extent: Extent) -> None:
+    """Draw a line where one video ends and the next begins."""
+    for boundary in extent.stops_s[:-1]:
+        axes.axvline(boundary, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+
+
+def displacement_figure(project: Project, *, video_index: int = 0, n_points: int = 8) -> Figure:
+    """Draw x and y displacement of some lively points, and where they sit on the face.
+
+    Points are picked for their motion, spread over the face. Frames in which a point was flagged
+    are marked under its trace.
+    """
+    positions = project.point_positions
+    tracking = project.tracking(video_index)
+    displacement = np.asarray(tracking.points, dtype=np.float32) - positions
+    chosen = pick_points(displacement, positions, n_points=n_points)
+    times_s = np.arange(len(displacement)) / project.frame_rate_hz
+    figure = new_figure(11.0, 1.2 + 0.62 * len(chosen))
+    face, traces = figure.subplots(1, 2, width_ratios=(1, 2.4))
+    show_frame(face, project.example_image(), dim=0.8, stretch=True)
+    crop_to(face, positions, project.example_image().shape)
+    reach = max(float(np.abs(displacement[:, chosen]).max()), 1.0)
+    for row, point in enumerate(chosen):
+        colour = COLOURS[row % len(COLOURS)]
+        base = -2.2 * reach * row
+        flagged = tracking.violation_rows[tracking.violation_cols == point]
+        traces.plot(times_s, base + displacement[:, point, 0], color=colour, linewidth=0.9)
+        traces.plot(times_s, base + displacement[:, point, 1], color=colour, lw=0.9, alpha=0.4)
+        floor = np.full(len(flagged), base - reach)
+        traces.plot(times_s[flagged], floor, "s", color=FLAG_COLOUR, markersize=3, mew=0)
+        face.plot(*positions[point], "o", color=colour, markersize=7, markeredgecolor="white")
+    traces.set_yticks(-2.2 * reach * np.arange(len(chosen)), [f"point {p}" for p in chosen])
+    traces.set_xlim(0, times_s[-1])
+    traces.set_xlabel("time (s)")
+    tidy(traces)
+    _scale_bar(traces, reach)
+    title(traces, "displacement: x (dark), y (light), flagged frames marked below")
+    title(face, project.video_names[video_index])
+    return figure
+
+
+def pick_points(
+    displacement: npt.NDArray[np.float32], positions: npt.NDArray[np.float32], *, n_points: int
+) -> list[int]:
+    """Pick the indices of lively points, no two close together, most lively first.
+
+    `displacement` is (T, P, 2) and `positions` (P, 2), both in pixels.
+    """
+    motion = np.sqrt((displacement**2).mean(axis=(0, 2)))
+    spread = np.inf * np.ones(len(positions))
+    size = float(np.ptp(positions, axis=0).max()) or 1.0
+    chosen: list[int] = []
+    for _ in range(min(n_points, len(positions))):
+        score = motion * np.clip(spread / (size / 3), 0, 1)
+        score[chosen] = -1
+        chosen.append(int(np.argmax(score)))
+        spread = np.minimum(spread, np.linalg.norm(positions - positions[chosen[-1]], axis=1))
+    return chosen
+
+
+def _scale_bar(axes: Axes, reach: float) -> None:
+    length = max(step for step in (0.5, 1, 2, 5, 10, 20, 50) if step <= max(reach, 0.5))
+    right = axes.get_xlim()[1]
+    axes.plot([right * 1.012] * 2, [0, length], color=INK, linewidth=2, clip_on=False)
+    axes.text(right * 1.02, length / 2, f"{length:g} px", va="center", fontsize=FONT_SIZE - 1)
+
+
+def violation_figure(project: Project) -> Figure:
+    """Draw which points were flagged when, all videos on one time axis."""
+    extent = video_extents(project)
+    shares, raster = _violations(project)
+    figure = new_figure(11.0, 4.2)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.4))
+    times_s = np.arange(len(shares)) / project.frame_rate_hz
+    above.fill_between(times_s, 100 * shares, color=FLAG_COLOUR, linewidth=0)
+    above.set_ylim(0, max(5.0, 105 * float(shares.max(initial=0))))
+    above.set_ylabel("flagged (%)")
+    end = extent.stops_s[-1]
+    n_points = raster.shape[0]
+    below.imshow(
+        raster, aspect="auto", interpolation="nearest", cmap=_flag_map(), vmin=0, vmax=1,
+        extent=(0, end, n_points - 0.5, -0.5),
+    )  # fmt: skip
+    below.set_ylabel("point")
+    below.set_xlabel("time (s)")
+    below.set_xlim(0, end)
+    for axes in (above, below):
+        tidy(axes)
+        mark_videos(axes, extent)
+    title(above, f"violations: {100 * shares.mean():.2f} % of all point-frames are flagged")
+    return figure
+
+
+def _violations(project: Project) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Share of points flagged in each frame (T,), and the raster (P, columns) of all videos."""
+    n_frames = project.n_frames
+    n_points = len(project.point_positions)
+    offsets = np.concatenate([[0], np.cumsum(n_frames)])
+    total = int(offsets[-1])
+    n_columns = min(total, _N_COLUMNS)
+    shares = np.zeros(total)
+    raster = np.zeros((n_points, n_columns), dtype=bool)
+    for index in range(len(n_frames)):
+        tracking = project.tracking(index)
+        frames = tracking.violation_rows.astype(np.int64) + offsets[index]
+        np.add.at(shares, frames, 1 / n_points)
+        raster[tracking.violation_cols, frames * n_columns // total] = True
+    return shares, raster
+
+
+def _flag_map() -> object:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(["#F4F4F4", FLAG_COLOUR])
