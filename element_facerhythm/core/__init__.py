@@ -1,0 +1,1 @@
+"""Arithmetic on arrays: no file, no clock, no database; every function can be used alone."""

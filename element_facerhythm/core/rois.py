@@ -1,0 +1,233 @@
+"""Regions of interest: polygons to masks, and the grid of points that is tracked.
+
+Coordinates are pixels of the full frame, x to the right and y down; a whole number is the centre of a
+pixel. Masks are (H, W) bool, points are (P, 2) float32 in the order (x, y).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from element_facerhythm.errors import ParameterError, RoiError
+
+BoolMask = NDArray[np.bool_]
+Points = NDArray[np.float32]
+Polygon = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rois:
+    """Regions as somebody drew them, before the frame size is known.
+
+    Attributes
+    ----------
+    seed_polygons
+        Polygons (N, 2) in (x, y) pixels; points are seeded inside their union.
+    mask_polygons
+        Polygons (N, 2) in (x, y) pixels; pixels outside their union are hidden from the tracker.
+        None given means that the whole frame is seen.
+    point_positions
+        (P, 2) points to track, taken as they are instead of a seeded grid.
+    seed_mask, visible_mask
+        (H, W) masks that take the place of the polygons.
+    """
+
+    seed_polygons: tuple[Polygon, ...] = ()
+    mask_polygons: tuple[Polygon, ...] = ()
+    point_positions: Points | None = None
+    seed_mask: BoolMask | None = None
+    visible_mask: BoolMask | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedRois:
+    """Regions on a frame of known size: `seed_mask` and `visible_mask` (H, W), points (P, 2)."""
+
+    seed_mask: BoolMask
+    visible_mask: BoolMask
+    point_positions: Points
+
+
+def polygon_mask(polygon: ArrayLike, *, height_px: int, width_px: int) -> BoolMask:
+    """Fill a polygon, as face-rhythm does (`skimage.draw.polygon`), cut to the frame.
+
+    Parameters
+    ----------
+    polygon
+        (N, 2) vertices in (x, y) pixels, N >= 3; the last is joined to the first.
+    height_px, width_px
+        Size of the frame.
+
+    Returns
+    -------
+    (H, W) bool
+        True inside. A polygon that touches the frame's border is cut there.
+
+    Raises
+    ------
+    RoiError
+        The polygon is malformed.
+    """
+    from skimage.draw import polygon as fill
+
+    vertices = _as_polygon(polygon, "polygon")
+    mask = np.zeros((height_px, width_px), dtype=bool)
+    rows, columns = fill(vertices[:, 1], vertices[:, 0], shape=mask.shape)
+    mask[rows, columns] = True
+    return mask
+
+
+def seed_grid(mask: BoolMask, *, spacing_px: int) -> Points:
+    """Place points on a square grid inside a mask, in face-rhythm's positions and order.
+
+    The grid starts at the top left of the mask's bounding box and ends before its last row and
+    column; points run down a column, then to the next column.
+
+    Parameters
+    ----------
+    mask
+        (H, W) bool.
+    spacing_px
+        Distance between neighbouring points, in pixels.
+
+    Returns
+    -------
+    (P, 2) float32
+        (x, y) of each point; P is 0 where nothing fits.
+    """
+    if isinstance(spacing_px, bool) or int(spacing_px) != spacing_px or spacing_px < 1:
+        raise ParameterError(
+            f"The point spacing is {spacing_px!r}; expected a whole number of pixels, 1 or more."
+        )
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return np.empty((0, 2), dtype=np.float32)
+    x, y = np.meshgrid(
+        np.arange(columns[0], columns[-1], int(spacing_px)),
+        np.arange(rows[0], rows[-1], int(spacing_px)),
+        indexing="ij",
+    )
+    inside = mask[y, x]
+    return np.stack([x[inside], y[inside]], axis=1).astype(np.float32)
+
+
+def place_rois(rois: Rois, *, height_px: int, width_px: int, spacing_px: int) -> PlacedRois:
+    """Put regions on a frame: masks, and the points to track.
+
+    Parameters
+    ----------
+    rois
+        Regions in pixels of the full frame.
+    height_px, width_px
+        Size of the frame.
+    spacing_px
+        Distance between seeded points, in pixels; unused where the regions bring their points.
+
+    Returns
+    -------
+    PlacedRois
+
+    Raises
+    ------
+    RoiError
+        A vertex, point or mask does not fit the frame; no point is seeded; or the visible mask
+        hides every point.
+    """
+    size = (height_px, width_px)
+    seed = _union(rois.seed_polygons, rois.seed_mask, size, "points")
+    visible = _union(rois.mask_polygons, rois.visible_mask, size, "mask")
+    if rois.point_positions is not None:
+        points = _given_points(rois.point_positions, size)
+    elif seed is None:
+        raise RoiError("The ROIs hold no polygon under 'points'; give at least one to seed in.")
+    else:
+        points = seed_grid(seed, spacing_px=spacing_px)
+    if len(points) == 0:
+        raise RoiError(
+            f"No point fits inside the seed ROIs at a spacing of {spacing_px} px; draw them larger "
+            "or lower ROIs.make_rois.point_spacing."
+        )
+    if seed is None:
+        seed = _pixels_of(points, size)
+    if visible is None:
+        visible = np.ones(size, dtype=bool)
+    _require_some_visible(points, visible)
+    return PlacedRois(seed_mask=seed, visible_mask=visible, point_positions=points)
+
+
+def _as_polygon(polygon: ArrayLike, name: str) -> Polygon:
+    try:
+        vertices = np.asarray(polygon, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise RoiError(f"ROI {name} is not a list of [x, y] pairs of numbers: {error}.") from error
+    if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
+        raise RoiError(
+            f"ROI {name} has shape {vertices.shape}; expected (N, 2): at least 3 vertices [x, y]."
+        )
+    if not np.isfinite(vertices).all():
+        raise RoiError(f"ROI {name} holds a vertex that is not a finite number.")
+    return vertices
+
+
+def _union(
+    polygons: Sequence[Polygon], mask: BoolMask | None, size: tuple[int, int], name: str
+) -> BoolMask | None:
+    """Mask of all polygons together, or the mask given in their place; None where there is neither."""
+    if mask is not None:
+        if mask.shape != size:
+            raise RoiError(
+                f"The ROI mask '{name}' is {mask.shape[1]} x {mask.shape[0]} px (width x height), "
+                f"the video {size[1]} x {size[0]}; use ROIs drawn on this video."
+            )
+        return np.asarray(mask, dtype=bool)
+    if not polygons:
+        return None
+    union = np.zeros(size, dtype=bool)
+    for index, polygon in enumerate(polygons):
+        vertices = _as_polygon(polygon, f"{name}[{index}]")
+        _require_inside(vertices, size, f"ROI {name}[{index}]", "vertex")
+        union |= polygon_mask(vertices, height_px=size[0], width_px=size[1])
+    return union
+
+
+def _require_inside(
+    points: NDArray[np.floating], size: tuple[int, int], owner: str, kind: str
+) -> None:
+    # Drawing tools put the frame's corner at -0.5, 0, W - 1 or W; none of these is outside.
+    x, y = points[:, 0], points[:, 1]
+    outside = (x < -0.5) | (y < -0.5) | (x > size[1]) | (y > size[0])
+    if outside.any():
+        first = int(np.argmax(outside))
+        raise RoiError(
+            f"{owner}: {kind} {first} at (x={x[first]:g}, y={y[first]:g}) lies outside the frame of "
+            f"{size[1]} x {size[0]} px (width x height); draw the ROI on this video."
+        )
+
+
+def _given_points(points: ArrayLike, size: tuple[int, int]) -> Points:
+    positions = np.array(points, dtype=np.float32)
+    if positions.ndim != 2 or positions.shape[1] != 2 or not np.isfinite(positions).all():
+        raise RoiError(
+            f"The ROIs' point_positions have shape {positions.shape}; expected (P, 2) finite (x, y)."
+        )
+    _require_inside(positions, (size[0] - 1, size[1] - 1), "point_positions", "point")
+    return positions
+
+
+def _pixels_of(points: Points, size: tuple[int, int]) -> BoolMask:
+    columns, rows = np.rint(points).astype(np.intp).clip(0).T
+    mask = np.zeros(size, dtype=bool)
+    mask[rows.clip(max=size[0] - 1), columns.clip(max=size[1] - 1)] = True
+    return mask
+
+
+def _require_some_visible(points: Points, visible: BoolMask) -> None:
+    if not (_pixels_of(points, visible.shape) & visible).any():
+        raise RoiError(
+            f"The mask hides all {len(points)} points; draw the 'mask' polygons around the 'points' "
+            "polygons, or leave 'mask' empty to see the whole frame."
+        )

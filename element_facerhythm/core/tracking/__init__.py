@@ -1,0 +1,26 @@
+"""Tracking of points on a face: Lucas-Kanade flow, a mesh, a pull home, and replays of violations."""
+
+from element_facerhythm.core.tracking.lucas_kanade import (
+    FlowSettings,
+    OpenCvFlow,
+    OpticalFlow,
+    flow_settings,
+    make_flow,
+)
+from element_facerhythm.core.tracking.mesh import Mesh, make_mesh, mesh_offsets
+from element_facerhythm.core.tracking.preparation import FramePreparation
+from element_facerhythm.core.tracking.tracker import TrackedVideo, track_points
+
+__all__ = [
+    "FlowSettings",
+    "FramePreparation",
+    "Mesh",
+    "OpenCvFlow",
+    "OpticalFlow",
+    "TrackedVideo",
+    "flow_settings",
+    "make_flow",
+    "make_mesh",
+    "mesh_offsets",
+    "track_points",
+]

@@ -1,0 +1,178 @@
+"""Prepared frames in order, decoded ahead in a thread, the last few kept for replays."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.errors import DecodeError
+
+GrayFrame = NDArray[np.uint8]
+OpenFrames = Callable[[int], Iterator[GrayFrame]]
+
+_POLL_S = 0.1  # how soon the thread notices that nobody reads any more
+
+
+class Prefetch:
+    """Runs an iterator of frames, and what is done to each, in a thread of its own.
+
+    Whatever the thread raises is raised again from `next()`, in the reader's thread; after
+    `close()` the thread has ended and the source is closed.
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], Iterator[GrayFrame]],
+        prepare: Callable[[GrayFrame], GrayFrame],
+        *,
+        n_ahead: int,
+    ) -> None:
+        self._queue: queue.Queue[GrayFrame | BaseException | None] = queue.Queue(n_ahead)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._work, args=(open_source, prepare), name="frame-prefetch", daemon=True
+        )
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[GrayFrame]:
+        return self
+
+    def __next__(self) -> GrayFrame:
+        """Return the next prepared frame, or raise what the thread raised."""
+        item = self._queue.get()
+        if isinstance(item, np.ndarray):
+            return item
+        self._queue.put(item)  # whoever asks again gets the same answer instead of waiting for ever
+        raise StopIteration if item is None else item
+
+    def close(self) -> None:
+        """End the thread; unread frames are dropped."""
+        self._stop.set()
+        self._thread.join()
+
+    def _work(
+        self,
+        open_source: Callable[[], Iterator[GrayFrame]],
+        prepare: Callable[[GrayFrame], GrayFrame],
+    ) -> None:
+        end: BaseException | None = None
+        try:
+            source = open_source()
+            try:
+                for frame in source:
+                    if not self._put(prepare(frame)):
+                        return
+            finally:
+                close = getattr(source, "close", None)
+                if close is not None:
+                    close()
+        except BaseException as error:  # handed to the reader, which raises it
+            end = error
+        self._put(end)
+
+    def _put(self, item: GrayFrame | BaseException | None) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=_POLL_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+class PreparedFrames:
+    """Prepared frames of a video by index; going on is cheap, and so is going back a little.
+
+    Frames that are still kept are handed out again without decoding; going back further reopens
+    the source at that frame.
+
+    Parameters
+    ----------
+    open_frames
+        Called with a frame index; returns an iterator of (H, W) uint8 frames from there on.
+    prepare
+        Applied to every frame, in the thread that decodes.
+    n_frames
+        How many frames the video has.
+    n_kept
+        How many of the last frames stay in memory.
+    n_ahead
+        How many frames may be ready before they are asked for.
+    """
+
+    def __init__(
+        self,
+        open_frames: OpenFrames,
+        prepare: Callable[[GrayFrame], GrayFrame],
+        *,
+        n_frames: int,
+        n_kept: int,
+        n_ahead: int = 8,
+    ) -> None:
+        self._open_frames = open_frames
+        self._prepare = prepare
+        self._n_frames = n_frames
+        self._n_ahead = n_ahead
+        self._kept: deque[GrayFrame] = deque(maxlen=max(n_kept, 2))
+        self._next = 0
+        self._source: Prefetch | None = None
+        self.n_decoded = 0
+
+    def __enter__(self) -> PreparedFrames:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getitem__(self, index: int) -> GrayFrame:
+        """Frame `index`, prepared.
+
+        Raises
+        ------
+        DecodeError
+            The video ended before this frame.
+        """
+        back = self._next - index
+        if 0 < back <= len(self._kept):
+            return self._kept[-back]
+        if self._source is None or back != 0:
+            self._reopen(index)
+        return self._advance()
+
+    def close(self) -> None:
+        """Stop decoding and forget the frames."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+        self._kept.clear()
+
+    def _reopen(self, index: int) -> None:
+        self.close()
+        self._next = index
+        self._source = Prefetch(
+            lambda: self._open_frames(index), self._prepare, n_ahead=self._n_ahead
+        )
+
+    def _advance(self) -> GrayFrame:
+        assert self._source is not None
+        frame = next(self._source, None)
+        if frame is None:
+            raise DecodeError(
+                f"The video ended before frame {self._next} of {self._n_frames}; the file is "
+                "damaged or changed while it was read."
+            )
+        self._kept.append(frame)
+        self._next += 1
+        self.n_decoded += 1
+        return frame

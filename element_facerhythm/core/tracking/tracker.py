@@ -1,0 +1,357 @@
+"""Point tracking: optical flow, a mesh that holds points together, a pull home, and replays.
+
+In every frame each point moves with the optical flow, then a share of the way back to its place among
+its mesh neighbours (`mesh_rigidity`), then a share of the way home (`relaxation`). A position is thus a
+leaky sum of the flow: with relaxation r a motion is forgotten at the rate (1 - r) per frame, and
+relaxation 0 measures displacement. A point that strays beyond a threshold is flagged together with
+its neighbours for a span of frames around the event; tracking restarts at the start of that span, and
+flagged points do not follow the flow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.tracking.frames import GrayFrame, OpenFrames, PreparedFrames
+from element_facerhythm.core.tracking.lucas_kanade import (
+    Backend,
+    OpticalFlow,
+    flow_settings,
+    make_flow,
+)
+from element_facerhythm.core.tracking.mesh import Mesh, mesh_offsets
+from element_facerhythm.core.tracking.point_store import PointArray, PointStore
+from element_facerhythm.core.tracking.preparation import FramePreparation
+from element_facerhythm.core.tracking.violations import ViolationLog, violating_points
+from element_facerhythm.errors import ParameterError
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+Points = NDArray[np.float32]
+BoolPoints = NDArray[np.bool_]
+Rewind = Literal["correct", "face-rhythm"]
+
+_MAX_VAIN_REPLAYS = 100
+_KEPT_FRAMES_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedVideo:
+    """Where the points went.
+
+    Attributes
+    ----------
+    points
+        (T, P, 2) float32 positions in pixels (x, y); the `out` that was given, if one was.
+    violation_rows, violation_cols
+        (N,) int32 frame and point of every flag: there the point did not follow the flow.
+    n_frames_processed
+        Frames tracked, replayed ones counted again.
+    """
+
+    points: Any
+    violation_rows: NDArray[np.int32]
+    violation_cols: NDArray[np.int32]
+    n_frames_processed: int
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """How points move besides the flow, and when they are held."""
+
+    mesh_rigidity: float
+    relaxation: float
+    threshold_px: float
+    n_before: int
+    n_after: int
+    frames_freeze: BoolPoints | None
+    relaxation_during_freeze: bool
+    rewind: Rewind
+
+
+def track_points(
+    open_frames: OpenFrames,
+    n_frames: int,
+    point_positions: Points,
+    *,
+    mesh: Mesh,
+    visible_mask: NDArray[np.bool_],
+    window_px: int | Sequence[int],
+    max_level: int,
+    criteria: Sequence[float],
+    mesh_rigidity: float,
+    relaxation: float,
+    clahe_clip_limit: float,
+    clahe_tile_grid: tuple[int, int] | None,
+    displacement_threshold_px: float,
+    n_frames_halted_before: int,
+    n_frames_halted_after: int,
+    frames_freeze: NDArray[np.bool_] | None = None,
+    relaxation_during_freeze: bool = True,
+    rewind: Rewind = "correct",
+    start_points: Points | None = None,
+    previous_frame: GrayFrame | None = None,
+    device: torch.device | str = "cpu",
+    backend: Backend | None = None,
+    out: PointArray | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> TrackedVideo:
+    """Track points through one video.
+
+    Parameters
+    ----------
+    open_frames
+        Called with a frame index; returns an iterator of (H, W) uint8 frames from there on. It is
+        called again where a rewind goes back further than the frames that are kept.
+    n_frames
+        Number of frames, T.
+    point_positions
+        (P, 2) float32 home of each point, in pixels (x, y).
+    mesh
+        Neighbours and rest offsets of the points.
+    visible_mask
+        (H, W) bool; pixels outside are hidden.
+    window_px, max_level, criteria
+        Lucas-Kanade's window (width, height), pyramid levels, and OpenCV's (type, iterations, step).
+    mesh_rigidity, relaxation
+        Share of the way back to the mesh, and home, in every frame; 0 switches each off.
+    clahe_clip_limit, clahe_tile_grid
+        Local contrast; the grid is a number of tiles (across, down), None for no equalisation.
+    displacement_threshold_px
+        A point further from home than this violates.
+    n_frames_halted_before, n_frames_halted_after
+        Frames flagged before a violation, and from it on (the violating frame is the first).
+    frames_freeze
+        (T,) bool: frames in which the flow is not followed at all.
+    relaxation_during_freeze
+        Whether mesh and relaxation still act in those frames.
+    rewind
+        `correct`: a replay starts from the frame and the points before the flagged span, flags of a
+        frame act in that frame, and a point whose flow could not be measured stays. `face-rhythm`:
+        its numbers, in which one motion step is applied twice after a rewind, flags act one frame
+        late, and unmeasured points take OpenCV's guess.
+    start_points, previous_frame
+        Points (P, 2) and raw frame (H, W) uint8 that the first frame continues from, where a video
+        continues another; the default starts at home with the first frame.
+    device
+        `cpu` or `cuda[:N]`; on CUDA the flow is computed by torch.
+    backend
+        `opencv` or `torch` whatever the device; None chooses by the device.
+    out
+        (T, P, 2) array or HDF5 dataset to write to, in blocks; memory then does not grow with T.
+    on_frame
+        Called with the number of frames done, after every frame that was not done before.
+
+    Returns
+    -------
+    TrackedVideo
+
+    Raises
+    ------
+    ParameterError
+        Arguments do not fit together.
+    RoiError
+        The frames are not of the mask's size.
+    DecodeError
+        The video ends early, or `open_frames` could not decode a frame.
+    """
+    home = np.ascontiguousarray(point_positions, dtype=np.float32)
+    start = home if start_points is None else np.ascontiguousarray(start_points, dtype=np.float32)
+    _check_shapes(home, start, mesh, n_frames, frames_freeze, out)
+    motion = _Motion(
+        float(mesh_rigidity),
+        float(relaxation),
+        float(displacement_threshold_px),
+        *_check_halts(n_frames_halted_before, n_frames_halted_after),
+        frames_freeze,
+        relaxation_during_freeze,
+        _check_rewind(rewind),
+    )
+    flow = make_flow(flow_settings(window_px, max_level, criteria), device=device, backend=backend)
+    prepare = FramePreparation(
+        visible_mask, clahe_clip_limit=clahe_clip_limit, clahe_tile_grid=clahe_tile_grid
+    )
+    first_frame = None if previous_frame is None else prepare(previous_frame)
+    target = np.empty((n_frames, len(home), 2), np.float32) if out is None else out
+    n_kept = min(motion.n_before + 4, _KEPT_FRAMES_BYTES // max(visible_mask.size, 1))
+    with PreparedFrames(open_frames, prepare, n_frames=n_frames, n_kept=n_kept) as frames:
+        tracker = _Tracker(frames, n_frames, home, mesh, motion, flow, start, first_frame, target)
+        tracker.run(on_frame)
+    rows, columns = tracker.flags.coordinates()
+    return TrackedVideo(target, rows, columns, tracker.n_processed)
+
+
+class _Tracker:
+    """State of one run: the points and frame that the next step goes from, and the flags so far."""
+
+    def __init__(
+        self,
+        frames: PreparedFrames,
+        n_frames: int,
+        home: Points,
+        mesh: Mesh,
+        motion: _Motion,
+        flow: OpticalFlow,
+        start: Points,
+        first_frame: GrayFrame | None,
+        target: PointArray,
+    ) -> None:
+        self._frames = frames
+        self._n_frames = n_frames
+        self._home = home
+        self._mesh = mesh
+        self._motion = motion
+        self._flow = flow
+        self._start = start
+        self._first_frame = first_frame
+        self._store = PointStore(target, n_recent=motion.n_before + 2)
+        self.flags = ViolationLog(n_frames, len(home))
+        self._points = start
+        self._frame = first_frame
+        self._held_late = self.flags.row(-1)
+        self._n_vain = 0
+        self._n_replays = 0
+        self.n_processed = 0
+
+    def run(self, on_frame: Callable[[int], None] | None) -> None:
+        """Track all frames, replays included."""
+        index, n_done = 0, 0
+        while index < self._n_frames:
+            held = self._step(index)
+            if self._must_replay(index, held):
+                index = self._rewind(index)
+                continue
+            index += 1
+            if index > n_done:
+                n_done = index
+                if on_frame is not None:
+                    on_frame(n_done)
+        self._store.flush()
+        if self._n_replays:
+            logger.info(
+                "%d violations replayed; %d frames tracked for a video of %d",
+                self._n_replays,
+                self.n_processed,
+                self._n_frames,
+            )
+
+    @property
+    def _as_face_rhythm(self) -> bool:
+        return self._motion.rewind == "face-rhythm"
+
+    def _step(self, index: int) -> BoolPoints:
+        """Move the points to one frame and store them; return which were held (P,)."""
+        frame = self._frames[index]
+        held = self._held_late if self._as_face_rhythm else self.flags.row(index)
+        before = frame if self._frame is None else self._frame
+        self._points = self._moved(before, frame, index, held)
+        self._frame = frame
+        self._store[index] = self._points
+        self.n_processed += 1
+        return held
+
+    def _moved(
+        self, before: GrayFrame, after: GrayFrame, index: int, held: BoolPoints
+    ) -> Points:
+        motion = self._motion
+        if motion.frames_freeze is not None and motion.frames_freeze[index]:
+            points = self._points.copy()
+            if not motion.relaxation_during_freeze:
+                return points
+        else:
+            points, found = self._flow(before, after, self._points)
+            stays = held if self._as_face_rhythm else held | ~found
+            points[stays] = self._points[stays]
+        offsets = mesh_offsets(points, self._mesh.neighbors) - self._mesh.rest_offsets
+        points -= offsets * np.float32(motion.mesh_rigidity)
+        points -= (points - self._home) * np.float32(motion.relaxation)
+        return points
+
+    def _must_replay(self, index: int, held: BoolPoints) -> bool:
+        """Flag the points that violate in this frame; True where a replay is to follow.
+
+        This ends. `correct`: a replay follows only where a point violates that was not held in this
+        frame, and flags it here; flags are never taken back, so there are at most T x P replays of
+        at most `n_before + 1` frames. `face-rhythm`: a replay that flags nothing new may still help,
+        because its points start elsewhere; after 100 of these in a row tracking goes on.
+        """
+        motion = self._motion
+        strayed = violating_points(
+            self._points, self._home, self._mesh.neighbors, motion.threshold_px
+        )
+        if not strayed.any():
+            self._held_late = self.flags.row(index)
+            return False
+        if self._as_face_rhythm:
+            grown = self.flags.add(index - motion.n_before, index + motion.n_after, strayed)
+            self._held_late = self.flags.row(index)
+            self._n_vain = 0 if grown else self._n_vain + 1
+            return self._n_vain <= _MAX_VAIN_REPLAYS
+        stop = index + max(motion.n_after, 1)
+        fresh = strayed & ~held
+        self.flags.add(index - motion.n_before, stop, fresh)
+        self.flags.add(index, stop, strayed)
+        return bool(fresh.any())
+
+    def _rewind(self, index: int) -> int:
+        """Go back to the start of the flagged span; return the frame to track next."""
+        self._n_replays += 1
+        first = max(index - self._motion.n_before, 0)
+        if self._as_face_rhythm:
+            self._frame = self._frames[max(first - 1, 0)]
+            self._points = self._store[first]
+        elif first == 0:
+            self._frame, self._points = self._first_frame, self._start
+        else:
+            self._frame, self._points = self._frames[first - 1], self._store[first - 1]
+        return first
+
+
+def _check_shapes(
+    home: Points,
+    start: Points,
+    mesh: Mesh,
+    n_frames: int,
+    frames_freeze: NDArray[np.bool_] | None,
+    out: PointArray | None,
+) -> None:
+    n_points = len(home)
+    expected: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = [
+        ("point_positions", home.shape, (n_points, 2)),
+        ("start_points", start.shape, (n_points, 2)),
+        ("mesh.rest_offsets", mesh.rest_offsets.shape, (n_points, 2)),
+        ("mesh.neighbors", mesh.neighbors.shape[:1], (n_points,)),
+    ]
+    if frames_freeze is not None:
+        expected.append(("frames_freeze", frames_freeze.shape, (n_frames,)))
+    if out is not None:
+        expected.append(("out", tuple(out.shape), (n_frames, n_points, 2)))
+    for name, shape, wanted in expected:
+        if shape != wanted:
+            raise ParameterError(
+                f"{name} has shape {shape}; expected {wanted} for {n_frames} frames and "
+                f"{n_points} points."
+            )
+
+
+def _check_halts(n_before: int, n_after: int) -> tuple[int, int]:
+    if n_before < 0 or n_after < 0:
+        raise ParameterError(
+            f"framesHalted_before is {n_before} and framesHalted_after {n_after}; expected 0 or more."
+        )
+    return int(n_before), int(n_after)
+
+
+def _check_rewind(rewind: Rewind) -> Rewind:
+    if rewind not in ("correct", "face-rhythm"):
+        raise ParameterError(f"rewind is {rewind!r}; expected 'correct' or 'face-rhythm'.")
+    return rewind
