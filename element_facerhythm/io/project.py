@@ -30,6 +30,7 @@ PRODUCTS: tuple[str, ...] = ("Dataset_videos", "ROIs", "PointTracker", "VQT_Anal
 ATTRIBUTE_FORMAT = "facerhythm_format_version"
 ATTRIBUTE_PACKAGE = "facerhythm_package_version"
 ATTRIBUTE_FINGERPRINT = "facerhythm_fingerprint"
+ATTRIBUTE_INPUTS = "facerhythm_inputs_sha256"
 ATTRIBUTE_RECORD = "facerhythm_record"
 
 
@@ -243,17 +244,6 @@ class Project:
             key: _stored_model(key, names, tree) for key in sorted(tree["factors"], key=_numeric)
         }
 
-    def stage_attributes(self, name: str) -> tuple[str | None, str | None]:
-        """Fingerprint and record (both JSON) that we stored in a product; None where not ours."""
-        with self._open(name) as file:
-            fingerprint = read_text_attribute(file, ATTRIBUTE_FINGERPRINT)
-            return fingerprint, read_text_attribute(file, ATTRIBUTE_RECORD)
-
-    def format_version(self, name: str) -> int | None:
-        """Our format version of a product; None where face-rhythm wrote it."""
-        with self._open(name) as file:
-            return int(file.attrs[ATTRIBUTE_FORMAT]) if ATTRIBUTE_FORMAT in file.attrs else None
-
     def _open(self, name: str) -> Any:
         self.require(name)
         mend = f"delete it and run the project again, or restore analysis_files/{name}.h5"
@@ -307,9 +297,25 @@ def _stored_model(key: str, names: tuple[str, ...], tree: Mapping[str, Any]) -> 
     )
 
 
+def product_format(path: Path) -> int | None:
+    """Our format version of a product; None where it is face-rhythm's, missing or damaged."""
+    try:
+        with h5py.File(path, "r") as file:
+            return int(file.attrs[ATTRIBUTE_FORMAT]) if ATTRIBUTE_FORMAT in file.attrs else None
+    except OSError:
+        return None
+
+
+def stage_attributes(path: Path) -> tuple[str | None, str | None]:
+    """Fingerprint and record (both JSON) stored in a product; None each where it is not ours."""
+    with open_h5(path, "delete it and run the project again") as file:
+        fingerprint = read_text_attribute(file, ATTRIBUTE_FINGERPRINT)
+        return fingerprint, read_text_attribute(file, ATTRIBUTE_RECORD)
+
+
 def _find_layout(project: Project) -> str:
     """Name the layout, and refuse products of a newer format than this package knows."""
-    versions = {p.name: project.format_version(p.name) for p in project.products}
+    versions = {p.name: product_format(p.path) for p in project.products}
     for name, version in versions.items():
         if version is not None and version > FORMAT_VERSION:
             raise ProjectError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from element_facerhythm.errors import ParameterError
+from element_facerhythm.parameters.decomposition import AXES, axis_parts
 from element_facerhythm.parameters.tree import Parameters
 
 
@@ -79,19 +81,46 @@ def _check_filter(
 def _check_rank(
     parameters: Parameters, filter_length: int, lengths: Sequence[int], n_points: int
 ) -> None:
-    """A CP model of three axes has no use for more components than the smallest unfolding has."""
-    vqt, tca = parameters.VQT_Analyzer.params_VQT, parameters.TCA
-    rank = tca.fit.params_method.rank
+    """More components than the product of all axes but the longest cannot mean anything."""
+    rank = parameters.TCA.fit.params_method.rank
+    for shape in _tensor_shapes(parameters, filter_length, lengths, n_points):
+        largest = math.prod(shape) // max(shape)
+        if rank > largest:
+            raise ParameterError(
+                f"TCA.fit.params_method.rank: given {rank}, expected at most {largest}, with which "
+                f"any tensor of shape {shape} ({2 * n_points} point coordinates, "
+                f"{parameters.VQT_Analyzer.params_VQT.n_freq_bins} frequencies) is reproduced"
+            )
+
+
+def _tensor_shapes(
+    parameters: Parameters, filter_length: int, lengths: Sequence[int], n_points: int
+) -> list[tuple[int, ...]]:
+    """Shapes of the tensors to decompose; checks `idx_windows` on the way."""
+    vqt, data = parameters.VQT_Analyzer.params_VQT, parameters.TCA.rearrange_data
     lost = filter_length - 1 if vqt.padding == "valid" else 0
-    windows = [-(-(n - lost) // vqt.downsample_factor) for n in lengths]
-    separate = tca.rearrange_data.method_handling_dictElements == "separate"
-    axes = sorted((2 * n_points, vqt.n_freq_bins, min(windows) if separate else sum(windows)))
-    largest = axes[0] * axes[1]
-    if rank > largest:
+    shapes = []
+    for i, n in enumerate(lengths):
+        n_windows = -(-(n - lost) // vqt.downsample_factor)
+        sizes = dict(zip(AXES, (2, n_points, vqt.n_freq_bins, n_windows), strict=True))
+        if data.idx_windows is not None and (window := data.idx_windows[i]) is not None:
+            _check_window(i, window, sizes[data.name_dim_array_window])
+            sizes[data.name_dim_array_window] = window[1] - window[0] + 1
+        shapes.append([math.prod(sizes[p] for p in axis_parts(n)) for n in data.joined_names()])
+    if data.method_handling_dictElements == "separate":
+        return [tuple(shape) for shape in shapes]
+    if data.method_handling_dictElements == "stack":
+        return [(len(shapes), *shapes[0])]
+    along = [data.name_dim_concat_dictElements in axis_parts(n) for n in data.joined_names()]
+    columns = zip(*shapes, strict=True)
+    return [tuple(sum(c) if a else c[0] for c, a in zip(columns, along, strict=True))]
+
+
+def _check_window(index: int, window: tuple[int, int], length: int) -> None:
+    if not window[0] <= window[1] < length:
         raise ParameterError(
-            f"TCA.fit.params_method.rank: given {rank}, expected at most {largest}: the tensor has "
-            f"{2 * n_points} point coordinates, {vqt.n_freq_bins} frequencies and "
-            f"{axes[2] if axes[2] not in (2 * n_points, vqt.n_freq_bins) else min(windows)} windows"
+            f"TCA.rearrange_data.idx_windows: entry {index} is {list(window)}, expected first <= "
+            f"last <= {length - 1} (both included)"
         )
 
 

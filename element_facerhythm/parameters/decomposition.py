@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -59,17 +60,17 @@ class RearrangeData(Section):
                 f"{list(AXES)}, in this order"
             )
         names = self.joined_names()
-        for key, used in (
-            ("name_dim_concat_complexDim", self.concat_complexDim),
-            ("name_dim_concat_dictElements", self.method_handling_dictElements == "concatenate"),
-        ):
-            name = getattr(self, key)
-            if used and name not in names and name not in self._complex_names(names):
-                raise ValueError(f"{key} is {name!r}; the axes after joining are {names}")
-        if self.idx_windows is not None and self.name_dim_array_window not in AXES:
+        if self.concat_complexDim:
+            require_axis("name_dim_concat_complexDim", self.name_dim_concat_complexDim, names)
+        if self.method_handling_dictElements == "concatenate":
+            require_axis("name_dim_concat_dictElements", self.name_dim_concat_dictElements, names)
+        if self.idx_windows is not None:
+            require_axis("name_dim_array_window", self.name_dim_array_window, AXES)
+        elements = self.name_dim_dictElements
+        if not elements or set(elements) & set("() /") or elements in (*AXES, "complex"):
             raise ValueError(
-                f"name_dim_array_window is {self.name_dim_array_window!r}; expected one of "
-                f"{list(AXES)}"
+                f"name_dim_dictElements is {elements!r}; expected a name without spaces, slashes "
+                f"and parentheses that is none of {[*AXES, 'complex']}"
             )
         return self
 
@@ -85,8 +86,16 @@ class RearrangeData(Section):
             names.remove(folded)
         return names
 
-    def _complex_names(self, names: list[str]) -> list[str]:
-        return [f"({name} complex)" for name in names] if self.concat_complexDim else []
+
+def axis_parts(name: str) -> list[str]:
+    """Names of the axes that were folded into `name`."""
+    return name.replace("(", " ").replace(")", " ").split()
+
+
+def require_axis(key: str, name: str, names: Sequence[str]) -> None:
+    """Raise unless `name` is one of `names` or a part of one."""
+    if name not in names and not any(name in axis_parts(known) for known in names):
+        raise ValueError(f"{key} is {name!r}; the axes are {list(names)}")
 
 
 class NormalizeData(Section):
@@ -114,6 +123,32 @@ class ParamsMethod(Section):
     random_state: CountOrZero | None = Field(
         default=None, description="Seed of this step; null uses project.random_seed."
     )
+    exact: bool = Field(
+        default=False, description="CP_NN_HALS: solve each non-negative step exactly (slow)."
+    )
+    nn_modes: Literal["all"] | Annotated[tuple[CountOrZero, ...], AsTuple] | None = Field(
+        default="all", description="CP_NN_HALS: axes (by number) whose loadings are non-negative."
+    )
+    sparsity_coefficients: Annotated[tuple[NonNegative | None, ...] | None, AsTuple] = Field(
+        default=None, description="CP_NN_HALS: sparsity asked of each axis; null for none."
+    )
+    fixed_modes: Annotated[tuple[CountOrZero, ...] | None, AsTuple] = Field(
+        default=None, description="CP_NN_HALS and CP: axes whose starting loadings stay."
+    )
+    cvg_criterion: Literal["abs_rec_error", "rec_error"] = Field(
+        default="abs_rec_error",
+        description="CP_NN_HALS and CP: compare changes of the error by size, or with their sign.",
+    )
+    n_samples: Count | None = Field(
+        default=None, description="RandomizedCP: entries sampled per step; needed there."
+    )
+
+
+_OPTIONS_OF_METHOD = {
+    "CP_NN_HALS": ("exact", "nn_modes", "sparsity_coefficients", "fixed_modes", "cvg_criterion"),
+    "CP": ("fixed_modes", "cvg_criterion"),
+    "RandomizedCP": ("n_samples",),
+}
 
 
 class Fit(Section):
@@ -125,6 +160,21 @@ class Fit(Section):
         "tensor.",
     )
     params_method: ParamsMethod = ParamsMethod()
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> Fit:
+        own = self.params_method
+        if self.method == "RandomizedCP" and (own.n_samples or 0) <= own.rank:
+            raise ValueError(
+                f"params_method.n_samples is {own.n_samples}; RandomizedCP needs a number above "
+                f"the rank, {own.rank}"
+            )
+        return self
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of this method besides the rank and the seed."""
+        keys = ("n_iter_max", "init", "svd", "tol", *_OPTIONS_OF_METHOD[self.method])
+        return {key: getattr(self.params_method, key) for key in keys}
 
 
 class RearrangeFactors(Section):
@@ -165,4 +215,6 @@ class Tca(Section):
                 "rearrange_data.concat_complexDim makes negative values, which fit.method "
                 "'CP_NN_HALS' cannot represent; use 'CP' or 'RandomizedCP'"
             )
+        if self.normalize_data.mean_subtract or self.normalize_data.std_divide:
+            require_axis("normalize_data.dim_name", self.normalize_data.dim_name, data.joined_names())
         return self

@@ -44,26 +44,13 @@ UNUSED: dict[str, tuple[str, ...]] = {
     ),
     "TCA": ("verbose",),
     "TCA.fit": ("backend", "DEVICE", "verbose"),
-    "TCA.fit.params_method": (
-        "sparsity_coefficients",
-        "fixed_modes",
-        "nn_modes",
-        "exact",
-        "cvg_criterion",
-        "normalize_factors",
-        "verbose",
-    ),
+    "TCA.fit.params_method": ("normalize_factors", "verbose"),
 }
 """Keys of face-rhythm's tree, by section, that change no number here."""
 
 _ONLY_VALUES: dict[str, tuple[Any, ...]] = {
     "ROIs.make_rois.rois_points_idx": ([0],),
     "PointTracker.idx_start": (0,),
-    "TCA.fit.params_method.sparsity_coefficients": (None,),
-    "TCA.fit.params_method.fixed_modes": (None, []),
-    "TCA.fit.params_method.nn_modes": (None, "all"),
-    "TCA.fit.params_method.exact": (False,),
-    "TCA.fit.params_method.cvg_criterion": ("abs_rec_error",),
     "TCA.fit.params_method.normalize_factors": (False,),
 }
 """Keys that change nothing at these values and are refused at any other."""
@@ -241,7 +228,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
         if fault["type"] == "value_error":
             yield f"{name}: {fault['msg'].removeprefix('Value error, ')}"
         elif fault["type"] == "missing":
-            yield f"{name}.{fault['loc'][-1]} is missing; this section needs it"
+            yield f"{name} is missing; its section needs it"
         else:
             expected = fault["msg"].removeprefix("Input should be ")
             yield f"{name}: given {fault['input']!r}, expected {expected}{_hint(fault['input'])}"

@@ -18,6 +18,7 @@ WindowType = Literal[
     "cosine",
     "exponential",
     "flattop",
+    "gaussian",
     "hamming",
     "hann",
     "lanczos",

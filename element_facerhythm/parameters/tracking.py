@@ -90,7 +90,7 @@ class OutlierHandling(Section):
     framesHalted_before: CountOrZero = Field(  # noqa: N815
         default=10, description="Frames before the event in which the flagged points stand still."
     )
-    framesHalted_after: Count = Field(  # noqa: N815
+    framesHalted_after: CountOrZero = Field(  # noqa: N815
         default=10, description="Frames from the event on in which they stand still."
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.project import PRODUCTS, Project
+from element_facerhythm.io.project import PRODUCTS, Project, stage_attributes
 from element_facerhythm.pipeline.records import (
     PRODUCT_OF_STAGE,
     STAGES,
@@ -84,7 +84,7 @@ def _check_readable(project: Project) -> None:
 
 def _stored_record(project: Project, stage: str) -> dict[str, Any]:
     """What we stored in a product about the stage that wrote it; empty where it is not ours."""
-    _, record = project.stage_attributes(PRODUCT_OF_STAGE[stage])
+    _, record = stage_attributes(project.product_path(PRODUCT_OF_STAGE[stage]))
     return {} if record is None else dict(json.loads(record))
 
 

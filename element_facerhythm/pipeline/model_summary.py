@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.decomposition import CpModel, summarise_components
+from element_facerhythm.core.decomposition import CpModel, evaluate_factors, summarise_components
+from element_facerhythm.errors import FaceRhythmError
+from element_facerhythm.io.h5 import open_h5, read_value
 from element_facerhythm.io.project import Project, StoredModel
 from element_facerhythm.pipeline.records import FactorSummary, ModelSummary
 
+logger = logging.getLogger(__name__)
+
 
 def summarise_models(project: Project) -> tuple[ModelSummary, ...]:
-    """Numbers of every decomposition of a project."""
-    return tuple(_summarise(project, key, model) for key, model in project.models().items())
+    """Numbers of every decomposition of a project.
+
+    Where the writer stored no measures of fit (face-rhythm does not), the tensor is rebuilt from
+    the spectrograms, in memory, and they are computed; where it cannot be rebuilt they are NaN.
+    """
+    stored = project.models()
+    if any(model.relative_error is None for model in stored.values()):
+        models = _evaluate(project, stored)
+    else:
+        models = {key: _as_model(model) for key, model in stored.items()}
+    return tuple(_summarise(project, key, stored[key], models[key]) for key in stored)
 
 
-def _summarise(project: Project, key: str, stored: StoredModel) -> ModelSummary:
-    model = _cp_model(stored)
+def _summarise(project: Project, key: str, stored: StoredModel, model: CpModel) -> ModelSummary:
     return ModelSummary(
         model_key=key,
         method=str(project.config.get("TCA", {}).get("method", "unknown")),
-        rank=len(model.weights),
+        rank=model.rank,
         n_iterations=model.n_iterations,
         explained_variance=float(model.explained_variance_total),
         relative_error=float(model.relative_error),
@@ -36,27 +50,49 @@ def _summarise(project: Project, key: str, stored: StoredModel) -> ModelSummary:
     )
 
 
-def _cp_model(stored: StoredModel) -> CpModel:
-    rank = len(stored.weights)
+def _evaluate(project: Project, stored: Mapping[str, StoredModel]) -> dict[str, CpModel]:
+    """Models with their fit to the stored spectrograms."""
+    first = next(iter(stored.values()))
+    config = project.config.get("TCA", {})
+    with open_h5(project.product_path("TCA")) as file:
+        element_axis = str(read_value(file["name_dim_dictElements"]))
+    # face-rhythm reads its HDF5 files in alphabetical order: with eleven videos, "10" before "2".
+    order = sorted(range(len(project.video_keys)), key=project.video_keys.__getitem__)
+    try:
+        return evaluate_factors(
+            {project.video_keys[i]: project.spectrogram(i) for i in order},
+            names=first.names,
+            name_dim_dict_elements=element_axis,
+            factors={key: model.factors for key, model in stored.items()},
+            weights={key: model.weights for key, model in stored.items()},
+            mean_subtract=bool(config.get("mean_subtract", False)),
+            std_divide=bool(config.get("std_divide", False)),
+        )
+    except FaceRhythmError as error:
+        logger.warning(
+            "%s: the fit of the decomposition cannot be told: %s", project.directory, error
+        )
+        return {key: _as_model(model) for key, model in stored.items()}
+
+
+def _as_model(stored: StoredModel) -> CpModel:
+    """A stored model; NaN for the measures that were not stored."""
     nan = float("nan")
+    variance, total = stored.explained_variance, stored.explained_variance_total
     return CpModel(
         names=stored.names,
-        factors=stored.factors,
+        factors=dict(stored.factors),
         weights=stored.weights,
-        explained_variance=np.full(rank, nan, dtype=np.float32)
-        if stored.explained_variance is None
-        else stored.explained_variance,
-        explained_variance_total=nan
-        if stored.explained_variance_total is None
-        else stored.explained_variance_total,
+        explained_variance=np.full(len(stored.weights), nan) if variance is None else variance,
+        explained_variance_total=nan if total is None else total,
         relative_error=nan if stored.relative_error is None else stored.relative_error,
         n_iterations=stored.n_iterations,
     )
 
 
 def _factors(project: Project, key: str, stored: StoredModel) -> Iterator[FactorSummary]:
-    """Loadings per component and axis, with concatenated videos told apart where they can be."""
-    separate = tuple(project.video_keys) == tuple(project.models()) and len(project.video_keys) > 1
+    """Loadings per component and axis, with joined videos told apart where they were split."""
+    separate = len(project.video_keys) > 1 and tuple(project.models()) == project.video_keys
     for dimension, value in stored.rearranged.items():
         if isinstance(value, Mapping):
             for name, loadings in value.items():
@@ -69,9 +105,9 @@ def _factors(project: Project, key: str, stored: StoredModel) -> Iterator[Factor
 
 
 def _columns(
-    dimension: str, video_index: int | None, loadings: NDArray[np.generic]
+    dimension: str, video_index: int | None, loadings: NDArray[Any]
 ) -> Iterator[FactorSummary]:
-    """One summary per column; a complex factor gives one for its real and one for its imaginary part."""
+    """One summary per column; complex loadings give their real and their imaginary part."""
     if np.iscomplexobj(loadings):
         yield from _columns(f"{dimension} (real)", video_index, loadings.real)
         yield from _columns(f"{dimension} (imaginary)", video_index, loadings.imag)

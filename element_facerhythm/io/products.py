@@ -1,0 +1,200 @@
+"""Writers of the five products, in face-rhythm's names, order, shapes and types.
+
+Each writer yields a file under a temporary name; the product appears, finished, when the block ends
+well. What we add (polygons, weights, measures of fit) lies in datasets of other names, and the
+proof of validity in attributes of the root group.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+import element_facerhythm
+from element_facerhythm.core.decomposition import Decomposition
+from element_facerhythm.core.rois import PlacedRois, Rois
+from element_facerhythm.core.spectral import FilterBank
+from element_facerhythm.core.tracking import Mesh
+from element_facerhythm.io.h5 import atomic_h5, write_text_attribute, write_tree
+from element_facerhythm.io.project import (
+    ATTRIBUTE_FINGERPRINT,
+    ATTRIBUTE_FORMAT,
+    ATTRIBUTE_INPUTS,
+    ATTRIBUTE_PACKAGE,
+    ATTRIBUTE_RECORD,
+    FORMAT_VERSION,
+)
+
+Stamp = Callable[[], Mapping[str, str]]
+"""Gives, when a product is finished, the JSON texts of its attributes."""
+
+
+@contextmanager
+def new_product(path: Path, stamp: Stamp) -> Iterator[h5py.File]:
+    """Yield a new product to fill; `stamp` is asked for its attributes at the very end.
+
+    `stamp` returns the texts of `ATTRIBUTE_FINGERPRINT`, `ATTRIBUTE_INPUTS` and
+    `ATTRIBUTE_RECORD`.
+    """
+    with atomic_h5(path) as file:
+        yield file
+        file.attrs[ATTRIBUTE_FORMAT] = FORMAT_VERSION
+        write_text_attribute(file, ATTRIBUTE_PACKAGE, element_facerhythm.__version__)
+        texts = stamp()
+        for name in (ATTRIBUTE_FINGERPRINT, ATTRIBUTE_INPUTS, ATTRIBUTE_RECORD):
+            write_text_attribute(file, name, texts[name])
+
+
+def write_dataset(file: h5py.File, example_image: NDArray[np.uint8]) -> None:
+    """Fill Dataset_videos.h5 with the (H, W, 3) first frame of the first video."""
+    write_tree(file, {"example_image": example_image})
+
+
+def write_rois(
+    file: h5py.File, rois: Rois, placed: PlacedRois, example_image: NDArray[np.uint8]
+) -> None:
+    """Fill ROIs.h5: masks, outlines, seed points, and every polygon as it was drawn."""
+    polygons = {"points": rois.seed_polygons, "mask": rois.mask_polygons}
+    outlines = [group[0] for group in polygons.values() if group]
+    write_tree(
+        file,
+        {
+            "mask_images": {"mask_0": placed.seed_mask, "mask_1": placed.visible_mask},
+            "roi_points": {f"ROI_{i}": outline for i, outline in enumerate(outlines)},
+            "point_positions": placed.point_positions,
+            "exampleImage": example_image,
+            "num_points": np.int64(len(placed.point_positions)),
+            "polygons": {
+                key: {str(i): polygon for i, polygon in enumerate(group)}
+                for key, group in polygons.items()
+            },
+        },
+    )
+
+
+def start_point_tracker(
+    file: h5py.File, placed: PlacedRois, mesh: Mesh, n_frames: Sequence[int]
+) -> list[h5py.Dataset]:
+    """Lay out PointTracker.h5; return the (T, P, 2) dataset of each sequence, to be filled."""
+    write_tree(
+        file,
+        {
+            "point_positions": placed.point_positions,
+            "neighbors": mesh.neighbors,
+            "mesh_d0": mesh.rest_offsets,
+            "mask": placed.visible_mask,
+        },
+    )
+    shape = placed.point_positions.shape
+    group = file.create_group("points_tracked", track_order=True)
+    return [
+        group.create_dataset(str(i), shape=(n, *shape), dtype=np.float32)
+        for i, n in enumerate(n_frames)
+    ]
+
+
+def write_violations(
+    file: h5py.File,
+    shapes: Sequence[tuple[int, int]],
+    flags: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]],
+) -> None:
+    """Finish PointTracker.h5 with the flagged (frame, point) entries of each sequence."""
+    write_tree(
+        file,
+        {
+            "violations": {
+                str(i): {
+                    "row": rows,
+                    "col": cols,
+                    "data": np.ones(len(rows), dtype=bool),
+                    "shape": np.array(shape, dtype=np.int64),
+                }
+                for i, (shape, (rows, cols)) in enumerate(zip(shapes, flags, strict=True))
+            }
+        },
+    )
+
+
+def start_spectrograms(
+    file: h5py.File,
+    bank: FilterBank,
+    window_centres: Sequence[NDArray[np.float32]],
+    n_points: int,
+    *,
+    take_abs: bool,
+) -> list[h5py.Dataset]:
+    """Lay out VQT_Analyzer.h5; return the (2, P, F, W) dataset of each sequence, to be filled."""
+    write_tree(
+        file,
+        {
+            "VQT": {"filters": bank.filters, "wins": bank.windows},
+            "frequencies": bank.frequencies_hz,
+        },
+    )
+    group = file.create_group("spectrograms", track_order=True)
+    dtype = np.float32 if take_abs else np.complex64
+    return [
+        group.create_dataset(
+            str(i), shape=(2, n_points, len(bank.frequencies_hz), len(centres)), dtype=dtype
+        )
+        for i, centres in enumerate(window_centres)
+    ]
+
+
+def finish_spectrograms(
+    file: h5py.File,
+    window_centres: Sequence[NDArray[np.float32]],
+    point_positions: NDArray[np.float32],
+) -> None:
+    """Finish VQT_Analyzer.h5; seed positions are stored as all x, then all y, as in its traces."""
+    write_tree(
+        file,
+        {
+            "x_axis": {str(i): centres for i, centres in enumerate(window_centres)},
+            "point_positions": point_positions.T.reshape(-1),
+        },
+    )
+
+
+def write_decomposition(file: h5py.File, decomposition: Decomposition, method: str) -> None:
+    """Fill TCA.h5; weights and measures of fit go beside what face-rhythm stores."""
+    tree = decomposition.run_data
+    order = (
+        "factors",
+        "names_dims_array_preDecomp",
+        "name_dim_dictElements_preDecomp",
+        "factors_rearranged",
+        "names_dims_array",
+        "name_dim_dictElements",
+    )
+    fits = {
+        key: {
+            "method": method,
+            "explained_variance": model.explained_variance,
+            "explained_variance_total": np.float64(model.explained_variance_total),
+            "relative_error": np.float64(model.relative_error),
+            "n_iterations": np.int64(-1 if model.n_iterations is None else model.n_iterations),
+        }
+        for key, model in decomposition.models.items()
+    }
+    write_tree(file, {name: tree[name] for name in order})
+    write_tree(
+        file,
+        {"weights": {k: m.weights for k, m in decomposition.models.items()}, "fit": fits},
+    )
+
+
+def stamp_texts(
+    fingerprint: Mapping[str, Any], inputs: Mapping[str, str], record: Mapping[str, Any]
+) -> dict[str, str]:
+    """The JSON texts of a product's attributes."""
+    values = (fingerprint, inputs, record)
+    names = (ATTRIBUTE_FINGERPRINT, ATTRIBUTE_INPUTS, ATTRIBUTE_RECORD)
+    return {n: json.dumps(v, allow_nan=False) for n, v in zip(names, values, strict=True)}

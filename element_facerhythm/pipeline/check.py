@@ -1,0 +1,188 @@
+"""Everything that can be wrong with a request, found before any work and without writing."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from element_facerhythm.core.device import resolve_device
+from element_facerhythm.core.rois import PlacedRois, Rois, place_rois
+from element_facerhythm.core.spectral import filter_length
+from element_facerhythm.errors import ProjectError, VideoError
+from element_facerhythm.io.h5 import TEMPORARY_SUFFIX
+from element_facerhythm.io.project import FORMAT_VERSION, PRODUCTS, product_format
+from element_facerhythm.io.rois_file import read_rois
+from element_facerhythm.parameters import Parameters, check_parameters
+from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
+from element_facerhythm.pipeline.lock import LOCK_NAME
+from element_facerhythm.pipeline.records import RunRequest
+from element_facerhythm.video import VideoMetadata, probe_video, require_same_format
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+_OWN_ENTRIES = {
+    "config.yaml",
+    "run_info.json",
+    "run.json",
+    "analysis_files",
+    "visualizations",
+    LOCK_NAME,
+}
+
+
+@dataclass(frozen=True)
+class CheckedRequest:
+    """A request that can be run, with what checking it found out.
+
+    `frame_rate_hz` is the rate that the recording is analysed with; `notes` say what was read
+    differently from what was typed; `fingerprints` are those that the products will carry.
+    """
+
+    request: RunRequest
+    videos: tuple[VideoMetadata, ...]
+    rois: Rois
+    placed: PlacedRois
+    device: torch.device
+    frame_rate_hz: float
+    notes: tuple[str, ...]
+    fingerprints: dict[str, Fingerprint]
+
+    @property
+    def parameters(self) -> Parameters:
+        """Analysis parameters."""
+        return self.request.parameters
+
+    @property
+    def n_frames(self) -> tuple[int, ...]:
+        """Frames of each tracked sequence: of each video, or of all together."""
+        n_frames = tuple(video.n_frames for video in self.videos)
+        return (sum(n_frames),) if self.parameters.PointTracker.contiguous else n_frames
+
+    def frozen_frames(self) -> list[NDArray[np.bool_] | None]:
+        """Per tracked sequence, (T,) frames in which the flow is ignored; None for none."""
+        freeze = self.parameters.PointTracker.frames_freeze
+        if not freeze:
+            return [None] * len(self.n_frames)
+        flags = np.zeros(sum(self.n_frames), dtype=bool)
+        flags[np.array(freeze)] = True
+        return list(np.split(flags, np.cumsum(self.n_frames)[:-1]))
+
+
+def check_request(request: RunRequest) -> CheckedRequest:
+    """Check videos, ROIs, parameters, device and output directory; write nothing.
+
+    Raises
+    ------
+    RequestError
+        Whatever is wrong, as the child class that fits: `VideoError`, `RoiError`,
+        `ParameterError`, `ProjectError`.
+    """
+    device = resolve_device(request.device)
+    check_directory(request.project_dir)
+    videos = _probe(request.videos)
+    rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
+    parameters = request.parameters
+    placed = place_rois(
+        rois,
+        height_px=videos[0].height_px,
+        width_px=videos[0].width_px,
+        spacing_px=parameters.ROIs.make_rois.point_spacing,
+    )
+    vqt = parameters.VQT_Analyzer.params_VQT
+    rate_hz = parameters.spectral_rate_hz(videos[0].frame_rate_hz)
+    notes = check_parameters(
+        parameters,
+        frame_rate_hz=videos[0].frame_rate_hz,
+        n_frames=[video.n_frames for video in videos],
+        n_points=len(placed.point_positions),
+        filter_length=filter_length(
+            frame_rate_hz=rate_hz, q_low=vqt.Q_lowF, freq_min_hz=vqt.F_min
+        ),
+    )
+    return CheckedRequest(
+        request=request,
+        videos=videos,
+        rois=rois,
+        placed=placed,
+        device=device,
+        frame_rate_hz=parameters.sample_rate_hz(videos[0].frame_rate_hz),
+        notes=(*_video_notes(videos), *notes),
+        fingerprints=stage_fingerprints(videos, rois, parameters),
+    )
+
+
+def _probe(paths: tuple[Path, ...]) -> tuple[VideoMetadata, ...]:
+    if not paths:
+        raise VideoError("no video was given; give at least one file")
+    twice = [str(path) for path, n in Counter(Path(p).resolve() for p in paths).items() if n > 1]
+    if twice:
+        raise VideoError(f"{twice[0]} is given twice; a recording holds each file once")
+    videos = tuple(probe_video(Path(path)) for path in paths)
+    require_same_format(videos)
+    return videos
+
+
+def _video_notes(videos: tuple[VideoMetadata, ...]) -> list[str]:
+    """Headers that lie about the number of frames."""
+    return [
+        f"{video.path.name}: the header says {video.n_frames_header} frames and the file holds "
+        f"{video.n_frames}; the counted number is used"
+        for video in videos
+        if video.n_frames_header not in (None, video.n_frames)
+    ]
+
+
+def check_directory(directory: Path) -> None:
+    """Refuse a directory that cannot be written or that holds something else.
+
+    Raises
+    ------
+    ProjectError
+        Not a directory, not writable, not empty and not a project of ours, or of a newer format.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise ProjectError(f"{directory} is a file; expected a directory for the project")
+    existing = next(p for p in (directory, *directory.absolute().parents) if p.exists())
+    if not existing.is_dir():
+        raise ProjectError(f"{directory} cannot be made: {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ProjectError(f"{existing} cannot be written to; give another project directory")
+    if directory.is_dir():
+        _check_content(directory)
+
+
+def _check_content(directory: Path) -> None:
+    ours = (directory / "run.json").is_file()
+    for name in PRODUCTS:
+        path = directory / "analysis_files" / f"{name}.h5"
+        version = product_format(path)
+        if path.is_file() and version is None and not ours:
+            raise ProjectError(
+                f"{path} was not written by this package; give another project directory, or load "
+                "this project instead of running it"
+            )
+        if version is not None and version > FORMAT_VERSION:
+            raise ProjectError(
+                f"{path} has format version {version}; this package writes {FORMAT_VERSION}. "
+                "Upgrade element-facerhythm, or give another project directory"
+            )
+        ours = ours or version is not None
+    strangers = sorted(
+        entry.name
+        for entry in directory.iterdir()
+        if entry.name not in _OWN_ENTRIES and not entry.name.endswith(TEMPORARY_SUFFIX)
+    )
+    if strangers and not ours:
+        raise ProjectError(
+            f"{directory} is neither empty nor a project: it holds {', '.join(strangers[:3])}; "
+            "give a new directory"
+        )
+
+

@@ -1,0 +1,187 @@
+"""``config.yaml`` and ``run_info.json`` of a run, in face-rhythm's sections and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from element_facerhythm.io.config import read_config, write_config, write_json
+from element_facerhythm.io.h5 import open_h5, read_value
+from element_facerhythm.io.project import Project
+from element_facerhythm.pipeline.check import CheckedRequest
+from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
+
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+def write_description(checked: CheckedRequest, project_dir: Path, done: Sequence[str]) -> None:
+    """Write both files with the sections of the stages that are `done`."""
+    names = [PRODUCT_OF_STAGE[stage] for stage in done]
+    config = {**_general(project_dir), **{name: _CONFIG[name](checked) for name in names}}
+    write_config(project_dir / "config.yaml", config)
+    run_info: dict[str, Any] = {}
+    if names:
+        run_info["Dataset_videos"] = _dataset_info(checked)
+        # Written first without the rest, because `Project` reads it to find the products.
+        write_json(project_dir / "run_info.json", run_info)
+    for name in names[1:]:
+        run_info[name] = _INFO[name](checked, project_dir)
+    write_json(project_dir / "run_info.json", run_info)
+
+
+def _general(project_dir: Path) -> dict[str, Any]:
+    path = project_dir / "config.yaml"
+    now = datetime.now().strftime(_TIME_FORMAT)
+    created = read_config(path).get("general", {}).get("date_created") if path.is_file() else None
+    absolute = project_dir.absolute()
+    return {
+        "general": {
+            "date_created": created or now,
+            "date_modified": now,
+            "path_created": str(absolute / "config.yaml"),
+        },
+        "paths": {
+            "project": str(absolute),
+            "config": str(absolute / "config.yaml"),
+            "run_info": str(absolute / "run_info.json"),
+        },
+    }
+
+
+def _dataset_config(checked: CheckedRequest) -> dict[str, Any]:
+    dataset = checked.parameters.Dataset_videos
+    return {
+        "paths_videos": _video_paths(checked),
+        "contiguous": dataset.contiguous,
+        "frame_rate_clamp": dataset.frame_rate_clamp,
+        "verbose": 1,
+    }
+
+
+def _rois_config(checked: CheckedRequest) -> dict[str, Any]:
+    source = checked.request.rois
+    return {
+        "select_mode": "file" if isinstance(source, Path) else "custom",
+        "exampleImage": True,
+        "path_file": str(source.absolute()) if isinstance(source, Path) else None,
+        "roi_points": True,
+        "point_positions": True,
+        "mask_images": True,
+        "verbose": 1,
+        "point_spacing": checked.parameters.ROIs.make_rois.point_spacing,
+    }
+
+
+def _tracker_config(checked: CheckedRequest) -> dict[str, Any]:
+    tracker = checked.parameters.to_tree()["PointTracker"]
+    return {
+        "contiguous": tracker["contiguous"],
+        "visualize_video": False,
+        "params_optical_flow": tracker["params_optical_flow"],
+        "params_clahe": tracker["params_clahe"],
+        "params_outlier_handling": tracker["params_outlier_handling"],
+        "params_visualization": {},
+        "frames_freeze": bool(tracker["frames_freeze"]),
+        "relaxation_during_freeze_frames": tracker["relaxation_during_freeze_frames"],
+        "verbose": 1,
+    }
+
+
+def _spectral_config(checked: CheckedRequest) -> dict[str, Any]:
+    analyzer = checked.parameters.to_tree()["VQT_Analyzer"]
+    rate_hz = checked.parameters.spectral_rate_hz(checked.videos[0].frame_rate_hz)
+    vqt = {**analyzer.pop("params_VQT"), "Fs_sample": rate_hz}
+    return {"params_VQT": vqt, "device": str(checked.device), **analyzer, "verbose": 1}
+
+
+def _decomposition_config(checked: CheckedRequest) -> dict[str, Any]:
+    tca = checked.parameters.to_tree()["TCA"]
+    fit = tca["fit"]
+    return {
+        "verbose": 1,
+        "mean_subtract": tca["normalize_data"]["mean_subtract"],
+        "std_divide": tca["normalize_data"]["std_divide"],
+        "method": fit["method"],
+        "backend": "pytorch",
+        "params_method": {**fit["params_method"], "random_state": checked.parameters.seed},
+        "device": str(checked.device),
+        "rearrange_data": tca["rearrange_data"],
+        "normalize_dim_name": tca["normalize_data"]["dim_name"],
+        "rearrange_factors": tca["rearrange_factors"],
+    }
+
+
+def _dataset_info(checked: CheckedRequest) -> dict[str, Any]:
+    videos = checked.videos
+    size = [videos[0].height_px, videos[0].width_px]
+    return {
+        "frame_rate": checked.frame_rate_hz,
+        "num_frames_total": sum(video.n_frames for video in videos),
+        "frame_height_width": size,
+        "num_channels": 3,
+        "metadata": {
+            "paths_videos": _video_paths(checked),
+            "num_frames": [video.n_frames for video in videos],
+            "frame_rate": [video.frame_rate_hz for video in videos],
+            "frame_height_width": [[video.height_px, video.width_px] for video in videos],
+            "num_channels": [3 for _ in videos],
+        },
+    }
+
+
+def _rois_info(checked: CheckedRequest, project_dir: Path) -> dict[str, Any]:
+    return {"img_hw": [checked.videos[0].height_px, checked.videos[0].width_px]}
+
+
+def _tracker_info(checked: CheckedRequest, project_dir: Path) -> dict[str, Any]:
+    """As face-rhythm's, with the violation fraction (of frames) as the number that it is."""
+    project = Project.open(project_dir)
+    violated = [len(np.unique(project.tracking(i).violation_rows)) for i in _indices(checked)]
+    return {
+        "num_videos": len(checked.n_frames),
+        "num_frames": list(checked.n_frames),
+        "num_frames_total": sum(checked.n_frames),
+        "num_points": len(checked.placed.point_positions),
+        "violation_fraction": [v / n for v, n in zip(violated, checked.n_frames, strict=True)],
+    }
+
+
+def _decomposition_info(checked: CheckedRequest, project_dir: Path) -> dict[str, Any]:
+    with open_h5(Project.open(project_dir).product_path("TCA")) as file:
+        return {
+            "names_dims_array": read_value(file["names_dims_array"]),
+            "name_dim_dictElements": read_value(file["name_dim_dictElements"]),
+            "num_dictElements": len(checked.n_frames),
+        }
+
+
+def _no_info(checked: CheckedRequest, project_dir: Path) -> dict[str, Any]:
+    return {}
+
+
+def _video_paths(checked: CheckedRequest) -> list[str]:
+    return [str(video.path.absolute()) for video in checked.videos]
+
+
+def _indices(checked: CheckedRequest) -> range:
+    return range(len(checked.n_frames))
+
+
+_CONFIG = {
+    "Dataset_videos": _dataset_config,
+    "ROIs": _rois_config,
+    "PointTracker": _tracker_config,
+    "VQT_Analyzer": _spectral_config,
+    "TCA": _decomposition_config,
+}
+
+_INFO = {
+    "ROIs": _rois_info,
+    "PointTracker": _tracker_info,
+    "VQT_Analyzer": _no_info,
+    "TCA": _decomposition_info,
+}

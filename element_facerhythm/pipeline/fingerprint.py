@@ -1,0 +1,167 @@
+"""What makes a product valid: the stage's version, its parameters, and what it was made from.
+
+A fingerprint is kept verbatim and compared by equality, so that a difference can be told by name.
+What changes speed alone (device, block sizes) is not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from element_facerhythm.core.rois import Rois
+from element_facerhythm.parameters import Parameters, describe_difference
+from element_facerhythm.pipeline.records import STAGES
+
+if TYPE_CHECKING:
+    from element_facerhythm.video import VideoMetadata
+
+Fingerprint = dict[str, Any]
+
+STAGE_VERSIONS: dict[str, int] = {
+    "dataset": 1,
+    "rois": 1,
+    "point_tracking": 1,
+    "spectral_analysis": 1,
+    "decomposition": 1,
+}
+"""Raised by hand, with a line in the changelog, when the numbers of a stage change."""
+
+UPSTREAM: dict[str, str | None] = dict(zip(STAGES, (None, *STAGES[:-1]), strict=True))
+"""The stage whose product each stage is made from."""
+
+_MAX_FREEZE_VALUES = 2000
+
+
+def stage_fingerprints(
+    videos: Sequence[VideoMetadata], rois: Rois, parameters: Parameters
+) -> dict[str, Fingerprint]:
+    """Fingerprint of every stage for this recording."""
+    frame_rate_hz = parameters.spectral_rate_hz(videos[0].frame_rate_hz)
+    stage_parameters: dict[str, dict[str, Any]] = {
+        "dataset": {},
+        "rois": {"point_spacing": parameters.ROIs.make_rois.point_spacing},
+        "point_tracking": _tracking(parameters),
+        "spectral_analysis": _spectral(parameters, frame_rate_hz),
+        "decomposition": _decomposition(parameters),
+    }
+    own_inputs: dict[str, dict[str, Any]] = {
+        "dataset": {
+            "videos": [
+                {"size_bytes": v.size_bytes, "n_frames": v.n_frames, "sha256": v.sha256}
+                for v in videos
+            ]
+        },
+        "rois": {"rois_sha256": rois_sha256(rois)},
+    }
+    fingerprints: dict[str, Fingerprint] = {}
+    for stage in STAGES:
+        upstream = UPSTREAM[stage]
+        inputs = {} if upstream is None else {upstream: fingerprints[upstream]}
+        fingerprints[stage] = {
+            "stage_version": STAGE_VERSIONS[stage],
+            "parameters": stage_parameters[stage],
+            "inputs": {**inputs, **own_inputs.get(stage, {})},
+        }
+    return fingerprints
+
+
+def explain_difference(stage: str, stored: Fingerprint, wanted: Fingerprint) -> tuple[str, ...]:
+    """Lines such as ``point_tracking.winSize: [20, 20] -> [15, 15]``; empty where equal.
+
+    A difference that lies further up is told under the name of the stage that it belongs to.
+    """
+    upstream = UPSTREAM[stage]
+    lines = [] if upstream is None else [
+        *explain_difference(
+            upstream,
+            stored.get("inputs", {}).get(upstream, {}),
+            wanted["inputs"][upstream],
+        )
+    ]
+    own = [_without(tree, upstream) for tree in (stored, wanted)]
+    return (*lines, *(f"{stage}.{line}" for line in describe_difference(*own)))
+
+
+def rois_sha256(rois: Rois) -> str:
+    """Digest of what the regions hold: polygons, points and masks, each with its shape."""
+    digest = hashlib.sha256()
+    parts: list[tuple[str, Any]] = [
+        *(("points", polygon) for polygon in rois.seed_polygons),
+        *(("mask", polygon) for polygon in rois.mask_polygons),
+        ("point_positions", rois.point_positions),
+        ("seed_mask", rois.seed_mask),
+        ("visible_mask", rois.visible_mask),
+    ]
+    for name, array in parts:
+        if array is not None:
+            values = np.ascontiguousarray(array)
+            digest.update(f"{name} {values.dtype.str} {values.shape};".encode())
+            digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _without(tree: Fingerprint, upstream: str | None) -> dict[str, Any]:
+    """Flatten a fingerprint to its stage's own entries."""
+    inputs = {k: v for k, v in tree.get("inputs", {}).items() if k != upstream}
+    version = {"stage_version": tree["stage_version"]} if "stage_version" in tree else {}
+    return {**version, **tree.get("parameters", {}), **inputs}
+
+
+def _tracking(parameters: Parameters) -> dict[str, Any]:
+    tracker = parameters.to_tree()["PointTracker"]
+    flow = tracker["params_optical_flow"]
+    return {
+        "contiguous": tracker["contiguous"],
+        "mesh_rigidity": flow["mesh_rigidity"],
+        "mesh_n_neighbors": flow["mesh_n_neighbors"],
+        "relaxation": flow["relaxation"],
+        **flow["kwargs_method"],
+        "params_clahe": tracker["params_clahe"],
+        **tracker["params_outlier_handling"],
+        "frames_freeze": _short(tracker["frames_freeze"]),
+        "relaxation_during_freeze_frames": tracker["relaxation_during_freeze_frames"],
+        "rewind": rewind_rule(parameters),
+    }
+
+
+def _short(values: list[Any] | None) -> Any:
+    """Long lists by digest: a fingerprint is meant to be read."""
+    if values is None or len(values) <= _MAX_FREEZE_VALUES:
+        return values
+    text = ",".join(map(str, values))
+    return {"n_values": len(values), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _spectral(parameters: Parameters, frame_rate_hz: float) -> dict[str, Any]:
+    analyzer = parameters.to_tree()["VQT_Analyzer"]
+    vqt = {k: v for k, v in analyzer["params_VQT"].items() if k not in {"Fs_sample", "filters"}}
+    average = {} if vqt["take_abs"] else {"complex_average": complex_average(parameters)}
+    rest = {key: value for key, value in analyzer.items() if key != "params_VQT"}
+    return {"frame_rate_hz": frame_rate_hz, **vqt, **average, **rest}
+
+
+def _decomposition(parameters: Parameters) -> dict[str, Any]:
+    tca = parameters.to_tree()["TCA"]
+    method = {k: v for k, v in tca["fit"]["params_method"].items() if k != "random_state"}
+    return {
+        "seed": parameters.seed,
+        "rearrange_data": tca["rearrange_data"],
+        "normalize_data": tca["normalize_data"],
+        "method": tca["fit"]["method"],
+        **method,
+        "rearrange_factors": tca["rearrange_factors"],
+    }
+
+
+def rewind_rule(parameters: Parameters) -> Any:
+    """Which rule tracking follows after a violation."""
+    return "face-rhythm" if parameters.compat == "face-rhythm" else "correct"
+
+
+def complex_average(parameters: Parameters) -> Any:
+    """How complex spectrograms are averaged in time."""
+    return "face-rhythm" if parameters.compat == "face-rhythm" else "linear"

@@ -1,0 +1,82 @@
+"""What a run would do, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.project import product_format, stage_attributes
+from element_facerhythm.pipeline.check import CheckedRequest, check_request
+from element_facerhythm.pipeline.fingerprint import Fingerprint, explain_difference
+from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, STAGES, RunRequest
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """Whether a stage would run, and the reasons in words (empty where it is reused)."""
+
+    name: str
+    runs: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The stages in order."""
+
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """Names of the stages whose products stay."""
+        return tuple(stage.name for stage in self.stages if not stage.runs)
+
+
+def plan_run(request: RunRequest) -> RunPlan:
+    """Check a request and say what running it would do; writes nothing.
+
+    Raises
+    ------
+    RequestError
+        The request cannot be run.
+    """
+    return plan_checked(check_request(request))
+
+
+def plan_checked(checked: CheckedRequest) -> RunPlan:
+    """Plan of a request that was checked already."""
+    stages: list[PlannedStage] = []
+    for name in STAGES:
+        product = product_path(checked.request.project_dir, name)
+        reasons = _reasons(name, product, checked.fingerprints[name])
+        again = [stage.name for stage in stages if stage.runs]
+        if again and not reasons:
+            reasons = (f"{again[-1]} runs again",)
+        stages.append(PlannedStage(name, bool(reasons), reasons))
+    return RunPlan(tuple(stages))
+
+
+def product_path(project_dir: Path, stage: str) -> Path:
+    """Where the product of a stage lies."""
+    return project_dir / "analysis_files" / f"{PRODUCT_OF_STAGE[stage]}.h5"
+
+
+def _reasons(stage: str, product: Path, wanted: Fingerprint) -> tuple[str, ...]:
+    if not product.is_file():
+        return (f"{product.name} is not there",)
+    if product_format(product) is None:
+        return (f"{product.name} cannot be read",)
+    try:
+        stored, _ = stage_attributes(product)
+    except ProjectError as error:
+        return (str(error),)
+    if stored is None:
+        return (f"{product.name} carries no fingerprint",)
+    fingerprint = json.loads(stored)
+    if fingerprint == wanted:
+        return ()
+    return explain_difference(stage, fingerprint, wanted)
+
+

@@ -1,0 +1,199 @@
+"""Run the stages that need running; each product and its proof of validity appear together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import element_facerhythm
+from element_facerhythm.errors import ProcessingError
+from element_facerhythm.io.config import write_json
+from element_facerhythm.io.h5 import remove_leftovers
+from element_facerhythm.io.lazy import file_sha256
+from element_facerhythm.io.products import new_product, stamp_texts
+from element_facerhythm.io.project import FORMAT_VERSION, Project, stage_attributes
+from element_facerhythm.pipeline.check import CheckedRequest, check_request
+from element_facerhythm.pipeline.description import write_description
+from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
+from element_facerhythm.pipeline.load import product_records
+from element_facerhythm.pipeline.lock import project_lock
+from element_facerhythm.pipeline.plan import PlannedStage, plan_checked, product_path
+from element_facerhythm.pipeline.records import (
+    STAGES,
+    NullProgress,
+    Progress,
+    RunRecord,
+    RunRequest,
+    StageRecord,
+)
+from element_facerhythm.pipeline.stages import STAGE_FUNCTIONS, StageContext
+
+logger = logging.getLogger(__name__)
+
+_DISTRIBUTIONS = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "opencv": "opencv-python-headless",
+    "tensorly": "tensorly",
+    "h5py": "h5py",
+    "av": "av",
+}
+
+
+def run_project(request: RunRequest, *, progress: Progress | None = None) -> RunRecord:
+    """Analyse one recording into a project directory.
+
+    Everything is checked first. Then the stages run in order; one whose product carries the
+    fingerprint that this request asks for is reused. A product is written under a temporary name
+    and renamed when it is complete, so an interrupted run leaves finished products only, and the
+    next run goes on from there.
+
+    Parameters
+    ----------
+    request
+        What to analyse and where to write.
+    progress
+        Told what happens; None for nobody.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    RequestError
+        The request is wrong; nothing was written.
+    ProcessingError
+        The work failed, for example at a frame that cannot be decoded.
+    """
+    checked = check_request(request)
+    directory = request.project_dir
+    for part in ("analysis_files", "visualizations"):
+        (directory / part).mkdir(parents=True, exist_ok=True)
+    with project_lock(directory):
+        for folder in (directory, directory / "analysis_files"):
+            remove_leftovers(folder)
+        run = _Run(checked, directory, progress or NullProgress(), package_versions())
+        return run.execute()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of this package, of Python, and of the libraries that compute."""
+    versions = {
+        "element-facerhythm": element_facerhythm.__version__,
+        "python": platform.python_version(),
+    }
+    for name, distribution in _DISTRIBUTIONS.items():
+        try:
+            versions[name] = version(distribution)
+        except PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions
+
+
+@dataclass(frozen=True)
+class _Run:
+    checked: CheckedRequest
+    directory: Path
+    progress: Progress
+    versions: dict[str, str]
+
+    def execute(self) -> RunRecord:
+        """Run what needs running, and write the readable files after each stage."""
+        plan = plan_checked(self.checked)
+        records: list[StageRecord] = []
+        for stage in plan.stages:
+            if stage.runs:
+                self._compute(stage)
+                self._write_index([*(r.name for r in records), stage.name])
+            records.append(self._record(stage))
+        self._write_index(STAGES)
+        return RunRecord(
+            project_dir=self.directory,
+            stages=tuple(records),
+            products=product_records(Project.open(self.directory)),
+            device=str(self.checked.device),
+            versions=self.versions,
+            notes=self.checked.notes,
+            videos=self.checked.videos,
+            layout=f"element-facerhythm {FORMAT_VERSION}",
+        )
+
+    def _compute(self, stage: PlannedStage) -> None:
+        logger.info("%s: %s", stage.name, "; ".join(stage.reasons))
+        started = time.monotonic()
+        path = product_path(self.directory, stage.name)
+        try:
+            with new_product(path, lambda: self._stamp(stage.name, started)) as file:
+                context = StageContext(self.checked, self.directory, file, self.progress)
+                STAGE_FUNCTIONS[stage.name](context)
+                self._drop_later(stage.name)
+        except OSError as error:
+            raise ProcessingError(f"stage {stage.name}: {path} could not be made: {error}") from error
+
+    def _drop_later(self, stage: str) -> None:
+        """Remove the products made from the one that is about to be replaced."""
+        for later in STAGES[STAGES.index(stage) + 1 :]:
+            product_path(self.directory, later).unlink(missing_ok=True)
+
+    def _stamp(self, stage: str, started: float) -> dict[str, str]:
+        record = {
+            "stage": stage,
+            "seconds": round(time.monotonic() - started, 3),
+            "completed_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "device": str(self.checked.device),
+            "versions": self.versions,
+        }
+        return stamp_texts(self.checked.fingerprints[stage], self._inputs(stage), record)
+
+    def _inputs(self, stage: str) -> dict[str, str]:
+        """SHA-256 of what a stage reads: videos, ROIs, the product before it."""
+        upstream = UPSTREAM[stage]
+        if upstream is None:
+            return {video.path.name: video.sha256 for video in self.checked.videos}
+        before = product_path(self.directory, upstream)
+        rois = {"rois": rois_sha256(self.checked.rois)} if stage == "rois" else {}
+        return {before.name: file_sha256(before), **rois}
+
+    def _record(self, stage: PlannedStage) -> StageRecord:
+        stored = self._stored(stage.name)
+        return StageRecord(
+            stage.name, stored["seconds"], not stage.runs, str(stored["completed_utc"])
+        )
+
+    def _stored(self, stage: str) -> dict[str, Any]:
+        _, record = stage_attributes(product_path(self.directory, stage))
+        stored: dict[str, Any] = json.loads(record or "{}")
+        return stored
+
+    def _write_index(self, done: Sequence[str]) -> None:
+        """Write config.yaml, run_info.json and run.json for the stages that are done."""
+        write_description(self.checked, self.directory, done)
+        stages = {
+            stage: {
+                "fingerprint": self.checked.fingerprints[stage],
+                **{key: self._stored(stage).get(key) for key in ("completed_utc", "seconds")},
+            }
+            for stage in done
+        }
+        index = {
+            "format_version": FORMAT_VERSION,
+            "package_version": element_facerhythm.__version__,
+            "device": str(self.checked.device),
+            "versions": self.versions,
+            "parameters": self.checked.parameters.to_tree(),
+            "parameters_sha256": self.checked.parameters.sha256(),
+            "notes": list(self.checked.notes),
+            "stages": stages,
+        }
+        write_json(self.directory / "run.json", index)
+
+

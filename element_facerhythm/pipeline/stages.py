@@ -1,0 +1,229 @@
+"""The five stages: each fills one product from the products before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.decomposition import decompose
+from element_facerhythm.core.spectral import (
+    FilterBank,
+    make_filter_bank,
+    point_spectrograms,
+    window_centres,
+)
+from element_facerhythm.core.tracking import make_mesh, track_points
+from element_facerhythm.io.products import (
+    finish_spectrograms,
+    start_point_tracker,
+    start_spectrograms,
+    write_dataset,
+    write_decomposition,
+    write_rois,
+    write_violations,
+)
+from element_facerhythm.io.project import Project
+from element_facerhythm.pipeline.check import CheckedRequest
+from element_facerhythm.pipeline.fingerprint import complex_average, rewind_rule
+from element_facerhythm.pipeline.records import Progress
+from element_facerhythm.video import VideoMetadata, iterate_gray_frames, read_rgb_frame
+
+_POINTS_PER_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage works with: the request, the product to fill, and whom to tell."""
+
+    checked: CheckedRequest
+    project_dir: Path
+    file: h5py.File
+    progress: Progress
+
+
+def run_dataset(context: StageContext) -> None:
+    """Store the first frame of the first video."""
+    with context.progress.stage("dataset", 1, "videos") as tell:
+        write_dataset(context.file, read_rgb_frame(context.checked.videos[0].path, 0))
+        tell(1)
+
+
+def run_rois(context: StageContext) -> None:
+    """Store masks and seed points."""
+    checked = context.checked
+    with context.progress.stage("rois", 1, "files") as tell:
+        example_image = read_rgb_frame(checked.videos[0].path, 0)
+        write_rois(context.file, checked.rois, checked.placed, example_image)
+        tell(1)
+
+
+def run_point_tracking(context: StageContext) -> None:
+    """Track the points through every sequence, straight into the product."""
+    checked = context.checked
+    parameters = checked.parameters.PointTracker
+    flow, outliers = parameters.params_optical_flow, parameters.params_outlier_handling
+    clahe = parameters.params_clahe
+    homes = checked.placed.point_positions
+    mesh = make_mesh(homes, n_neighbors=flow.mesh_n_neighbors)
+    targets = start_point_tracker(context.file, checked.placed, mesh, checked.n_frames)
+    flags = []
+    n_before = 0
+    with context.progress.stage("point_tracking", sum(checked.n_frames), "frames") as tell:
+        for frames, n_frames, frozen, target in zip(
+            _sequences(checked), checked.n_frames, checked.frozen_frames(), targets, strict=True
+        ):
+            tracked = track_points(
+                frames,
+                n_frames,
+                homes,
+                mesh=mesh,
+                visible_mask=checked.placed.visible_mask,
+                window_px=flow.kwargs_method.winSize,
+                max_level=flow.kwargs_method.maxLevel,
+                criteria=flow.kwargs_method.criteria,
+                mesh_rigidity=flow.mesh_rigidity,
+                relaxation=flow.relaxation,
+                clahe_clip_limit=0.0 if clahe is None else clahe.clipLimit,
+                clahe_tile_grid=None if clahe is None else clahe.tileGridSize,
+                displacement_threshold_px=outliers.threshold_displacement,
+                n_frames_halted_before=outliers.framesHalted_before,
+                n_frames_halted_after=outliers.framesHalted_after,
+                frames_freeze=frozen,
+                relaxation_during_freeze=parameters.relaxation_during_freeze_frames,
+                rewind=rewind_rule(checked.parameters),
+                device=checked.device,
+                out=target,
+                on_frame=_offset(tell, n_before),
+            )
+            flags.append((tracked.violation_rows, tracked.violation_cols))
+            n_before += n_frames
+    write_violations(context.file, [(n, len(homes)) for n in checked.n_frames], flags)
+
+
+def run_spectral_analysis(context: StageContext) -> None:
+    """Transform the tracks of every sequence, block by block, straight into the product."""
+    checked = context.checked
+    analyzer = checked.parameters.VQT_Analyzer
+    vqt = analyzer.params_VQT
+    bank = _filter_bank(checked)
+    centres = [
+        window_centres(n, bank, downsample_factor=vqt.downsample_factor, padding=vqt.padding)
+        for n in checked.n_frames
+    ]
+    homes = checked.placed.point_positions
+    targets = start_spectrograms(context.file, bank, centres, len(homes), take_abs=vqt.take_abs)
+    tracks = Project.open(context.project_dir).product_path("PointTracker")
+    total = len(homes) * len(targets)
+    with (
+        h5py.File(tracks, "r") as tracked,
+        context.progress.stage("spectral_analysis", total, "points") as tell,
+    ):
+        for i, target in enumerate(targets):
+            point_spectrograms(
+                tracked[f"points_tracked/{i}"],
+                homes,
+                bank,
+                downsample_factor=vqt.downsample_factor,
+                padding=vqt.padding,
+                take_abs=vqt.take_abs,
+                complex_average=complex_average(checked.parameters),
+                normalization_factor=analyzer.normalization_factor,
+                spectrogram_exponent=analyzer.spectrogram_exponent,
+                one_over_f_exponent=analyzer.one_over_f_exponent,
+                device=checked.device,
+                points_per_block=_POINTS_PER_BLOCK,
+                out=target,
+                on_points=_offset(tell, i * len(homes)),
+            )
+    finish_spectrograms(context.file, centres, homes)
+
+
+def run_decomposition(context: StageContext) -> None:
+    """Decompose the spectrograms into components."""
+    tca = context.checked.parameters.TCA
+    data, normalize, fit = tca.rearrange_data, tca.normalize_data, tca.fit
+    project = Project.open(context.project_dir)
+    spectrograms = {key: project.spectrogram(i) for i, key in enumerate(project.video_keys)}
+    n_models = len(spectrograms) if data.method_handling_dictElements == "separate" else 1
+    total = n_models * fit.params_method.n_iter_max
+    with context.progress.stage("decomposition", total, "iterations") as tell:
+        decomposition = decompose(
+            spectrograms,
+            names_dims_array=data.names_dims_array,
+            names_dims_concat_array=data.names_dims_concat_array,
+            concat_complex_dim=data.concat_complexDim,
+            name_dim_concat_complex_dim=data.name_dim_concat_complexDim,
+            name_dim_dict_elements=data.name_dim_dictElements,
+            method_handling_dict_elements=data.method_handling_dictElements,
+            name_dim_concat_dict_elements=data.name_dim_concat_dictElements,
+            idx_windows=data.idx_windows,
+            name_dim_array_window=data.name_dim_array_window,
+            mean_subtract=normalize.mean_subtract,
+            std_divide=normalize.std_divide,
+            normalize_dim=normalize.dim_name,
+            method=fit.method,
+            rank=fit.params_method.rank,
+            seed=context.checked.parameters.seed,
+            device=context.checked.device,
+            undo_concat_complex=tca.rearrange_factors.undo_concat_complexDim,
+            undo_concat_elements=tca.rearrange_factors.undo_concat_dictElements,
+            on_iteration=tell,
+            **fit.options(),
+        )
+    write_decomposition(context.file, decomposition, fit.method)
+
+
+STAGE_FUNCTIONS: dict[str, Callable[[StageContext], None]] = {
+    "dataset": run_dataset,
+    "rois": run_rois,
+    "point_tracking": run_point_tracking,
+    "spectral_analysis": run_spectral_analysis,
+    "decomposition": run_decomposition,
+}
+
+
+def _filter_bank(checked: CheckedRequest) -> FilterBank:
+    vqt = checked.parameters.VQT_Analyzer.params_VQT
+    return make_filter_bank(
+        frame_rate_hz=checked.parameters.spectral_rate_hz(checked.videos[0].frame_rate_hz),
+        q_low=vqt.Q_lowF,
+        q_high=vqt.Q_highF,
+        freq_min_hz=vqt.F_min,
+        freq_max_hz=vqt.F_max,
+        n_freq_bins=vqt.n_freq_bins,
+        window_type=vqt.window_type,
+        symmetry=vqt.symmetry,
+        taper_asymmetric=vqt.taper_asymmetric,
+    )
+
+
+def _sequences(
+    checked: CheckedRequest,
+) -> list[Callable[[int], Iterator[NDArray[np.uint8]]]]:
+    """Per tracked sequence, a function that opens it at a frame."""
+    if checked.parameters.PointTracker.contiguous:
+        return [_opener(checked.videos)]
+    return [_opener([video]) for video in checked.videos]
+
+
+def _opener(videos: Sequence[VideoMetadata]) -> Callable[[int], Iterator[NDArray[np.uint8]]]:
+    """A function that gives the frames of all `videos`, end to end, from a frame on."""
+
+    def open_frames(start: int) -> Iterator[NDArray[np.uint8]]:
+        first = 0
+        for video in videos:
+            if start < first + video.n_frames:
+                yield from iterate_gray_frames(video.path, start=max(start - first, 0))
+            first += video.n_frames
+
+    return open_frames
+
+
+def _offset(tell: Callable[[int], None], n_before: int) -> Callable[[int], None]:
+    """Tell the number done in all sequences, given that of the present one."""
+    return lambda n_done: tell(n_before + n_done)
