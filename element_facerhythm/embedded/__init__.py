@@ -13,7 +13,7 @@ from element_facerhythm.embedded.configuration import (
     database_is_configured,
     import_datajoint,
 )
-from element_facerhythm.embedded.location import embedded_dir
+from element_facerhythm.embedded.location import embedded_dir, user_data_dir
 from element_facerhythm.embedded.server import (
     EmbeddedDatabase,
     EmbeddedStatus,
@@ -36,4 +36,5 @@ __all__ = [
     "status",
     "stop",
     "url",
+    "user_data_dir",
 ]

@@ -34,9 +34,14 @@ def embedded_dir() -> Path:
     chosen = os.environ.get(DIRECTORY_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
+    return user_data_dir() / "embedded"
+
+
+def user_data_dir() -> Path:
+    """Directory of this package in the user's data directory."""
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("element-facerhythm", appauthor=False)) / "embedded"
+    return Path(platformdirs.user_data_dir("element-facerhythm", appauthor=False))
 
 
 def service_account() -> Account | None:

@@ -1,0 +1,85 @@
+"""Facial rhythms of video recordings, as DataJoint tables.
+
+`VideoRecording` and its files are entered; `RecordingInfo` is read from the files. A parameter set
+(`FaceRhythmParamSet`), the regions of interest of a recording (`FaceRhythmROI`) and the recording together
+make a `FaceRhythmTask`. `FaceRhythmProcessing` runs the analysis, or takes an existing project directory;
+`FacialRhythm` holds its results: tracking, spectra and components, one plain column per quantity, with
+the large arrays left in the project directory and reachable from the rows.
+
+Call `activate` once per process before using the tables, or import `element_facerhythm.workflow`.
+"""
+
+from typing import Any
+
+from element_facerhythm.facial_behavior_estimation.array_codec import ArrayCodec, ArrayReference
+from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
+from element_facerhythm.facial_behavior_estimation.recording import RecordingInfo, VideoRecording
+from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
+from element_facerhythm.facial_behavior_estimation.schema import schema
+from element_facerhythm.facial_behavior_estimation.task import (
+    FaceRhythmParamSet,
+    FaceRhythmROI,
+    FaceRhythmTask,
+)
+from element_facerhythm.linking import active_link, check_linking_module, set_active_link
+
+__all__ = [
+    "ArrayCodec",
+    "ArrayReference",
+    "FaceRhythmParamSet",
+    "FaceRhythmProcessing",
+    "FaceRhythmROI",
+    "FaceRhythmTask",
+    "FacialRhythm",
+    "RecordingInfo",
+    "VideoRecording",
+    "activate",
+    "get_facerhythm_processed_data_dir",
+    "get_facerhythm_root_data_dir",
+    "schema",
+]
+
+
+def activate(
+    schema_name: str,
+    *,
+    create_schema: bool = True,
+    create_tables: bool = True,
+    linking_module: Any = None,
+) -> None:
+    """Bind the tables to a schema in the database.
+
+    Parameters
+    ----------
+    schema_name
+        Name of the schema on the database server.
+    create_schema, create_tables
+        Whether to create what does not exist yet.
+    linking_module
+        A module, its import name, or a namespace with `Session`, `Device` (or `Equipment`),
+        `get_facerhythm_root_data_dir()` (a path or a list of paths) and, optionally,
+        `get_facerhythm_processed_data_dir()` (one path; by default the first root directory).
+
+    Raises
+    ------
+    ConfigurationError
+        The linking module lacks something; the message names it. Nothing was created then.
+    """
+    link = check_linking_module(linking_module)
+    schema.activate(
+        schema_name,
+        create_schema=create_schema,
+        create_tables=create_tables,
+        add_objects={"Session": link.session, "Device": link.device},
+    )
+    set_active_link(link)
+
+
+def get_facerhythm_root_data_dir() -> list[str]:
+    """Root directories of the recordings, as the linking module names them."""
+    return [str(path) for path in active_link().root_dirs()]
+
+
+def get_facerhythm_processed_data_dir() -> str:
+    """Directory of the project directories, as the linking module names it."""
+    return str(active_link().processed_dir())

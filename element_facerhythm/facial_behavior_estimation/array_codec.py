@@ -1,0 +1,134 @@
+"""Columns of type `<facerhythm_array>`: arrays that stay in the HDF5 product.
+
+A row stores a small JSON object (file, dataset, shape, dtype, digest), which SQL users can read. A fetch
+gives a `LazyArray`, which reads only the part that is asked for; a reference to a single point's trace
+is read at once and gives a numpy array.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from element_facerhythm.embedded import import_datajoint
+from element_facerhythm.linking import resolve_path, search_dirs
+
+dj = import_datajoint()
+
+BLOCK_BYTES = 32_000_000
+
+
+@dataclass(frozen=True)
+class ArrayReference:
+    """Where an array lies.
+
+    Attributes
+    ----------
+    path
+        HDF5 file, relative to the processed data directory or to a root directory.
+    dataset
+        Name of the dataset inside it.
+    shape, dtype
+        Shape and numpy type of what the reference stands for (after `point_index` was applied).
+    sha256
+        Content digest of the file, 64 hex digits.
+    point_index
+        If set: entry along axis 1 of the dataset, that is one point of (T, P, 2) tracks.
+    """
+
+    path: str
+    dataset: str
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+    point_index: int | None = None
+
+
+class ArrayCodec(dj.Codec):
+    """DataJoint codec of `<facerhythm_array>`; a process that imports only DataJoint finds it by entry point."""
+
+    name = "facerhythm_array"
+
+    def get_dtype(self, is_store: bool) -> str:
+        """JSON in the row; there is no store variant, the products lie where their run wrote them."""
+        if is_store:
+            raise dj.DataJointError("<facerhythm_array> takes no store: write it without '@'")
+        return "json"
+
+    def validate(self, value: Any) -> None:
+        """Only an `ArrayReference` can be stored."""
+        if not isinstance(value, ArrayReference):
+            raise TypeError(f"expected an ArrayReference, got {type(value).__name__}")
+
+    def encode(
+        self,
+        value: ArrayReference,
+        *,
+        key: dict[str, Any] | None = None,
+        context: dict[str, Any] | None = None,
+        store_name: str | None = None,
+    ) -> dict[str, Any]:
+        """Turn a reference into the JSON object of the row."""
+        stored: dict[str, Any] = {**vars(value), "shape": list(value.shape)}
+        if value.point_index is None:
+            del stored["point_index"]
+        return stored
+
+    def decode(
+        self,
+        stored: dict[str, Any],
+        *,
+        key: dict[str, Any] | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Open what the row refers to: a `LazyArray`, or an array (T, 2) for one point's trace.
+
+        Raises
+        ------
+        PathError
+            The file is not below the directories that are configured here.
+        ProjectError
+            The file changed since the row was written.
+        """
+        from element_facerhythm.io.lazy import LazyArray
+
+        config = self._codec_config(key, context) or dj.config
+        path = resolve_path(stored["path"], search_dirs(config.stores))
+        if "point_index" not in stored:
+            return LazyArray(path, stored["dataset"], sha256=stored["sha256"])
+        return _read_trace(path, stored)
+
+    def referenced_paths(self, stored: Any) -> list[tuple[str, str | None]]:
+        """Tell DataJoint's garbage collection that it owns none of these files."""
+        return []
+
+
+def _read_trace(path: Path, stored: dict[str, Any]) -> np.ndarray:
+    """One point of a (T, P, 2) dataset, copied from the block of points that holds it."""
+    n_frames = stored["shape"][0]
+    block_length = max(1, BLOCK_BYTES // (n_frames * 2 * np.dtype(stored["dtype"]).itemsize))
+    block, offset = divmod(stored["point_index"], block_length)
+    first = block * block_length
+    state = path.stat()
+    points = _read_block(
+        path, stored["dataset"], stored["sha256"], first, first + block_length,
+        (state.st_size, state.st_mtime_ns),
+    )  # fmt: skip
+    return points[:, offset].copy()
+
+
+@lru_cache(maxsize=2)
+def _read_block(
+    path: Path, dataset: str, sha256: str, first: int, stop: int, file_state: tuple[int, int]
+) -> np.ndarray:
+    """Points `first` to `stop` of a dataset (T, P, 2).
+
+    A file holds all points of a frame together, so one point costs nearly as much to read as many; the fetch
+    of all traces would read the file once per point. `file_state` makes a changed file another entry.
+    """
+    from element_facerhythm.io.lazy import LazyArray
+
+    points = LazyArray(path, dataset, sha256=sha256)
+    return points[:, first : min(stop, points.shape[1])]

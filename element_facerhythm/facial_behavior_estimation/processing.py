@@ -1,0 +1,290 @@
+"""The run of a task: one project directory, its products, and how long each stage took."""
+
+import base64
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from element_facerhythm.errors import ConfigurationError, ProcessingError, ProjectError, VideoError
+from element_facerhythm.facial_behavior_estimation.recording import (
+    Key,
+    RecordingInfo,
+    VideoRecording,
+)
+from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.facial_behavior_estimation.task import (
+    FaceRhythmParamSet,
+    FaceRhythmROI,
+    FaceRhythmTask,
+)
+from element_facerhythm.linking import (
+    active_link,
+    relative_to_roots,
+    resolve_new_path,
+    resolve_path,
+)
+
+if TYPE_CHECKING:
+    from element_facerhythm.core.rois import Rois
+    from element_facerhythm.pipeline import RunRecord
+
+DEVICE_VARIABLE = "FACERHYTHM_DEVICE"
+
+# Arrays cross the border between fetch and compute as (base64 text, shape, dtype): DataJoint hashes what
+# was fetched twice, which takes seconds per megabyte for an array, nothing for a text, and fails for bytes.
+PackedArray = tuple[str, tuple[int, ...], str]
+
+
+@dataclass(frozen=True)
+class TaskInputs:
+    """Everything that a task depends on, in plain values."""
+
+    task_mode: str
+    output_dir: str
+    files: tuple[tuple[str, int, str], ...]  # path, size in bytes, sha256
+    n_frames: int
+    parameters: str
+    parameter_sha256: str
+    polygons: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]  # role, vertices
+    masks: tuple[PackedArray | None, PackedArray | None, PackedArray | None]
+
+
+@schema
+class FaceRhythmProcessing(dj.Computed):
+    """A finished run (task mode 'trigger') or a project directory that was taken over ('load')."""
+
+    definition = """
+    # Runs of the analysis, and project directories taken over
+    -> FaceRhythmTask
+    -> RecordingInfo
+    ---
+    output_dir           : varchar(512) # project directory, relative to the processed or a root data directory
+    layout               : varchar(64)  # who wrote it, in which layout
+    processing_time      : datetime     # when the last stage was completed, UTC
+    total_seconds=null   : float64      # computing time of all stages; null if not known
+    device               : varchar(64)  # device that computed
+    package_version      : varchar(32)  # element-facerhythm that made this row
+    notes                : json         # list of remarks on the run
+    """
+
+    class Stage(dj.Part):
+        """How each stage went."""
+
+        definition = """
+        # Stages of the analysis
+        -> master
+        stage                : varchar(32)
+        ---
+        seconds=null         : float64     # computing time; null if not known
+        device               : varchar(64) # device that computed
+        reused               : bool        # the product was there already
+        completed_time       : datetime    # UTC
+        """
+
+    class Product(dj.Part):
+        """The HDF5 files of the project directory."""
+
+        definition = """
+        # Files that the analysis wrote
+        -> master
+        product              : varchar(32)
+        ---
+        file_path            : varchar(512) # relative to the processed or a root data directory
+        size_bytes           : int64
+        sha256               : char(64)     # digest of the file's content
+        """
+
+    class Library(dj.Part):
+        """Versions of the libraries that computed."""
+
+        definition = """
+        # Versions of the libraries that computed
+        -> master
+        library              : varchar(64)
+        ---
+        version              : varchar(64)
+        """
+
+    def make_fetch(self, key: Key) -> tuple[TaskInputs]:
+        """Gather what the task depends on; small, and in a fixed order."""
+        mode, output_dir = (FaceRhythmTask & key).fetch1("task_mode", "output_dir")
+        parameters, sha256 = (FaceRhythmParamSet & key).fetch1("parameters", "parameter_sha256")
+        files = (VideoRecording.File * RecordingInfo.File.proj("size_bytes", "sha256") & key).to_dicts(
+            order_by="file_id"
+        )
+        polygons = (FaceRhythmROI.Polygon & key).to_dicts(order_by="role DESC, polygon_index")
+        masks = (FaceRhythmROI & key).fetch1("point_positions", "seed_mask", "visible_mask")
+        inputs = TaskInputs(
+            task_mode=mode,
+            output_dir=output_dir,
+            files=tuple((r["file_path"], int(r["size_bytes"]), r["sha256"]) for r in files),
+            n_frames=int((RecordingInfo & key).fetch1("n_frames")),
+            parameters=json.dumps(parameters, sort_keys=True),
+            parameter_sha256=sha256,
+            polygons=tuple((r["role"], tuple(map(tuple, r["vertices"]))) for r in polygons),
+            masks=tuple(map(_pack, masks)),  # type: ignore[arg-type]
+        )
+        return (inputs,)
+
+    def make_compute(self, key: Key, inputs: TaskInputs) -> tuple["RunRecord", str, tuple[str, ...]]:
+        """Run the analysis or load the project; nothing here touches the database."""
+        record = _load(inputs) if inputs.task_mode == "load" else _trigger(key, inputs)
+        dirs = active_link().search_dirs()
+        product_paths = tuple(relative_to_roots(product.path, dirs) for product in record.products)
+        return record, relative_to_roots(record.project_dir, dirs), product_paths
+
+    def make_insert(
+        self, key: Key, record: "RunRecord", output_dir: str, product_paths: tuple[str, ...]
+    ) -> None:
+        """Write the row and its parts."""
+        from element_facerhythm import __version__
+
+        seconds = [stage.seconds for stage in record.stages]
+        completed = [_parse_time(stage.completed_utc) for stage in record.stages]
+        self.insert1(
+            {
+                **key,
+                "output_dir": output_dir,
+                "layout": record.layout,
+                "processing_time": max(completed),
+                "total_seconds": None if None in seconds else sum(seconds),  # type: ignore[arg-type]
+                "device": record.device,
+                "package_version": __version__,
+                "notes": list(record.notes),
+            }
+        )
+        self.Stage.insert(
+            {
+                **key,
+                "stage": stage.name,
+                "seconds": stage.seconds,
+                "device": record.device,
+                "reused": stage.reused,
+                "completed_time": time,
+            }
+            for stage, time in zip(record.stages, completed, strict=True)
+        )
+        self.Product.insert(
+            {
+                **key,
+                "product": product.name,
+                "file_path": path,
+                "size_bytes": product.size_bytes,
+                "sha256": product.sha256,
+            }
+            for product, path in zip(record.products, product_paths, strict=True)
+        )
+        self.Library.insert(
+            {**key, "library": name, "version": version}
+            for name, version in record.versions.items()
+        )
+
+
+def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
+    """Run the analysis on the files that were probed, or say that they changed since."""
+    from element_facerhythm.parameters import parameters_from_mapping
+    from element_facerhythm.pipeline import RunRequest, run_project
+
+    dirs = active_link().search_dirs()
+    if not inputs.files:
+        raise VideoError(
+            f"recording {key} has no video file: its facts come from a project directory, so its "
+            "task_mode can only be 'load'"
+        )
+    videos = tuple(resolve_path(path, dirs) for path, _, _ in inputs.files)
+    for video, (_, size_bytes, _) in zip(videos, inputs.files, strict=True):
+        if video.stat().st_size != size_bytes:
+            raise VideoError(f"{video} changed since it was entered: {_CHANGED_VIDEO_MEND}")
+    parameters = parameters_from_mapping(json.loads(inputs.parameters)).parameters
+    if parameters.sha256() != inputs.parameter_sha256:
+        raise ConfigurationError(
+            f"parameter set {key['paramset_id']} does not give the digest it was stored with: it was written "
+            "by another version of element-facerhythm; enter the parameters as a new set"
+        )
+    output_dir = inputs.output_dir or FaceRhythmTask.infer_output_dir(key)
+    record = run_project(
+        RunRequest(
+            videos=videos,
+            rois=_unpack_rois(inputs),
+            parameters=parameters,
+            project_dir=resolve_new_path(output_dir, active_link().processed_dir()),
+            device=os.environ.get(DEVICE_VARIABLE, "auto"),
+        )
+    )
+    for video, (_, _, sha256) in zip(record.videos or (), inputs.files, strict=True):
+        if video.sha256 != sha256:
+            raise ProcessingError(f"{video.path} changed since it was entered: {_CHANGED_VIDEO_MEND}")
+    return record
+
+
+_CHANGED_VIDEO_MEND = "restore the file, or delete its RecordingInfo entry and populate again"
+
+
+def _load(inputs: TaskInputs) -> "RunRecord":
+    """Open an existing project directory and check that it is of this recording."""
+    from element_facerhythm.io.project import PRODUCTS, Project
+    from element_facerhythm.pipeline import load_project
+
+    if not inputs.output_dir:
+        raise ProjectError(
+            "a task with task_mode 'load' needs its output_dir: the project directory, relative to a root "
+            "or to the processed data directory"
+        )
+    directory = resolve_path(inputs.output_dir, active_link().search_dirs())
+    record = load_project(directory)
+    project = Project.open(directory)
+    project.require(*PRODUCTS)
+    n_frames = sum(project.n_frames)
+    if n_frames != inputs.n_frames:
+        raise ProjectError(
+            f"{directory} holds {n_frames} tracked frames and the recording has {inputs.n_frames}: it is the "
+            "project of another recording, or was cut short; give the right output_dir"
+        )
+    return record
+
+
+def _pack(array: np.ndarray | None) -> PackedArray | None:
+    if array is None:
+        return None
+    return base64.b64encode(array.tobytes()).decode(), array.shape, str(array.dtype)
+
+
+def _unpack(packed: PackedArray | None) -> np.ndarray | None:
+    if packed is None:
+        return None
+    content, shape, dtype = packed
+    return np.frombuffer(base64.b64decode(content), dtype=dtype).reshape(shape)
+
+
+def _unpack_rois(inputs: TaskInputs) -> "Rois":
+    from element_facerhythm.core.rois import Rois
+
+    def polygons(wanted: str) -> tuple[np.ndarray, ...]:
+        return tuple(np.array(v, dtype=np.float64) for role, v in inputs.polygons if role == wanted)
+
+    positions, seed_mask, visible_mask = map(_unpack, inputs.masks)
+    return Rois(
+        seed_polygons=polygons("points"),
+        mask_polygons=polygons("mask"),
+        point_positions=positions,
+        seed_mask=seed_mask,
+        visible_mask=visible_mask,
+    )
+
+
+def _parse_time(text: str) -> datetime:
+    """Parse an ISO time; the database keeps UTC without zone, to the second."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is not None:
+        time = time.astimezone(UTC).replace(tzinfo=None)
+    return time.replace(microsecond=0)
+
+
+def project_dir(output_dir: str) -> Path:
+    """Absolute path of a stored project directory."""
+    return resolve_path(output_dir, active_link().search_dirs())

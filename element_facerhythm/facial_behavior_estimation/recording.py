@@ -1,0 +1,166 @@
+"""Recordings and what their video files say about themselves."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.linking import active_link, resolve_path
+
+if TYPE_CHECKING:
+    from element_facerhythm.io.project import Project
+    from element_facerhythm.video import VideoMetadata
+
+Key = dict[str, Any]
+
+
+@schema
+class VideoRecording(dj.Manual):
+    """A face video of a session, in one file or several."""
+
+    definition = """
+    # Face video of a session
+    -> Session
+    recording_id : int32
+    ---
+    -> Device
+    """
+
+    class File(dj.Part):
+        """A video file of the recording; `file_id` gives the order in time."""
+
+        definition = """
+        # Video files of a recording, in the order of file_id
+        -> master
+        file_id   : int32
+        ---
+        file_path : varchar(512) # relative to a root data directory
+        """
+
+
+@schema
+class RecordingInfo(dj.Imported):
+    """What the video files say: frames are counted, not taken from the header."""
+
+    definition = """
+    # Facts read from the video files of a recording
+    -> VideoRecording
+    ---
+    source              : varchar(8)   # 'video': read from the files; 'project': from a loaded project
+    n_files             : int32        # number of video files
+    width_px            : int32        # frame width
+    height_px           : int32        # frame height
+    frame_rate_hz       : float64      # frames per second
+    n_frames            : int64        # frames counted, all files
+    n_frames_header=null: int64        # frames that the file headers claim, all files
+    duration_s          : float64      # n_frames / frame_rate_hz
+    size_bytes=null     : int64        # size of all files
+    recording_time=null : datetime     # start of the recording, if a file says so
+    """
+
+    class File(dj.Part):
+        """The same for each file."""
+
+        definition = """
+        # Facts read from each video file
+        -> master
+        -> VideoRecording.File
+        ---
+        n_frames             : int64       # frames counted
+        n_frames_header=null : int64       # frames that the header claims
+        duration_s           : float64     # n_frames / frame rate
+        codec                : varchar(32) # video codec
+        pixel_format         : varchar(32) # pixel format
+        size_bytes           : int64       # file size
+        sha256               : char(64)    # digest of the file's content
+        recording_time=null  : datetime    # creation time in the file, if any
+        """
+
+    @property
+    def key_source(self):
+        """Recordings whose files are known."""
+        return VideoRecording & VideoRecording.File
+
+    def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Ids and paths of the files, in order."""
+        rows = (VideoRecording.File & key).to_dicts(order_by="file_id")
+        ids = tuple(int(row["file_id"]) for row in rows)
+        return ids, tuple(row["file_path"] for row in rows)
+
+    def make_compute(
+        self, key: Key, file_ids: tuple[int, ...], file_paths: tuple[str, ...]
+    ) -> tuple[tuple[tuple[int, "VideoMetadata"], ...]]:
+        """Read every file and check that they belong together."""
+        from element_facerhythm.video import probe_video, require_same_format
+
+        roots = active_link().search_dirs()
+        videos = [probe_video(resolve_path(path, roots)) for path in file_paths]
+        require_same_format(videos)
+        return (tuple(zip(file_ids, videos, strict=True)),)
+
+    def make_insert(self, key: Key, files: tuple[tuple[int, "VideoMetadata"], ...]) -> None:
+        """Write one row for the recording and one per file."""
+        videos = [video for _, video in files]
+        self.insert1({**key, **_recording_facts(videos)})
+        self.File.insert({**key, "file_id": i, **_file_facts(video)} for i, video in files)
+
+    @classmethod
+    def insert_from_project(cls, key: Key, project: "Project") -> None:
+        """Enter the facts that a project directory knows, for a recording whose videos are gone.
+
+        Parameters
+        ----------
+        key
+            Primary key of a `VideoRecording` without files.
+        project
+            An opened project directory.
+        """
+        height_px, width_px = project.example_image().shape[:2]
+        n_frames = sum(project.n_frames)
+        facts = {
+            "source": "project",
+            "n_files": len(project.video_paths),
+            "width_px": width_px,
+            "height_px": height_px,
+            "frame_rate_hz": project.frame_rate_hz,
+            "n_frames": n_frames,
+            "duration_s": n_frames / project.frame_rate_hz,
+        }
+        cls.insert1({**key, **facts}, allow_direct_insert=True, skip_duplicates=True)
+
+
+def _recording_facts(videos: "list[VideoMetadata]") -> dict[str, Any]:
+    first = videos[0]
+    header_counts = [video.n_frames_header for video in videos]
+    times = [video.recording_time for video in videos if video.recording_time is not None]
+    return {
+        "source": "video",
+        "n_files": len(videos),
+        "width_px": first.width_px,
+        "height_px": first.height_px,
+        "frame_rate_hz": first.frame_rate_hz,
+        "n_frames": sum(video.n_frames for video in videos),
+        "n_frames_header": None if None in header_counts else sum(header_counts),  # type: ignore[arg-type]
+        "duration_s": sum(video.duration_s for video in videos),
+        "size_bytes": sum(video.size_bytes for video in videos),
+        "recording_time": _without_zone(min(times)) if times else None,
+    }
+
+
+def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
+    return {
+        "n_frames": video.n_frames,
+        "n_frames_header": video.n_frames_header,
+        "duration_s": video.duration_s,
+        "codec": video.codec,
+        "pixel_format": video.pixel_format,
+        "size_bytes": video.size_bytes,
+        "sha256": video.sha256,
+        "recording_time": _without_zone(video.recording_time),
+    }
+
+
+def _without_zone(time: datetime | None) -> datetime | None:
+    """Give a time as the database keeps it: without zone (UTC where the file named one), to the second."""
+    if time is not None and time.tzinfo is not None:
+        time = time.astimezone(UTC)
+    return None if time is None else time.replace(tzinfo=None, microsecond=0)

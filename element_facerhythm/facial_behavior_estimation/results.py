@@ -1,0 +1,299 @@
+"""The results: tracking, spectra and components."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.facial_behavior_estimation.array_codec import ArrayReference
+from element_facerhythm.facial_behavior_estimation.processing import (
+    FaceRhythmProcessing,
+    project_dir,
+)
+from element_facerhythm.facial_behavior_estimation.recording import Key
+from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.linking import active_link, resolve_path
+
+if TYPE_CHECKING:
+    from element_facerhythm.io.lazy import LazyArray
+    from element_facerhythm.pipeline.records import ArrayRef, ModelSummary, ProjectSummary
+
+# Rows per INSERT: a statement with more fails on servers with a small max_allowed_packet (16 MB).
+ROWS_PER_INSERT = 2000
+FACTORS_PER_INSERT = 8
+
+Product = tuple[str, str, str]  # name, path relative to the data directories, sha256
+
+
+@schema
+class FacialRhythm(dj.Imported):
+    """Results of a run; the quantities of the whole recording stand in this table itself."""
+
+    definition = """
+    # Facial rhythms of a recording
+    -> FaceRhythmProcessing
+    ---
+    frame_rate_hz        : float64 # frame rate of the analysis
+    n_videos             : int32   # number of tracked videos (1 if they were tracked as one)
+    n_frames             : int64   # frames of all videos
+    duration_s           : float64 # n_frames / frame_rate_hz
+    n_points             : int32   # tracked points
+    n_frequencies        : int32   # centre frequencies of the spectrograms
+    n_violations         : int64   # point-frames in which a point left its track and was frozen
+    violation_fraction   : float64 # n_violations / all point-frames
+    """
+
+    class Video(dj.Part):
+        """Tracking and spectrogram of each tracked video."""
+
+        definition = """
+        # Tracked videos of a recording
+        -> master
+        video_index              : int32
+        ---
+        file_name                : varchar(512)
+        n_frames                 : int64
+        duration_s               : float64
+        n_violations             : int64   # point-frames in which a point was frozen
+        violation_fraction       : float64 # n_violations / all point-frames
+        violation_frame_fraction : float64 # frames with a frozen point / all frames
+        n_windows                : int32   # columns of the spectrogram
+        points                   : <facerhythm_array> # (T, P, 2) float32: x, y in pixels
+        spectrogram              : <facerhythm_array> # (2, P, F, W)
+        window_centres           : <blob>  # (W,) frame index at the centre of each spectrogram column
+        """
+
+    class Point(dj.Part):
+        """How each tracked point moved, over all videos."""
+
+        definition = """
+        # Tracked points
+        -> master
+        point_index         : int32
+        ---
+        x_px                : float64 # where it was seeded
+        y_px                : float64 # where it was seeded
+        rms_displacement_px : float64 # from its seed
+        max_displacement_px : float64 # from its seed
+        path_length_px      : float64 # sum of the steps from frame to frame
+        mean_speed_px_s     : float64 # path_length_px / duration
+        violation_fraction  : float64 # fraction of frames in which it was frozen
+        """
+
+    class PointTrace(dj.Part):
+        """Trace of each point in each video."""
+
+        definition = """
+        # Traces of the tracked points
+        -> master.Point
+        -> master.Video
+        ---
+        trace               : <facerhythm_array> # (T, 2) float32: x, y in pixels
+        """
+
+    class Frequency(dj.Part):
+        """Centre frequencies of the spectrograms."""
+
+        definition = """
+        # Centre frequencies of the spectrograms
+        -> master
+        frequency_index     : int32
+        ---
+        frequency_hz        : float64
+        """
+
+    class Decomposition(dj.Part):
+        """A tensor component analysis: one of the recording, or one per video."""
+
+        definition = """
+        # Tensor component analyses of the spectrograms
+        -> master
+        model_key               : varchar(32)
+        ---
+        method                  : varchar(64)
+        n_components            : int32
+        n_iterations=null       : int32
+        explained_variance=null : float64 # fraction, all components together
+        relative_error=null     : float64 # norm of the residual / norm of the data
+        """
+
+    class Component(dj.Part):
+        """A component: a rhythm with a place, a frequency and a course in time."""
+
+        definition = """
+        # Components
+        -> master.Decomposition
+        component_index            : int32
+        ---
+        weight=null                : float64 # norm of the component
+        peak_frequency_hz=null     : float64 # where its frequency factor is largest
+        centroid_frequency_hz=null : float64 # mean frequency, weighted by the frequency factor
+        bandwidth_hz=null          : float64 # spread around the centroid frequency
+        centroid_x_px=null         : float64 # mean place of its points, weighted by their loadings
+        centroid_y_px=null         : float64 # mean place of its points, weighted by their loadings
+        xy_ratio=null              : float64 # loading on x movement / loading on y movement
+        explained_variance=null    : float64 # fraction
+        """
+
+    class ComponentFactor(dj.Part):
+        """Loadings of a component along a dimension that all videos share."""
+
+        definition = """
+        # Factors of the components
+        -> master.Component
+        dimension           : varchar(64)
+        ---
+        n_loadings          : int32
+        loadings            : <blob> # (n,) float32
+        """
+
+    class ComponentVideoFactor(dj.Part):
+        """Loadings of a component along a dimension of one video, as its course in time."""
+
+        definition = """
+        # Factors of the components for each video
+        -> master.Component
+        -> master.Video
+        dimension           : varchar(64)
+        ---
+        n_loadings          : int32
+        loadings            : <blob> # (n,) float32
+        """
+
+    def make_fetch(self, key: Key) -> tuple[str, tuple[Product, ...]]:
+        """Where the project directory and its products lie."""
+        output_dir = (FaceRhythmProcessing & key).fetch1("output_dir")
+        rows = (FaceRhythmProcessing.Product & key).to_dicts(order_by="product")
+        return output_dir, tuple((r["product"], r["file_path"], r["sha256"]) for r in rows)
+
+    def make_compute(
+        self, key: Key, output_dir: str, products: tuple[Product, ...]
+    ) -> tuple["ProjectSummary", tuple[Product, ...]]:
+        """Put the project in numbers, once it is certain that it is the one that was processed."""
+        from element_facerhythm.io.lazy import file_sha256
+        from element_facerhythm.pipeline import summarise_project
+
+        dirs = active_link().search_dirs()
+        for _, path, sha256 in products:
+            file = resolve_path(path, dirs)
+            if file_sha256(file) != sha256:
+                raise ProjectError(
+                    f"{file} changed since it was processed; restore it, or delete the entry of "
+                    "FaceRhythmProcessing and populate again"
+                )
+        return summarise_project(project_dir(output_dir)), products
+
+    def make_insert(self, key: Key, summary: "ProjectSummary", products: tuple[Product, ...]) -> None:
+        """Write the row and its parts."""
+        places = {name: (path, sha256) for name, path, sha256 in products}
+        self.insert1({**key, **_totals(summary)})
+        self.Video.insert({**key, **row} for row in _video_rows(summary, places))
+        self.Point.insert(
+            ({**key, **vars(point)} for point in summary.points), chunk_size=ROWS_PER_INSERT
+        )
+        self.PointTrace.insert(
+            ({**key, **row} for row in _trace_rows(summary, places)), chunk_size=ROWS_PER_INSERT
+        )
+        self.Frequency.insert(
+            {**key, "frequency_index": i, "frequency_hz": float(frequency)}
+            for i, frequency in enumerate(summary.frequencies_hz)
+        )
+        for model in summary.models:
+            self._insert_model({**key, "model_key": model.model_key}, model)
+
+    def _insert_model(self, key: Key, model: "ModelSummary") -> None:
+        self.Decomposition.insert1(
+            {
+                **key,
+                "method": model.method,
+                "n_components": model.rank,
+                "n_iterations": model.n_iterations,
+                "explained_variance": _finite(model.explained_variance),
+                "relative_error": _finite(model.relative_error),
+            }
+        )
+        self.Component.insert(
+            {**key, "component_index": i, **{n: _finite(v) for n, v in _measures(component).items()}}
+            for i, component in enumerate(model.components)
+        )
+        shared = [factor for factor in model.factors if factor.video_index is None]
+        by_video = [factor for factor in model.factors if factor.video_index is not None]
+        for part, factors in ((self.ComponentFactor, shared), (self.ComponentVideoFactor, by_video)):
+            part.insert(
+                ({**key, **_factor_row(factor)} for factor in factors), chunk_size=FACTORS_PER_INSERT
+            )
+
+    @classmethod
+    def traces(cls, key: Key, video_index: int = 0) -> "LazyArray":
+        """Tracks of one video, (T, P, 2) float32 x, y in pixels; on disk until sliced."""
+        return (cls.Video & key & {"video_index": video_index}).fetch1("points")
+
+    @classmethod
+    def spectrogram(cls, key: Key, video_index: int = 0) -> "LazyArray":
+        """Spectrogram of one video, (2, P, F, W); on disk until sliced."""
+        return (cls.Video & key & {"video_index": video_index}).fetch1("spectrogram")
+
+
+Places = dict[str, tuple[str, str]]  # product name to path and sha256
+
+
+def _totals(summary: "ProjectSummary") -> dict[str, Any]:
+    n_frames = sum(video.n_frames for video in summary.videos)
+    n_violations = sum(video.n_violations for video in summary.videos)
+    return {
+        "frame_rate_hz": summary.frame_rate_hz,
+        "n_videos": len(summary.videos),
+        "n_frames": n_frames,
+        "duration_s": sum(video.duration_s for video in summary.videos),
+        "n_points": summary.n_points,
+        "n_frequencies": len(summary.frequencies_hz),
+        "n_violations": n_violations,
+        "violation_fraction": n_violations / (n_frames * summary.n_points),
+    }
+
+
+def _video_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str, Any]]:
+    for video in summary.videos:
+        yield {
+            **vars(video),
+            "points": _reference(video.points, places),
+            "spectrogram": _reference(video.spectrogram, places),
+        }
+
+
+def _trace_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str, Any]]:
+    for video in summary.videos:
+        n_frames, n_points, _ = video.points.shape
+        for index in range(n_points):
+            trace = _reference(video.points, places, shape=(n_frames, 2), point_index=index)
+            yield {"point_index": index, "video_index": video.video_index, "trace": trace}
+
+
+def _reference(array: "ArrayRef", places: Places, **changes: Any) -> ArrayReference:
+    path, sha256 = places[array.product]
+    values = {"shape": tuple(array.shape), **changes}
+    return ArrayReference(path, array.dataset, dtype=array.dtype, sha256=sha256, **values)
+
+
+def _measures(component: Any) -> dict[str, float]:
+    """Quantities of a component that have a column."""
+    names = (
+        "weight", "peak_frequency_hz", "centroid_frequency_hz", "bandwidth_hz", "centroid_x_px",
+        "centroid_y_px", "xy_ratio", "explained_variance",
+    )  # fmt: skip
+    return {name: getattr(component, name) for name in names}
+
+
+def _factor_row(factor: Any) -> dict[str, Any]:
+    row = {
+        "component_index": factor.component_index,
+        "dimension": factor.dimension,
+        "n_loadings": len(factor.loadings),
+        "loadings": factor.loadings,
+    }
+    return row if factor.video_index is None else {**row, "video_index": factor.video_index}
+
+
+def _finite(value: float | None) -> float | None:
+    """The number, or NULL for one that is not finite: SQL has no NaN on every server."""
+    return None if value is None or not math.isfinite(value) else float(value)

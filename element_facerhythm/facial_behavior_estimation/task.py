@@ -1,0 +1,336 @@
+"""What is to be done: parameter sets, regions of interest, and the tasks that join them to recordings."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from element_facerhythm.errors import ConfigurationError, ParameterError, RoiError
+from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
+from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.linking import active_link, resolve_new_path
+
+if TYPE_CHECKING:
+    from element_facerhythm.core.rois import Rois
+    from element_facerhythm.parameters import Parameters
+
+TASK_MODES = ("load", "trigger")
+ROLES = {"points": "seed_polygons", "mask": "mask_polygons"}
+
+
+@schema
+class FaceRhythmParamSet(dj.Lookup):
+    """A set of analysis parameters; two sets with the same content cannot both be stored."""
+
+    definition = """
+    # Analysis parameters
+    paramset_id          : int32
+    ---
+    description          : varchar(255)
+    parameters           : json      # face-rhythm's parameter tree, complete
+    parameter_sha256     : char(64)  # digest of the canonical text of the parameters
+    unique index (parameter_sha256)
+    """
+
+    @classmethod
+    def insert_new_params(
+        cls,
+        paramset_id: int | None,
+        description: str,
+        parameters: "Parameters | Mapping[str, Any] | str | Path | None",
+    ) -> int:
+        """Store a parameter set, once.
+
+        Parameters
+        ----------
+        paramset_id
+            Number to store it under; None takes the number it has already, else the next free one.
+        description
+            What it is for.
+        parameters
+            Parameters, a mapping of face-rhythm's tree, or a JSON or YAML file; None for the defaults.
+
+        Returns
+        -------
+        int
+            The number that these parameters are stored under.
+
+        Raises
+        ------
+        ParameterError
+            A parameter is unknown or wrong, or the number (or the content) is stored already with
+            another content (or number).
+        """
+        checked = as_parameters(parameters)
+        sha256 = checked.sha256()
+        same_content = (cls & {"parameter_sha256": sha256}).to_arrays("paramset_id")
+        if len(same_content):
+            stored_id = int(same_content[0])
+            if paramset_id not in (None, stored_id):
+                raise ParameterError(
+                    f"these parameters are stored already as paramset_id {stored_id}; use that instead "
+                    f"of {paramset_id}"
+                )
+            return stored_id
+        if paramset_id is None:
+            paramset_id = 1 + max(map(int, cls.to_arrays("paramset_id")), default=-1)
+        elif cls & {"paramset_id": paramset_id}:
+            raise ParameterError(
+                f"paramset_id {paramset_id} holds other parameters; a stored set is never changed, so take "
+                "another number"
+            )
+        cls.insert1(
+            {
+                "paramset_id": paramset_id,
+                "description": description,
+                "parameters": json.loads(checked.canonical_json()),
+                "parameter_sha256": sha256,
+            }
+        )
+        return paramset_id
+
+
+def as_parameters(
+    parameters: "Parameters | Mapping[str, Any] | str | Path | None",
+) -> "Parameters":
+    """Parameters from what a caller may give; ParameterError where they are wrong."""
+    from element_facerhythm.parameters import (
+        Parameters,
+        parameters_from_mapping,
+        read_parameters,
+    )
+
+    if isinstance(parameters, Parameters):
+        return parameters
+    if isinstance(parameters, Mapping):
+        return parameters_from_mapping(parameters).parameters
+    return read_parameters(None if parameters is None else Path(parameters)).parameters
+
+
+@schema
+class FaceRhythmROI(dj.Manual):
+    """Regions of interest of a recording: where points are seeded, and what the tracker sees."""
+
+    definition = """
+    # Regions of interest of a recording
+    -> VideoRecording
+    roi_id               : int32
+    ---
+    description=''       : varchar(255)
+    rois_sha256          : char(64)  # digest of polygons, masks and positions
+    point_positions=null : <blob>    # (P, 2) float32 x, y: points given instead of a seeded grid
+    seed_mask=null       : <blob>    # (H, W) bool: mask given instead of 'points' polygons
+    visible_mask=null    : <blob>    # (H, W) bool: mask given instead of 'mask' polygons
+    """
+
+    class Polygon(dj.Part):
+        """One polygon; role 'points' seeds points, role 'mask' shows its inside to the tracker."""
+
+        definition = """
+        # Polygons of the regions of interest
+        -> master
+        role          : varchar(8)  # 'points' or 'mask'
+        polygon_index : int32
+        ---
+        vertices      : json        # list of [x, y] in pixels
+        n_vertices    : int32       # number of vertices
+        area_px2      : float64     # area
+        centroid_x_px : float64     # centre of area
+        centroid_y_px : float64     # centre of area
+        """
+
+    @classmethod
+    def insert_rois(
+        cls, key: Key, rois: "Rois | Mapping[str, Any] | str | Path", *, description: str = ""
+    ) -> Key:
+        """Store regions of interest for a recording.
+
+        Parameters
+        ----------
+        key
+            Primary key of the recording; with `roi_id` (0 if left out).
+        rois
+            `Rois`, a mapping `{"points": [...], "mask": [...]}`, or the path of a ROI file.
+        description
+            What they are.
+
+        Returns
+        -------
+        dict
+            The primary key they are stored under. The same regions may be stored again; that changes nothing.
+
+        Raises
+        ------
+        RoiError
+            They are malformed, or the key holds other regions already.
+        """
+        regions = as_rois(rois)
+        roi_key = {name: key[name] for name in VideoRecording.primary_key}
+        roi_key["roi_id"] = key.get("roi_id", 0)
+        sha256 = _rois_sha256(regions)
+        stored = (cls & roi_key).to_arrays("rois_sha256")
+        if len(stored):
+            if stored[0] != sha256:
+                raise RoiError(
+                    f"{roi_key} holds other regions of interest; stored regions are never changed, so take "
+                    "another roi_id"
+                )
+            return roi_key
+        masks = {n: getattr(regions, n) for n in ("point_positions", "seed_mask", "visible_mask")}
+        in_transaction = cls.connection.in_transaction
+        with nullcontext() if in_transaction else cls.connection.transaction:
+            cls.insert1({**roi_key, "description": description, "rois_sha256": sha256, **masks})
+            cls.Polygon.insert({**roi_key, **row} for row in _polygon_rows(regions))
+        return roi_key
+
+    @classmethod
+    def find_roi_id(cls, key: Key, rois: "Rois | Mapping[str, Any] | str | Path") -> int:
+        """Number under which a recording has these regions, else the next free one."""
+        recording = {name: key[name] for name in VideoRecording.primary_key}
+        sha256 = _rois_sha256(as_rois(rois))
+        rows = (cls & recording).proj("rois_sha256").to_dicts(order_by="roi_id")
+        same = [int(row["roi_id"]) for row in rows if row["rois_sha256"] == sha256]
+        return same[0] if same else 1 + max((int(row["roi_id"]) for row in rows), default=-1)
+
+    @classmethod
+    def fetch_rois(cls, key: Key) -> "Rois":
+        """Regions of interest of one entry."""
+        from element_facerhythm.core.rois import Rois
+
+        masks = (cls & key).fetch1("point_positions", "seed_mask", "visible_mask")
+        rows = (cls.Polygon & key).to_dicts(order_by="role, polygon_index")
+        polygons = {
+            attribute: tuple(
+                np.asarray(row["vertices"], dtype=np.float64) for row in rows if row["role"] == role
+            )
+            for role, attribute in ROLES.items()
+        }
+        return Rois(
+            **polygons, point_positions=masks[0], seed_mask=masks[1], visible_mask=masks[2]
+        )
+
+
+def as_rois(rois: "Rois | Mapping[str, Any] | str | Path") -> "Rois":
+    """Regions of interest from what a caller may give; RoiError where they are malformed."""
+    from element_facerhythm.io.rois_file import read_rois, rois_from_mapping
+
+    if isinstance(rois, (str, Path)):
+        return read_rois(Path(rois))
+    if isinstance(rois, Mapping):
+        return rois_from_mapping(rois)
+    return rois
+
+
+def _rois_sha256(rois: "Rois") -> str:
+    """Digest of everything that the regions hold."""
+    digest = hashlib.sha256()
+    for role, attribute in ROLES.items():
+        polygons = [np.asarray(polygon, float).tolist() for polygon in getattr(rois, attribute)]
+        digest.update(json.dumps([role, polygons]).encode())
+    for name in ("point_positions", "seed_mask", "visible_mask"):
+        array = getattr(rois, name)
+        digest.update(name.encode())
+        if array is not None:
+            digest.update(json.dumps([array.shape, str(array.dtype)]).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _polygon_rows(rois: "Rois") -> Iterable[dict[str, Any]]:
+    for role, attribute in ROLES.items():
+        for index, polygon in enumerate(getattr(rois, attribute)):
+            vertices = np.asarray(polygon, dtype=np.float64)
+            area, x, y = _area_and_centroid(vertices)
+            yield {
+                "role": role,
+                "polygon_index": index,
+                "vertices": vertices.tolist(),
+                "n_vertices": len(vertices),
+                "area_px2": area,
+                "centroid_x_px": x,
+                "centroid_y_px": y,
+            }
+
+
+def _area_and_centroid(vertices: np.ndarray) -> tuple[float, float, float]:
+    """Area and centre of area of a polygon (N, 2); the mean vertex where the area is zero."""
+    origin = vertices.mean(axis=0)
+    x, y = (vertices - origin).T
+    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
+    area = cross.sum() / 2
+    if area == 0:
+        return 0.0, float(origin[0]), float(origin[1])
+    centre_x = ((x + np.roll(x, -1)) * cross).sum() / (6 * area)
+    centre_y = ((y + np.roll(y, -1)) * cross).sum() / (6 * area)
+    return abs(float(area)), float(origin[0] + centre_x), float(origin[1] + centre_y)
+
+
+@schema
+class FaceRhythmTask(dj.Manual):
+    """A recording to process with a parameter set and regions of interest.
+
+    `task_mode` is 'trigger' to run the analysis, 'load' to take a project directory that exists.
+    """
+
+    definition = """
+    # Recordings paired with parameters and regions of interest
+    -> VideoRecording
+    -> FaceRhythmParamSet
+    -> FaceRhythmROI
+    ---
+    task_mode='load'     : varchar(8)   # 'load': take an existing project directory; 'trigger': run
+    output_dir=''        : varchar(512) # project directory relative to the processed data directory; '': inferred
+    task_description=''  : varchar(255)
+    """
+
+    def insert(self, rows: Any, **kwargs: Any) -> None:
+        """Insert tasks; ConfigurationError for a `task_mode` that is neither 'load' nor 'trigger'."""
+        if isinstance(rows, Iterable) and not isinstance(rows, (str, dj.Table)):
+            rows = list(rows)
+            for row in rows:
+                if isinstance(row, Mapping):
+                    _check_task_mode(row.get("task_mode", "load"))
+        super().insert(rows, **kwargs)
+
+    @classmethod
+    def infer_output_dir(cls, key: Key, *, relative: bool = True, mkdir: bool = False) -> Path:
+        """Project directory of a task whose `output_dir` is empty: made of its primary key.
+
+        Parameters
+        ----------
+        key
+            Primary key of the task (it need not be entered yet).
+        relative
+            Relative to the processed data directory, else absolute.
+        mkdir
+            Create it.
+        """
+        recording = [_directory_name(name, key[name]) for name in VideoRecording.primary_key]
+        ids = (_directory_name(name, key[name]) for name in ("paramset_id", "roi_id"))
+        output_dir = Path(*recording, "_".join(ids))
+        absolute = resolve_new_path(output_dir, active_link().processed_dir())
+        if mkdir:
+            absolute.mkdir(parents=True, exist_ok=True)
+        return output_dir if relative else absolute
+
+
+def _check_task_mode(task_mode: Any) -> None:
+    if task_mode not in TASK_MODES:
+        raise ConfigurationError(
+            f"task_mode {task_mode!r} is not known; expected 'load' (take an existing project directory) or "
+            "'trigger' (run the analysis)"
+        )
+
+
+def _directory_name(name: str, value: Any) -> str:
+    """`name-value` as a directory name; a short digest keeps values apart that only differ in odd characters."""
+    text = str(value)
+    safe = re.sub(r"[^A-Za-z0-9.-]", "_", text)
+    if safe != text:
+        safe += f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{name.removesuffix('_id')}-{safe}"

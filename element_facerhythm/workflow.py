@@ -1,0 +1,106 @@
+"""Everything activated on the configured database, ready to import.
+
+    from element_facerhythm.workflow import lab, subject, session, facial_behavior_estimation
+
+The database is the one that DataJoint's own configuration names (`datajoint.json`, `.secrets/`, `DJ_*`
+variables); where none is, the embedded one is started. What else can be set, by environment variables:
+
+- `FACERHYTHM_DB_PREFIX`: beginning of every schema name; `facerhythm_` if not set.
+- `FACERHYTHM_ROOT_DATA_DIR`: directories of the recordings, separated as in PATH. With the embedded
+  database it may be left out: paths are then kept from the root of the file system.
+- `FACERHYTHM_PROCESSED_DATA_DIR`: directory of the results. If not set: the place of the DataJoint store
+  `facerhythm`; else, with the embedded database, `element-facerhythm/processed` in the user's data
+  directory; else the first root directory. The store is configured to that place if it is not yet.
+- `FACERHYTHM_DEVICE`: device that computes (`auto`, `cpu`, `cuda`).
+
+A lab with a workflow of its own does not import this module but calls
+`facial_behavior_estimation.activate` with its own linking module.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from element_facerhythm import embedded, facial_behavior_estimation
+from element_facerhythm.elements import activate_elements
+from element_facerhythm.errors import ConfigurationError
+from element_facerhythm.linking import (
+    ROOT_VARIABLE,
+    STORE_NAME,
+    environment_processed_dir,
+    environment_root_dirs,
+)
+
+PREFIX_VARIABLE = "FACERHYTHM_DB_PREFIX"
+DEFAULT_PREFIX = "facerhythm_"
+
+dj = embedded.import_datajoint()
+embedded_database = embedded.configure()
+
+
+def get_facerhythm_root_data_dir() -> list[Path]:
+    """Directories of the recordings.
+
+    Raises
+    ------
+    ConfigurationError
+        A database is configured and `FACERHYTHM_ROOT_DATA_DIR` is not: rows that others read must not
+        hold paths that only this machine knows.
+    """
+    roots = list(environment_root_dirs())
+    if not roots and embedded_database is not None:
+        roots = [Path(Path.cwd().anchor)]
+    if not roots:
+        raise ConfigurationError(
+            f"{ROOT_VARIABLE} is not set: set it to the directories that hold the recordings, separated by "
+            f"{os.pathsep!r}"
+        )
+    return roots
+
+
+def get_facerhythm_processed_data_dir() -> Path:
+    """Directory of the project directories, which hold the large arrays."""
+    processed = environment_processed_dir(dj.config.stores)
+    if processed is None and embedded_database is not None:
+        processed = embedded.user_data_dir() / "processed"
+    return processed or get_facerhythm_root_data_dir()[0]
+
+
+def _configure_store() -> None:
+    """Make the DataJoint store `facerhythm` and the directory of the results one place."""
+    if STORE_NAME in dj.config.stores:
+        return
+    try:
+        location = get_facerhythm_processed_data_dir()
+    except ConfigurationError:
+        return  # told when a path is first needed; the tables can be read without one
+    dj.config.stores[STORE_NAME] = {"protocol": "file", "location": str(location)}
+
+
+_configure_store()
+
+prefix = os.environ.get(PREFIX_VARIABLE, DEFAULT_PREFIX)
+_elements = activate_elements(prefix)
+lab, subject, session = _elements.lab, _elements.subject, _elements.session
+
+Lab, User, Protocol, Source, Project = lab.Lab, lab.User, lab.Protocol, lab.Source, lab.Project
+Device = lab.Device
+Subject = subject.Subject
+Session = session.Session
+
+facial_behavior_estimation.activate(
+    f"{prefix}facial_behavior_estimation", linking_module=sys.modules[__name__]
+)
+
+__all__ = [
+    "Device",
+    "Session",
+    "Subject",
+    "facial_behavior_estimation",
+    "get_facerhythm_processed_data_dir",
+    "get_facerhythm_root_data_dir",
+    "lab",
+    "prefix",
+    "session",
+    "subject",
+]
