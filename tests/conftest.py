@@ -13,12 +13,19 @@ from pathlib import Path
 
 import pytest
 
-# DataJoint reads its configuration, and matplotlib its own, when they are first imported: before any test does.
+# DataJoint and matplotlib read their configuration when they are first imported: before any test does.
 os.environ["DJ_IGNORE_CONFIG_FILE"] = "true"
 os.environ["DJ_LOG_STREAM"] = "stderr"
 os.environ["MPLBACKEND"] = "Agg"
-os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "facerhythm-test-matplotlib"))
-for name in ("FACERHYTHM_ROOT_DATA_DIR", "FACERHYTHM_PROCESSED_DATA_DIR", "FACERHYTHM_DB_PREFIX", "DJ_STORES"):
+os.environ.setdefault(
+    "MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "facerhythm-test-matplotlib")
+)
+for name in (
+    "FACERHYTHM_ROOT_DATA_DIR",
+    "FACERHYTHM_PROCESSED_DATA_DIR",
+    "FACERHYTHM_DB_PREFIX",
+    "DJ_STORES",
+):
     os.environ.pop(name, None)
 
 REFERENCE_DATA = os.environ.get("FACERHYTHM_REFERENCE_DATA")
@@ -50,7 +57,9 @@ def reference_data() -> Path:
     """Directory with `video/`, `inputs/` and `project/` of one real face-rhythm run."""
     assert REFERENCE_DATA is not None, "deselected without FACERHYTHM_REFERENCE_DATA"
     directory = Path(REFERENCE_DATA)
-    assert (directory / "project" / "analysis_files").is_dir(), f"{directory} holds no face-rhythm project"
+    assert (directory / "project" / "analysis_files").is_dir(), (
+        f"{directory} holds no face-rhythm project"
+    )
     return directory
 
 
@@ -58,8 +67,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Deselect what this machine cannot run, and remember why."""
     lines: list[str] = []
     if REFERENCE_DATA is None:
-        deselect(config, items, "reference", lines, "set FACERHYTHM_REFERENCE_DATA=DIRECTORY to run them")
-    if os.environ.get("FAIL_WITHOUT_CUDA") != "1" and has_marker(items, "gpu") and not cuda_available():
+        deselect(
+            config, items, "reference", lines, "set FACERHYTHM_REFERENCE_DATA=DIRECTORY to run them"
+        )
+    if (
+        os.environ.get("FAIL_WITHOUT_CUDA") != "1"
+        and has_marker(items, "gpu")
+        and not cuda_available()
+    ):
         deselect(config, items, "gpu", lines, "no CUDA device was found")
     config.stash[DESELECTED] = lines
 
@@ -85,6 +100,8 @@ def deselect(
     lines.append(f"{len(gone)} {marker} tests did not run: {why}")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     for line in config.stash.get(DESELECTED, []):
         terminalreporter.write_line(line)

@@ -1,0 +1,109 @@
+"""The `facerhythm` command: one module per verb, and one place that turns errors into exit codes.
+
+Exit codes: 0 the work was done, 1 the work failed, 2 the request was wrong (nothing was started and
+nothing is left behind), 130 interrupted. Results go to stdout, everything else to stderr.
+
+To add a verb:
+
+1. write `cli/<verb>.py` with one function whose docstring is its help and ends with an example;
+2. import what is heavy (torch, cv2, datajoint, matplotlib) inside the function, so that `--help` stays fast;
+3. register it below;
+4. describe it in `docs/reference/command-line.md` (a test fails until all four are done).
+"""
+
+import logging
+import os
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from element_facerhythm import __version__
+from element_facerhythm.cli import db, demo, doctor, ingest, rois, run, status, worker
+from element_facerhythm.errors import ProcessingError, RequestError
+
+EXIT_FAILED = 1
+EXIT_WRONG_REQUEST = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="facerhythm",
+    help="Facial rhythms from video: tracked points, spectrograms, tensor components, as files or as rows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("ingest")(ingest.ingest)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
+app.command("worker")(worker.worker)
+app.add_typer(rois.app, name="rois")
+app.add_typer(db.app, name="db")
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, where `--version` was given."""
+    if wanted:
+        typer.echo(f"facerhythm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    verbose: Annotated[
+        int,
+        typer.Option("-v", "--verbose", count=True, help="Log more: -v what is done, -vv details."),
+    ] = 0,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Set up logging; runs before every verb."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s"
+    )
+    os.environ.setdefault("DJ_LOG_STREAM", "stderr")
+    os.environ.setdefault("DJ_LOG_LEVEL", "info" if verbose else "warning")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that the outcome calls for."""
+    try:
+        app()
+    except RequestError as error:
+        leave(error, EXIT_WRONG_REQUEST)
+    except ProcessingError as error:
+        leave(error, EXIT_FAILED)
+    except SystemExit as stop:
+        if stop.code == EXIT_INTERRUPTED:
+            say(
+                "interrupted; the same command again goes on after the last stage that was finished"
+            )
+        raise
+    except Exception as error:  # noqa: BLE001  the last place where an error can be explained
+        traceback.print_exception(error)
+        say(
+            f"unexpected {type(error).__name__}: this is a defect of facerhythm {__version__}. "
+            "Please report it with the lines above."
+        )
+        sys.exit(EXIT_FAILED)
+    sys.exit(0)
+
+
+def leave(error: Exception, code: int) -> NoReturn:
+    """Tell what went wrong on stderr and exit with `code`."""
+    logging.getLogger(__name__).debug("where it happened", exc_info=error)
+    say(str(error))
+    sys.exit(code)
+
+
+def say(message: str) -> None:
+    """Write one message to stderr."""
+    typer.echo(f"facerhythm: {message}", err=True)

@@ -1,0 +1,173 @@
+"""The checks of `facerhythm doctor`, in the order in which they are reported.
+
+Each returns a finding, or several; none changes anything. Nothing here imports `facemap.pose.pose`,
+which downloads weights when it is imported.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from element_facerhythm import __version__
+from element_facerhythm.cli.doctor import FAIL, OK, WARN, Finding
+
+MIN_PACKET_BYTES = 64_000_000
+
+
+def check_python() -> Finding:
+    """Python and the package itself."""
+    return Finding(
+        "python",
+        OK,
+        f"{platform.python_version()} at {sys.executable}; element-facerhythm {__version__}",
+    )
+
+
+def check_torch() -> Finding:
+    """Torch, and whether it can use a GPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("torch", OK, f"{torch.__version__}, cuda: {torch.cuda.get_device_name()}")
+    if torch.version.cuda is None and shutil.which("nvidia-smi"):
+        return Finding(
+            "torch", WARN, f"{torch.__version__}, cpu only, but this machine has an NVIDIA driver",
+            "install torch's CUDA build to use the GPU",
+        )  # fmt: skip
+    return Finding("torch", OK, f"{torch.__version__}, cpu, {torch.get_num_threads()} threads")
+
+
+def check_opencv() -> Finding:
+    """OpenCV, whose optical flow tracks the points on a CPU."""
+    import cv2
+
+    return Finding("opencv", OK, f"{cv2.__version__}, {cv2.getNumThreads()} threads")
+
+
+def check_codecs() -> Finding:
+    """Whether the usual codecs of behavioural video can be decoded."""
+    import av
+
+    wanted = ("h264", "hevc", "mpeg4", "mjpeg", "ffv1", "rawvideo")
+    missing = [name for name in wanted if not can_decode(name)]
+    found = f"PyAV {av.__version__} decodes {', '.join(n for n in wanted if n not in missing)}"
+    if "h264" in missing:
+        return Finding(
+            "codecs",
+            FAIL,
+            found + "; not h264",
+            "reinstall av from its wheel: pip install --force-reinstall av",
+        )
+    if missing:
+        return Finding(
+            "codecs", WARN, f"{found}; not {', '.join(missing)}", "convert such videos to h264"
+        )
+    return Finding("codecs", OK, found)
+
+
+def can_decode(codec: str) -> bool:
+    """Return whether PyAV was built with a decoder of that name."""
+    import av
+    from av.codec.codec import UnknownCodecError
+
+    try:
+        av.Codec(codec, "r")
+    except UnknownCodecError:
+        return False
+    return True
+
+
+def check_elements() -> Finding:
+    """Tell the versions of DataJoint and the released Elements."""
+    names = ("datajoint", "element-lab", "element-animal", "element-session")
+    return Finding("elements", OK, ", ".join(f"{name} {metadata.version(name)}" for name in names))
+
+
+def check_facemap() -> Finding:
+    """Facemap's network code; its weights are needed for keypoints alone."""
+    import importlib
+
+    importlib.import_module("facemap.pose.facemap_network")
+    weights = Path.home() / ".facemap" / "models"
+    there = sorted(weights.glob("*.pth")) + sorted(weights.glob("*.pt"))
+    state = (
+        f"{len(there)} weight files in {weights}"
+        if there
+        else f"no weights in {weights} (not needed yet)"
+    )
+    return Finding("facemap", OK, f"{metadata.version('facemap')}, {state}")
+
+
+def check_database() -> Finding:
+    """Look at the database that would be used: is it there, and does it take rows of our size."""
+    from element_facerhythm.cli.database import describe_database
+
+    database = describe_database()
+    if not database.reachable:
+        return Finding(
+            "database", FAIL if database.configured else WARN, database.text, database.mend
+        )
+    if database.max_packet_bytes is not None and database.max_packet_bytes < MIN_PACKET_BYTES:
+        return Finding(
+            "database", WARN, f"{database.text}, max_allowed_packet {database.max_packet_bytes:,} bytes",
+            "set max_allowed_packet=64M or more on the server; large rows fail otherwise",
+        )  # fmt: skip
+    return Finding("database", OK, database.text)
+
+
+def check_store() -> Finding:
+    """Find the DataJoint store for large arrays."""
+    from element_facerhythm.cli.database import STORE, store_location
+
+    location = store_location()
+    if location is None:
+        return Finding(
+            "store", WARN, f"no DataJoint store named {STORE}",
+            "the directory of results serves as one; to set it for every client, add it to "
+            "datajoint.json or DJ_STORES (docs/how-to/shared-database.md)",
+        )  # fmt: skip
+    return Finding("store", OK, f"{STORE}: {location}")
+
+
+def check_directories() -> Sequence[Finding]:
+    """Root directories of raw videos and the place for project directories."""
+    roots = [Path(p) for p in os.environ.get("FACERHYTHM_ROOT_DATA_DIR", "").split(os.pathsep) if p]
+    processed = os.environ.get("FACERHYTHM_PROCESSED_DATA_DIR")
+    findings = [check_directory("data root", root, must_write=False) for root in roots] or [
+        Finding("data root", WARN, "FACERHYTHM_ROOT_DATA_DIR is not set",
+                "set it to the directories that hold the videos, separated by " + os.pathsep)
+    ]  # fmt: skip
+    if processed:
+        findings.append(check_directory("results", Path(processed), must_write=True))
+    return findings
+
+
+def check_directory(name: str, path: Path, *, must_write: bool) -> Finding:
+    """Return whether a directory is there, readable, and writable where it must be."""
+    if not path.is_dir():
+        return Finding(
+            name, FAIL, f"{path} is not a directory", "create it, or correct the variable"
+        )
+    if must_write:
+        with tempfile.TemporaryFile(dir=path):
+            free = shutil.disk_usage(path).free
+        return Finding(name, OK, f"{path}, writable, {free / 1e9:.0f} GB free")
+    return Finding(name, OK, str(path))
+
+
+CHECKS: dict[str, Callable[[], Finding | Sequence[Finding]]] = {
+    "python": check_python,
+    "torch": check_torch,
+    "opencv": check_opencv,
+    "codecs": check_codecs,
+    "facemap": check_facemap,
+    "elements": check_elements,
+    "database": check_database,
+    "store": check_store,
+    "data root": check_directories,
+}

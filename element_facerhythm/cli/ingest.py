@@ -1,0 +1,150 @@
+"""`facerhythm ingest`: a recording into the database."""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from element_facerhythm.cli.output import JsonOption, print_json, print_table, quiet_stdout
+
+if TYPE_CHECKING:
+    from element_facerhythm.ingest import Registered, SessionChoice
+
+
+class Sex(StrEnum):
+    """Of a subject that is new to the database."""
+
+    M = "M"
+    F = "F"
+    U = "U"
+
+
+def ingest(
+    subject: Annotated[str, typer.Option("--subject", help="Subject, entered if it is new.")],
+    session: Annotated[
+        int, typer.Option("--session", help="Number of the session, entered if it is new.")
+    ],
+    videos: Annotated[
+        list[Path] | None, typer.Argument(help="Videos of one recording, in order.")
+    ] = None,
+    project: Annotated[
+        Path | None,
+        typer.Option("--project", help="Existing project directory, in place of videos."),
+    ] = None,
+    rois: Annotated[
+        Path | None, typer.Option("--rois", help="ROI file (JSON), or a face-rhythm ROIs.h5.")
+    ] = None,
+    recording: Annotated[
+        int, typer.Option("--recording", help="Number of the recording in its session.")
+    ] = 0,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params", help="Parameters (JSON or YAML) (default: face-rhythm's defaults)"
+        ),
+    ] = None,
+    sex: Annotated[Sex, typer.Option(help="Of a new subject.")] = Sex.U,
+    birth_date: Annotated[
+        datetime | None,
+        typer.Option("--birth-date", formats=["%Y-%m-%d"], help="Of a new subject."),
+    ] = None,
+    session_datetime: Annotated[
+        datetime | None,
+        typer.Option("--session-datetime", help="Of a new session (default: the file's time)"),
+    ] = None,
+    no_populate: Annotated[
+        bool, typer.Option("--no-populate", help="Register only; a worker does the rest.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a recording in the configured database and populate what follows from it.
+
+    Give videos and a ROI file to analyse them, or `--project` to take over a directory that face-rhythm
+    or `facerhythm run` wrote. Subject, session, recording and task are entered as needed.
+
+    Example: `facerhythm ingest mouse.mp4 --rois rois.json --subject mouse1 --session 1`
+    """
+    from element_facerhythm.ingest import UNKNOWN_BIRTH_DATE, SessionChoice, populate
+
+    require_one_source(videos or [], project, rois)
+    choice = SessionChoice(
+        subject,
+        session,
+        sex=sex.value,
+        birth_date=birth_date.date() if birth_date else UNKNOWN_BIRTH_DATE,
+        session_datetime=session_datetime,
+    )
+    with quiet_stdout():
+        registered = register(choice, videos or [], project, rois, params, recording)
+        rows = {} if no_populate else populate(registered.key)
+    show(registered, rows, as_json)
+
+
+def require_one_source(videos: list[Path], project: Path | None, rois: Path | None) -> None:
+    """Accept videos with a ROI file, or a project directory."""
+    if bool(videos) == (project is not None):
+        raise typer.BadParameter("give videos with --rois, or --project, and not both")
+    if videos and rois is None:
+        raise typer.BadParameter("videos need --rois FILE; `facerhythm rois propose` makes one")
+    if project is not None and rois is not None:
+        raise typer.BadParameter("--rois does not go with --project, which has its own")
+
+
+def register(
+    choice: "SessionChoice",
+    videos: list[Path],
+    project: Path | None,
+    rois: Path | None,
+    params: Path | None,
+    recording: int,
+) -> "Registered":
+    """Read the files, then register them."""
+    from element_facerhythm.cli.database import activated_workflow
+    from element_facerhythm.ingest import register_project, register_videos
+    from element_facerhythm.io.project import Project
+    from element_facerhythm.io.rois_file import read_rois
+    from element_facerhythm.parameters import read_parameters
+
+    loaded = read_parameters(params)
+    if project is None:
+        assert rois is not None  # require_one_source saw to it
+        regions = read_rois(rois)
+        activated_workflow()
+        registered = register_videos(
+            choice, videos, regions, loaded.parameters, recording_id=recording
+        )
+    else:
+        opened = Project.open(project)
+        parameters = loaded.parameters if params else None  # else what the project recorded
+        activated_workflow()
+        registered = register_project(choice, opened, parameters, recording_id=recording)
+    unused = [f"not used: {', '.join(loaded.unused)}"] if loaded.unused else []
+    registered.notes[:0] = [*loaded.notes, *unused]
+    return registered
+
+
+def show(registered: "Registered", rows: dict[str, int], as_json: bool) -> None:
+    """Print the key, what was registered, and the row counts."""
+    result: dict[str, Any] = {
+        "key": registered.key,
+        "new_rows": registered.new_rows,
+        "populated": bool(rows),
+        "rows": rows,
+        "notes": registered.notes,
+    }
+    if as_json:
+        print_json(result)
+        return
+    typer.echo(
+        "key         " + ", ".join(f"{name}={value}" for name, value in registered.key.items())
+    )
+    new = [f"{name} ({count})" for name, count in registered.new_rows.items() if count]
+    typer.echo(f"registered  {', '.join(new) or 'nothing new'}")
+    if rows:
+        print_table("", ("table", "rows"), rows.items(), right=("rows",))
+    else:
+        typer.echo("not populated; `facerhythm worker --exit-when-idle` does it")
+    for note in dict.fromkeys(registered.notes):
+        typer.echo(f"note        {note}")

@@ -1,0 +1,176 @@
+"""What verbs share: a clean stdout, tables, and progress bars on a terminal."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
+]
+
+
+@contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Send what libraries print to stderr, so that stdout carries the result alone."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """Print `result` as one JSON object."""
+    typer.echo(json.dumps(plain(result), indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """Return `value` in what JSON has: numpy scalars as numbers, NaN as null, anything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+) -> None:
+    """Print a table on stdout; the columns named in `right` hold numbers and are aligned right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console(highlight=False, markup=False).print(table, "")
+
+
+def print_lines(lines: Iterable[tuple[str, object]]) -> None:
+    """Print labelled lines on stdout; a long text goes on below its own beginning."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for label, text in lines:
+        table.add_row(label, str(text))
+    if table.row_count:
+        Console(highlight=False, markup=False).print(table)
+
+
+def human_size(n_bytes: int) -> str:
+    """Return a size in decimal units, as file managers show it."""
+    size = float(n_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def human_seconds(seconds: float | None) -> str:
+    """Return a duration with about three digits; a dash where it is unknown."""
+    if seconds is None:
+        return "-"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+class StageProgress:
+    """Progress bars, one per stage, with the rate and the time left; it is a `pipeline.Progress`.
+
+    Parameters
+    ----------
+    bars : rich.progress.Progress or None
+        Where the bars are drawn; None draws nothing.
+    """
+
+    def __init__(self, bars: "Progress | None") -> None:
+        self.bars = bars
+        # imports and checks come before the first stage, and can take seconds
+        self._before = bars.add_task("checking", total=None, unit="") if bars else None
+
+    def stage(
+        self, name: str, total: int | None, unit: str
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Open a bar for one stage; the callable takes the number done so far in total."""
+        if self.bars is None:
+            return nullcontext(lambda _done: None)
+        if self._before is not None:
+            self.bars.remove_task(self._before)
+            self._before = None
+        return self._bar(self.bars, name, total, unit)
+
+    @contextmanager
+    def _bar(
+        self, bars: "Progress", name: str, total: int | None, unit: str
+    ) -> Iterator[Callable[[int], None]]:
+        number = bars.add_task(name.replace("_", " "), total=total, unit=unit)
+        yield lambda done: bars.update(number, completed=done)
+        task = next(task for task in bars.tasks if task.id == number)
+        n_done = task.completed or task.total or 1  # fewer than planned, where a fit converged
+        bars.update(number, total=n_done, completed=n_done)
+
+
+@contextmanager
+def progress_bars() -> Iterator[StageProgress]:
+    """Open progress bars on stderr where it is a terminal; elsewhere nothing is drawn."""
+    if not sys.stderr.isatty():
+        yield StageProgress(None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class CountColumn(ProgressColumn):
+        """Units done, and of how many."""
+
+        def render(self, task: Any) -> Text:
+            counted = task.total is not None and task.fields["unit"]
+            unit = task.fields["unit"]
+            return Text(f"{task.completed:>7,.0f}/{task.total:,.0f} {unit}" if counted else "")
+
+    class RateColumn(ProgressColumn):
+        """Units per second, measured over the last seconds."""
+
+        def render(self, task: Any) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(
+                "" if speed is None else f"{speed:,.0f} {task.fields['unit']}/s", style="cyan"
+            )
+
+    with Progress(
+        TextColumn("{task.description:<18}"),
+        BarColumn(bar_width=30),
+        CountColumn(),
+        RateColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        console=Console(stderr=True),
+    ) as bars:
+        yield StageProgress(bars)

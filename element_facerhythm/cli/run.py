@@ -1,0 +1,273 @@
+"""`facerhythm run`: the whole analysis without a database."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from element_facerhythm.cli.output import (
+    JsonOption,
+    human_seconds,
+    human_size,
+    print_json,
+    print_lines,
+    print_table,
+    progress_bars,
+    quiet_stdout,
+)
+
+if TYPE_CHECKING:
+    from element_facerhythm.pipeline import ProjectSummary, RunRecord, RunRequest
+
+
+class Compat(StrEnum):
+    """Whose numbers are wanted where face-rhythm's are known to be wrong."""
+
+    FACE_RHYTHM = "face-rhythm"
+
+
+def run(
+    videos: Annotated[list[Path], typer.Argument(help="Videos of one recording, in order.")],
+    rois: Annotated[
+        Path, typer.Option("--rois", help="ROI file (JSON), or a face-rhythm ROIs.h5.")
+    ],
+    params: Annotated[
+        Path | None,
+        typer.Option("--params", help="Parameters (JSON or YAML) in face-rhythm's tree."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Project directory (default: the first name with -facerhythm)"
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    compat: Annotated[
+        Compat | None,
+        typer.Option(help="Reproduce face-rhythm's numbers where ours differ on purpose."),
+    ] = None,
+    figures: Annotated[bool, typer.Option(help="Write pictures into visualizations/.")] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would run, write nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Track points, compute spectrograms and decompose them, into one project directory.
+
+    Stages that are already there and were computed from the same videos and parameters are reused.
+
+    Example: `facerhythm run mouse.mp4 --rois rois.json --params params.yaml -o mouse-project`
+    """
+    with quiet_stdout():
+        request, notes = make_request(videos, rois, params, output, device, compat)
+        if dry_run:
+            plan = check(request, notes)
+        else:
+            record, summary, pictures = execute(request, figures)
+    if dry_run:
+        print_plan(plan, as_json)
+    elif as_json:
+        print_json(as_dict(record, summary, pictures, notes))
+    else:
+        show(record, summary, pictures, notes)
+
+
+def make_request(
+    videos: list[Path],
+    rois: Path,
+    params: Path | None,
+    output: Path | None,
+    device: str,
+    compat: Compat | None,
+) -> "tuple[RunRequest, tuple[str, ...]]":
+    """Read the parameters and put the request together; notes tell what was set aside."""
+    from element_facerhythm.parameters import read_parameters
+    from element_facerhythm.pipeline import RunRequest
+
+    loaded = read_parameters(params)
+    parameters = loaded.parameters
+    if compat is not None:
+        parameters = parameters.model_copy(update={"compat": compat.value})
+    unused = (f"not used: {', '.join(loaded.unused)}",) if loaded.unused else ()
+    project_dir = output if output is not None else Path(f"{videos[0].stem}-facerhythm")
+    request = RunRequest(
+        videos=tuple(videos),
+        rois=rois,
+        parameters=parameters,
+        project_dir=project_dir,
+        device=device,
+    )
+    return request, (*loaded.notes, *unused)
+
+
+def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:
+    """Do every check of a real run and return what it would do."""
+    from element_facerhythm.pipeline import check_request
+    from element_facerhythm.pipeline.plan import plan_checked
+
+    checked = check_request(request)
+    return {
+        "project_dir": request.project_dir,
+        "parameters_sha256": request.parameters.sha256(),
+        "n_points": len(checked.placed.point_positions),
+        "device": str(checked.device),
+        "videos": [
+            {"path": v.path, "n_frames": v.n_frames, "frame_rate_hz": v.frame_rate_hz}
+            for v in checked.videos
+        ],
+        "stages": [
+            {"name": stage.name, "runs": stage.runs, "reasons": list(stage.reasons)}
+            for stage in plan_checked(checked).stages
+        ],
+        "notes": list(dict.fromkeys((*notes, *checked.notes))),
+    }
+
+
+def print_plan(plan: dict[str, Any], as_json: bool) -> None:
+    """Print what `--dry-run` found."""
+    if as_json:
+        print_json(plan)
+        return
+    lines = [
+        ("video", f"{video['path']}: {video['n_frames']} frames at {video['frame_rate_hz']:g} Hz")
+        for video in plan["videos"]
+    ]
+    for stage in plan["stages"]:
+        action = f"would run: {'; '.join(stage['reasons'])}" if stage["runs"] else "would be reused"
+        lines.append(("stage", f"{stage['name']} {action}"))
+    lines += [("note", note) for note in plan["notes"]]
+    print_lines([*lines, ("result", f"nothing was written; it would go to {plan['project_dir']}")])
+
+
+def execute(request: "RunRequest", figures: bool) -> "tuple[RunRecord, ProjectSummary, list[Path]]":
+    """Run the stages and draw the pictures."""
+    from element_facerhythm.pipeline import run_project, summarise_project
+
+    with progress_bars() as progress:
+        record = run_project(request, progress=progress)
+        with progress.stage("summary", 1, "file"):
+            summary = summarise_project(record.project_dir)
+        if not figures:
+            return record, summary, []
+        with progress.stage("pictures", 1, "set"):
+            pictures = draw(record.project_dir, request.videos[0])
+    return record, summary, pictures
+
+
+def draw(project_dir: Path, video: Path) -> list[Path]:
+    """Write the pictures of a finished project into its `visualizations/`."""
+    from element_facerhythm.figures import write_figures
+    from element_facerhythm.io.project import Project
+
+    return write_figures(
+        Project.open(project_dir), project_dir / "visualizations", video_path=video
+    )
+
+
+def as_dict(
+    record: "RunRecord", summary: "ProjectSummary", pictures: list[Path], notes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the result as plain values for JSON."""
+    return {
+        "project_dir": record.project_dir,
+        "device": record.device,
+        "versions": dict(record.versions),
+        "stages": [
+            {"name": s.name, "seconds": s.seconds, "reused": s.reused} for s in record.stages
+        ],
+        "products": [
+            {"name": p.name, "path": p.path, "size_bytes": p.size_bytes, "sha256": p.sha256}
+            for p in record.products
+        ],
+        "videos": [
+            {
+                "file_name": v.file_name,
+                "n_frames": v.n_frames,
+                "duration_s": v.duration_s,
+                "violation_fraction": v.violation_fraction,
+                "violation_frame_fraction": v.violation_frame_fraction,
+            }
+            for v in summary.videos
+        ],
+        "models": [
+            {
+                "model_key": m.model_key,
+                "rank": m.rank,
+                "explained_variance": m.explained_variance,
+                "relative_error": m.relative_error,
+                "components": [component_dict(i, c) for i, c in enumerate(m.components)],
+            }
+            for m in summary.models
+        ],
+        "figures": pictures,
+        "notes": list(dict.fromkeys((*notes, *record.notes))),
+    }
+
+
+def component_dict(index: int, component: Any) -> dict[str, Any]:
+    """Return one component's scalars."""
+    return {
+        "component_index": index,
+        "peak_frequency_hz": component.peak_frequency_hz,
+        "centroid_frequency_hz": component.centroid_frequency_hz,
+        "bandwidth_hz": component.bandwidth_hz,
+        "centroid_x_px": component.centroid_x_px,
+        "centroid_y_px": component.centroid_y_px,
+        "xy_ratio": component.xy_ratio,
+        "explained_variance": component.explained_variance,
+    }
+
+
+def show(
+    record: "RunRecord", summary: "ProjectSummary", pictures: list[Path], notes: tuple[str, ...]
+) -> None:
+    """Print the result for a person."""
+    sizes = {product.name: product.size_bytes for product in record.products}
+    print_table(
+        f"{record.project_dir} on {record.device}",
+        ("stage", "time"),
+        [(s.name, "reused" if s.reused else human_seconds(s.seconds)) for s in record.stages],
+        right=("time",),
+    )
+    print_table(
+        f"{summary.n_points} points at {summary.frame_rate_hz:g} frames/s",
+        ("video", "frames", "violations", "frames with any"),
+        [
+            (
+                v.file_name,
+                v.n_frames,
+                f"{v.violation_fraction:.2%}",
+                f"{v.violation_frame_fraction:.2%}",
+            )
+            for v in summary.videos
+        ],
+        right=("frames", "violations", "frames with any"),
+    )
+    for model in summary.models:
+        show_model(model)
+    lines = [("products", ", ".join(f"{name} {human_size(size)}" for name, size in sizes.items()))]
+    if pictures:
+        lines.append(("pictures", f"{len(pictures)} in {pictures[0].parent}"))
+    print_lines([*lines, *(("note", note) for note in dict.fromkeys((*notes, *record.notes)))])
+
+
+def show_model(model: Any) -> None:
+    """Print the components of one decomposition."""
+    print_table(
+        f"{model.rank} components ({model.model_key}), {model.explained_variance:.1%} explained",
+        ("component", "peak Hz", "centroid Hz", "bandwidth Hz", "x px", "y px", "explained"),
+        [
+            (
+                index,
+                f"{c.peak_frequency_hz:.2f}",
+                f"{c.centroid_frequency_hz:.2f}",
+                f"{c.bandwidth_hz:.2f}",
+                f"{c.centroid_x_px:.0f}",
+                f"{c.centroid_y_px:.0f}",
+                f"{c.explained_variance:.1%}",
+            )
+            for index, c in enumerate(model.components)
+        ],
+        right=("component", "peak Hz", "centroid Hz", "bandwidth Hz", "x px", "y px", "explained"),
+    )
