@@ -1,16 +1,16 @@
 """The released Elements (lab, animal, session) made to work on DataJoint 2.
 
-`element-animal` 0.1.8 and `element-session` 0.1.6 were written for DataJoint 0.14. What separates them from
-DataJoint 2 is text: `dj.schema` is now `dj.Schema`, and the types in their table definitions have
-other names. This module adapts that text while Python imports them. DataJoint itself is not touched, and
-neither are the installed files: importing this module is enough for
+`element-animal` 0.1.8 and `element-session` 0.1.6 were written for DataJoint 0.14. What separates
+them from DataJoint 2 is text: `dj.schema` is now `dj.Schema`, and the types in their table
+definitions have other names. This module adapts that text while Python imports them. DataJoint
+itself is not touched, and neither are the installed files: importing this module is enough for
 
     import element_facerhythm.elements
     from element_animal import subject
     from element_session import session_with_id as session
 
-to work anywhere in the process, in a lab's own linking module too. A release that needs no change is
-imported as it is.
+to work anywhere in the process, in a lab's own linking module too. A release that needs no change
+is imported as it is.
 """
 
 import importlib
@@ -115,8 +115,8 @@ def import_elements(session_key: SessionKey = "id") -> ElementModules:
     ----------
     session_key
         What identifies a session beside its subject: a number (`"id"`, the default; works on every
-        server) or its start time (`"datetime"`; on PostgreSQL, `populate(reserve_jobs=True)` does not
-        support such keys in DataJoint 2.3).
+        server) or its start time (`"datetime"`; on PostgreSQL, `populate(reserve_jobs=True)` does
+        not support such keys in DataJoint 2.3).
     """
     import_datajoint()
     with _without_project_notice():
@@ -133,7 +133,7 @@ def activate_elements(
     create_tables: bool = True,
     session_key: SessionKey = "id",
 ) -> ElementModules:
-    """Activate lab, subject and session as the schemas `<prefix>lab`, `<prefix>subject`, `<prefix>session`.
+    """Activate lab, subject and session as schemas `<prefix>lab`, `<prefix>subject`, ...
 
     Parameters
     ----------

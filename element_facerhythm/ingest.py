@@ -128,7 +128,7 @@ def register_project(
     with one_transaction():
         enter_session(done, choice, modification_time(project.directory / "config.yaml"))
         enter_recording(done, recording_id, files)
-        if not files and not fbe.RecordingInfo & done.key:
+        if not files and not fbe.RecordingInfo() & done.key:
             fbe.RecordingInfo.insert_from_project(done.key, project)
             done.new_rows["RecordingInfo"] = 1
         enter_task(
@@ -158,10 +158,10 @@ def count_rows(key: Mapping[str, Any]) -> dict[str, int]:
 
     masters = (fbe.VideoRecording, fbe.RecordingInfo, fbe.FaceRhythmROI, fbe.FaceRhythmTask)
     results = (fbe.FaceRhythmProcessing, fbe.FacialRhythm)
-    counts = {table.__name__: len(table & key) for table in (*masters, *results)}
+    counts = {table.__name__: len(table() & key) for table in (*masters, *results)}
     for table in results:
         parts = {name: part for name, part in vars(table).items() if hasattr(part, "master")}
-        counts |= {f"{table.__name__}.{name}": len(part & key) for name, part in parts.items()}
+        counts |= {f"{table.__name__}.{name}": len(part() & key) for name, part in parts.items()}
     return counts
 
 
@@ -216,7 +216,7 @@ def enter_recording(done: Registered, recording_id: int, files: list[dict[str, A
 
     done.key["recording_id"] = recording_id
     if not enter(done, fbe.VideoRecording, {**done.key, "device": DEVICE["device"]}):
-        stored = (fbe.VideoRecording.File & done.key).to_dicts(order_by="file_id")
+        stored = (fbe.VideoRecording.File() & done.key).to_dicts(order_by="file_id")
         if [row["file_path"] for row in stored] != [row["file_path"] for row in files]:
             raise RequestError(
                 f"recording {recording_id} of session {done.key['session_id']} of "
@@ -236,16 +236,16 @@ def enter_task(
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
 
     recording = dict(done.key)
-    before = len(fbe.FaceRhythmParamSet()), len(fbe.FaceRhythmROI & recording)
+    before = len(fbe.FaceRhythmParamSet()), len(fbe.FaceRhythmROI() & recording)
     done.key["paramset_id"] = fbe.FaceRhythmParamSet.insert_new_params(
         None, "entered by ingest", parameters
     )
     done.key["roi_id"] = fbe.FaceRhythmROI.find_roi_id(recording, rois)
     fbe.FaceRhythmROI.insert_rois({**recording, "roi_id": done.key["roi_id"]}, rois)
     done.new_rows["FaceRhythmParamSet"] = len(fbe.FaceRhythmParamSet()) - before[0]
-    done.new_rows["FaceRhythmROI"] = len(fbe.FaceRhythmROI & recording) - before[1]
+    done.new_rows["FaceRhythmROI"] = len(fbe.FaceRhythmROI() & recording) - before[1]
     if not enter(done, fbe.FaceRhythmTask, {**done.key, **task}):
-        stored = (fbe.FaceRhythmTask & done.key).fetch1()
+        stored = (fbe.FaceRhythmTask() & done.key).fetch1()
         if any(stored[name] != value for name, value in task.items()):
             raise ConfigurationError(
                 f"task {done.key} is entered already with task_mode {stored['task_mode']!r} and "
@@ -306,7 +306,7 @@ def recorded_parameters(config: Mapping[str, Any]) -> "Parameters":
 def enter(done: Registered, table: Any, row: dict[str, Any]) -> bool:
     """Insert a row unless its key is there; return whether it was new."""
     key = {name: row[name] for name in table.primary_key}
-    is_new = not (table & key)
+    is_new = not (table() & key)
     if is_new:
         table.insert1(row)
     done.new_rows[table.__name__] = int(is_new)

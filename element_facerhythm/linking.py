@@ -2,8 +2,9 @@
 
 A linking module connects the tables of this package with a lab's own: it holds the tables `Session`
 and `Device` (or `Equipment`) and the function `get_facerhythm_root_data_dir()`, optionally also
-`get_facerhythm_processed_data_dir()`. Paths in the database are relative to the directories that these
-functions name, and are resolved here and nowhere else: a path that leads out of them is refused.
+`get_facerhythm_processed_data_dir()`. Paths in the database are relative to the directories that
+these functions name, and are resolved here and nowhere else: a path that leads out of them is
+refused.
 """
 
 import importlib
@@ -141,7 +142,8 @@ def active_link() -> Link:
 def search_dirs(stores: Mapping[str, Any]) -> tuple[Path, ...]:
     """Directories for stored paths: those of the active link, else those of environment and stores.
 
-    The second case serves a process that reads the tables without having activated them (a virtual module).
+    The second case serves a process that reads the tables without having activated them (a virtual
+    module).
 
     Parameters
     ----------
@@ -222,8 +224,8 @@ def resolve_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
     Raises
     ------
     PathError
-        The path is absolute, climbs with `..`, leads out of the roots through a symbolic link, or does not
-        exist below any of them.
+        The path is absolute, climbs with `..`, leads out of the roots through a symbolic link, or
+        does not exist below any of them.
     """
     parts = _relative_parts(relative)
     directories = as_directories(list(roots), "roots")

@@ -2,15 +2,17 @@
 
     from element_facerhythm.workflow import lab, subject, session, facial_behavior_estimation
 
-The database is the one that DataJoint's own configuration names (`datajoint.json`, `.secrets/`, `DJ_*`
-variables); where none is, the embedded one is started. What else can be set, by environment variables:
+The database is the one that DataJoint's own configuration names (`datajoint.json`, `.secrets/`,
+`DJ_*` variables); where none is, the embedded one is started. What else can be set, by environment
+variables:
 
 - `FACERHYTHM_DB_PREFIX`: beginning of every schema name; `facerhythm_` if not set.
 - `FACERHYTHM_ROOT_DATA_DIR`: directories of the recordings, separated as in PATH. With the embedded
   database it may be left out: paths are then kept from the root of the file system.
-- `FACERHYTHM_PROCESSED_DATA_DIR`: directory of the results. If not set: the place of the DataJoint store
-  `facerhythm`; else, with the embedded database, `element-facerhythm/processed` in the user's data
-  directory; else the first root directory. The store is configured to that place if it is not yet.
+- `FACERHYTHM_PROCESSED_DATA_DIR`: directory of the results. If not set: the place of the DataJoint
+  store `facerhythm`; else, with the embedded database, `element-facerhythm/processed` in the user's
+  data directory; else the first root directory. The store is configured to that place if it is not
+  yet.
 - `FACERHYTHM_DEVICE`: device that computes (`auto`, `cpu`, `cuda`).
 
 A lab with a workflow of its own does not import this module but calls
@@ -44,8 +46,8 @@ def get_facerhythm_root_data_dir() -> list[Path]:
     Raises
     ------
     ConfigurationError
-        A database is configured and `FACERHYTHM_ROOT_DATA_DIR` is not: rows that others read must not
-        hold paths that only this machine knows.
+        A database is configured and `FACERHYTHM_ROOT_DATA_DIR` is not: rows that others read must
+        not hold paths that only this machine knows.
     """
     roots = list(environment_root_dirs())
     if not roots and embedded_database is not None:

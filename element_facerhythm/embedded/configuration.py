@@ -1,28 +1,28 @@
 """Point DataJoint at the embedded server, where DataJoint's own configuration names no database."""
 
 import warnings
-from types import ModuleType
+from typing import Any
 
 from element_facerhythm.embedded.server import EmbeddedDatabase, start
 
 _in_use: EmbeddedDatabase | None = None
 
 
-def import_datajoint() -> ModuleType:
+def import_datajoint() -> Any:
     """Import DataJoint without its advice to write a `datajoint.json`: running without one is supported."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No datajoint.json found")
         warnings.filterwarnings("ignore", message="datajoint.migrate is deprecated")
         import datajoint
-    return datajoint  # type: ignore[no-any-return]
+    return datajoint
 
 
 def database_is_configured() -> bool:
     """Whether somebody named a database for DataJoint.
 
-    True when `datajoint.json`, the secrets directory, a `DJ_*` variable or an assignment to `dj.config` gave
-    a host, a user or a password; an incomplete choice is still a choice, and DataJoint says what it lacks.
-    False when the only choice is the one that `configure` made.
+    True when `datajoint.json`, the secrets directory, a `DJ_*` variable or an assignment to
+    `dj.config` gave a host, a user or a password; an incomplete choice is still a choice, and
+    DataJoint says what it lacks. False when the only choice is the one that `configure` made.
     """
     if _in_use is not None:
         return False
@@ -31,7 +31,7 @@ def database_is_configured() -> bool:
 
 
 def configure() -> EmbeddedDatabase | None:
-    """Start the embedded server and point DataJoint at it; None where a database is configured already.
+    """Start the embedded server and point DataJoint at it; None where another is configured.
 
     Must come before the process's first connection: DataJoint keeps one connection per process.
     """

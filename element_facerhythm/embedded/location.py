@@ -1,9 +1,9 @@
 """Where the embedded server's files lie, and the account that it runs under.
 
-PostgreSQL refuses to run as root. Started by root, it therefore runs under an unprivileged account that
-exists on every Unix machine, and whatever that account cannot reach (root's home directory is closed to
-it) is placed below `/var/lib/element-facerhythm`. No permission of an existing directory is changed and
-no account is created.
+PostgreSQL refuses to run as root. Started by root, it therefore runs under an unprivileged account
+that exists on every Unix machine, and whatever that account cannot reach (root's home directory is
+closed to it) is placed below `/var/lib/element-facerhythm`. No permission of an existing directory
+is changed and no account is created.
 """
 
 import os
@@ -99,7 +99,7 @@ def cluster_parent(home: Path, account: Account | None) -> Path:
 
 
 def reachable_installation(installation: Path, parent: Path, account: Account | None) -> Path:
-    """The PostgreSQL installation as `account` can execute it: in place, else copied into `parent`."""
+    """Return the installation as `account` can run it: in place, else a copy in `parent`."""
     if account is None:
         return installation
     server = installation / "bin" / "postgres"

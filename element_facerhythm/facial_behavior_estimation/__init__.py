@@ -1,10 +1,11 @@
 """Facial rhythms of video recordings, as DataJoint tables.
 
 `VideoRecording` and its files are entered; `RecordingInfo` is read from the files. A parameter set
-(`FaceRhythmParamSet`), the regions of interest of a recording (`FaceRhythmROI`) and the recording together
-make a `FaceRhythmTask`. `FaceRhythmProcessing` runs the analysis, or takes an existing project directory;
-`FacialRhythm` holds its results: tracking, spectra and components, one plain column per quantity, with
-the large arrays left in the project directory and reachable from the rows.
+(`FaceRhythmParamSet`), the regions of interest of a recording (`FaceRhythmROI`) and the recording
+together make a `FaceRhythmTask`. `FaceRhythmProcessing` runs the analysis, or takes an existing
+project directory; `FacialRhythm` holds its results: tracking, spectra and components, one plain
+column per quantity, with the large arrays left in the project directory and reachable from the
+rows.
 
 Call `activate` once per process before using the tables, or import `element_facerhythm.workflow`.
 """

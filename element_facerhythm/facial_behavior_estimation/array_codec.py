@@ -1,8 +1,8 @@
 """Columns of type `<facerhythm_array>`: arrays that stay in the HDF5 product.
 
-A row stores a small JSON object (file, dataset, shape, dtype, digest), which SQL users can read. A fetch
-gives a `LazyArray`, which reads only the part that is asked for; a reference to a single point's trace
-is read at once and gives a numpy array.
+A row stores a small JSON object (file, dataset, shape, dtype, digest), which SQL users can read. A
+fetch gives a `LazyArray`, which reads only the part that is asked for; a reference to a single
+point's trace is read at once and gives a numpy array.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import numpy as np
 from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.linking import resolve_path, search_dirs
 
-dj = import_datajoint()
+dj: Any = import_datajoint()
 
 BLOCK_BYTES = 32_000_000
 
@@ -47,7 +47,7 @@ class ArrayReference:
 
 
 class ArrayCodec(dj.Codec):
-    """DataJoint codec of `<facerhythm_array>`; a process that imports only DataJoint finds it by entry point."""
+    """DataJoint codec of `<facerhythm_array>`, which any process finds by its entry point."""
 
     name = "facerhythm_array"
 
@@ -125,8 +125,9 @@ def _read_block(
 ) -> np.ndarray:
     """Points `first` to `stop` of a dataset (T, P, 2).
 
-    A file holds all points of a frame together, so one point costs nearly as much to read as many; the fetch
-    of all traces would read the file once per point. `file_state` makes a changed file another entry.
+    A file holds all points of a frame together, so one point costs nearly as much to read as many;
+    the fetch of all traces would read the file once per point. `file_state` makes a changed file
+    another entry.
     """
     from element_facerhythm.io.lazy import LazyArray
 

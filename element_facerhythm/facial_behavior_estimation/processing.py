@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 DEVICE_VARIABLE = "FACERHYTHM_DEVICE"
 
-# Arrays cross the border between fetch and compute as (base64 text, shape, dtype): DataJoint hashes what
-# was fetched twice, which takes seconds per megabyte for an array, nothing for a text, and fails for bytes.
+# Arrays cross the border between fetch and compute as (base64 text, shape, dtype): DataJoint hashes
+# what was fetched twice; that takes seconds per megabyte of array, nothing for text, and fails for bytes.
 PackedArray = tuple[str, tuple[int, ...], str]
 
 
@@ -63,7 +63,7 @@ class FaceRhythmProcessing(dj.Computed):
     -> FaceRhythmTask
     -> RecordingInfo
     ---
-    output_dir           : varchar(512) # project directory, relative to the processed or a root data directory
+    output_dir           : varchar(512) # project directory, relative to a data directory
     layout               : varchar(64)  # who wrote it, in which layout
     processing_time      : datetime     # when the last stage was completed, UTC
     total_seconds=null   : float64      # computing time of all stages; null if not known
@@ -112,18 +112,18 @@ class FaceRhythmProcessing(dj.Computed):
 
     def make_fetch(self, key: Key) -> tuple[TaskInputs]:
         """Gather what the task depends on; small, and in a fixed order."""
-        mode, output_dir = (FaceRhythmTask & key).fetch1("task_mode", "output_dir")
-        parameters, sha256 = (FaceRhythmParamSet & key).fetch1("parameters", "parameter_sha256")
-        files = (VideoRecording.File * RecordingInfo.File.proj("size_bytes", "sha256") & key).to_dicts(
-            order_by="file_id"
-        )
-        polygons = (FaceRhythmROI.Polygon & key).to_dicts(order_by="role DESC, polygon_index")
-        masks = (FaceRhythmROI & key).fetch1("point_positions", "seed_mask", "visible_mask")
+        mode, output_dir = (FaceRhythmTask() & key).fetch1("task_mode", "output_dir")
+        parameters, sha256 = (FaceRhythmParamSet() & key).fetch1("parameters", "parameter_sha256")
+        files = (
+            VideoRecording.File * RecordingInfo.File.proj("size_bytes", "sha256") & key
+        ).to_dicts(order_by="file_id")
+        polygons = (FaceRhythmROI.Polygon() & key).to_dicts(order_by="role DESC, polygon_index")
+        masks = (FaceRhythmROI() & key).fetch1("point_positions", "seed_mask", "visible_mask")
         inputs = TaskInputs(
             task_mode=mode,
             output_dir=output_dir,
             files=tuple((r["file_path"], int(r["size_bytes"]), r["sha256"]) for r in files),
-            n_frames=int((RecordingInfo & key).fetch1("n_frames")),
+            n_frames=int((RecordingInfo() & key).fetch1("n_frames")),
             parameters=json.dumps(parameters, sort_keys=True),
             parameter_sha256=sha256,
             polygons=tuple((r["role"], tuple(map(tuple, r["vertices"]))) for r in polygons),
@@ -131,7 +131,9 @@ class FaceRhythmProcessing(dj.Computed):
         )
         return (inputs,)
 
-    def make_compute(self, key: Key, inputs: TaskInputs) -> tuple["RunRecord", str, tuple[str, ...]]:
+    def make_compute(
+        self, key: Key, inputs: TaskInputs
+    ) -> tuple["RunRecord", str, tuple[str, ...]]:
         """Run the analysis or load the project; nothing here touches the database."""
         record = _load(inputs) if inputs.task_mode == "load" else _trigger(key, inputs)
         dirs = active_link().search_dirs()
@@ -216,9 +218,11 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             device=os.environ.get(DEVICE_VARIABLE, "auto"),
         )
     )
-    for video, (_, _, sha256) in zip(record.videos or (), inputs.files, strict=True):
-        if video.sha256 != sha256:
-            raise ProcessingError(f"{video.path} changed since it was entered: {_CHANGED_VIDEO_MEND}")
+    for probed, (_, _, sha256) in zip(record.videos or (), inputs.files, strict=True):
+        if probed.sha256 != sha256:
+            raise ProcessingError(
+                f"{probed.path} changed since it was entered: {_CHANGED_VIDEO_MEND}"
+            )
     return record
 
 

@@ -78,11 +78,11 @@ class RecordingInfo(dj.Imported):
     @property
     def key_source(self):
         """Recordings whose files are known."""
-        return VideoRecording & VideoRecording.File
+        return VideoRecording() & VideoRecording.File()
 
     def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Ids and paths of the files, in order."""
-        rows = (VideoRecording.File & key).to_dicts(order_by="file_id")
+        rows = (VideoRecording.File() & key).to_dicts(order_by="file_id")
         ids = tuple(int(row["file_id"]) for row in rows)
         return ids, tuple(row["file_path"] for row in rows)
 
@@ -139,7 +139,7 @@ def _recording_facts(videos: "list[VideoMetadata]") -> dict[str, Any]:
         "height_px": first.height_px,
         "frame_rate_hz": first.frame_rate_hz,
         "n_frames": sum(video.n_frames for video in videos),
-        "n_frames_header": None if None in header_counts else sum(header_counts),  # type: ignore[arg-type]
+        "n_frames_header": None if None in header_counts else sum(header_counts),
         "duration_s": sum(video.duration_s for video in videos),
         "size_bytes": sum(video.size_bytes for video in videos),
         "recording_time": _without_zone(min(times)) if times else None,
@@ -160,7 +160,7 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
 
 
 def _without_zone(time: datetime | None) -> datetime | None:
-    """Give a time as the database keeps it: without zone (UTC where the file named one), to the second."""
+    """Give a time as the database keeps it: UTC without zone, to the second."""
     if time is not None and time.tzinfo is not None:
         time = time.astimezone(UTC)
     return None if time is None else time.replace(tzinfo=None, microsecond=0)

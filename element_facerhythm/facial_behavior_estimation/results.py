@@ -60,7 +60,7 @@ class FacialRhythm(dj.Imported):
         n_windows                : int32   # columns of the spectrogram
         points                   : <facerhythm_array> # (T, P, 2) float32: x, y in pixels
         spectrogram              : <facerhythm_array> # (2, P, F, W)
-        window_centres           : <blob>  # (W,) frame index at the centre of each spectrogram column
+        window_centres           : <blob>  # (W,) frame at the centre of each spectrogram column
         """
 
     class Point(dj.Part):
@@ -162,8 +162,8 @@ class FacialRhythm(dj.Imported):
 
     def make_fetch(self, key: Key) -> tuple[str, tuple[Product, ...]]:
         """Where the project directory and its products lie."""
-        output_dir = (FaceRhythmProcessing & key).fetch1("output_dir")
-        rows = (FaceRhythmProcessing.Product & key).to_dicts(order_by="product")
+        output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
+        rows = (FaceRhythmProcessing.Product() & key).to_dicts(order_by="product")
         return output_dir, tuple((r["product"], r["file_path"], r["sha256"]) for r in rows)
 
     def make_compute(
@@ -183,7 +183,9 @@ class FacialRhythm(dj.Imported):
                 )
         return summarise_project(project_dir(output_dir)), products
 
-    def make_insert(self, key: Key, summary: "ProjectSummary", products: tuple[Product, ...]) -> None:
+    def make_insert(
+        self, key: Key, summary: "ProjectSummary", products: tuple[Product, ...]
+    ) -> None:
         """Write the row and its parts."""
         places = {name: (path, sha256) for name, path, sha256 in products}
         self.insert1({**key, **_totals(summary)})
@@ -213,25 +215,33 @@ class FacialRhythm(dj.Imported):
             }
         )
         self.Component.insert(
-            {**key, "component_index": i, **{n: _finite(v) for n, v in _measures(component).items()}}
+            {
+                **key,
+                "component_index": i,
+                **{n: _finite(v) for n, v in _measures(component).items()},
+            }
             for i, component in enumerate(model.components)
         )
         shared = [factor for factor in model.factors if factor.video_index is None]
         by_video = [factor for factor in model.factors if factor.video_index is not None]
-        for part, factors in ((self.ComponentFactor, shared), (self.ComponentVideoFactor, by_video)):
+        for part, factors in (
+            (self.ComponentFactor, shared),
+            (self.ComponentVideoFactor, by_video),
+        ):
             part.insert(
-                ({**key, **_factor_row(factor)} for factor in factors), chunk_size=FACTORS_PER_INSERT
+                ({**key, **_factor_row(factor)} for factor in factors),
+                chunk_size=FACTORS_PER_INSERT,
             )
 
     @classmethod
     def traces(cls, key: Key, video_index: int = 0) -> "LazyArray":
         """Tracks of one video, (T, P, 2) float32 x, y in pixels; on disk until sliced."""
-        return (cls.Video & key & {"video_index": video_index}).fetch1("points")
+        return (cls.Video() & key & {"video_index": video_index}).fetch1("points")
 
     @classmethod
     def spectrogram(cls, key: Key, video_index: int = 0) -> "LazyArray":
         """Spectrogram of one video, (2, P, F, W); on disk until sliced."""
-        return (cls.Video & key & {"video_index": video_index}).fetch1("spectrogram")
+        return (cls.Video() & key & {"video_index": video_index}).fetch1("spectrogram")
 
 
 Places = dict[str, tuple[str, str]]  # product name to path and sha256
@@ -295,5 +305,5 @@ def _factor_row(factor: Any) -> dict[str, Any]:
 
 
 def _finite(value: float | None) -> float | None:
-    """The number, or NULL for one that is not finite: SQL has no NaN on every server."""
+    """Give NULL for a number that is not finite: not every server has NaN."""
     return None if value is None or not math.isfinite(value) else float(value)

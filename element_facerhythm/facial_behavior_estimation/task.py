@@ -1,4 +1,4 @@
-"""What is to be done: parameter sets, regions of interest, and the tasks that join them to recordings."""
+"""What is to be done: parameter sets, regions of interest, and the tasks that join them."""
 
 import hashlib
 import json
@@ -53,7 +53,8 @@ class FaceRhythmParamSet(dj.Lookup):
         description
             What it is for.
         parameters
-            Parameters, a mapping of face-rhythm's tree, or a JSON or YAML file; None for the defaults.
+            Parameters, a mapping of face-rhythm's tree, or a JSON or YAML file; None for the
+            defaults.
 
         Returns
         -------
@@ -68,21 +69,21 @@ class FaceRhythmParamSet(dj.Lookup):
         """
         checked = as_parameters(parameters)
         sha256 = checked.sha256()
-        same_content = (cls & {"parameter_sha256": sha256}).to_arrays("paramset_id")
+        same_content = (cls() & {"parameter_sha256": sha256}).to_arrays("paramset_id")
         if len(same_content):
             stored_id = int(same_content[0])
             if paramset_id not in (None, stored_id):
                 raise ParameterError(
-                    f"these parameters are stored already as paramset_id {stored_id}; use that instead "
-                    f"of {paramset_id}"
+                    f"these parameters are stored already as paramset_id {stored_id}; use that "
+                    f"instead of {paramset_id}"
                 )
             return stored_id
         if paramset_id is None:
             paramset_id = 1 + max(map(int, cls.to_arrays("paramset_id")), default=-1)
-        elif cls & {"paramset_id": paramset_id}:
+        elif cls() & {"paramset_id": paramset_id}:
             raise ParameterError(
-                f"paramset_id {paramset_id} holds other parameters; a stored set is never changed, so take "
-                "another number"
+                f"paramset_id {paramset_id} holds other parameters; a stored set is never changed, so "
+                "take another number"
             )
         cls.insert1(
             {
@@ -162,7 +163,8 @@ class FaceRhythmROI(dj.Manual):
         Returns
         -------
         dict
-            The primary key they are stored under. The same regions may be stored again; that changes nothing.
+            The primary key they are stored under. The same regions may be stored again; that
+            changes nothing.
 
         Raises
         ------
@@ -173,12 +175,12 @@ class FaceRhythmROI(dj.Manual):
         roi_key = {name: key[name] for name in VideoRecording.primary_key}
         roi_key["roi_id"] = key.get("roi_id", 0)
         sha256 = _rois_sha256(regions)
-        stored = (cls & roi_key).to_arrays("rois_sha256")
+        stored = (cls() & roi_key).to_arrays("rois_sha256")
         if len(stored):
             if stored[0] != sha256:
                 raise RoiError(
-                    f"{roi_key} holds other regions of interest; stored regions are never changed, so take "
-                    "another roi_id"
+                    f"{roi_key} holds other regions of interest; stored regions are never changed, so "
+                    "take another roi_id"
                 )
             return roi_key
         masks = {n: getattr(regions, n) for n in ("point_positions", "seed_mask", "visible_mask")}
@@ -190,10 +192,10 @@ class FaceRhythmROI(dj.Manual):
 
     @classmethod
     def find_roi_id(cls, key: Key, rois: "Rois | Mapping[str, Any] | str | Path") -> int:
-        """Number under which a recording has these regions, else the next free one."""
+        """Return the number that a recording has these regions under, else the next free one."""
         recording = {name: key[name] for name in VideoRecording.primary_key}
         sha256 = _rois_sha256(as_rois(rois))
-        rows = (cls & recording).proj("rois_sha256").to_dicts(order_by="roi_id")
+        rows = (cls() & recording).proj("rois_sha256").to_dicts(order_by="roi_id")
         same = [int(row["roi_id"]) for row in rows if row["rois_sha256"] == sha256]
         return same[0] if same else 1 + max((int(row["roi_id"]) for row in rows), default=-1)
 
@@ -202,17 +204,15 @@ class FaceRhythmROI(dj.Manual):
         """Regions of interest of one entry."""
         from element_facerhythm.core.rois import Rois
 
-        masks = (cls & key).fetch1("point_positions", "seed_mask", "visible_mask")
-        rows = (cls.Polygon & key).to_dicts(order_by="role, polygon_index")
+        masks = (cls() & key).fetch1("point_positions", "seed_mask", "visible_mask")
+        rows = (cls.Polygon() & key).to_dicts(order_by="role, polygon_index")
         polygons = {
             attribute: tuple(
                 np.asarray(row["vertices"], dtype=np.float64) for row in rows if row["role"] == role
             )
             for role, attribute in ROLES.items()
         }
-        return Rois(
-            **polygons, point_positions=masks[0], seed_mask=masks[1], visible_mask=masks[2]
-        )
+        return Rois(**polygons, point_positions=masks[0], seed_mask=masks[1], visible_mask=masks[2])
 
 
 def as_rois(rois: "Rois | Mapping[str, Any] | str | Path") -> "Rois":
@@ -284,7 +284,7 @@ class FaceRhythmTask(dj.Manual):
     -> FaceRhythmROI
     ---
     task_mode='load'     : varchar(8)   # 'load': take an existing project directory; 'trigger': run
-    output_dir=''        : varchar(512) # project directory relative to the processed data directory; '': inferred
+    output_dir=''        : varchar(512) # project directory, relative to the processed one; '': inferred
     task_description=''  : varchar(255)
     """
 
@@ -322,13 +322,13 @@ class FaceRhythmTask(dj.Manual):
 def _check_task_mode(task_mode: Any) -> None:
     if task_mode not in TASK_MODES:
         raise ConfigurationError(
-            f"task_mode {task_mode!r} is not known; expected 'load' (take an existing project directory) or "
-            "'trigger' (run the analysis)"
+            f"task_mode {task_mode!r} is not known; expected 'load' (take an existing project "
+            "directory) or 'trigger' (run the analysis)"
         )
 
 
 def _directory_name(name: str, value: Any) -> str:
-    """`name-value` as a directory name; a short digest keeps values apart that only differ in odd characters."""
+    """Make `name-value` a directory name; a digest keeps apart what differs in odd characters only."""
     text = str(value)
     safe = re.sub(r"[^A-Za-z0-9.-]", "_", text)
     if safe != text:
