@@ -1,11 +1,12 @@
 """Regions of interest: polygons to masks, and the grid of points that is tracked.
 
-Coordinates are pixels of the full frame, x to the right and y down; a whole number is the centre of a
-pixel. Masks are (H, W) bool, points are (P, 2) float32 in the order (x, y).
+Coordinates are pixels of the full frame, x to the right and y down; a whole number is the centre
+of a pixel. Masks are (H, W) bool, points are (P, 2) float32 in the order (x, y).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from element_facerhythm.errors import ParameterError, RoiError
 BoolMask = NDArray[np.bool_]
 Points = NDArray[np.float32]
 Polygon = NDArray[np.float64]
+
+_ON_CORNER_PX = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,10 @@ class PlacedRois:
 
 
 def polygon_mask(polygon: ArrayLike, *, height_px: int, width_px: int) -> BoolMask:
-    """Fill a polygon, as face-rhythm does (`skimage.draw.polygon`), cut to the frame.
+    """Fill a polygon; pixels whose centre lies inside, on an edge, or on a vertex belong to it.
+
+    These are face-rhythm's masks, but for polygons that touch the border of the frame, on which it
+    fails: here they are cut to the frame. Where a polygon crosses itself, the even-odd rule holds.
 
     Parameters
     ----------
@@ -65,20 +71,41 @@ def polygon_mask(polygon: ArrayLike, *, height_px: int, width_px: int) -> BoolMa
     Returns
     -------
     (H, W) bool
-        True inside. A polygon that touches the frame's border is cut there.
+        True inside.
 
     Raises
     ------
     RoiError
         The polygon is malformed.
     """
-    from skimage.draw import polygon as fill
-
     vertices = _as_polygon(polygon, "polygon")
     mask = np.zeros((height_px, width_px), dtype=bool)
-    rows, columns = fill(vertices[:, 1], vertices[:, 0], shape=mask.shape)
-    mask[rows, columns] = True
+    (left, top), (right, bottom) = vertices.min(axis=0), vertices.max(axis=0)
+    columns = np.arange(max(0, math.floor(left)), min(width_px, math.ceil(right) + 1))
+    rows = np.arange(max(0, math.floor(top)), min(height_px, math.ceil(bottom) + 1))
+    if rows.size and columns.size:
+        covered = _covered(vertices, columns[None, :], rows[:, None])
+        mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = covered
     return mask
+
+
+def _covered(vertices: Polygon, x: NDArray[np.int_], y: NDArray[np.int_]) -> BoolMask:
+    """Which points x (1, C), y (R, 1) a polygon covers: (R, C) bool.
+
+    Rays to the right and to the left are followed; where an odd number of edges crosses the one and
+    an even number the other, the point lies on an edge.
+    """
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    right, left, corner = (np.zeros(shape, dtype=bool) for _ in range(3))
+    for (x1, y1), (x0, y0) in zip(np.roll(vertices, 1, axis=0), vertices, strict=True):
+        ax, ay, bx, by = x0 - x, y0 - y, x1 - x, y1 - y
+        corner |= (np.abs(ax) < _ON_CORNER_PX) & (np.abs(ay) < _ON_CORNER_PX)
+        if y0 == y1:
+            continue
+        crossing = (ax * by - bx * ay) / (by - ay)
+        right ^= ((ay > 0) != (by > 0)) & (crossing > 0)
+        left ^= ((ay < 0) != (by < 0)) & (crossing < 0)
+    return right | left | corner
 
 
 def seed_grid(mask: BoolMask, *, spacing_px: int) -> Points:
@@ -176,7 +203,7 @@ def _as_polygon(polygon: ArrayLike, name: str) -> Polygon:
 def _union(
     polygons: Sequence[Polygon], mask: BoolMask | None, size: tuple[int, int], name: str
 ) -> BoolMask | None:
-    """Mask of all polygons together, or the mask given in their place; None where there is neither."""
+    """Mask of all polygons together, or the mask given in their place; None where neither is."""
     if mask is not None:
         if mask.shape != size:
             raise RoiError(
@@ -203,8 +230,8 @@ def _require_inside(
     if outside.any():
         first = int(np.argmax(outside))
         raise RoiError(
-            f"{owner}: {kind} {first} at (x={x[first]:g}, y={y[first]:g}) lies outside the frame of "
-            f"{size[1]} x {size[0]} px (width x height); draw the ROI on this video."
+            f"{owner}: {kind} {first} at (x={x[first]:g}, y={y[first]:g}) lies outside the frame "
+            f"of {size[1]} x {size[0]} px (width x height); draw the ROI on this video."
         )
 
 
@@ -212,7 +239,8 @@ def _given_points(points: ArrayLike, size: tuple[int, int]) -> Points:
     positions = np.array(points, dtype=np.float32)
     if positions.ndim != 2 or positions.shape[1] != 2 or not np.isfinite(positions).all():
         raise RoiError(
-            f"The ROIs' point_positions have shape {positions.shape}; expected (P, 2) finite (x, y)."
+            f"The ROIs' point_positions have shape {positions.shape}; "
+            "expected (P, 2) finite (x, y)."
         )
     _require_inside(positions, (size[0] - 1, size[1] - 1), "point_positions", "point")
     return positions
@@ -228,6 +256,6 @@ def _pixels_of(points: Points, size: tuple[int, int]) -> BoolMask:
 def _require_some_visible(points: Points, visible: BoolMask) -> None:
     if not (_pixels_of(points, visible.shape) & visible).any():
         raise RoiError(
-            f"The mask hides all {len(points)} points; draw the 'mask' polygons around the 'points' "
-            "polygons, or leave 'mask' empty to see the whole frame."
+            f"The mask hides all {len(points)} points; draw the 'mask' polygons around the "
+            "'points' polygons, or leave 'mask' empty to see the whole frame."
         )

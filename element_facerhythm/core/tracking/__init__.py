@@ -1,4 +1,4 @@
-"""Tracking of points on a face: Lucas-Kanade flow, a mesh, a pull home, and replays of violations."""
+"""Tracking of points on a face: optical flow, a mesh, a pull home, and replays of violations."""
 
 from element_facerhythm.core.tracking.lucas_kanade import (
     FlowSettings,

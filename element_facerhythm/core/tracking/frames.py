@@ -72,7 +72,7 @@ class Prefetch:
                 close = getattr(source, "close", None)
                 if close is not None:
                     close()
-        except BaseException as error:  # handed to the reader, which raises it
+        except BaseException as error:  # noqa: BLE001 - handed to the reader, which raises it
             end = error
         self._put(end)
 

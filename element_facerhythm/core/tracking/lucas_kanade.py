@@ -104,11 +104,7 @@ class OpenCvFlow:
     """OpenCV's pyramidal Lucas-Kanade on the CPU: the numbers that face-rhythm gives."""
 
     def __init__(self, settings: FlowSettings) -> None:
-        self._options = {
-            "winSize": settings.window_px,
-            "maxLevel": settings.max_level,
-            "criteria": settings.criteria,
-        }
+        self._settings = settings
 
     def __call__(
         self, frame_before: GrayFrame, frame_after: GrayFrame, points: Points
@@ -118,8 +114,10 @@ class OpenCvFlow:
             frame_before,
             frame_after,
             points,
-            None,  # type: ignore[arg-type]
-            **self._options,
+            None,
+            winSize=self._settings.window_px,
+            maxLevel=self._settings.max_level,
+            criteria=self._settings.criteria,
         )
         return moved.reshape(points.shape), status.ravel() != 0
 

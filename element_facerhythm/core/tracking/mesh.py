@@ -1,9 +1,9 @@
 """The mesh between tracked points: who neighbours whom, and where each rests among its neighbours.
 
 On a grid most neighbours are equally near, so the mesh depends on how ties are broken. face-rhythm
-leaves that to an unstable sort, whose outcome belongs to the library it was built with. Here the ties
-are broken by one fixed procedure, written out in `nearest_first`, which gives the same mesh on every
-machine; it is the one that face-rhythm's sort follows on Linux, so that the meshes are equal there.
+leaves that to an unstable sort, whose outcome belongs to the library it was built with. Here the
+ties are broken by one fixed procedure, written out in `nearest_first`, which gives the same mesh on
+every machine; face-rhythm's sort follows it on Linux, so that the meshes are equal there.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def make_mesh(point_positions: Points, *, n_neighbors: int) -> Mesh:
     """
     if n_neighbors < 1:
         raise ParameterError(
-            f"mesh_n_neighbors is {n_neighbors}; expected 1 or more (the point itself counts as one)."
+            f"mesh_n_neighbors is {n_neighbors}; expected 1 or more (the point itself is one)."
         )
     points = np.ascontiguousarray(point_positions, dtype=np.float32)
     n_taken = min(int(n_neighbors), len(points))
@@ -77,7 +77,7 @@ def make_mesh(point_positions: Points, *, n_neighbors: int) -> Mesh:
 
 
 def nearest_first(distances: NDArray[np.float32], n_taken: int) -> Indices:
-    """Indices of the `n_taken` smallest distances, ascending, ties broken as said above.
+    """Return the places of the `n_taken` smallest distances, ascending, ties broken as said above.
 
     The procedure is an introsort that leaves the parts beyond `n_taken` unsorted: while a part is
     longer than 16, it is split about the median of its second, middle and last value by exchanging

@@ -55,7 +55,7 @@ class FramePreparation:
                 f"{self._shape[1]} x {self._shape[0]}; use ROIs drawn on this video."
             )
         if self._mask is not None:
-            frame = cv2.bitwise_and(frame, self._mask)  # type: ignore[assignment]
+            frame = cv2.bitwise_and(frame, self._mask)
         if self._clahe is not None:
-            frame = self._clahe.apply(frame)  # type: ignore[assignment]
+            frame = self._clahe.apply(frame)
         return frame

@@ -1,7 +1,8 @@
 """Pyramidal Lucas-Kanade in torch, all points at once, on any device.
 
-It follows OpenCV's fixed-point arithmetic (5-tap pyramid, Scharr gradients, 14-bit bilinear weights,
-5 extra bits for interpolated values), so that the two differ only by the order of float sums.
+It follows OpenCV's fixed-point arithmetic (5-tap pyramid, Scharr gradients, 14-bit bilinear
+weights, 5 extra bits for interpolated values), so that the two differ only by the order of float
+sums.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _STANDSTILL_PX = 0.01  # two opposite steps that cancel to this are an oscillati
 
 @dataclass
 class _Level:
-    """One pyramid level, padded by the window on all sides; gradients follow when first asked for."""
+    """One pyramid level, padded by the window on all sides; gradients come when first asked for."""
 
     image: Tensor
     pad_x: int
@@ -57,7 +58,7 @@ class _Level:
 
 
 def _mirror(length: int, pad: int, device: torch.device) -> Tensor:
-    """Indices that extend an axis by `pad` on both sides, mirrored about the border pixels."""
+    """Index an axis extended by `pad` on both sides, mirrored about its border pixels."""
     index = np.arange(-pad, length + pad)
     period = max(2 * (length - 1), 1)
     index = np.abs(index) % period

@@ -1,11 +1,11 @@
 """Point tracking: optical flow, a mesh that holds points together, a pull home, and replays.
 
-In every frame each point moves with the optical flow, then a share of the way back to its place among
-its mesh neighbours (`mesh_rigidity`), then a share of the way home (`relaxation`). A position is thus a
-leaky sum of the flow: with relaxation r a motion is forgotten at the rate (1 - r) per frame, and
-relaxation 0 measures displacement. A point that strays beyond a threshold is flagged together with
-its neighbours for a span of frames around the event; tracking restarts at the start of that span, and
-flagged points do not follow the flow.
+In every frame each point moves with the optical flow, then a share of the way back to its place
+among its mesh neighbours (`mesh_rigidity`), then a share of the way home (`relaxation`). A position
+is thus a leaky sum of the flow: with relaxation r a share r of every motion is forgotten per frame,
+and relaxation 0 measures displacement. A point that strays beyond a threshold is flagged together
+with its neighbours for a span of frames around the event; tracking restarts at the start of that
+span, and flagged points do not follow the flow.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def track_points(
     visible_mask
         (H, W) bool; pixels outside are hidden.
     window_px, max_level, criteria
-        Lucas-Kanade's window (width, height), pyramid levels, and OpenCV's (type, iterations, step).
+        Lucas-Kanade's window (width, height), pyramid levels, OpenCV's (type, iterations, step).
     mesh_rigidity, relaxation
         Share of the way back to the mesh, and home, in every frame; 0 switches each off.
     clahe_clip_limit, clahe_tile_grid
@@ -259,9 +259,7 @@ class _Tracker:
         self.n_processed += 1
         return held
 
-    def _moved(
-        self, before: GrayFrame, after: GrayFrame, index: int, held: BoolPoints
-    ) -> Points:
+    def _moved(self, before: GrayFrame, after: GrayFrame, index: int, held: BoolPoints) -> Points:
         motion = self._motion
         if motion.frames_freeze is not None and motion.frames_freeze[index]:
             points = self._points.copy()
@@ -281,8 +279,8 @@ class _Tracker:
 
         This ends. `correct`: a replay follows only where a point violates that was not held in this
         frame, and flags it here; flags are never taken back, so there are at most T x P replays of
-        at most `n_before + 1` frames. `face-rhythm`: a replay that flags nothing new may still help,
-        because its points start elsewhere; after 100 of these in a row tracking goes on.
+        at most `n_before + 1` frames. `face-rhythm`: a replay that flags nothing new may still
+        help, because its points start elsewhere; after 100 of these in a row tracking goes on.
         """
         motion = self._motion
         strayed = violating_points(
@@ -346,7 +344,7 @@ def _check_shapes(
 def _check_halts(n_before: int, n_after: int) -> tuple[int, int]:
     if n_before < 0 or n_after < 0:
         raise ParameterError(
-            f"framesHalted_before is {n_before} and framesHalted_after {n_after}; expected 0 or more."
+            f"framesHalted_before is {n_before}, framesHalted_after {n_after}; expected 0 or more."
         )
     return int(n_before), int(n_after)
 

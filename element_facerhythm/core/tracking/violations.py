@@ -41,7 +41,7 @@ class ViolationLog:
         self._columns: dict[int, NDArray[np.int32]] = {}
 
     def row(self, index: int) -> BoolPoints:
-        """Flags (P,) bool of one frame."""
+        """Return the flags (P,) bool of one frame."""
         columns = self._columns.get(index)
         if columns is None:
             return self._none
@@ -50,7 +50,7 @@ class ViolationLog:
         return flags
 
     def add(self, first: int, stop: int, points: BoolPoints) -> bool:
-        """Flag points (P,) bool in frames `first` to `stop`, cut to the video; True if any is new."""
+        """Flag points (P,) bool in frames `first` to `stop`; return whether any flag is new."""
         columns = np.flatnonzero(points).astype(np.int32)
         grown = False
         for index in range(max(first, 0), min(stop, self._n_frames)):

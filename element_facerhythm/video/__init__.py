@@ -1,0 +1,17 @@
+"""Video files: what they hold, counted rather than believed, and their frames in order."""
+
+from element_facerhythm.video.metadata import VideoMetadata, probe_video, require_same_format
+from element_facerhythm.video.reader import (
+    iterate_gray_frames,
+    iterate_rgb_frames,
+    read_rgb_frame,
+)
+
+__all__ = [
+    "VideoMetadata",
+    "iterate_gray_frames",
+    "iterate_rgb_frames",
+    "probe_video",
+    "read_rgb_frame",
+    "require_same_format",
+]

@@ -1,0 +1,196 @@
+"""Frames of a video in the order they are shown; each is there and whole, or an error names it.
+
+ffmpeg conceals much: it fills damaged areas, drops what it cannot decode, and ends quietly where a
+file breaks off. Here the decoder is told to be strict, frames it calls damaged are refused, and
+every frame's time stamp is checked against those that the file's packets announce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from element_facerhythm.errors import DecodeError, VideoError
+from element_facerhythm.video.container import RE_ENCODE, open_video
+from element_facerhythm.video.packets import PacketIndex, scan_packets
+
+RgbFrame = NDArray[np.uint8]
+GrayFrame = NDArray[np.uint8]
+
+# The mean of the channels less one third, rounded, is the mean cut to a whole number: the mean's
+# fraction is 0, 1/3 or 2/3.
+_MEAN_CUT = np.array([[1 / 3, 1 / 3, 1 / 3, -1 / 3]], dtype=np.float32)
+
+# Frames that may be on their way through the decoder's threads when one of them is found broken.
+_IN_FLIGHT = 64
+
+
+class _BrokenFrameError(Exception):
+    """Frame `index` cannot be had, and why."""
+
+    def __init__(self, index: int, why: str) -> None:
+        super().__init__(why)
+        self.index = index
+        self.why = why
+
+
+def iterate_gray_frames(
+    path: str | Path, *, start: int = 0, stop: int | None = None
+) -> Iterator[GrayFrame]:
+    """Gray frames (H, W) uint8: the mean of R, G and B, cut to a whole number as face-rhythm does.
+
+    Parameters
+    ----------
+    path
+        The file.
+    start, stop
+        First frame, and the one after the last; None goes to the end.
+
+    Raises
+    ------
+    VideoError
+        The file is no video, or does not hold these frames.
+    DecodeError
+        While iterating: a frame cannot be decoded. The message names the file and the frame.
+    """
+    return (cv2.transform(rgb, _MEAN_CUT) for rgb in _rgb_frames(Path(path), start, stop))
+
+
+def iterate_rgb_frames(
+    path: str | Path, *, start: int = 0, stop: int | None = None
+) -> Iterator[RgbFrame]:
+    """Colour frames (H, W, 3) uint8; arguments and errors as in `iterate_gray_frames`."""
+    return (np.ascontiguousarray(rgb) for rgb in _rgb_frames(Path(path), start, stop))
+
+
+def read_rgb_frame(path: str | Path, index: int) -> RgbFrame:
+    """One colour frame (H, W, 3) uint8; errors as in `iterate_gray_frames`."""
+    frames = _rgb_frames(Path(path), index, index + 1)
+    try:
+        return np.ascontiguousarray(next(frames))
+    finally:
+        frames.close()
+
+
+def _rgb_frames(path: Path, start: int, stop: int | None) -> Generator[RgbFrame]:
+    index = scan_packets(path)
+    last = index.n_frames if stop is None else stop
+    if not 0 <= start <= last <= index.n_frames:
+        raise VideoError(
+            f"Frames {start} to {last} were asked of video {path}, which holds {index.n_frames}."
+        )
+    return _converted(path, index, start, last)
+
+
+def _converted(path: Path, index: PacketIndex, start: int, stop: int) -> Generator[RgbFrame]:
+    reformatter = VideoReformatter()
+    try:
+        for frame in _whole_frames(path, index, start, stop, threads="AUTO"):
+            rgb: Any = reformatter.reformat(frame, format="rgb24").to_ndarray()
+            yield rgb
+    except _BrokenFrameError as broken:
+        broken = _located(path, index, start, stop, broken)
+        raise DecodeError(
+            f"Video {path}: frame {broken.index} of {index.n_frames} cannot be decoded "
+            f"({broken.why}); {RE_ENCODE}."
+        ) from broken
+
+
+def _located(
+    path: Path, index: PacketIndex, start: int, stop: int, broken: _BrokenFrameError
+) -> _BrokenFrameError:
+    """Find the first broken frame with one thread: several threads report an error late."""
+    first = max(broken.index - _IN_FLIGHT, start)
+    try:
+        for _ in _whole_frames(path, index, first, stop, threads="NONE"):
+            pass
+    except _BrokenFrameError as exact:
+        return exact
+    return broken
+
+
+def _whole_frames(
+    path: Path, index: PacketIndex, start: int, stop: int, *, threads: str
+) -> Iterator[VideoFrame]:
+    """Yield frames `start` to `stop`, each of them or _BrokenFrameError."""
+    expected = start
+    if expected == stop:
+        return
+    for position, frame in _decoded_from(path, index, start, threads):
+        if position < expected:
+            continue
+        if position > expected:
+            raise _BrokenFrameError(expected, "the decoder dropped it")
+        _require_whole(frame, index, position)
+        yield frame
+        expected += 1
+        if expected == stop:
+            return
+    raise _BrokenFrameError(expected, "the file ends before it")
+
+
+def _decoded_from(
+    path: Path, index: PacketIndex, start: int, threads: str
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield decoded frames with their place in the video, from `start` or somewhat before on."""
+    if start and index.pts is not None:
+        frames = _decoded(path, index, threads, seek_pts=int(index.pts[start]))
+        try:
+            first = next(frames, None)
+        except _BrokenFrameError:
+            first = None
+        if first is not None and first[0] <= start:
+            yield first
+            yield from frames
+            return
+        # A container without an index (MPEG-TS) may land too late; then it is read from its start.
+    yield from _decoded(path, index, threads)
+
+
+def _decoded(
+    path: Path, index: PacketIndex, threads: str, *, seek_pts: int | None = None
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield decoded frames with their place in the video, from its start or a keyframe sought."""
+    with open_video(path) as (container, stream):
+        stream.thread_type = threads
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        position = 0
+        if seek_pts is not None:
+            container.seek(seek_pts, stream=stream, backward=True)
+        try:
+            for packet in container.demux(stream):
+                for frame in _decode(packet, index, position):
+                    if index.pts is not None and frame.pts is not None:
+                        position = int(np.searchsorted(index.pts, frame.pts))
+                    yield position, frame
+                    position += 1
+        except av.error.FFmpegError as error:
+            raise _BrokenFrameError(position, f"reading failed: {error}") from error
+
+
+def _decode(packet: Packet[Any], index: PacketIndex, position: int) -> list[VideoFrame]:
+    try:
+        return packet.decode()
+    except av.error.FFmpegError as error:
+        if index.pts is not None and packet.pts is not None:
+            position = int(np.searchsorted(index.pts, packet.pts))
+        raise _BrokenFrameError(position, str(error)) from error
+
+
+def _require_whole(frame: VideoFrame, index: PacketIndex, position: int) -> None:
+    if frame.is_corrupt:
+        raise _BrokenFrameError(position, "its data are damaged")
+    width, height = index.sizes[0][1]
+    if (frame.width, frame.height) != (width, height):
+        raise _BrokenFrameError(
+            position, f"it is {frame.width} x {frame.height} px, the first {width} x {height} px"
+        )
