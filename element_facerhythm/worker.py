@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-import datajoint as dj
-
+from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.errors import ProcessingError
+
+dj = import_datajoint()
 
 logger = logging.getLogger(__name__)
 

@@ -69,8 +69,10 @@ def options(
     logging.basicConfig(
         stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s"
     )
+    # DataJoint reads these when it is imported; it has a handler of its own
+    logging.getLogger("datajoint").propagate = False
     os.environ.setdefault("DJ_LOG_STREAM", "stderr")
-    os.environ.setdefault("DJ_LOG_LEVEL", "info" if verbose else "warning")
+    os.environ.setdefault("DJ_LOG_LEVEL", "INFO" if verbose else "WARNING")
 
 
 def main() -> NoReturn:

@@ -1,5 +1,6 @@
 """What the verbs that use a database share: the activated tables, and what is known of the server."""
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -30,7 +31,13 @@ def activated_workflow() -> ModuleType:
     """Import the activated tables; a database that does not answer is a `ConfigurationError`."""
     with explained_connection():
         from element_facerhythm import workflow
+    logging.getLogger("datajoint").addFilter(is_news)
     return workflow
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Hold back DataJoint's remark on the types of its own job tables, which nobody here can change."""
+    return not record.getMessage().startswith("Native type ")
 
 
 def populated_tables(workflow: ModuleType) -> list[Any]:
@@ -38,12 +45,24 @@ def populated_tables(workflow: ModuleType) -> list[Any]:
     return [getattr(workflow.facial_behavior_estimation, name) for name in POPULATED]
 
 
+def configured_datajoint() -> ModuleType:
+    """Import DataJoint; a configuration that it cannot read is a `ConfigurationError`."""
+    from element_facerhythm.embedded import import_datajoint
+
+    try:
+        return import_datajoint()
+    except ValueError as error:  # pydantic's and json's errors are of this kind
+        message = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"DataJoint's configuration cannot be read: {message}. Look at datajoint.json and at the "
+            "DJ_* variables"
+        ) from error
+
+
 @contextmanager
 def explained_connection() -> "Iterator[None]":
     """Turn a failed connection into a `ConfigurationError` that says which server was tried."""
-    from element_facerhythm.embedded import import_datajoint
-
-    dj = import_datajoint()
+    dj = configured_datajoint()
     import psycopg2
     import pymysql
 
@@ -53,9 +72,9 @@ def explained_connection() -> "Iterator[None]":
         settings = dj.config.database
         message = " ".join(str(error).split())
         raise ConfigurationError(
-            f"no connection to {settings.backend} at {settings.host}:{settings.port} as {settings.user}: "
-            f"{message}. Check DJ_HOST, DJ_PORT, DJ_USER and DJ_PASS (or datajoint.json); "
-            "`facerhythm doctor` tells more"
+            f"no connection to {settings.backend} at {settings.host}:{settings.port} as "
+            f"{settings.user}: {message}. Check DJ_HOST, DJ_PORT, DJ_USER and DJ_PASS (or "
+            "datajoint.json); `facerhythm doctor` tells more"
         ) from error
 
 
@@ -63,6 +82,7 @@ def describe_database() -> DatabaseReport:
     """Look at the database that would be used, without creating or starting anything."""
     from element_facerhythm import embedded
 
+    configured_datajoint()
     if not embedded.database_is_configured():
         state = embedded.status()
         if state.running:
@@ -73,7 +93,7 @@ def describe_database() -> DatabaseReport:
             False, False, "none configured; the embedded PostgreSQL is not running",
             "it starts by itself when it is needed, or now: facerhythm db start",
         )  # fmt: skip
-    settings = embedded.import_datajoint().config.database
+    settings = configured_datajoint().config.database
     where = f"{settings.backend} at {settings.host}:{settings.port} as {settings.user}"
     try:
         with explained_connection():
@@ -84,9 +104,7 @@ def describe_database() -> DatabaseReport:
 
 def examine_server(where: str) -> DatabaseReport:
     """Ask the configured server for its version and its limit on rows."""
-    from element_facerhythm.embedded import import_datajoint
-
-    dj = import_datajoint()
+    dj = configured_datajoint()
     connection = dj.conn()
     version = connection.query("SELECT VERSION()").fetchone()[0]
     packet = None
@@ -97,7 +115,5 @@ def examine_server(where: str) -> DatabaseReport:
 
 def store_location() -> str | None:
     """Return where the store for large arrays lies; None where there is none."""
-    from element_facerhythm.embedded import import_datajoint
-
-    store = import_datajoint().config.stores.get(STORE)
+    store = configured_datajoint().config.stores.get(STORE)
     return None if store is None else str(store.get("location", store.get("endpoint", "")))

@@ -127,21 +127,25 @@ def check_store() -> Finding:
     location = store_location()
     if location is None:
         return Finding(
-            "store", WARN, f"no DataJoint store named {STORE}",
-            "the directory of results serves as one; to set it for every client, add it to "
-            "datajoint.json or DJ_STORES (docs/how-to/shared-database.md)",
-        )  # fmt: skip
+            "store", OK, f"{STORE} is not configured: the directory of results serves as one"
+        )
     return Finding("store", OK, f"{STORE}: {location}")
 
 
 def check_directories() -> Sequence[Finding]:
-    """Root directories of raw videos and the place for project directories."""
+    """Look at the root directories of videos and at the directory of results."""
+    from element_facerhythm.embedded import database_is_configured
+
     roots = [Path(p) for p in os.environ.get("FACERHYTHM_ROOT_DATA_DIR", "").split(os.pathsep) if p]
+    findings = [check_directory("data root", root, must_write=False) for root in roots]
+    if not roots and database_is_configured():
+        mend = f"set it to the directories that hold the videos, separated by {os.pathsep!r}"
+        findings.append(Finding("data root", WARN, "FACERHYTHM_ROOT_DATA_DIR is not set", mend))
+    elif not roots:
+        findings.append(
+            Finding("data root", OK, "none set: any place will do for the embedded database")
+        )
     processed = os.environ.get("FACERHYTHM_PROCESSED_DATA_DIR")
-    findings = [check_directory("data root", root, must_write=False) for root in roots] or [
-        Finding("data root", WARN, "FACERHYTHM_ROOT_DATA_DIR is not set",
-                "set it to the directories that hold the videos, separated by " + os.pathsep)
-    ]  # fmt: skip
     if processed:
         findings.append(check_directory("results", Path(processed), must_write=True))
     return findings

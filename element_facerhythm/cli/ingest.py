@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from element_facerhythm.cli.output import JsonOption, print_json, print_table, quiet_stdout
+from element_facerhythm.cli.output import (
+    JsonOption,
+    print_json,
+    print_lines,
+    print_table,
+    progress_bars,
+    quiet_stdout,
+)
 
 if TYPE_CHECKING:
     from element_facerhythm.ingest import Registered, SessionChoice
@@ -67,6 +74,7 @@ def ingest(
     Example: `facerhythm ingest mouse.mp4 --rois rois.json --subject mouse1 --session 1`
     """
     from element_facerhythm.ingest import UNKNOWN_BIRTH_DATE, SessionChoice, populate
+    from element_facerhythm.pipeline.progress import reporting_to
 
     require_one_source(videos or [], project, rois)
     choice = SessionChoice(
@@ -76,7 +84,7 @@ def ingest(
         birth_date=birth_date.date() if birth_date else UNKNOWN_BIRTH_DATE,
         session_datetime=session_datetime,
     )
-    with quiet_stdout():
+    with quiet_stdout(), progress_bars() as progress, reporting_to(progress):
         registered = register(choice, videos or [], project, rois, params, recording)
         rows = {} if no_populate else populate(registered.key)
     show(registered, rows, as_json)
@@ -137,14 +145,11 @@ def show(registered: "Registered", rows: dict[str, int], as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    typer.echo(
-        "key         " + ", ".join(f"{name}={value}" for name, value in registered.key.items())
-    )
+    key = ", ".join(f"{name}={value}" for name, value in registered.key.items())
     new = [f"{name} ({count})" for name, count in registered.new_rows.items() if count]
-    typer.echo(f"registered  {', '.join(new) or 'nothing new'}")
+    print_lines([("key", key), ("registered", ", ".join(new) or "nothing new")])
     if rows:
         print_table("", ("table", "rows"), rows.items(), right=("rows",))
     else:
-        typer.echo("not populated; `facerhythm worker --exit-when-idle` does it")
-    for note in dict.fromkeys(registered.notes):
-        typer.echo(f"note        {note}")
+        print_lines([("next", "`facerhythm worker --exit-when-idle` populates it")])
+    print_lines([("note", note) for note in dict.fromkeys(registered.notes)])
