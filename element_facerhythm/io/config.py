@@ -30,7 +30,7 @@ _ConfigLoader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple
 
 def load_yaml(text: str) -> Any:
     """Parse YAML, with ``!!python/tuple`` as a tuple; any other Python tag raises `YAMLError`."""
-    return yaml.load(text, Loader=_ConfigLoader)  # noqa: S506 - a subclass of the safe loader
+    return yaml.load(text, Loader=_ConfigLoader)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -78,9 +78,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file with face-rhythm's indentation."""
     with atomic_path(path) as temporary:
-        temporary.write_text(
-            json.dumps(_plain(value), indent=4, allow_nan=False), encoding="utf-8"
-        )
+        temporary.write_text(json.dumps(_plain(value), indent=4, allow_nan=False), encoding="utf-8")
 
 
 def _require_mapping(value: Any, path: Path) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _as_bytes(value: Any) -> bytes:
 
 
 def _to_storable(value: Any) -> Any:
-    """A text as fixed-length bytes, a list of texts as variable-length ones, the rest as it is."""
+    """Give a text as fixed-length bytes, a list of texts as variable-length ones."""
     if isinstance(value, str):
         return np.bytes_(value.encode("utf-8"))
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):

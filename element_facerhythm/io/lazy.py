@@ -116,7 +116,7 @@ class LazyArray:
         axes = list(self._axes)
         kept = [i for i, axis in enumerate(axes) if isinstance(axis, range)]
         for position, part in zip(kept, simple, strict=True):
-            axes[position] = _select((cast(range, axes[position]),), (part,))[0]
+            axes[position] = _select((cast(range, axes[position]),), (cast(slice, part),))[0]
         values = self._read(axes)
         rest = tuple(
             slice(None) if s is k else k
@@ -126,7 +126,7 @@ class LazyArray:
         return np.asarray(values[rest]) if rest else values
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        """The whole array in memory."""
+        """Read the whole array into memory."""
         if copy is False:
             raise ValueError(f"{self._name} lies on disk; it cannot be had without a copy")
         values = self._read(list(self._axes))
@@ -137,7 +137,9 @@ class LazyArray:
         with self._open() as file:
             values = np.asarray(self._node(file)[forward])
         flips = tuple(
-            slice(None, None, -1 if axis.step < 0 else 1) for axis in axes if isinstance(axis, range)
+            slice(None, None, -1 if axis.step < 0 else 1)
+            for axis in axes
+            if isinstance(axis, range)
         )
         return np.asarray(values[flips]) if flips else values
 
@@ -164,9 +166,7 @@ class LazyArray:
         return node
 
 
-def _select(
-    axes: tuple[range, ...], keys: tuple[int | slice, ...]
-) -> tuple[int | range, ...]:
+def _select(axes: tuple[range, ...], keys: tuple[int | slice, ...]) -> tuple[int | range, ...]:
     """Apply one integer or slice to each leading axis, as numpy would."""
     chosen: list[int | range] = [axis[key] for axis, key in zip(axes, keys, strict=False)]
     return (*chosen, *axes[len(keys) :])

@@ -194,7 +194,7 @@ def write_decomposition(file: h5py.File, decomposition: Decomposition, method: s
 def stamp_texts(
     fingerprint: Mapping[str, Any], inputs: Mapping[str, str], record: Mapping[str, Any]
 ) -> dict[str, str]:
-    """The JSON texts of a product's attributes."""
+    """Make the JSON texts of a product's attributes."""
     values = (fingerprint, inputs, record)
     names = (ATTRIBUTE_FINGERPRINT, ATTRIBUTE_INPUTS, ATTRIBUTE_RECORD)
     return {n: json.dumps(v, allow_nan=False) for n, v in zip(names, values, strict=True)}

@@ -325,10 +325,12 @@ def _find_layout(project: Project) -> str:
     ours = [version for version in versions.values() if version is not None]
     if ours:
         return f"element-facerhythm {max(ours)}"
-    vqt = project.config.get("VQT_Analyzer", {}).get("params_VQT", {})
-    tracker = project.config.get("PointTracker", {})
-    if "relaxation_during_freeze_frames" in tracker or "take_abs" in vqt:
+    tracker = project.config.get("PointTracker") or {}
+    analyzer = project.config.get("VQT_Analyzer") or {}
+    if "relaxation_during_freeze_frames" in tracker or "batch_size" in analyzer:
         return "face-rhythm 0.3"
+    if analyzer and "one_over_f_exponent" not in analyzer:
+        return "face-rhythm 0.1"
     return "face-rhythm 0.2"
 
 

@@ -163,7 +163,7 @@ def _stored_polygons(file: h5py.File) -> tuple[Polygons, Polygons]:
 
 def _numbered(file: h5py.File, group: str) -> list[str]:
     """Full names of a group's members, ``mask_10`` after ``mask_2``."""
-    members = file[group] if group in file else ()
+    members = file.get(group, ())
     return [f"{group}/{n}" for n in sorted(members, key=lambda n: (_number(n), n))]
 
 

@@ -150,9 +150,7 @@ def _check_windows(parameters: Parameters, n_sequences: int) -> None:
         )
 
 
-def _notes(
-    parameters: Parameters, frame_rate_hz: float, n_points: int | None
-) -> Iterator[str]:
+def _notes(parameters: Parameters, frame_rate_hz: float, n_points: int | None) -> Iterator[str]:
     typed_hz = parameters.VQT_Analyzer.params_VQT.Fs_sample
     rate_hz = parameters.sample_rate_hz(frame_rate_hz)
     if rate_hz != frame_rate_hz:

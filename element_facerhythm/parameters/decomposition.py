@@ -26,22 +26,22 @@ class RearrangeData(Section):
         default=(("xy", "points"),),
         description="Pairs of axes to join: the first is folded into the second.",
     )
-    concat_complexDim: bool = Field(  # noqa: N815
+    concat_complexDim: bool = Field(
         default=False,
         description="Fold real and imaginary part into an axis (needs take_abs false).",
     )
-    name_dim_concat_complexDim: str = Field(  # noqa: N815
+    name_dim_concat_complexDim: str = Field(
         default="time", description="The axis that they are folded into."
     )
-    name_dim_dictElements: str = Field(  # noqa: N815
+    name_dim_dictElements: str = Field(
         default="session", description="What the videos of a recording are called in axis names."
     )
-    method_handling_dictElements: Literal["concatenate", "stack", "separate"] = Field(  # noqa: N815
+    method_handling_dictElements: Literal["concatenate", "stack", "separate"] = Field(
         default="separate",
         description="Join the videos along an axis, stack them along a new one, or decompose each "
         "by itself.",
     )
-    name_dim_concat_dictElements: str = Field(  # noqa: N815
+    name_dim_concat_dictElements: str = Field(
         default="time", description="The axis along which videos are joined."
     )
     idx_windows: Annotated[tuple[_Window | None, ...] | None, AsTuple] = Field(
@@ -180,10 +180,10 @@ class Fit(Section):
 class RearrangeFactors(Section):
     """Which joins are undone in the factors."""
 
-    undo_concat_complexDim: bool = Field(  # noqa: N815
+    undo_concat_complexDim: bool = Field(
         default=False, description="Make complex factors of folded real and imaginary parts."
     )
-    undo_concat_dictElements: bool = Field(  # noqa: N815
+    undo_concat_dictElements: bool = Field(
         default=False, description="Split the joined axis into one factor per video."
     )
 
@@ -216,5 +216,7 @@ class Tca(Section):
                 "'CP_NN_HALS' cannot represent; use 'CP' or 'RandomizedCP'"
             )
         if self.normalize_data.mean_subtract or self.normalize_data.std_divide:
-            require_axis("normalize_data.dim_name", self.normalize_data.dim_name, data.joined_names())
+            require_axis(
+                "normalize_data.dim_name", self.normalize_data.dim_name, data.joined_names()
+            )
         return self

@@ -19,8 +19,8 @@ def describe_difference(
 
     Takes parameters or nested mappings of plain values (fingerprints); empty where they are equal.
     """
-    trees = (t.to_tree() if isinstance(t, Parameters) else t for t in (before, after))
-    return tuple(_differences(*trees, path=""))
+    old, new = (t.to_tree() if isinstance(t, Parameters) else t for t in (before, after))
+    return tuple(_differences(old, new, ""))
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[str]:

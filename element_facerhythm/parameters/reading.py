@@ -152,7 +152,7 @@ def _sort_out(
         elif key in result:
             raise ParameterError(f"{name} is given twice, under its old and its new name")
         else:
-            inner = _inner_section(section.model_fields[key])
+            inner = inner_section(section.model_fields[key])
             nested = inner is not None and isinstance(value, Mapping)
             result[key] = _sort_out(value, inner, name, found) if nested and inner else value
     return result
@@ -180,8 +180,8 @@ def _require_neutral(name: str, value: Any) -> None:
         raise ParameterError(f"{name}: given {value!r}, expected {expected}; no other is supported")
 
 
-def _inner_section(info: FieldInfo) -> type[Section] | None:
-    """The section that a field holds, also where it may be null."""
+def inner_section(info: FieldInfo) -> type[Section] | None:
+    """Find the section that a field holds, also where it may be null."""
     candidates = (info.annotation, *get_args(info.annotation))
     for candidate in candidates:
         if isinstance(candidate, type) and issubclass(candidate, Section):
@@ -212,7 +212,7 @@ def known_names(section: type[Section] = Parameters, path: str = "") -> Iterator
     for key, info in section.model_fields.items():
         name = _join(path, key)
         yield name
-        inner = _inner_section(info)
+        inner = inner_section(info)
         if inner is not None:
             yield from known_names(inner, name)
 

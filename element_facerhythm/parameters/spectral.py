@@ -38,10 +38,10 @@ class VariableQ(Section):
         description="Sampling rate in Hz. The video's frame rate is used instead and a difference "
         'is told, unless compat is "face-rhythm".',
     )
-    Q_lowF: Positive = Field(  # noqa: N815
+    Q_lowF: Positive = Field(
         default=4.0, description="Periods within the window at the lowest frequency."
     )
-    Q_highF: Positive = Field(  # noqa: N815
+    Q_highF: Positive = Field(
         default=10.0, description="Periods within the window at the highest frequency."
     )
     F_min: Positive = Field(default=1.0, description="Lowest centre frequency, in Hz.")
@@ -70,16 +70,14 @@ class VariableQ(Section):
     @model_validator(mode="after")
     def _frequencies_rise(self) -> VariableQ:
         if self.F_min >= self.F_max:
-            raise ValueError(
-                f"F_min {self.F_min} must be below F_max {self.F_max}; both are in Hz"
-            )
+            raise ValueError(f"F_min {self.F_min} must be below F_max {self.F_max}; both are in Hz")
         return self
 
 
 class VqtAnalyzer(Section):
     """Spectrograms and their normalisation."""
 
-    params_VQT: VariableQ = VariableQ()  # noqa: N815
+    params_VQT: VariableQ = VariableQ()
     normalization_factor: Fraction = Field(
         default=0.95,
         description="How far the total amplitude over points and frequencies is made equal at "

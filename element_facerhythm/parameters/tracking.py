@@ -36,10 +36,10 @@ class RoiParameters(Section):
 class LucasKanade(Section):
     """The arguments of the optical flow itself."""
 
-    winSize: Annotated[tuple[_WindowSide, _WindowSide], AsTuple] = Field(  # noqa: N815
+    winSize: Annotated[tuple[_WindowSide, _WindowSide], AsTuple] = Field(
         default=(20, 20), description="Width and height of the matching window, in pixels."
     )
-    maxLevel: CountOrZero = Field(  # noqa: N815
+    maxLevel: CountOrZero = Field(
         default=2, description="Pyramid levels above the full image; 0 uses the image alone."
     )
     criteria: Annotated[tuple[Literal[1, 2, 3], Count, NonNegative], AsTuple] = Field(
@@ -73,8 +73,8 @@ class OpticalFlow(Section):
 class Clahe(Section):
     """Contrast equalisation; both keys are needed where the section is given."""
 
-    clipLimit: Positive = Field(description="Contrast limit.")  # noqa: N815
-    tileGridSize: Annotated[tuple[Count, Count], AsTuple] = Field(  # noqa: N815
+    clipLimit: Positive = Field(description="Contrast limit.")
+    tileGridSize: Annotated[tuple[Count, Count], AsTuple] = Field(
         description="Number of tiles across and down (a number of tiles, not their size)."
     )
 
@@ -87,10 +87,10 @@ class OutlierHandling(Section):
         description="Distance from home, in pixels, beyond which a point and its neighbours are "
         "flagged.",
     )
-    framesHalted_before: CountOrZero = Field(  # noqa: N815
+    framesHalted_before: CountOrZero = Field(
         default=10, description="Frames before the event in which the flagged points stand still."
     )
-    framesHalted_after: CountOrZero = Field(  # noqa: N815
+    framesHalted_after: CountOrZero = Field(
         default=10, description="Frames from the event on in which they stand still."
     )
 

@@ -79,7 +79,7 @@ class Parameters(Section):
         return video_frame_rate_hz if clamp is None else clamp
 
     def spectral_rate_hz(self, video_frame_rate_hz: float) -> float:
-        """Sampling rate of the filter bank: the recording's, or as typed under `compat`."""
+        """Give the filter bank's sampling rate: the recording's, or as typed under `compat`."""
         if self.compat == "face-rhythm":
             return self.VQT_Analyzer.params_VQT.Fs_sample
         return self.sample_rate_hz(video_frame_rate_hz)
@@ -90,10 +90,8 @@ class Parameters(Section):
         return tree
 
     def canonical_json(self) -> str:
-        """The tree as JSON in one spelling: sorted keys, no spaces, one form per number."""
-        return json.dumps(
-            self.to_tree(), sort_keys=True, separators=(",", ":"), allow_nan=False
-        )
+        """Spell the tree as JSON in one way: sorted keys, no spaces, one form per number."""
+        return json.dumps(self.to_tree(), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def sha256(self) -> str:
         """Digest of `canonical_json`, 64 hex digits."""
@@ -101,7 +99,7 @@ class Parameters(Section):
 
 
 def _plain(value: Any) -> Any:
-    """Lists for tuples, and 0.0 for -0.0, which compare equal and must be spelled alike."""
+    """Put lists for tuples, and 0.0 for -0.0: equal values must be spelled alike."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -102,9 +102,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
         frame_rate_hz=videos[0].frame_rate_hz,
         n_frames=[video.n_frames for video in videos],
         n_points=len(placed.point_positions),
-        filter_length=filter_length(
-            frame_rate_hz=rate_hz, q_low=vqt.Q_lowF, freq_min_hz=vqt.F_min
-        ),
+        filter_length=filter_length(frame_rate_hz=rate_hz, q_low=vqt.Q_lowF, freq_min_hz=vqt.F_min),
     )
     return CheckedRequest(
         request=request,
@@ -184,5 +182,3 @@ def _check_content(directory: Path) -> None:
             f"{directory} is neither empty nor a project: it holds {', '.join(strangers[:3])}; "
             "give a new directory"
         )
-
-

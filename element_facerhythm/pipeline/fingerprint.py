@@ -75,13 +75,17 @@ def explain_difference(stage: str, stored: Fingerprint, wanted: Fingerprint) -> 
     A difference that lies further up is told under the name of the stage that it belongs to.
     """
     upstream = UPSTREAM[stage]
-    lines = [] if upstream is None else [
-        *explain_difference(
-            upstream,
-            stored.get("inputs", {}).get(upstream, {}),
-            wanted["inputs"][upstream],
-        )
-    ]
+    lines = (
+        []
+        if upstream is None
+        else [
+            *explain_difference(
+                upstream,
+                stored.get("inputs", {}).get(upstream, {}),
+                wanted["inputs"][upstream],
+            )
+        ]
+    )
     own = [_without(tree, upstream) for tree in (stored, wanted)]
     return (*lines, *(f"{stage}.{line}" for line in describe_difference(*own)))
 

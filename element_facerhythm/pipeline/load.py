@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def load_project(project_dir: str | Path) -> RunRecord:
     """
     project = Project.open(project_dir)
     project.require(*PRODUCTS)
+    _check_chain(project)
     _check_readable(project)
     records = {stage: _stored_record(project, stage) for stage in STAGES}
     return RunRecord(
@@ -57,9 +59,25 @@ def load_project(project_dir: str | Path) -> RunRecord:
 
 def product_records(project: Project) -> tuple[ProductRecord, ...]:
     """Name, path, size and digest of every product that is there."""
-    return tuple(
-        ProductRecord(p.name, p.path, p.size_bytes, p.sha256) for p in project.products
-    )
+    return tuple(ProductRecord(p.name, p.path, p.size_bytes, p.sha256) for p in project.products)
+
+
+def _check_chain(project: Project) -> None:
+    """Refuse products of ours that were made from others than the ones beside them."""
+    stored = {
+        stage: stage_attributes(project.product_path(PRODUCT_OF_STAGE[stage]))[0]
+        for stage in STAGES
+    }
+    for before, after in pairwise(STAGES):
+        upstream, text = stored[before], stored[after]
+        if upstream is None or text is None:
+            continue
+        if json.loads(text).get("inputs", {}).get(before) != json.loads(upstream):
+            raise ProjectError(
+                f"{project.product_path(PRODUCT_OF_STAGE[after])} was made from another "
+                f"{PRODUCT_OF_STAGE[before]}.h5 than the one beside it; run the project again (the "
+                "stages that are valid are reused)"
+            )
 
 
 def _check_readable(project: Project) -> None:
@@ -83,7 +101,7 @@ def _check_readable(project: Project) -> None:
 
 
 def _stored_record(project: Project, stage: str) -> dict[str, Any]:
-    """What we stored in a product about the stage that wrote it; empty where it is not ours."""
+    """Read what a product says about the stage that wrote it; empty where it is not ours."""
     _, record = stage_attributes(project.product_path(PRODUCT_OF_STAGE[stage]))
     return {} if record is None else dict(json.loads(record))
 
@@ -105,7 +123,7 @@ def _common_device(records: dict[str, dict[str, Any]]) -> str:
 
 
 def _notes(project: Project) -> tuple[str, ...]:
-    """What a reader of this project should know before trusting its numbers."""
+    """Say what a reader of this project should know before trusting its numbers."""
     notes = [f"loaded from {project.directory}, layout {project.layout}; nothing was computed"]
     vqt = project.config.get("VQT_Analyzer", {}).get("params_VQT") or {}
     sample_rate = vqt.get("Fs_sample")

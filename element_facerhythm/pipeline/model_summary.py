@@ -76,7 +76,7 @@ def _evaluate(project: Project, stored: Mapping[str, StoredModel]) -> dict[str, 
 
 
 def _as_model(stored: StoredModel) -> CpModel:
-    """A stored model; NaN for the measures that were not stored."""
+    """Take a stored model as it is; NaN for the measures that were not stored."""
     nan = float("nan")
     variance, total = stored.explained_variance, stored.explained_variance_total
     return CpModel(
@@ -91,7 +91,7 @@ def _as_model(stored: StoredModel) -> CpModel:
 
 
 def _factors(project: Project, key: str, stored: StoredModel) -> Iterator[FactorSummary]:
-    """Loadings per component and axis, with joined videos told apart where they were split."""
+    """Give loadings per component and axis, and per video where the axis was split."""
     separate = len(project.video_keys) > 1 and tuple(project.models()) == project.video_keys
     for dimension, value in stored.rearranged.items():
         if isinstance(value, Mapping):

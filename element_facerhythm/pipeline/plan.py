@@ -78,5 +78,3 @@ def _reasons(stage: str, product: Path, wanted: Fingerprint) -> tuple[str, ...]:
     if fingerprint == wanted:
         return ()
     return explain_difference(stage, fingerprint, wanted)
-
-

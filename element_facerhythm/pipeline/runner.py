@@ -26,9 +26,9 @@ from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
 from element_facerhythm.pipeline.load import product_records
 from element_facerhythm.pipeline.lock import project_lock
 from element_facerhythm.pipeline.plan import PlannedStage, plan_checked, product_path
+from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.records import (
     STAGES,
-    NullProgress,
     Progress,
     RunRecord,
     RunRequest,
@@ -61,7 +61,7 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
     request
         What to analyse and where to write.
     progress
-        Told what happens; None for nobody.
+        Told what happens; None for whoever `reporting_to` named, else nobody.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
     with project_lock(directory):
         for folder in (directory, directory / "analysis_files"):
             remove_leftovers(folder)
-        run = _Run(checked, directory, progress or NullProgress(), package_versions())
+        run = _Run(checked, directory, progress or ambient_progress(), package_versions())
         return run.execute()
 
 
@@ -137,7 +137,9 @@ class _Run:
                 STAGE_FUNCTIONS[stage.name](context)
                 self._drop_later(stage.name)
         except OSError as error:
-            raise ProcessingError(f"stage {stage.name}: {path} could not be made: {error}") from error
+            raise ProcessingError(
+                f"stage {stage.name}: {path} could not be made: {error}"
+            ) from error
 
     def _drop_later(self, stage: str) -> None:
         """Remove the products made from the one that is about to be replaced."""
@@ -195,5 +197,3 @@ class _Run:
             "stages": stages,
         }
         write_json(self.directory / "run.json", index)
-
-

@@ -212,7 +212,7 @@ def _sequences(
 
 
 def _opener(videos: Sequence[VideoMetadata]) -> Callable[[int], Iterator[NDArray[np.uint8]]]:
-    """A function that gives the frames of all `videos`, end to end, from a frame on."""
+    """Make a function that gives the frames of all `videos`, end to end, from a frame on."""
 
     def open_frames(start: int) -> Iterator[NDArray[np.uint8]]:
         first = 0
