@@ -30,6 +30,7 @@ from element_facerhythm.synthetic.scene import Scene, plan_scene
 GrayFrame = npt.NDArray[np.uint8]
 
 _N_FIXED_POINT_STEPS = 4
+_LUMA = np.rint(16 + np.arange(256) * 219 / 255).astype(np.uint8)
 # A fixed date: the same seed gives the same file, metadata included.
 _RECORDING_TIME = datetime.datetime(2026, 1, 15, 9, 30, tzinfo=datetime.UTC)
 
@@ -43,18 +44,19 @@ class Renderer:
         self._art = draw_artwork(scene.layout, self._rng)
         x, y = np.meshgrid(np.arange(scene.width_px), np.arange(scene.height_px))
         self._grid = np.stack([x, y], axis=-1).astype(np.float32)
-        patterns = [
-            source.region.weight(self._grid)[..., None] * np.asarray(source.direction)
+        self._patterns = [
+            (source.region.weight(self._grid)[..., None] * source.direction).astype(np.float32)
             for source in scene.sources
         ]
-        self._patterns = np.stack(patterns).astype(np.float32)
 
     def backward_map(self, time_s: float) -> npt.NDArray[np.float32]:
         """(H, W, 2) resting position (x, y) in pixels of what each pixel shows at `time_s`."""
         import cv2
 
-        courses = [float(source.time_course(time_s)) for source in self.scene.sources]
-        moved = np.tensordot(np.asarray(courses, np.float32), self._patterns, axes=1)
+        moved = np.zeros_like(self._grid)
+        for source, pattern in zip(self.scene.sources, self._patterns, strict=True):
+            if course := float(source.time_course(time_s)):
+                moved += np.float32(course) * pattern
         resting = self._grid - moved
         for _ in range(_N_FIXED_POINT_STEPS):
             shift = cv2.remap(
@@ -168,8 +170,8 @@ def write_gray_video(
             for n_done, frame in enumerate(frames, start=1):
                 if stream is None:
                     stream = _add_stream(container, frame.shape, frame_rate_hz)
-                image = av.VideoFrame.from_ndarray(frame, format="gray")
-                container.mux(stream.encode(image.reformat(format="yuv420p")))
+                image = av.VideoFrame.from_ndarray(_as_yuv420(frame), format="yuv420p")
+                container.mux(stream.encode(image))
                 if on_frame is not None:
                     on_frame(n_done)
             container.mux(stream.encode())
@@ -180,10 +182,18 @@ def write_gray_video(
         partial.unlink(missing_ok=True)
 
 
+def _as_yuv420(frame: GrayFrame) -> GrayFrame:
+    """(H, W) gray levels as planes (3 H / 2, W): limited-range luma above neutral chroma."""
+    height, width = frame.shape
+    planes = np.full((height + height // 2, width), 128, dtype=np.uint8)
+    planes[:height] = _LUMA[frame]
+    return planes
+
+
 def _add_stream(container: Any, shape: tuple[int, ...], frame_rate_hz: float) -> Any:
     rate = Fraction(frame_rate_hz).limit_denominator(100_000)
     stream = container.add_stream("libx264", rate=rate)
     stream.height, stream.width = shape
     stream.pix_fmt = "yuv420p"
-    stream.options = {"crf": "16", "preset": "veryfast"}
+    stream.options = {"crf": "12", "preset": "veryfast"}
     return stream

@@ -1,0 +1,128 @@
+"""What a lab asks of the rows, in SQL that MySQL and PostgreSQL both understand."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_QUESTIONS = (
+    (
+        "Which recordings have more than 1 % violations?",
+        """
+        SELECT subject, session_id, recording_id, n_points, 100 * violation_fraction AS percent
+        FROM {facial_rhythm}
+        WHERE violation_fraction > 0.01
+        ORDER BY violation_fraction DESC
+        LIMIT 10
+        """,
+    ),
+    (
+        "What rhythms were found: how fast, where on the face, in which direction, how much?",
+        """
+        SELECT component_index, peak_frequency_hz, centroid_frequency_hz, bandwidth_hz,
+               centroid_x_px, centroid_y_px, xy_ratio, weight, explained_variance
+        FROM {component}
+        WHERE {recording}
+        ORDER BY component_index
+        """,
+    ),
+    (
+        "Which 10 points move most?",
+        """
+        SELECT point_index, x_px, y_px, rms_displacement_px, max_displacement_px, mean_speed_px_s
+        FROM {point}
+        WHERE {recording}
+        ORDER BY rms_displacement_px DESC
+        LIMIT 10
+        """,
+    ),
+    (
+        "How long did each stage take, and on what device?",
+        """
+        SELECT stage, seconds, device, completed_time
+        FROM {stage}
+        WHERE {recording}
+        ORDER BY completed_time, stage
+        """,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, the SQL that asks it, and what the database said."""
+
+    question: str
+    sql: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def ask_everything(tables: Any, key: Mapping[str, Any]) -> tuple[Answer, ...]:
+    """Send every question to the database.
+
+    Parameters
+    ----------
+    tables
+        The activated `facial_behavior_estimation`.
+    key
+        Of the task whose components, points and stages are asked for.
+    """
+    names = {
+        "facial_rhythm": tables.FacialRhythm.full_table_name,
+        "component": tables.FacialRhythm.Component.full_table_name,
+        "point": tables.FacialRhythm.Point.full_table_name,
+        "stage": tables.FaceRhythmProcessing.Stage.full_table_name,
+        "recording": _condition(key),
+    }
+    connection = tables.schema.connection
+    return tuple(
+        _ask(connection, question, textwrap.dedent(sql).strip().format(**names))
+        for question, sql in _QUESTIONS
+    )
+
+
+def _condition(key: Mapping[str, Any]) -> str:
+    terms = (f"{name} = {_literal(value)}" for name, value in key.items())
+    return " AND ".join(terms)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(int(value))
+
+
+def _ask(connection: Any, question: str, sql: str) -> Answer:
+    cursor = connection.query(sql)
+    columns = tuple(column[0] for column in cursor.description)
+    return Answer(question, sql, columns, tuple(tuple(row) for row in cursor.fetchall()))
+
+
+def plain_cell(value: Any) -> str:
+    """Return a value as a person reads it: four digits for a fraction, a dash for NULL."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows as a text table."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        is_number = bool(rows) and not isinstance(rows[0][index], str)
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(plain_cell, row))
+    buffer = io.StringIO()
+    Console(file=buffer, width=130, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().splitlines())
