@@ -29,14 +29,19 @@ class DatabaseReport:
 
 def activated_workflow() -> ModuleType:
     """Import the activated tables; a database that does not answer is a `ConfigurationError`."""
+    hold_back_job_table_remarks()
     with explained_connection():
         from element_facerhythm import workflow
-    logging.getLogger("datajoint").addFilter(is_news)
     return workflow
 
 
+def hold_back_job_table_remarks() -> None:
+    """Silence DataJoint's remarks on the types of its own job tables, which nobody here can change."""
+    logging.getLogger("datajoint").addFilter(is_news)
+
+
 def is_news(record: logging.LogRecord) -> bool:
-    """Hold back DataJoint's remark on the types of its own job tables, which nobody here can change."""
+    """Return whether a log record is more than such a remark."""
     return not record.getMessage().startswith("Native type ")
 
 

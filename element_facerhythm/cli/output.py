@@ -1,5 +1,6 @@
 """What verbs share: a clean stdout, tables, and progress bars on a terminal."""
 
+import dataclasses
 import json
 import math
 import sys
@@ -30,13 +31,15 @@ def print_json(result: Mapping[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` in what JSON has: numpy scalars as numbers, NaN as null, anything else as text."""
+    """Return `value` in what JSON has: numpy and dataclasses unpacked, NaN as null, all else as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if hasattr(value, "item"):
-        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, str | int | float | bool | None) else str(value)
