@@ -12,7 +12,8 @@ _QUESTIONS = (
     (
         "Which recordings have more than 1 % violations?",
         """
-        SELECT subject, session_id, recording_id, n_points, 100 * violation_fraction AS percent
+        SELECT subject, session_id, recording_id, n_points, n_violations,
+               100 * violation_fraction AS percent
         FROM {facial_rhythm}
         WHERE violation_fraction > 0.01
         ORDER BY violation_fraction DESC
@@ -22,8 +23,9 @@ _QUESTIONS = (
     (
         "What rhythms were found: how fast, where on the face, in which direction, how much?",
         """
-        SELECT component_index, peak_frequency_hz, centroid_frequency_hz, bandwidth_hz,
-               centroid_x_px, centroid_y_px, xy_ratio, weight, explained_variance
+        SELECT component_index AS component, peak_frequency_hz AS peak_hz,
+               centroid_frequency_hz AS centroid_hz, bandwidth_hz, centroid_x_px AS x_px,
+               centroid_y_px AS y_px, xy_ratio, weight, explained_variance AS explained
         FROM {component}
         WHERE {recording}
         ORDER BY component_index
@@ -32,7 +34,8 @@ _QUESTIONS = (
     (
         "Which 10 points move most?",
         """
-        SELECT point_index, x_px, y_px, rms_displacement_px, max_displacement_px, mean_speed_px_s
+        SELECT point_index AS point, x_px, y_px, rms_displacement_px AS rms_px,
+               max_displacement_px AS max_px, mean_speed_px_s AS speed_px_s
         FROM {point}
         WHERE {recording}
         ORDER BY rms_displacement_px DESC
@@ -86,8 +89,9 @@ def ask_everything(tables: Any, key: Mapping[str, Any]) -> tuple[Answer, ...]:
 
 
 def _condition(key: Mapping[str, Any]) -> str:
-    terms = (f"{name} = {_literal(value)}" for name, value in key.items())
-    return " AND ".join(terms)
+    terms = [f"{name} = {_literal(value)}" for name, value in key.items()]
+    lines = (" AND ".join(terms[start : start + 3]) for start in range(0, len(terms), 3))
+    return "\n  AND ".join(lines)
 
 
 def _literal(value: Any) -> str:
@@ -124,5 +128,5 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     for row in rows:
         table.add_row(*map(plain_cell, row))
     buffer = io.StringIO()
-    Console(file=buffer, width=130, color_system=None).print(table)
+    Console(file=buffer, width=120, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().splitlines())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.demo.questions import Answer, ask_everything, text_table
 from element_facerhythm.demo.report_page import report_html
-from element_facerhythm.demo.settings import RELAXATION, scene_parameters, video_parameters
+from element_facerhythm.demo.settings import SCENE_RELAXATION, scene_parameters, video_parameters
 from element_facerhythm.demo.truth import Truth, compare_with_truth
 from element_facerhythm.errors import PathError, RequestError
 from element_facerhythm.figures.style import write_bytes
@@ -193,7 +193,7 @@ def _through_database(
     """Register, populate and ask; everything that touches the database."""
     with _environment(material.video, device), progress.stage("open the database", None, ""):
         from element_facerhythm import ingest, workflow
-    tables = workflow.facial_behavior_estimation
+    tables: Any = workflow.facial_behavior_estimation
     with _environment(material.video, device):
         choice = ingest.SessionChoice(
             _subject(directory), session_id=1, sex="U", birth_date=date(2025, 11, 1)
@@ -244,7 +244,7 @@ def _recording_id(material: _Material) -> int:
     """0 for the scene; for other videos a number of their own, so that they can share a directory."""
     if material.scene is not None:
         return 0
-    return 1 + int(hashlib.sha256(str(material.video).encode()).hexdigest()[:6], 16)
+    return 1 + int(hashlib.sha256(str(material.video).encode()).hexdigest()[:6], 16) % 9999
 
 
 def _describe_database(workflow: Any) -> str:
@@ -269,7 +269,7 @@ def _finish(
         figures = write_figures(project, directory / "figures", video_path=material.video)
     truth = None
     if material.scene is not None:
-        truth = compare_with_truth(project, material.scene, relaxation=RELAXATION)
+        truth = compare_with_truth(project, material.scene, relaxation=SCENE_RELAXATION)
     seconds = time.monotonic() - started
     report = replace(report, figures=tuple(figures), truth=truth, seconds=seconds)
     write_bytes(report.report_path, _page(report).encode())
@@ -300,7 +300,7 @@ def truth_tables(
     tracking = truth.tracking
     rows = [
         (
-            f"track against a perfect flow under relaxation {RELAXATION:g}",
+            f"track against a perfect flow under relaxation {SCENE_RELAXATION:g}",
             tracking.error_median_px,
             tracking.error_p95_px,
         ),

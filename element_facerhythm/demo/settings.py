@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from element_facerhythm.parameters import Parameters
     from element_facerhythm.video import VideoMetadata
 
-RELAXATION = 0.02
+SCENE_RELAXATION = 0.02
+_ROBUST_RELAXATION = 0.5
 _N_POINTS_WANTED = 250
 
 
@@ -24,6 +25,7 @@ def scene_parameters() -> Parameters:
     """
     return _parameters(
         spacing_px=7,
+        relaxation=SCENE_RELAXATION,
         frequency_range_hz=(1.5, 25.0),
         downsample_factor=6,
         displacement_threshold_px=6.0,
@@ -33,15 +35,20 @@ def scene_parameters() -> Parameters:
 
 
 def video_parameters(video: VideoMetadata, rois: Rois) -> Parameters:
-    """Return parameters that fit any video: frequencies from what its rate and length allow."""
+    """Return parameters that fit any video: frequencies from what its rate and length allow.
+
+    `relaxation` is 0.5: a track remembers two frames. That damps slow motion, and holds where the
+    animal also walks or shifts, which a longer memory does not; for a still head, try less.
+    """
     rate_hz, duration_s = video.frame_rate_hz, video.duration_s
     highest_hz = min(60.0, 0.4 * rate_hz)
     lowest_hz = min(max(1.0, 8.0 / duration_s), highest_hz / 3)
     return _parameters(
         spacing_px=_spacing_px(video, rois),
+        relaxation=_ROBUST_RELAXATION,
         frequency_range_hz=(round(lowest_hz, 3), round(highest_hz, 3)),
-        downsample_factor=max(1, round(rate_hz / 12)),
-        displacement_threshold_px=round(0.04 * max(video.width_px, video.height_px), 1),
+        downsample_factor=max(1, min(round(rate_hz / 12), video.n_frames // 150)),
+        displacement_threshold_px=round(0.06 * max(video.width_px, video.height_px), 1),
         rank=5,
         clahe={"clipLimit": 40.0, "tileGridSize": [150, 150]},
     )
@@ -63,6 +70,7 @@ def _place(video: VideoMetadata, rois: Rois, *, spacing_px: int) -> PlacedRois:
 def _parameters(
     *,
     spacing_px: int,
+    relaxation: float,
     frequency_range_hz: tuple[float, float],
     downsample_factor: int,
     displacement_threshold_px: float,
@@ -77,7 +85,7 @@ def _parameters(
         "PointTracker": {
             "params_optical_flow": {
                 "mesh_rigidity": 0.005,
-                "relaxation": RELAXATION,
+                "relaxation": relaxation,
                 "kwargs_method": {"winSize": [15, 15], "maxLevel": 2, "criteria": [3, 10, 0.03]},
             },
             "params_clahe": clahe,

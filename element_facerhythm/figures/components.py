@@ -151,12 +151,12 @@ def component_figure(project: Project, *, model_key: str = "0") -> Figure:
     aspect = _aspect(positions, frame.shape)
     extent = video_extents(project)
     figure = new_figure(12.0, (2.35 * aspect + 0.6) * len(pictures) + 0.3)
-    rows = figure.subplots(len(pictures), 4, squeeze=False, width_ratios=(1, 1, 1, 1.9))
+    rows = figure.subplots(len(pictures), 4, squeeze=False, width_ratios=(1.15, 1.15, 1, 1.8))
     for index, (row, picture) in enumerate(zip(rows, pictures, strict=True)):
         colour = COLOURS[index % len(COLOURS)]
         _draw_maps(row[:2], picture, project.point_positions, frame)
         row[0].set_title(
-            _heading(index, picture), loc="left", fontsize=FONT_SIZE + 2, color=colour,
+            _heading(index, picture), loc="left", fontsize=FONT_SIZE + 1, color=colour,
             fontweight="bold",
         )  # fmt: skip
         _draw_frequency(row[2], picture, project.frequencies_hz, colour)
@@ -168,9 +168,9 @@ def component_figure(project: Project, *, model_key: str = "0") -> Figure:
 
 
 def _heading(index: int, picture: ComponentPicture) -> str:
-    parts = [f"component {index}", f"peak {picture.peak_frequency_hz:.1f} Hz"]
+    parts = [f"component {index}", f"{picture.peak_frequency_hz:.1f} Hz"]
     if picture.explained_variance is not None:
-        parts.append(f"{100 * picture.explained_variance:.1f} % of variance explained")
+        parts.append(f"{100 * picture.explained_variance:.1f} % of variance")
     return "  ·  ".join(parts)
 
 
