@@ -1,0 +1,233 @@
+"""The command line on real files: results on stdout, exit codes, and nothing left after a wrong request."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from element_facerhythm.cli import main
+from element_facerhythm.io.rois_file import write_rois
+
+FACERHYTHM = [sys.executable, "-c", "from element_facerhythm.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def facerhythm(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """Run the command in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["facerhythm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def inputs(recording: Any, tmp_path: Path) -> dict[str, Path]:
+    """A video, a ROI file and a parameter file, as a user has them."""
+    rois, parameters = tmp_path / "rois.json", tmp_path / "params.json"
+    write_rois(recording.rois, rois)
+    parameters.write_text(json.dumps(recording.parameters.to_tree()))
+    return {"video": recording.videos[0], "rois": rois, "params": parameters}
+
+
+def run_arguments(inputs: dict[str, Path], output: Path, *more: object) -> tuple[object, ...]:
+    return (
+        "run", inputs["video"], "--rois", inputs["rois"], "--params", inputs["params"], "-o", output,
+        "--device", "cpu", *more,
+    )  # fmt: skip
+
+
+def test_run_gives_one_json_object_and_figures_and_is_reused(
+    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "project"
+    first = facerhythm(*run_arguments(inputs, output, "--json"))
+    assert first.code == 0, first.err
+    result = json.loads(first.out)
+    assert [stage["reused"] for stage in result["stages"]] == [False] * 5
+    assert {p["name"]: Path(p["path"]).stat().st_size for p in result["products"]} == {
+        p["name"]: p["size_bytes"] for p in result["products"]
+    }
+    assert result["videos"][0]["n_frames"] == 90
+    assert [len(model["components"]) for model in result["models"]] == [2]
+    assert all(Path(figure).parent == output / "visualizations" for figure in result["figures"])
+    assert result["figures"]
+
+    again = facerhythm(*run_arguments(inputs, output, "--no-figures"))
+    assert again.code == 0
+    assert again.out.count("reused") == 5
+    assert "peak Hz" in again.out
+
+
+def test_dry_run_says_what_would_run_and_writes_nothing(
+    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "project"
+    outcome = facerhythm(*run_arguments(inputs, output, "--dry-run", "--json"))
+    assert outcome.code == 0
+    assert [stage["runs"] for stage in json.loads(outcome.out)["stages"]] == [True] * 5
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"video": "gone.mp4"}, "gone.mp4"),
+        ({"rois": "gone.json"}, "gone.json"),
+        ({"params": "gone.json"}, "gone.json"),
+        ({"--device": "cuda:9"}, "cuda"),
+        ({"--compat": "suite2p"}, "--compat"),
+    ],
+)
+def test_a_wrong_request_exits_with_2_and_leaves_nothing(
+    facerhythm: Callable[..., Outcome],
+    inputs: dict[str, Path],
+    tmp_path: Path,
+    change: dict[str, str],
+    message: str,
+) -> None:
+    output = tmp_path / "project"
+    name, value = next(iter(change.items()))
+    if name.startswith("--"):
+        outcome = facerhythm(*run_arguments(inputs, output), name, value)
+    else:
+        outcome = facerhythm(*run_arguments({**inputs, name: tmp_path / value}, output))
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert outcome.out == ""
+    assert not output.exists()
+
+
+def test_work_that_fails_exits_with_1(
+    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from element_facerhythm import pipeline
+    from element_facerhythm.errors import DecodeError
+
+    def fail(*_: object, **__: object) -> None:
+        raise DecodeError("mouse.mp4: frame 17 cannot be decoded")
+
+    monkeypatch.setattr(pipeline, "run_project", fail, raising=False)
+    outcome = facerhythm(*run_arguments(inputs, Path("never-written")))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == "facerhythm: mouse.mp4: frame 17 cannot be decoded\n"
+
+
+def test_an_unexpected_error_exits_with_1_and_shows_where(
+    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from element_facerhythm import pipeline
+
+    def fail(*_: object, **__: object) -> None:
+        raise LookupError("planted")
+
+    monkeypatch.setattr(pipeline, "run_project", fail, raising=False)
+    outcome = facerhythm(*run_arguments(inputs, Path("never-written")))
+    assert outcome.code == 1
+    assert "LookupError: planted" in outcome.err
+    assert "this is a defect" in outcome.err
+
+
+def test_interrupted_run_exits_with_130_and_goes_on(
+    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "project"
+    command = [*FACERHYTHM, *map(str, run_arguments(inputs, output))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (output / "analysis_files" / "ROIs.h5").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "the same command again goes on" in err
+
+    result = json.loads(facerhythm(*run_arguments(inputs, output, "--no-figures", "--json")).out)
+    reused = {stage["name"]: stage["reused"] for stage in result["stages"]}
+    assert reused["dataset"] and reused["rois"] and not reused["decomposition"]
+
+
+def test_rois_are_proposed_and_fit(
+    facerhythm: Callable[..., Outcome], recording: Any, tmp_path: Path
+) -> None:
+    video, rois = recording.videos[0], tmp_path / "proposed.json"
+    proposed = facerhythm("rois", "propose", video, "-o", rois, "--json")
+    assert proposed.code == 0, proposed.err
+    result = json.loads(proposed.out)
+    assert result["n_points"] > 0
+    assert Path(result["overlay"]).read_bytes().startswith(b"\x89PNG")
+
+    checked = facerhythm("rois", "check", video, rois, "--json")
+    assert json.loads(checked.out)["n_points"] == result["n_points"]
+    before = rois.read_bytes()
+    assert facerhythm("rois", "propose", video, "-o", rois).code == 2
+    assert rois.read_bytes() == before
+
+
+def test_rois_outside_the_frame_are_refused(
+    facerhythm: Callable[..., Outcome], recording: Any, tmp_path: Path
+) -> None:
+    rois = tmp_path / "rois.json"
+    rois.write_text(json.dumps({"points": [[[10, 10], [5000, 10], [10, 60]]]}))
+    outcome = facerhythm("rois", "check", recording.videos[0], rois)
+    assert outcome.code == 2
+    assert "5000" in outcome.err
+
+
+def test_doctor_reports_every_check_without_weights(tmp_path: Path) -> None:
+    kept = ("PATH", "HOME", "LANG")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment |= {
+        "DJ_IGNORE_CONFIG_FILE": "true",
+        "FACERHYTHM_EMBEDDED_DIR": str(tmp_path / "db"),
+    }
+    run = subprocess.run(
+        [*FACERHYTHM, "doctor", "--json"], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = {row["check"]: row["state"] for row in json.loads(run.stdout)["findings"]}
+    assert set(found) >= {"python", "torch", "opencv", "codecs", "facemap", "elements", "store"}
+    assert found["codecs"] == "ok"
+    assert found["database"] == "warn"
+    assert not (Path(os.environ["HOME"]) / ".facemap").exists()
+    assert not (tmp_path / "db").exists()
+
+
+def test_doctor_fails_on_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    unreachable = {"DJ_HOST": "127.0.0.1", "DJ_PORT": "9", "DJ_USER": "me", "DJ_PASS": "secret"}
+    environment = {
+        **os.environ,
+        **unreachable,
+        "DJ_BACKEND": "mysql",
+        "FACERHYTHM_ROOT_DATA_DIR": "/gone",
+    }
+    for arguments, code in ((("doctor",), 1), (("status",), 2)):
+        run = subprocess.run(
+            [*FACERHYTHM, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == code
+        assert "127.0.0.1:9" in run.stdout + run.stderr
+        assert "secret" not in run.stdout + run.stderr
