@@ -167,7 +167,7 @@ class Project:
     def video_keys(self) -> tuple[str, ...]:
         """Keys of the tracked sequences in the products, in numeric order."""
         with self._open("PointTracker") as file:
-            return tuple(sorted(file["points_tracked"], key=_numeric))
+            return tuple(sorted(_node(file, "points_tracked"), key=_numeric))
 
     @property
     def video_names(self) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ class Project:
     def point_positions(self) -> NDArray[np.float32]:
         """(P, 2) seed positions, (x, y) in pixels."""
         with self._open("PointTracker") as file:
-            return np.asarray(read_value(file["point_positions"]), dtype=np.float32)
+            return np.asarray(read_value(_node(file, "point_positions")), dtype=np.float32)
 
     def rois(self) -> Rois:
         """Regions of interest of this project."""
@@ -203,13 +203,13 @@ class Project:
     def example_image(self) -> NDArray[np.uint8]:
         """(H, W, 3) first frame of the first video."""
         with self._open("Dataset_videos") as file:
-            return np.asarray(read_value(file["example_image"]), dtype=np.uint8)
+            return np.asarray(read_value(_node(file, "example_image")), dtype=np.uint8)
 
     def tracking(self, video_index: int) -> TrackingView:
         """Tracks of one sequence; see `TrackingView`."""
         key = self.video_keys[video_index]
         with self._open("PointTracker") as file:
-            violations = file[f"violations/{key}"]
+            violations = _node(file, f"violations/{key}")
             flagged = np.asarray(violations["data"][()], dtype=bool)
             rows = np.asarray(violations["row"][()], dtype=np.int32)[flagged]
             cols = np.asarray(violations["col"][()], dtype=np.int32)[flagged]
@@ -221,7 +221,7 @@ class Project:
     def frequencies_hz(self) -> NDArray[np.float32]:
         """(F,) centre frequencies of the filter bank."""
         with self._open("VQT_Analyzer") as file:
-            return np.asarray(read_value(file["frequencies"]), dtype=np.float32)
+            return np.asarray(read_value(_node(file, "frequencies")), dtype=np.float32)
 
     def spectrogram(self, video_index: int) -> LazyArray:
         """(2, P, F, W) spectrogram of one sequence; on disk until sliced."""
@@ -232,13 +232,13 @@ class Project:
     def window_centres(self, video_index: int) -> NDArray[np.float32]:
         """(W,) frame index at the centre of each spectrogram window."""
         with self._open("VQT_Analyzer") as file:
-            node = file[f"x_axis/{self.video_keys[video_index]}"]
+            node = _node(file, f"x_axis/{self.video_keys[video_index]}")
             return np.atleast_1d(np.asarray(read_value(node), dtype=np.float32))
 
     def models(self) -> dict[str, StoredModel]:
         """Decompositions by key: ``"0"`` for the recording, or one per video where separate."""
         with self._open("TCA") as file:
-            names = tuple(read_value(file["names_dims_array_preDecomp"]))
+            names = tuple(read_value(_node(file, "names_dims_array_preDecomp")))
             tree = read_tree(file)
         return {
             key: _stored_model(key, names, tree) for key in sorted(tree["factors"], key=_numeric)
@@ -277,6 +277,13 @@ class _ReadProduct:
             ) from error
         if isinstance(error, OSError):
             raise ProjectError(f"{self._path} is damaged: {error}; {self._mend}") from error
+
+
+def _node(file: h5py.File, name: str) -> Any:
+    """Group or dataset of a product; a `KeyError` with its name where it is not there."""
+    if name not in file:
+        raise KeyError(name)
+    return file[name]
 
 
 def _stored_model(key: str, names: tuple[str, ...], tree: Mapping[str, Any]) -> StoredModel:
