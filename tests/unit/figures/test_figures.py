@@ -1,0 +1,177 @@
+"""Figures show the numbers of the project, in the right place and unit."""
+
+import re
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+
+from element_facerhythm.core.rois import Rois
+from element_facerhythm.errors import RoiError
+from element_facerhythm.figures import (
+    component_figure,
+    displacement_figure,
+    overlay_rois,
+    spectrogram_figure,
+    violation_figure,
+    write_figures,
+)
+from element_facerhythm.figures.components import component_pictures, spatial_maps
+from element_facerhythm.figures.spectra import mean_spectrogram
+from element_facerhythm.figures.style import write_bytes
+from element_facerhythm.figures.traces import pick_points
+from element_facerhythm.io.project import Project
+
+NAMES = ["rois", "displacements", "violations", "spectrogram", "components"]
+
+
+@dataclass(frozen=True)
+class Model:
+    names: tuple
+    factors: dict
+    explained_variance: object = None
+
+
+def test_every_figure_is_written_as_a_picture_that_shows_something(project, tmp_path):
+    paths = write_figures(project, tmp_path / "out")
+    assert paths == [tmp_path / "out" / f"{name}.png" for name in NAMES]
+    assert sorted(item.name for item in (tmp_path / "out").iterdir()) == sorted(
+        path.name for path in paths
+    )
+    for path in paths:
+        picture = cv2.imread(str(path))
+        assert picture is not None and min(picture.shape[:2]) > 200
+        assert 0.05 < (picture < 250).mean()
+
+
+def test_figures_are_the_same_on_every_run(project, tmp_path):
+    first = write_figures(project, tmp_path / "a")
+    second = write_figures(project, tmp_path / "b")
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_unfinished_project_gets_the_figures_of_what_is_there(project, tmp_path):
+    for name in ("config.yaml", "run_info.json"):
+        (tmp_path / name).write_bytes((project.directory / name).read_bytes())
+    (tmp_path / "analysis_files").mkdir()
+    for name in ("Dataset_videos", "ROIs"):
+        source = project.product_path(name)
+        (tmp_path / "analysis_files" / source.name).write_bytes(source.read_bytes())
+    paths = write_figures(Project.open(tmp_path), tmp_path / "out")
+    assert [path.stem for path in paths] == ["rois"]
+
+
+@pytest.mark.parametrize(
+    ("names", "order"), [(("(xy points)", "frequency"), 0), (("(points xy)", "frequency"), 1)]
+)
+def test_map_finds_each_point_in_a_folded_axis(names, order):
+    truth = np.arange(2 * 5 * 3, dtype=np.float32).reshape(2, 5, 3)
+    folded = truth if order == 0 else truth.transpose(1, 0, 2)
+    model = Model(names, {names[0]: folded.reshape(10, 3)})
+    np.testing.assert_array_equal(spatial_maps(model, 5), truth)
+
+
+def test_map_of_separate_axes_is_their_product():
+    xy, points = np.random.default_rng(0).random((2, 3)), np.random.default_rng(1).random((5, 3))
+    maps = spatial_maps(Model(("xy", "points"), {"xy": xy, "points": points}), 5)
+    np.testing.assert_allclose(maps, np.einsum("dr,pr->dpr", xy, points))
+
+
+def test_time_courses_of_the_videos_lie_one_after_the_other(project):
+    pictures = component_pictures(project)
+    assert len(pictures) == 3
+    first_end_s = project.n_frames[0] / project.frame_rate_hz
+    for picture in pictures:
+        (times_a, loadings_a), (times_b, loadings_b) = picture.time_courses
+        assert times_a.max() < first_end_s < times_b.min()
+        assert times_b.max() < sum(project.n_frames) / project.frame_rate_hz
+        assert len(times_a) == len(loadings_a) and len(times_b) == len(loadings_b)
+    whole = project.models()["0"].factors
+    time_name = next(name for name in whole if "time" in name)
+    joined = np.concatenate([loadings for _, loadings in pictures[0].time_courses])
+    np.testing.assert_array_equal(joined, whole[time_name][:, 0])
+
+
+def test_component_sheet_has_a_row_per_component_with_units(project):
+    axes = component_figure(project).axes
+    assert len(axes) == 4 * 3
+    labels = {label for axis in axes for label in (axis.get_xlabel(), axis.get_ylabel())}
+    assert {"frequency (Hz)", "time (s)"} <= labels
+    headings = [axis.get_title(loc="left") for axis in axes[::4]]
+    peaks = [float(re.search(r"([\d.]+) Hz", heading).group(1)) for heading in headings]
+    expected = [picture.peak_frequency_hz for picture in component_pictures(project)]
+    np.testing.assert_allclose(peaks, expected, atol=0.05)
+
+
+def test_mean_spectrogram_is_the_mean_in_seconds_and_hertz(project):
+    expected = np.abs(np.asarray(project.spectrogram(1)[:])).mean(axis=(0, 1))
+    np.testing.assert_allclose(mean_spectrogram(project, 1), expected, rtol=1e-5)
+    figure = spectrogram_figure(project)
+    panel = figure.axes[1]
+    assert panel.get_yscale() == "log" and panel.get_ylabel() == "frequency (Hz)"
+    assert panel.get_xlim()[1] == pytest.approx(project.n_frames[1] / project.frame_rate_hz)
+
+
+def test_violation_figure_counts_every_flag_once(project):
+    figure = violation_figure(project)
+    flags = sum(len(project.tracking(i).violation_rows) for i in range(2))
+    assert flags > 0
+    share = flags / (sum(project.n_frames) * len(project.point_positions))
+    assert f"{100 * share:.2f} %" in figure.axes[0].get_title(loc="left")
+    raster = np.asarray(figure.axes[1].images[0].get_array())
+    assert raster.sum() == flags
+
+
+def test_traces_are_drawn_in_pixels_from_home(project):
+    figure = displacement_figure(project, n_points=4)
+    traces = figure.axes[1]
+    labels = [label.get_text() for label in traces.get_yticklabels()]
+    points = [int(label.split()[1]) for label in labels]
+    assert len(set(points)) == 4
+    base = traces.get_yticks()[0]
+    drawn = traces.lines[0].get_ydata() - base
+    tracked = np.asarray(project.tracking(0).points)[:, points[0], 0]
+    np.testing.assert_allclose(drawn, tracked - project.point_positions[points[0], 0], atol=1e-4)
+
+
+def test_picked_points_are_lively_and_apart():
+    positions = np.stack([np.arange(20.0), np.zeros(20)], axis=-1).astype(np.float32)
+    displacement = np.zeros((50, 20, 2), np.float32)
+    displacement[:, 4:7, 0] = np.sin(np.arange(50))[:, None] * [2, 3, 2]
+    displacement[:, 17, 1] = np.sin(np.arange(50))
+    chosen = pick_points(displacement, positions, n_points=3)
+    assert chosen[0] == 5 and 17 in chosen
+    assert len(pick_points(displacement, positions, n_points=99)) == 20
+
+
+def test_overlay_darkens_what_is_hidden_and_marks_every_point():
+    frame = np.full((60, 80, 3), 120, np.uint8)
+    square = np.array([[20, 15], [60, 15], [60, 45], [20, 45]], float)
+    mask = np.array([[10, 5], [70, 5], [70, 55], [10, 55]], float)
+    figure = overlay_rois(frame, Rois((square,), (mask,)), spacing_px=10)
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    assert shown[30, 40].max() == pytest.approx(120 / 255)
+    assert shown[2, 2].max() == pytest.approx(40 / 255)
+    x, y = figure.axes[0].lines[0].get_data()
+    assert len(x) == 12 and x.min() == 20 and y.min() == 15
+
+
+def test_overlay_refuses_regions_of_another_frame():
+    far = np.array([[200, 15], [260, 15], [260, 45]], float)
+    with pytest.raises(RoiError):
+        overlay_rois(np.zeros((60, 80, 3), np.uint8), Rois((far,)))
+
+
+def test_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "figure.png"
+    path.write_bytes(b"before")
+    write_bytes(path, b"after")
+    assert path.read_bytes() == b"after"
+    assert [item.name for item in tmp_path.iterdir()] == ["figure.png"]
+
+
+@pytest.mark.reference
+def test_figures_of_a_project_that_face_rhythm_wrote(reference_data, tmp_path):
+    paths = write_figures(Project.open(reference_data / "project"), tmp_path)
+    assert [path.stem for path in paths] == NAMES
