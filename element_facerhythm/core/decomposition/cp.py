@@ -8,7 +8,6 @@ of the unfolded tensor, which at 1920 x 55 x 676 takes longer than the fit).
 
 from __future__ import annotations
 
-import copy
 import difflib
 import logging
 from collections.abc import Callable, Mapping
@@ -25,7 +24,7 @@ from element_facerhythm.errors import ParameterError, ProcessingError
 logger = logging.getLogger(__name__)
 
 Method = Literal["CP_NN_HALS", "CP", "RandomizedCP", "ConstrainedCP"]
-Backend = Literal["pytorch", "numpy"]
+Backend = Literal["auto", "pytorch", "numpy"]
 
 _COMMON = frozenset({"n_iter_max", "init", "svd"})
 _CONSTRAINTS = frozenset(
@@ -56,6 +55,7 @@ METHOD_OPTIONS: Mapping[str, frozenset[str]] = {
     | {"tol", "tol_outer", "tol_inner", "n_iter_max_inner", "cvg_criterion", "fixed_modes"}
     | _CONSTRAINTS,
 }
+_BACKENDS = ("auto", "pytorch", "numpy")
 _ALL_OPTIONS = frozenset().union(*METHOD_OPTIONS.values())
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "init": ("svd", "random"),
@@ -122,8 +122,8 @@ def check_request(
     """
     if method not in METHOD_OPTIONS:
         raise ParameterError(f"method is {method!r}; expected one of {', '.join(METHOD_OPTIONS)}.")
-    if backend not in ("pytorch", "numpy"):
-        raise ParameterError(f"backend is {backend!r}; expected 'pytorch' or 'numpy'.")
+    if backend not in _BACKENDS:
+        raise ParameterError(f"backend is {backend!r}; expected one of {', '.join(_BACKENDS)}.")
     given = {key: value for key, value in options.items() if key != "verbose"}
     random_state = given.pop("random_state", None)
     seed = seed if random_state is None else random_state
@@ -142,6 +142,8 @@ def check_request(
     if method == "ConstrainedCP" and (tol := given.pop("tol", None)) is not None:
         given.setdefault("tol_outer", tol)
     resolved = resolve_device(device) if isinstance(device, str) else device
+    if backend == "auto":
+        backend = "numpy" if resolved.type == "cpu" else "pytorch"
     return CpRequest(method, int(rank), int(seed), given, backend, resolved)
 
 
@@ -201,6 +203,11 @@ def fit_cp(
             f"rank is {request.rank}, but any tensor of shape {tensor.shape} is reproduced exactly "
             f"with {largest_rank(tensor.shape)} components; lower rank."
         )
+    if tensor.ndim - 1 in (request.options.get("fixed_modes") or ()):
+        raise ParameterError(
+            f"fixed_modes names the last axis ({tensor.ndim - 1}), from which tensorly computes its "
+            "error; fix other axes only."
+        )
     if request.method == "CP_NN_HALS" and request.options.get("nn_modes", "all") is not None:
         _warn_negative(tensor)
     report = on_iteration or (lambda n_done: None)
@@ -238,8 +245,11 @@ def _context(request: CpRequest) -> dict[str, Any]:
 def _estimator(request: CpRequest, **changes: Any) -> Any:
     import tensorly.decomposition
 
-    # Copied, since tensorly changes lists that it is given.
-    options: dict[str, Any] = copy.deepcopy(dict(request.options))
+    # Lists of its own, since tensorly changes those that it is given.
+    options: dict[str, Any] = {
+        key: list(value) if isinstance(value, list | tuple) else value
+        for key, value in request.options.items()
+    }
     options = {"random_state": request.seed, **options, **changes}
     if options.get("svd", "truncated_svd") != "randomized_svd":
         options["svd"] = leading_singular_vectors
@@ -256,7 +266,7 @@ def _fit_in_steps(data: Any, request: CpRequest, report: Callable[[int], None]) 
     keep_sign = whole.cvg_criterion == "rec_error"
     fitted, previous = None, np.inf
     for iteration in range(1, whole.n_iter_max + 1):
-        start = {} if fitted is None else {"init": (fitted.weights, fitted.factors)}
+        start: dict[str, Any] = {} if fitted is None else {"init": (fitted.weights, fitted.factors)}
         # Any tolerance will do: it only makes tensorly compute the error.
         step = _estimator(request, n_iter_max=1, tol=1.0, **start)
         fitted = step.fit_transform(data)

@@ -41,7 +41,7 @@ def decompose(
     method: Method,
     rank: int,
     seed: int,
-    backend: Backend = "pytorch",
+    backend: Backend = "auto",
     device: Any = "cpu",
     undo_concat_complex: bool = False,
     undo_concat_elements: bool = False,
@@ -68,7 +68,8 @@ def decompose(
     seed
         Of every random choice; the same seed gives the same components on the same machine.
     backend, device
-        Where tensorly computes.
+        Where tensorly computes. ``"auto"`` is numpy on the CPU (2 to 5 times as fast as torch there)
+        and pytorch on a GPU.
     undo_concat_complex, undo_concat_elements
         Which foldings to undo in `Decomposition.factors_rearranged`.
     on_iteration

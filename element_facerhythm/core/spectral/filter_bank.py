@@ -130,10 +130,10 @@ def make_filter_bank(
     qualities = np.geomspace(q_low, q_high, num=n_freq_bins, dtype=np.float32)
     # In float32 as face-rhythm does: a product next to an integer decides the window's length.
     lengths = np.clip(qualities * (frame_rate_hz * (1 / frequencies)), 1, None).astype(np.int64)
-    windows = _stretch_window(window_type, lengths, n_taps)
+    shapes = _stretch_window(window_type, lengths, n_taps)
     if symmetry != "center":
-        windows = _one_sided(windows, symmetry, taper_asymmetric)
-    windows = windows.astype(np.float32)
+        shapes = _one_sided(shapes, symmetry, taper_asymmetric)
+    windows = shapes.astype(np.float32)
     filters = _analytic_filters(windows, frequencies, frame_rate_hz)
     return FilterBank(filters, windows, frequencies, float(frame_rate_hz))
 

@@ -1,0 +1,106 @@
+"""Our decomposition against that of a real face-rhythm run, of that run's own spectrograms."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from element_facerhythm.core.decomposition import (
+    decompose,
+    describe,
+    evaluate_factors,
+    match_components,
+    summarise_components,
+)
+
+pytestmark = pytest.mark.reference
+
+
+@pytest.fixture(scope="module")
+def spectrograms(reference_data):
+    with h5py.File(reference_data / "project" / "analysis_files" / "VQT_Analyzer.h5") as file:
+        return {name: array[()] for name, array in file["spectrograms"].items()}
+
+
+@pytest.fixture(scope="module")
+def tca(reference_data):
+    """Everything in TCA.h5, as nested dictionaries."""
+
+    def read(node):
+        if isinstance(node, h5py.Group):
+            return {name: read(child) for name, child in node.items()}
+        value = node[()]
+        if isinstance(value, bytes):
+            return value.decode()
+        return [v.decode() for v in value] if value.dtype == object else value
+
+    with h5py.File(reference_data / "project" / "analysis_files" / "TCA.h5") as file:
+        return read(file)
+
+
+@pytest.fixture(scope="module")
+def theirs(spectrograms, tca):
+    return evaluate_factors(
+        spectrograms,
+        names=tca["names_dims_array_preDecomp"],
+        name_dim_dict_elements=tca["name_dim_dictElements"],
+        factors=tca["factors"],
+    )["0"]
+
+
+@pytest.fixture(scope="module")
+def ours(reference_data, spectrograms):
+    params = json.loads((reference_data / "inputs" / "params.json").read_text())["TCA"]
+    data, factors = params["rearrange_data"], params["rearrange_factors"]
+    return decompose(
+        spectrograms,
+        names_dims_array=data["names_dims_array"],
+        names_dims_concat_array=data["names_dims_concat_array"],
+        concat_complex_dim=data["concat_complexDim"],
+        name_dim_dict_elements=data["name_dim_dictElements"],
+        method_handling_dict_elements=data["method_handling_dictElements"],
+        name_dim_concat_dict_elements=data["name_dim_concat_dictElements"],
+        method=params["fit"]["method"],
+        seed=0,
+        undo_concat_elements=factors["undo_concat_dictElements"],
+        undo_concat_complex=factors["undo_concat_complexDim"],
+        **params["fit"]["params_method"],
+    )
+
+
+def shapes(tree):
+    return {k: shapes(v) if isinstance(v, dict) else np.shape(v) for k, v in tree.items()}
+
+
+def test_the_tree_is_facerhythms(ours, tca):
+    assert shapes(ours.run_data) == shapes(tca)
+    names = [key for key in tca if key.startswith("name")]
+    assert len(names) == 4
+    for key in names:
+        assert ours.run_data[key] == tca[key]
+
+
+def test_the_fit_is_as_good(ours, theirs, spectrograms):
+    model = ours.models["0"]
+    assert model.relative_error <= 1.001 * theirs.relative_error
+    assert match_components(theirs, model).congruence.min() > 0.999
+    tensor = spectrograms["0"].reshape(-1, *spectrograms["0"].shape[2:]).astype(float)
+    fitted = np.einsum("ir,jr,kr->ijk", *(theirs.factors[n].astype(float) for n in theirs.names))
+    dense = np.linalg.norm(tensor - fitted) / np.linalg.norm(tensor)
+    assert theirs.relative_error == pytest.approx(dense, rel=1e-9)
+
+
+def test_their_components_can_be_summarised(reference_data, theirs):
+    files = reference_data / "project" / "analysis_files"
+    with h5py.File(files / "VQT_Analyzer.h5") as vqt, h5py.File(files / "ROIs.h5") as rois:
+        frequencies, positions = vqt["frequencies"][()], rois["point_positions"][()]
+    summaries = summarise_components(
+        theirs, frequencies_hz=frequencies, point_positions=positions, n_points=len(positions)
+    )
+    assert len(summaries) == 6
+    for summary in summaries:
+        assert 4 <= summary.centroid_frequency_hz <= 60
+        assert positions[:, 0].min() <= summary.centroid_x_px <= positions[:, 0].max()
+        assert 0 <= summary.xy_ratio <= 1
+    assert describe(summaries).count("\n") == 5

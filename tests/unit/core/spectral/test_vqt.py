@@ -1,0 +1,119 @@
+"""The transform against direct convolution."""
+
+import numpy as np
+import pytest
+
+from element_facerhythm.core.spectral import (
+    FilterBank,
+    make_filter_bank,
+    variable_q_transform,
+    window_centres,
+)
+from element_facerhythm.core.spectral import vqt as vqt_module
+from element_facerhythm.errors import ParameterError
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return make_filter_bank(
+        frame_rate_hz=100.0,
+        q_low=2.0,
+        q_high=5.0,
+        freq_min_hz=4.0,
+        freq_max_hz=45.0,
+        n_freq_bins=6,
+    )
+
+
+def direct(trace, bank, factor, padding, average):
+    """Convolve with numpy and average window by window."""
+    rows = []
+    for kernel in bank.filters:
+        full = np.convolve(trace, kernel.astype(complex), mode="full")
+        n, k = len(trace), len(kernel)
+        kept = {"valid": full[k - 1 : n], "same": full[k // 2 : k // 2 + n], "full": full}[padding]
+        rows.append([average(kept[i : i + factor]) for i in range(0, len(kept), factor)])
+    return np.array(rows)
+
+
+AVERAGES = {
+    "magnitude": lambda z: np.abs(z).mean(),
+    "linear": lambda z: z.mean(),
+    "face-rhythm": lambda z: np.abs(z).mean() * np.exp(1j * np.angle(z).mean()),
+}
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", "full"])
+@pytest.mark.parametrize("factor", [1, 4, 7])
+@pytest.mark.parametrize("average", sorted(AVERAGES))
+def test_the_transform_is_the_averaged_convolution(bank, padding, factor, average):
+    traces = np.random.default_rng(0).standard_normal((3, 203)).astype(np.float32)
+    result = variable_q_transform(
+        traces,
+        bank,
+        downsample_factor=factor,
+        padding=padding,
+        take_abs=average == "magnitude",
+        complex_average="linear" if average == "magnitude" else average,
+    )
+    expected = np.stack([direct(t, bank, factor, padding, AVERAGES[average]) for t in traces])
+    assert result.dtype == (np.float32 if average == "magnitude" else np.complex64)
+    np.testing.assert_allclose(result, expected, atol=2e-6, rtol=0)
+
+
+def test_long_traces_in_segments_equal_short_ones(bank, monkeypatch):
+    """The same trace, cut into hundreds of segments and taken a filter at a time, or whole."""
+    trace = np.cumsum(np.random.default_rng(1).standard_normal((2, 9_001)), axis=1)
+    trace = (trace - trace.mean()).astype(np.float32)
+    arguments = {"downsample_factor": 6, "padding": "same", "take_abs": True}
+    monkeypatch.setattr(vqt_module, "_transform_length", lambda *_: 9_500)
+    whole = variable_q_transform(trace, bank, **arguments)
+    monkeypatch.setattr(vqt_module, "_transform_length", lambda *_: 128)
+    monkeypatch.setattr(vqt_module, "_SAMPLES_IN_FLIGHT", {"cpu": 1})
+    cut = variable_q_transform(trace, bank, **arguments)
+    np.testing.assert_allclose(cut, whole, atol=2e-6 * np.abs(trace).max(), rtol=0)
+
+
+@pytest.mark.parametrize("n_samples", [60, 3_000, 60_000, 5_000_000])
+def test_segments_do_not_grow_with_the_trace(n_samples):
+    length = vqt_module._transform_length(n_samples, 270, 8)
+    assert 271 < length <= 2**15
+
+
+@pytest.mark.parametrize("n_taps", [8, 9])
+@pytest.mark.parametrize("padding", ["valid", "same", "full"])
+def test_window_centres_follow_an_impulse(n_taps, padding):
+    """The centre of each window is where the filter's middle lies, averaged over the window."""
+    kernel = np.ones((1, n_taps), np.complex64) / n_taps
+    bank = FilterBank(kernel, kernel.real.copy(), np.ones(1, np.float32), 10.0)
+    ramp = np.arange(100, dtype=np.float32)[None]  # a flat filter returns its centre's value
+    arguments = {"downsample_factor": 4, "padding": padding}
+    response = variable_q_transform(ramp, bank, take_abs=True, **arguments)[0, 0]
+    centres = window_centres(100, bank, **arguments)
+    assert centres.shape == response.shape
+    inside = slice(None) if padding == "valid" else slice(4, -4)
+    np.testing.assert_allclose(response[inside], centres[inside], atol=1e-4)
+
+
+def test_what_cannot_be_transformed_is_refused(bank):
+    short = np.zeros((1, 50), np.float32)
+    options = {"downsample_factor": 4, "padding": "valid", "take_abs": True}
+    with pytest.raises(ParameterError, match=r"50 frames and the filters have 51.*F_min"):
+        variable_q_transform(short, bank, **options)
+    with pytest.raises(ParameterError, match="50 frames"):
+        window_centres(50, bank, downsample_factor=4, padding="same")
+    with pytest.raises(ParameterError, match="padding is 'reflect'"):
+        variable_q_transform(short, bank, **{**options, "padding": "reflect"})
+    with pytest.raises(ParameterError, match="downsample_factor is 0"):
+        variable_q_transform(short, bank, **{**options, "downsample_factor": 0})
+    with pytest.raises(ParameterError, match="complex_average is 'mean'"):
+        variable_q_transform(short, bank, complex_average="mean", **options)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_numbers(bank):
+    traces = np.random.default_rng(0).standard_normal((5, 5_000)).astype(np.float32)
+    options = {"downsample_factor": 4, "padding": "valid", "take_abs": True}
+    on_cpu = variable_q_transform(traces, bank, device="cpu", **options)
+    on_gpu = variable_q_transform(traces, bank, device="cuda", **options)
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=2e-6, rtol=0)
