@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
 
-.PHONY: venv demo test lint types docs notebooks format clean
+.PHONY: help venv demo test lint types docs notebooks format clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -23,7 +23,7 @@ venv: $(VENV)/.built ## build .venv with every extra, at the versions of constra
 $(VENV)/.built: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no python 3.11 or newer with venv was found; on Debian: apt-get install python3 python3-venv" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[all]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[all]'
 	@touch $@
 
 demo: $(VENV)/.built ## run the main job, end to end, on a video made on the fly
@@ -47,7 +47,7 @@ types: $(VENV)/.built ## static types
 	$(BIN)/mypy
 
 docs: $(VENV)/.built ## build the documentation into site/
-	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 notebooks: $(VENV)/.built ## execute every notebook
 	$(BIN)/jupytext --to ipynb --execute --output - notebooks/*.py > /dev/null
