@@ -78,12 +78,12 @@ class FaceRhythmProcessing(dj.Computed):
         definition = """
         # Stages of the analysis
         -> master
-        stage                : varchar(32)
+        stage                : varchar(32) # name of the stage
         ---
         seconds=null         : float64     # computing time; null if not known
         device               : varchar(64) # device that computed
         reused               : bool        # the product was there already
-        completed_time       : datetime    # UTC
+        completed_time       : datetime    # when the product was written, UTC
         """
 
     class Product(dj.Part):
@@ -92,10 +92,10 @@ class FaceRhythmProcessing(dj.Computed):
         definition = """
         # Files that the analysis wrote
         -> master
-        product              : varchar(32)
+        product              : varchar(32) # name of the product
         ---
         file_path            : varchar(512) # relative to the processed or a root data directory
-        size_bytes           : int64
+        size_bytes           : int64       # file size
         sha256               : char(64)     # digest of the file's content
         """
 
@@ -105,9 +105,9 @@ class FaceRhythmProcessing(dj.Computed):
         definition = """
         # Versions of the libraries that computed
         -> master
-        library              : varchar(64)
+        library              : varchar(64) # name of the library
         ---
-        version              : varchar(64)
+        version              : varchar(64) # its version
         """
 
     def make_fetch(self, key: Key) -> tuple[TaskInputs]:

@@ -20,7 +20,7 @@ class VideoRecording(dj.Manual):
     definition = """
     # Face video of a session
     -> Session
-    recording_id : int32
+    recording_id : int32 # number of the recording in its session
     ---
     -> Device
     """
@@ -31,7 +31,7 @@ class VideoRecording(dj.Manual):
         definition = """
         # Video files of a recording, in the order of file_id
         -> master
-        file_id   : int32
+        file_id   : int32        # order in time
         ---
         file_path : varchar(512) # relative to a root data directory
         """
@@ -54,7 +54,7 @@ class RecordingInfo(dj.Imported):
     n_frames_header=null: int64        # frames that the file headers claim, all files
     duration_s          : float64      # n_frames / frame_rate_hz
     size_bytes=null     : int64        # size of all files
-    recording_time=null : datetime     # start of the recording, if a file says so
+    recording_time=null : datetime     # start of the recording, if a file says so; UTC
     """
 
     class File(dj.Part):
@@ -72,7 +72,7 @@ class RecordingInfo(dj.Imported):
         pixel_format         : varchar(32) # pixel format
         size_bytes           : int64       # file size
         sha256               : char(64)    # digest of the file's content
-        recording_time=null  : datetime    # creation time in the file, if any
+        recording_time=null  : datetime    # creation time in the file, if any; UTC
         """
 
     @property

@@ -49,11 +49,11 @@ class FacialRhythm(dj.Imported):
         definition = """
         # Tracked videos of a recording
         -> master
-        video_index              : int32
+        video_index              : int32   # order in time
         ---
-        file_name                : varchar(512)
-        n_frames                 : int64
-        duration_s               : float64
+        file_name                : varchar(512) # name of the video file
+        n_frames                 : int64   # tracked frames
+        duration_s               : float64 # n_frames / frame rate
         n_violations             : int64   # point-frames in which a point was frozen
         violation_fraction       : float64 # n_violations / all point-frames
         violation_frame_fraction : float64 # frames with a frozen point / all frames
@@ -69,7 +69,7 @@ class FacialRhythm(dj.Imported):
         definition = """
         # Tracked points
         -> master
-        point_index         : int32
+        point_index         : int32   # number of the point
         ---
         x_px                : float64 # where it was seeded
         y_px                : float64 # where it was seeded
@@ -97,9 +97,9 @@ class FacialRhythm(dj.Imported):
         definition = """
         # Centre frequencies of the spectrograms
         -> master
-        frequency_index     : int32
+        frequency_index     : int32   # row of the spectrograms
         ---
-        frequency_hz        : float64
+        frequency_hz        : float64 # centre frequency
         """
 
     class Decomposition(dj.Part):
@@ -108,11 +108,11 @@ class FacialRhythm(dj.Imported):
         definition = """
         # Tensor component analyses of the spectrograms
         -> master
-        model_key               : varchar(32)
+        model_key               : varchar(32) # '0', or the number of the video where each has its own
         ---
-        method                  : varchar(64)
-        n_components            : int32
-        n_iterations=null       : int32
+        method                  : varchar(64) # CP_NN_HALS, CP or RandomizedCP
+        n_components            : int32   # rank
+        n_iterations=null       : int32   # iterations until it stopped; null if not known
         explained_variance=null : float64 # fraction, all components together
         relative_error=null     : float64 # norm of the residual / norm of the data
         """
@@ -123,7 +123,7 @@ class FacialRhythm(dj.Imported):
         definition = """
         # Components
         -> master.Decomposition
-        component_index            : int32
+        component_index            : int32   # 0 explains most, where that is known
         ---
         weight=null                : float64 # norm of the component
         peak_frequency_hz=null     : float64 # where its frequency factor is largest
@@ -141,9 +141,9 @@ class FacialRhythm(dj.Imported):
         definition = """
         # Factors of the components
         -> master.Component
-        dimension           : varchar(64)
+        dimension           : varchar(64) # name of the axis
         ---
-        n_loadings          : int32
+        n_loadings          : int32  # length of the factor
         loadings            : <blob> # (n,) float32
         """
 
@@ -154,9 +154,9 @@ class FacialRhythm(dj.Imported):
         # Factors of the components for each video
         -> master.Component
         -> master.Video
-        dimension           : varchar(64)
+        dimension           : varchar(64) # name of the axis
         ---
-        n_loadings          : int32
+        n_loadings          : int32  # length of the factor
         loadings            : <blob> # (n,) float32
         """
 

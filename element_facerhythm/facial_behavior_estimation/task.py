@@ -29,9 +29,9 @@ class FaceRhythmParamSet(dj.Lookup):
 
     definition = """
     # Analysis parameters
-    paramset_id          : int32
+    paramset_id          : int32     # number of the set
     ---
-    description          : varchar(255)
+    description          : varchar(255) # what it is for
     parameters           : json      # face-rhythm's parameter tree, complete
     parameter_sha256     : char(64)  # digest of the canonical text of the parameters
     unique index (parameter_sha256)
@@ -120,9 +120,9 @@ class FaceRhythmROI(dj.Manual):
     definition = """
     # Regions of interest of a recording
     -> VideoRecording
-    roi_id               : int32
+    roi_id               : int32     # number of the regions in their recording
     ---
-    description=''       : varchar(255)
+    description=''       : varchar(255) # what they are
     rois_sha256          : char(64)  # digest of polygons, masks and positions
     point_positions=null : <blob>    # (P, 2) float32 x, y: points given instead of a seeded grid
     seed_mask=null       : <blob>    # (H, W) bool: mask given instead of 'points' polygons
@@ -136,7 +136,7 @@ class FaceRhythmROI(dj.Manual):
         # Polygons of the regions of interest
         -> master
         role          : varchar(8)  # 'points' or 'mask'
-        polygon_index : int32
+        polygon_index : int32       # number of the polygon in its role
         ---
         vertices      : json        # list of [x, y] in pixels
         n_vertices    : int32       # number of vertices
@@ -285,7 +285,7 @@ class FaceRhythmTask(dj.Manual):
     ---
     task_mode='load'     : varchar(8)   # 'load': take an existing project directory; 'trigger': run
     output_dir=''        : varchar(512) # project directory, relative to the processed one; '': inferred
-    task_description=''  : varchar(255)
+    task_description=''  : varchar(255) # remark
     """
 
     def insert(self, rows: Any, **kwargs: Any) -> None:

@@ -1,0 +1,80 @@
+"""Every query of the page of SQL queries runs on this server, and the answers are right."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+Key = dict[str, Any]
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
+DIALECTS = {"-- MySQL": "mysql", "-- PostgreSQL": "postgresql"}
+
+
+def queries(backend: str) -> list[str]:
+    """SQL blocks of the page that are meant for a kind of server."""
+    blocks = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return [block for block in blocks if DIALECTS.get(block.split("\n")[0], backend) == backend]
+
+
+@pytest.fixture(scope="module")
+def ask(
+    workflow: ModuleType, fbe: ModuleType, processed: Key, register: Callable[..., Key]
+) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """Run a query as it stands on the page; gives its rows by column name."""
+    pending = register(90)
+    failing = {**pending, "session_id": 91}
+    fbe.RecordingInfo.populate(pending)
+    register(91)
+    fbe.RecordingInfo.populate({"session_id": 91})
+    (fbe.FaceRhythmTask & failing).delete(prompt=False)
+    fbe.FaceRhythmTask.insert1({**failing, "task_mode": "load", "output_dir": "absent"})
+    result = fbe.FaceRhythmProcessing.populate(failing, reserve_jobs=True, suppress_errors=True)
+    assert len(result["error_list"]) == 1
+    # a recording with violations above the limit that the page asks for
+    fbe.FacialRhythm.update1({**processed, "violation_fraction": 0.02})
+
+    def run(query: str) -> list[dict[str, Any]]:
+        text = query.replace("facerhythm_", workflow.prefix)
+        return list(workflow.dj.conn().query(text, as_dict=True))
+
+    yield run
+    (fbe.FaceRhythmTask & [pending, failing]).delete(prompt=False)
+    fbe.FaceRhythmProcessing.jobs.errors.delete()
+
+
+def test_every_query_runs_and_finds_rows(
+    ask: Callable[[str], list[dict[str, Any]]], workflow: ModuleType
+) -> None:
+    own = queries(workflow.dj.config.database.backend)
+    assert len(own) >= 15
+    for query in own:
+        assert ask(query), f"no row:\n{query}"
+
+
+def test_answers(
+    ask: Callable[[str], list[dict[str, Any]]],
+    processed: Key,
+    fbe: ModuleType,
+    workflow: ModuleType,
+) -> None:
+    def query(mark: str) -> list[dict[str, Any]]:
+        own = queries(workflow.dj.config.database.backend)
+        return ask(next(query for query in own if mark in query))
+
+    rows = query("violation_fraction > 0.01")
+    assert (rows[0]["session_id"], float(rows[0]["violation_percent"])) == (1, pytest.approx(2.0))
+    mobile = query("ORDER BY path_length_px DESC")
+    lengths = (fbe.FacialRhythm.Point & processed).to_arrays("path_length_px")
+    assert [row["path_length_px"] for row in mobile] == sorted(lengths, reverse=True)[:10]
+    assert {90, 91} <= {row["session_id"] for row in query("WHERE p.subject IS NULL")}
+    failed = query("WHERE status = 'error'")
+    messages = {row["session_id"]: row["error_message"] for row in failed}
+    assert messages[91].startswith("PathError: 'absent' does not exist below any root directory")
+    components = query("xy_ratio, explained_variance")
+    assert len(components) == len(fbe.FacialRhythm.Component())
+    numbers = ("peak_frequency_hz", "weight", "centroid_x_px", "xy_ratio", "explained_variance")
+    own = [row for row in components if row["session_id"] == 1 and row["subject"] == "mouse1"]
+    assert all(isinstance(row[name], float) for row in own for name in numbers)
