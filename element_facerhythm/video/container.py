@@ -54,21 +54,23 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         cover = Disposition.attached_pic
         streams = [s for s in container.streams.video if not s.disposition & cover]
         if not streams:
-            held = "only sound" if container.streams.audio else "no picture"
+            held = "only sound" if container.streams.audio else "no frame"
             raise VideoError(f"Video {path} holds {held}; a stream of frames is needed.")
         if streams[0].codec_context is None:
             raise VideoError(f"Video {path}: there is no decoder for its codec; {RE_ENCODE}.")
         yield container, streams[0]
 
 
-def _why(path: Path, error: Exception) -> str:
+def _why(path: Path, error: av.error.FFmpegError | OSError) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it."
+    if isinstance(error, av.error.EOFError):
+        return "it holds no frame, the file ends with its header."
     with path.open("rb") as file:
         boxes = [kind for kind, _, _ in _mp4_boxes(file, path.stat().st_size)]
     if b"ftyp" in boxes and b"moov" not in boxes:
         return f"it is truncated, the index of the mp4 (moov) is missing; {RE_ENCODE}."
-    return f"{error}. The file is no video, or its beginning is damaged."
+    return f"{error.strerror or error}. The file is no video, or its beginning is damaged."
 
 
 def declared_size(path: Path) -> int | None:

@@ -152,11 +152,6 @@ def _require_complete(path: Path) -> None:
 def _require_sound(path: Path, index: PacketIndex) -> None:
     if index.n_frames == 0:
         raise VideoError(f"Video {path} holds no frame (0 counted); record or copy it again.")
-    if index.n_damaged:
-        raise VideoError(
-            f"Video {path} is truncated or damaged: {index.n_damaged} of its packets are cut off; "
-            f"{RE_ENCODE}."
-        )
     if not index.sizes:
         raise VideoError(f"Video {path}: not one of its keyframes can be decoded; {RE_ENCODE}.")
     if len(index.sizes) > 1:
@@ -165,6 +160,11 @@ def _require_sound(path: Path, index: PacketIndex) -> None:
             f"Video {path} changes its frame size from {first[0]} x {first[1]} px to "
             f"{other[0]} x {other[1]} px near frame {where}; split it there, or re-encode it to "
             "one size."
+        )
+    if index.n_damaged:
+        raise VideoError(
+            f"Video {path} is truncated or damaged: {index.n_damaged} of its packets are cut off; "
+            f"{RE_ENCODE}."
         )
 
 

@@ -94,7 +94,7 @@ def _scan(path: Path, _size_bytes: int, _modified_ns: int) -> PacketIndex:
                     decode_stamps.append(packet.dts)
         except av.error.FFmpegError as error:
             raise VideoError(
-                f"Video {path} cannot be read beyond packet {n_packets}: {error}. "
+                f"Video {path} cannot be read beyond packet {n_packets}: {error.strerror}. "
                 "Copy the file again."
             ) from error
         if last_key is not None:

@@ -174,7 +174,7 @@ def _decoded(
                     yield position, frame
                     position += 1
         except av.error.FFmpegError as error:
-            raise _BrokenFrameError(position, f"reading failed: {error}") from error
+            raise _BrokenFrameError(position, f"reading failed: {error.strerror}") from error
 
 
 def _decode(packet: Packet[Any], index: PacketIndex, position: int) -> list[VideoFrame]:
@@ -183,7 +183,7 @@ def _decode(packet: Packet[Any], index: PacketIndex, position: int) -> list[Vide
     except av.error.FFmpegError as error:
         if index.pts is not None and packet.pts is not None:
             position = int(np.searchsorted(index.pts, packet.pts))
-        raise _BrokenFrameError(position, str(error)) from error
+        raise _BrokenFrameError(position, error.strerror or str(error)) from error
 
 
 def _require_whole(frame: VideoFrame, index: PacketIndex, position: int) -> None:
