@@ -1,5 +1,6 @@
 """`facerhythm demo`: the main job, end to end."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,6 @@ def demo(
             directory, video=video, rois=rois, device=device, progress=progress, echo=lines.append
         )
     if as_json:
-        print_json(vars(report))
+        print_json(asdict(report))
     else:
         typer.echo("\n".join(lines))

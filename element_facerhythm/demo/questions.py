@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,10 +76,10 @@ def ask_everything(tables: Any, key: Mapping[str, Any]) -> tuple[Answer, ...]:
         Of the task whose components, points and stages are asked for.
     """
     names = {
-        "facial_rhythm": tables.FacialRhythm.full_table_name,
-        "component": tables.FacialRhythm.Component.full_table_name,
-        "point": tables.FacialRhythm.Point.full_table_name,
-        "stage": tables.FaceRhythmProcessing.Stage.full_table_name,
+        "facial_rhythm": _table_name(tables.FacialRhythm),
+        "component": _table_name(tables.FacialRhythm.Component),
+        "point": _table_name(tables.FacialRhythm.Point),
+        "stage": _table_name(tables.FaceRhythmProcessing.Stage),
         "recording": _condition(key),
     }
     connection = tables.schema.connection
@@ -86,6 +87,13 @@ def ask_everything(tables: Any, key: Mapping[str, Any]) -> tuple[Answer, ...]:
         _ask(connection, question, textwrap.dedent(sql).strip().format(**names))
         for question, sql in _QUESTIONS
     )
+
+
+def _table_name(table: Any) -> str:
+    """Return the name of a table, without quotes where it is plain and needs none."""
+    quoted = str(table.full_table_name)
+    plain = re.sub(r"[`\"]", "", quoted)
+    return plain if re.fullmatch(r"[a-z0-9_.]+", plain) else quoted
 
 
 def _condition(key: Mapping[str, Any]) -> str:

@@ -98,9 +98,8 @@ def run_demo(
 
     started = time.monotonic()
     progress = NullProgress() if progress is None else progress
-    _check_request(directory, video, rois)
+    _check_request(directory, video, rois, device)
     directory = directory.resolve()
-    directory.mkdir(parents=True, exist_ok=True)
     if video is None:
         material = _scene_material(directory, progress)
     else:
@@ -121,7 +120,10 @@ def run_demo(
     return report
 
 
-def _check_request(directory: Path, video: Path | None, rois: Path | None) -> None:
+def _check_request(directory: Path, video: Path | None, rois: Path | None, device: str) -> None:
+    from element_facerhythm.core.device import resolve_device
+
+    resolve_device(device)
     if directory.exists() and not directory.is_dir():
         raise PathError(f"{directory} is a file; give a directory to write the demo into")
     if video is None and rois is not None:
@@ -135,6 +137,7 @@ def _scene_material(directory: Path, progress: Progress) -> _Material:
     from element_facerhythm.io.rois_file import write_rois
     from element_facerhythm.synthetic import make_scene_video, plan_scene
 
+    directory.mkdir(parents=True, exist_ok=True)
     path = directory / "face.mp4"
     if path.is_file():
         scene = replace(plan_scene(n_frames=_N_SCENE_FRAMES), path=path)
@@ -149,30 +152,38 @@ def _scene_material(directory: Path, progress: Progress) -> _Material:
 def _own_material(
     directory: Path, video: Path, rois_path: Path | None, progress: Progress, echo: Echo
 ) -> _Material:
-    """Probe a video of the user's own; propose ROIs for it where none are given."""
-    from element_facerhythm.io.rois_file import read_rois
+    """Check a video of the user's own; propose ROIs for it where none are given.
+
+    Nothing is written before everything is checked. ROIs that an earlier demo proposed in the same
+    directory are kept, as somebody may have mended them.
+    """
+    from element_facerhythm.io.rois_file import read_rois, write_rois
+    from element_facerhythm.pipeline import RunRequest, check_request
     from element_facerhythm.video import probe_video
 
     metadata = probe_video(video)
-    if rois_path is not None:
-        rois = read_rois(rois_path)
+    proposed = directory / "rois.json"
+    if rois_path is not None or proposed.is_file():
+        rois = read_rois(rois_path or proposed)
     else:
-        rois = _proposed_rois(directory, video, metadata.n_frames, progress)
+        rois = _proposed_rois(video, metadata.n_frames, progress)
+    parameters = video_parameters(metadata, rois)
+    check_request(RunRequest((video,), rois, parameters, project_dir=directory / "not-written"))
+    directory.mkdir(parents=True, exist_ok=True)
+    if rois_path is None:
+        if not proposed.is_file():
+            write_rois(rois, proposed)
         echo(
-            f"ROIs were proposed from what moves: look at {directory / 'figures' / 'rois.png'}, and "
-            f"edit {directory / 'rois.json'} if they are not what you want"
+            f"ROIs were proposed from what moves: look at {directory / 'figures' / 'rois.png'}; if "
+            f"they are not what you want, mend {proposed} and run again\n"
         )
-    return _Material(video, rois, video_parameters(metadata, rois), None)
+    return _Material(video, rois, parameters, None)
 
 
-def _proposed_rois(directory: Path, video: Path, n_frames: int, progress: Progress) -> Rois:
+def _proposed_rois(video: Path, n_frames: int, progress: Progress) -> Rois:
     from element_facerhythm.core.roi_proposal import propose_rois
-    from element_facerhythm.io.rois_file import read_rois, write_rois
     from element_facerhythm.video import iterate_gray_frames
 
-    path = directory / "rois.json"
-    if path.is_file():
-        return read_rois(path)
     last = max(n_frames - _N_PROPOSAL_RUN_FRAMES, 0)
     starts = sorted({round(last * i / (_N_PROPOSAL_RUNS - 1)) for i in range(_N_PROPOSAL_RUNS)})
 
@@ -183,7 +194,6 @@ def _proposed_rois(directory: Path, video: Path, n_frames: int, progress: Progre
 
     with progress.stage("propose ROIs", len(starts), "clips") as done:
         rois, _ = propose_rois(runs(done))
-    write_rois(rois, path)
     return rois
 
 
@@ -191,6 +201,8 @@ def _through_database(
     directory: Path, material: _Material, device: str, progress: Progress, echo: Echo
 ) -> tuple[dict[str, Any], dict[str, int], tuple[Answer, ...], Path, str]:
     """Register, populate and ask; everything that touches the database."""
+    from element_facerhythm.pipeline.progress import reporting_to
+
     with _environment(material.video, device), progress.stage("open the database", None, ""):
         from element_facerhythm import ingest, workflow
     tables: Any = workflow.facial_behavior_estimation
@@ -202,9 +214,11 @@ def _through_database(
             choice, [material.video], material.rois, material.parameters,
             recording_id=_recording_id(material),
         )  # fmt: skip
-        for name in ("RecordingInfo", "FaceRhythmProcessing", "FacialRhythm"):
-            with progress.stage(f"populate {name}", None, ""):
-                getattr(tables, name).populate(registered.key)
+        with reporting_to(progress):
+            tables.RecordingInfo.populate(registered.key)
+            tables.FaceRhythmProcessing.populate(registered.key)
+        with progress.stage("fill the tables", None, ""):
+            tables.FacialRhythm.populate(registered.key)
         rows = ingest.count_rows(registered.key)
         output_dir = (tables.FaceRhythmProcessing & registered.key).fetch1("output_dir")
         project_dir = tables.processing.project_dir(output_dir)
@@ -214,13 +228,13 @@ def _through_database(
 
 @contextmanager
 def _environment(video: Path, device: str) -> Iterator[None]:
-    """Let the workflow find a video that lies outside the configured root directories."""
+    """Let the workflow find a video outside the configured root directories, and set the device."""
     from element_facerhythm.embedded import database_is_configured
     from element_facerhythm.linking import ROOT_VARIABLE
 
     roots = [root for root in os.environ.get(ROOT_VARIABLE, "").split(os.pathsep) if root]
     inside = any(video.is_relative_to(Path(root).resolve()) for root in roots)
-    wanted = {"FACERHYTHM_DEVICE": device}
+    wanted = {} if device == "auto" else {"FACERHYTHM_DEVICE": device}
     if not inside and (roots or database_is_configured()):
         wanted[ROOT_VARIABLE] = os.pathsep.join([*roots, str(video.parent)])
     before = {name: os.environ.get(name) for name in wanted}
