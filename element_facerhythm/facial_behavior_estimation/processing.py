@@ -105,9 +105,9 @@ class FaceRhythmProcessing(dj.Computed):
         definition = """
         # Versions of the libraries that computed
         -> master
-        library              : varchar(64) # name of the library
+        library_name         : varchar(64) # name of the library
         ---
-        version              : varchar(64) # its version
+        library_version      : varchar(64) # its version
         """
 
     def make_fetch(self, key: Key) -> tuple[TaskInputs]:
@@ -182,7 +182,7 @@ class FaceRhythmProcessing(dj.Computed):
             for product, path in zip(record.products, product_paths, strict=True)
         )
         self.Library.insert(
-            {**key, "library": name, "version": version}
+            {**key, "library_name": name, "library_version": version}
             for name, version in record.versions.items()
         )
 

@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in mysql_items]
     config.hook.pytest_deselected(items=mysql_items)
     config.stash[SUMMARY].append(
-        "The tables were tested on PostgreSQL ALONE: no MySQL server is configured (DJ_HOST ...), and no mysqld "
-        "or mariadbd is on this machine. Install mariadb-server or mysql-server and run again."
+        "The tables were tested on PostgreSQL ALONE: no MySQL server is configured (DJ_HOST ...), and "
+        "neither mysqld nor mariadbd is on this machine. Install one of them and run again."
     )
 
 
@@ -84,22 +84,24 @@ def serve_postgresql() -> Iterator[dict[str, str]]:
     """Start an embedded PostgreSQL in a directory of its own; delete it afterwards."""
     from element_facerhythm import embedded
 
-    with tempfile.TemporaryDirectory(prefix="facerhythm-pg-") as directory:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("FACERHYTHM_EMBEDDED_DIR", f"{directory}/server")
-            database = embedded.start()
-            try:
-                yield {
-                    "DJ_BACKEND": "postgresql",
-                    "DJ_HOST": database.host,
-                    "DJ_PORT": str(database.port),
-                    "DJ_USER": database.user,
-                    "DJ_PASS": database.password,
-                    "DJ_DATABASE_NAME": database.database,
-                    "DJ_USE_TLS": "false",
-                }
-            finally:
-                embedded.destroy()
+    with (
+        tempfile.TemporaryDirectory(prefix="facerhythm-pg-") as directory,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("FACERHYTHM_EMBEDDED_DIR", f"{directory}/server")
+        database = embedded.start()
+        try:
+            yield {
+                "DJ_BACKEND": "postgresql",
+                "DJ_HOST": database.host,
+                "DJ_PORT": str(database.port),
+                "DJ_USER": database.user,
+                "DJ_PASS": database.password,
+                "DJ_DATABASE_NAME": database.database,
+                "DJ_USE_TLS": "false",
+            }
+        finally:
+            embedded.destroy()
 
 
 def mysql_is_configured() -> bool:

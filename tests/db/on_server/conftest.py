@@ -47,11 +47,11 @@ def pytest_terminal_summary(
 @pytest.fixture(scope="session")
 def server(serve: Callable[[str], Any]) -> Iterator[dict[str, str]]:
     """`DJ_*` variables of the server, set in this process."""
-    with serve(os.environ["FACERHYTHM_TEST_DATABASE"]) as variables:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in variables.items():
-                patch.setenv(name, value)
-            yield variables
+    kind = os.environ["FACERHYTHM_TEST_DATABASE"]
+    with serve(kind) as variables, pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield variables
 
 
 @pytest.fixture(scope="session")

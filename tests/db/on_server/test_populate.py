@@ -25,7 +25,7 @@ def test_processing_records_stages_products_and_versions(processed: Key, fbe: Mo
     row = (fbe.FaceRhythmProcessing & processed).fetch1()
     stages = (fbe.FaceRhythmProcessing.Stage & processed).to_dicts()
     products = (fbe.FaceRhythmProcessing.Product & processed).to_dicts()
-    libraries = (fbe.FaceRhythmProcessing.Library & processed).to_arrays("library")
+    libraries = (fbe.FaceRhythmProcessing.Library & processed).to_arrays("library_name")
     assert {stage["stage"] for stage in stages} == {
         "dataset", "rois", "point_tracking", "spectral_analysis", "decomposition",
     }  # fmt: skip

@@ -54,6 +54,18 @@ def test_every_query_runs_and_finds_rows(
         assert ask(query), f"no row:\n{query}"
 
 
+def test_every_column_can_be_named_without_quotes(workflow: ModuleType, fbe: ModuleType) -> None:
+    dj = workflow.dj
+    masters = [value for value in vars(fbe).values() if isinstance(value, type)]
+    masters = [cls for cls in masters if issubclass(cls, dj.Table)]
+    parts = [v for c in masters for v in vars(c).values() if isinstance(v, type)]
+    tables = [*masters, *(part for part in parts if issubclass(part, dj.Part))]
+    assert len(tables) == 21
+    for table in tables:
+        columns = ", ".join(table.heading.names)
+        dj.conn().query(f"SELECT {columns} FROM {table().full_table_name} LIMIT 1")
+
+
 def test_answers(
     ask: Callable[[str], list[dict[str, Any]]],
     processed: Key,
