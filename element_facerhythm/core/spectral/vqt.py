@@ -32,8 +32,6 @@ _PADDINGS = ("valid", "same", "full")
 _COMPLEX_AVERAGES = ("linear", "face-rhythm")
 # Full-rate samples in flight at once: what fits a CPU's cache; what keeps a GPU busy.
 _SAMPLES_IN_FLIGHT = {"cpu": 2**19, "cuda": 2**25}
-# Above this a single transform over the whole trace is no faster than segments.
-_LONGEST_SINGLE_TRANSFORM = 2**15
 
 
 @dataclass(frozen=True)
@@ -247,15 +245,19 @@ def _average(samples: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def _transform_length(n_samples: int, n_overlap: int, factor: int) -> int:
-    """FFT length that makes `n_samples` cost least in segments that overlap by `n_overlap`."""
-    whole = scipy.fft.next_fast_len(math.ceil(n_samples / factor) * factor + n_overlap, real=True)
-    shortest = math.ceil(math.log2(n_overlap + factor + 1))
-    candidates = [2**power for power in range(shortest, shortest + 6) if 2**power < whole]
-    if whole <= _LONGEST_SINGLE_TRANSFORM or not candidates:
-        candidates.append(whole)
+    """FFT length that makes `n_samples` cost least in segments that overlap by `n_overlap`.
+
+    Powers of two up to a few times the overlap, or one transform of everything where that is short.
+    """
+    whole = math.ceil(n_samples / factor) * factor + n_overlap
+    shortest = math.ceil(math.log2(n_overlap + factor))
+    candidates = {2**power: 1.0 for power in range(shortest, shortest + 6)}
+    if whole <= max(candidates):
+        # Real transforms of odd length are slow, those of other lengths than 2^n a little slower.
+        candidates.setdefault(2 * scipy.fft.next_fast_len(math.ceil(whole / 2), real=True), 1.4)
 
     def cost(n_fft: int) -> float:
         hop = (n_fft - n_overlap) // factor * factor
-        return math.ceil(n_samples / hop) * n_fft * math.log2(n_fft)
+        return math.ceil(n_samples / hop) * n_fft * math.log2(n_fft) * candidates[n_fft]
 
-    return int(min(candidates, key=cost))
+    return min(candidates, key=cost)

@@ -43,10 +43,16 @@ AVERAGES = {
 }
 
 
-@pytest.mark.parametrize("padding", ["valid", "same", "full"])
 @pytest.mark.parametrize("factor", [1, 4, 7])
-@pytest.mark.parametrize("average", sorted(AVERAGES))
-def test_the_transform_is_the_averaged_convolution(bank, padding, factor, average):
+@pytest.mark.parametrize(
+    ("average", "padding"),
+    [
+        *[(average, p) for average in ("magnitude", "linear") for p in ("valid", "same", "full")],
+        # Not "full": where a filter hardly touches the trace, the phase of next to nothing is noise.
+        *[("face-rhythm", padding) for padding in ("valid", "same")],
+    ],
+)
+def test_the_transform_is_the_averaged_convolution(bank, factor, average, padding):
     traces = np.random.default_rng(0).standard_normal((3, 203)).astype(np.float32)
     result = variable_q_transform(
         traces,
