@@ -242,6 +242,8 @@ def _given_points(points: ArrayLike, size: tuple[int, int]) -> Points:
             f"The ROIs' point_positions have shape {positions.shape}; "
             "expected (P, 2) finite (x, y)."
         )
+    if len(positions) == 0:
+        raise RoiError("The ROIs' point_positions hold no point; leave them out to seed a grid.")
     _require_inside(positions, (size[0] - 1, size[1] - 1), "point_positions", "point")
     return positions
 

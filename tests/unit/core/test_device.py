@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from element_facerhythm.core.device import resolve_device
+from element_facerhythm.errors import ParameterError
+
+
+def test_the_cpu_is_always_there():
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device(" CPU ") == torch.device("cpu")
+
+
+def test_auto_takes_what_there_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == torch.device("cuda:0")
+    assert resolve_device("cuda") == torch.device("cuda:0")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ParameterError, match=r"sees 2 CUDA device"):
+        resolve_device("cuda:2")
+
+
+def test_cuda_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ParameterError, match="sees no CUDA device here"):
+        resolve_device("cuda")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:x", "mps", ""])
+def test_unknown_names_are_refused(name):
+    with pytest.raises(ParameterError, match="expected 'auto', 'cpu', 'cuda'"):
+        resolve_device(name)
+
+
+@pytest.mark.gpu
+def test_cuda_computes():
+    device = resolve_device("cuda")
+    assert float(torch.ones(3, device=device).sum()) == 3.0

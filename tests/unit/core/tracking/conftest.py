@@ -1,0 +1,92 @@
+"""Textured frames whose motion is known in closed form, and a tracker with short defaults."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from element_facerhythm.core.tracking import TrackedVideo, make_mesh, track_points
+
+HEIGHT, WIDTH = 96, 128
+
+
+def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Gray levels (0 to 255) of a fixed scene at any position: 60 waves of 5 to 40 pixels."""
+    rng = np.random.default_rng(11)
+    period = rng.uniform(5.0, 40.0, 60)
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, 60))
+    amplitude = np.sqrt(period)
+    level = np.zeros(np.broadcast_shapes(x.shape, y.shape))
+    for a, length, turn, start in zip(amplitude, period, angle, phase, strict=True):
+        along = x * np.cos(turn) + y * np.sin(turn)
+        level += a * np.sin(2 * np.pi * along / length + start)
+    return 127.5 + level * 45 / np.sqrt((amplitude**2).sum() / 2)
+
+
+@pytest.fixture(scope="session")
+def shifted_texture() -> Callable[[np.ndarray], np.ndarray]:
+    """Function from shifts (T, 2) in pixels (x, y) to frames (T, H, W) uint8 of the moved scene."""
+
+    def frames(shifts: np.ndarray) -> np.ndarray:
+        y, x = np.mgrid[:HEIGHT, :WIDTH].astype(float)
+        moved = [texture(x - dx, y - dy) for dx, dy in shifts]
+        return np.rint(np.clip(moved, 0, 255)).astype(np.uint8)
+
+    return frames
+
+
+@pytest.fixture(scope="session")
+def grid() -> np.ndarray:
+    """(P, 2) float32 points, 10 pixels apart, well inside the frame."""
+    x, y = np.meshgrid(np.arange(24, WIDTH - 24, 10), np.arange(24, HEIGHT - 24, 10))
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+
+class FrameSource:
+    """Frames in memory that count how often they were opened and how many were read."""
+
+    def __init__(self, frames: np.ndarray, fail_at: int | None = None) -> None:
+        self.frames = frames
+        self.fail_at = fail_at
+        self.n_opened = 0
+        self.n_read = 0
+
+    def __call__(self, start: int) -> Iterator[np.ndarray]:
+        self.n_opened += 1
+        for index in range(start, len(self.frames)):
+            if index == self.fail_at:
+                raise OSError(f"frame {index} is gone")
+            self.n_read += 1
+            yield self.frames[index]
+
+
+@pytest.fixture
+def frame_source() -> type[FrameSource]:
+    return FrameSource
+
+
+@pytest.fixture
+def track() -> Callable[..., TrackedVideo]:
+    """`track_points` with no mesh, no relaxation and no CLAHE, unless told otherwise."""
+
+    def run(frames: Any, points: np.ndarray, **changes: Any) -> TrackedVideo:
+        source = FrameSource(frames) if isinstance(frames, np.ndarray) else frames
+        arguments: dict[str, Any] = {
+            "mesh": make_mesh(points, n_neighbors=5),
+            "visible_mask": np.ones(source.frames.shape[1:], dtype=bool),
+            "window_px": [15, 15],
+            "max_level": 2,
+            "criteria": [3, 30, 0.001],
+            "mesh_rigidity": 0.0,
+            "relaxation": 0.0,
+            "clahe_clip_limit": 40.0,
+            "clahe_tile_grid": None,
+            "displacement_threshold_px": 1000.0,
+            "n_frames_halted_before": 3,
+            "n_frames_halted_after": 3,
+        }
+        n_frames = changes.pop("n_frames", len(source.frames))
+        return track_points(source, n_frames, points, **{**arguments, **changes})
+
+    return run

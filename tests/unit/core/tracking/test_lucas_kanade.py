@@ -1,0 +1,122 @@
+"""The flow is right where motion is known, and torch's equals OpenCV's on every device."""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from element_facerhythm.core.tracking import flow_settings, make_flow
+from element_facerhythm.errors import ParameterError
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+SETTINGS = flow_settings([15, 15], 2, [3, 10, 0.03])
+
+
+@pytest.fixture
+def scattered() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    return rng.uniform([8, 8], [120, 88], (200, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("device", "backend"),
+    [("cpu", "opencv"), ("cpu", "torch"), pytest.param("cuda", "torch", marks=pytest.mark.gpu)],
+)
+@pytest.mark.parametrize("shift", [(0.3, -0.2), (2.75, 1.5), (-6.1, 4.4)])
+def test_known_sub_pixel_motion_is_found(shifted_texture, grid, device, backend, shift):
+    before, after = shifted_texture(np.array([[0.0, 0.0], shift]))
+    flow = make_flow(flow_settings([15, 15], 2, [3, 30, 0.001]), device=device, backend=backend)
+    moved, found = flow(before, after, grid)
+    error = np.linalg.norm(moved - grid - shift, axis=1)
+    assert found.all()
+    assert np.median(error) < 0.02
+    assert error.max() < 0.1
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("window", "levels", "criteria"),
+    [([15, 15], 2, [3, 10, 0.03]), ([21, 9], 3, [1, 4, 0.0]), ([8, 8], 0, [2, 0, 0.01])],
+)
+def test_torch_agrees_with_opencv(shifted_texture, scattered, device, window, levels, criteria):
+    shifts = np.cumsum(np.random.default_rng(4).normal(0, 1.2, (4, 2)), axis=0)
+    frames = shifted_texture(shifts)
+    settings = flow_settings(window, levels, criteria)
+    reference = make_flow(settings, device="cpu", backend="opencv")
+    flow = make_flow(settings, device=device, backend="torch")
+    apart, same_status = [], []
+    for before, after in pairwise(frames):
+        expected, expected_found = reference(before, after, scattered)
+        moved, found = flow(before, after, scattered)
+        same_status.append(found == expected_found)
+        apart.append(np.linalg.norm(moved - expected, axis=1)[found & expected_found])
+    apart_px = np.concatenate(apart)
+    assert np.mean(same_status) == 1.0
+    assert np.median(apart_px) <= 0.001
+    assert np.percentile(apart_px, 99) <= 0.02
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_torch_loses_the_points_that_opencv_loses(shifted_texture, device):
+    before, after = shifted_texture(np.array([[0.0, 0.0], [1.0, 0.0]]))
+    before[:, 64:], after[:, 64:] = 90, 90
+    points = np.array(
+        [[20, 20], [100, 50], [-40, 10], [500, 20], [0, 0], [127, 95], [63.5, 40]], np.float32
+    )
+    expected, expected_found = make_flow(SETTINGS, device="cpu")(before, after, points)
+    moved, found = make_flow(SETTINGS, device=device, backend="torch")(before, after, points)
+    assert (
+        found.tolist() == expected_found.tolist() == [True, False, False, False, True, False, True]
+    )
+    assert np.abs(moved[found] - expected[found]).max() < 0.01
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_torch_gives_the_same_answer_from_a_kept_pyramid(shifted_texture, grid, device):
+    frames = shifted_texture(np.array([[0.0, 0.0], [1.0, 0.4], [1.5, 1.1]]))
+    kept = make_flow(SETTINGS, device=device, backend="torch")
+    kept(frames[0], frames[1], grid)
+    fresh = make_flow(SETTINGS, device=device, backend="torch")
+    second = frames[1]
+    kept(frames[0], second, grid)
+    assert np.array_equal(kept(second, frames[2], grid)[0], fresh(second, frames[2], grid)[0])
+
+
+def test_opencv_gives_the_same_answer_on_any_number_of_threads(shifted_texture, scattered):
+    before, after = shifted_texture(np.array([[0.0, 0.0], [2.0, 1.0]]))
+    flow = make_flow(SETTINGS, device="cpu")
+    n_threads = cv2.getNumThreads()
+    answers = []
+    try:
+        for n in (1, 2, 7):
+            cv2.setNumThreads(n)
+            answers.append(flow(before, after, scattered)[0])
+    finally:
+        cv2.setNumThreads(n_threads)
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
+
+
+def test_backend_follows_the_device():
+    from element_facerhythm.core.tracking.torch_lucas_kanade import TorchFlow
+
+    assert not isinstance(make_flow(SETTINGS, device=torch.device("cpu")), TorchFlow)
+    with pytest.raises(ParameterError, match="'opencv' on device 'cuda:0'"):
+        make_flow(SETTINGS, device="cuda:0", backend="opencv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (([2, 15], 2, [3, 10, 0.03]), "winSize"),
+        (([15], 2, [3, 10, 0.03]), "winSize"),
+        (([15, 15], -1, [3, 10, 0.03]), "maxLevel"),
+        (([15, 15], 2, [3, 10]), "criteria"),
+        (([15, 15], 2, [4, 10, 0.03]), "criteria"),
+    ],
+)
+def test_impossible_settings_are_refused(arguments, match):
+    with pytest.raises(ParameterError, match=match):
+        flow_settings(*arguments)
