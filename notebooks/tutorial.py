@@ -1,0 +1,255 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # From a face video to rows, and from rows to figures
+#
+# This notebook walks through the five steps of working with `element-facerhythm` in Python:
+# **activate** the tables, **insert** a recording, **populate** the results, **query** them, and
+# **plot** what comes back.
+#
+# It uses the database that DataJoint is configured for. Where none is configured, it starts an
+# embedded PostgreSQL of its own, so nothing needs to be set up.
+#
+# The video is synthetic: a mouse's face whose movements are formulas, so that we know what to find.
+
+# %%
+import os
+import tempfile
+from datetime import date, datetime
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Image
+
+folder = Path(tempfile.mkdtemp(prefix="facerhythm-tutorial-"))
+os.environ.setdefault("FACERHYTHM_DB_PREFIX", "tutorial_")
+if "DJ_HOST" in os.environ:
+    # With a database of your own, recordings must lie below a root directory.
+    os.environ.setdefault("FACERHYTHM_ROOT_DATA_DIR", str(folder))
+
+# %% [markdown]
+# ## A video
+#
+# Ten seconds at 60 frames per second: the mouse whisks at 10 Hz, sniffs at 5 Hz and chews at 2.5 Hz,
+# each in bouts; it blinks once, and a paw passes in front of the face.
+
+# %%
+from element_facerhythm.figures import overlay_rois, png_bytes
+from element_facerhythm.synthetic import make_scene_video
+from element_facerhythm.video import probe_video, read_rgb_frame
+
+scene = make_scene_video(folder / "face.mp4")
+video = probe_video(folder / "face.mp4")
+print(
+    f"{video.n_frames} frames counted, {video.frame_rate_hz:g} Hz, {video.width_px} x {video.height_px}"
+)
+
+# %% [markdown]
+# Points are seeded inside one region of interest; a second one, larger, says what the tracker may
+# see. Here the scene brings its own. For a video of yours, `facerhythm rois propose VIDEO` proposes
+# regions from what moves, and any drawing tool that gives polygons will do.
+
+# %%
+figure = overlay_rois(read_rgb_frame(video.path, 0), scene.rois, spacing_px=7)
+Image(png_bytes(figure), width=520)
+
+# %% [markdown]
+# ## Activate
+#
+# `element_facerhythm.workflow` activates everything on one database: `lab`, `subject` and `session`
+# from the DataJoint Elements, and `facial_behavior_estimation` below them. A lab with its own
+# pipeline calls `facial_behavior_estimation.activate(schema_name, linking_module=...)` instead.
+
+# %%
+from element_facerhythm.linking import active_link, relative_to_roots
+from element_facerhythm.workflow import Device, Session, Subject
+from element_facerhythm.workflow import facial_behavior_estimation as fbe
+
+# %% [markdown]
+# ## Insert
+#
+# A subject and a session, a recording of that session and its video file. Paths are stored relative
+# to a root data directory, so that the rows mean the same on every machine.
+
+# %%
+subject = "tut" + folder.name[-5:]
+session_key = {"subject": subject, "session_id": 1}
+recording_key = {**session_key, "recording_id": 0}
+
+Subject.insert1({"subject": subject, "sex": "F", "subject_birth_date": date(2025, 11, 1)})
+Session.insert1({**session_key, "session_datetime": datetime(2026, 1, 15, 9, 30)})
+Device.insert1(
+    {"device": "face camera", "modality": "video", "description": "camera of face videos"},
+    skip_duplicates=True,
+)
+fbe.VideoRecording.insert1({**recording_key, "device": "face camera"})
+fbe.VideoRecording.File.insert1(
+    {
+        **recording_key,
+        "file_id": 0,
+        "file_path": relative_to_roots(video.path.resolve(), active_link().search_dirs()),
+    }
+)
+
+# %% [markdown]
+# Parameters follow face-rhythm's tree; whatever is left out keeps its default. Two choices matter
+# most: `relaxation` (how fast a track forgets: 0.02 remembers 50 frames) and the frequency range.
+
+# %%
+parameters = {
+    "ROIs": {"make_rois": {"point_spacing": 7}},
+    "PointTracker": {
+        "params_optical_flow": {
+            "relaxation": 0.02,
+            "mesh_rigidity": 0.005,
+            "kwargs_method": {"winSize": [15, 15], "maxLevel": 2, "criteria": [3, 10, 0.03]},
+        },
+        "params_clahe": None,
+        "params_outlier_handling": {
+            "threshold_displacement": 6,
+            "framesHalted_before": 5,
+            "framesHalted_after": 5,
+        },
+    },
+    "VQT_Analyzer": {
+        "params_VQT": {
+            "Q_lowF": 2,
+            "Q_highF": 8,
+            "F_min": 1.5,
+            "F_max": 25,
+            "downsample_factor": 6,
+        },
+        "normalization_factor": 0.5,
+    },
+    "TCA": {
+        "rearrange_data": {
+            "name_dim_dictElements": "videos",
+            "method_handling_dictElements": "concatenate",
+        },
+        "fit": {"params_method": {"rank": 4, "n_iter_max": 100, "init": "svd", "tol": 1e-6}},
+        "rearrange_factors": {"undo_concat_dictElements": True},
+    },
+}
+paramset_id = fbe.FaceRhythmParamSet.insert_new_params(None, "tutorial", parameters)
+roi_key = fbe.FaceRhythmROI.insert_rois(recording_key, scene.rois, description="muzzle and eye")
+task_key = {**roi_key, "paramset_id": paramset_id}
+fbe.FaceRhythmTask.insert1({**task_key, "task_mode": "trigger"})
+fbe.FaceRhythmTask & task_key
+
+# %% [markdown]
+# ## Populate
+#
+# `RecordingInfo` counts the frames, `FaceRhythmProcessing` tracks, transforms and decomposes, and
+# `FacialRhythm` takes the results in. On a cluster, `facerhythm worker` does the same.
+
+# %%
+for table in (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm):
+    table.populate(task_key)
+
+(fbe.FaceRhythmProcessing.Stage & task_key).proj("seconds", "device")
+
+# %% [markdown]
+# ## Query
+#
+# Every quantity is a plain column, so restrictions and SQL see the same things. Which components
+# peak above 4 Hz and explain more than 5 % of the variance?
+
+# %%
+strong = (
+    fbe.FacialRhythm.Component & task_key & "peak_frequency_hz > 4 AND explained_variance > 0.05"
+)
+strong.proj("peak_frequency_hz", "centroid_x_px", "centroid_y_px", "xy_ratio", "explained_variance")
+
+# %% [markdown]
+# How much of the recording was in doubt? The paw and the blink left marks.
+
+# %%
+(fbe.FacialRhythm & task_key).proj("n_points", "n_violations", "violation_fraction")
+
+# %% [markdown]
+# The same in SQL, for somebody who has never seen Python:
+
+# %%
+connection = fbe.schema.connection
+rows = connection.query(
+    f"""
+    SELECT point_index, x_px, y_px, rms_displacement_px
+    FROM {fbe.FacialRhythm.Point.full_table_name}
+    WHERE subject = '{subject}'
+    ORDER BY rms_displacement_px DESC
+    LIMIT 5
+    """
+).fetchall()
+for row in rows:
+    print("point {}: home ({:.0f}, {:.0f}), {:.2f} px rms".format(*row))
+
+# %% [markdown]
+# ## Plot
+#
+# Factor loadings come back as numpy arrays. Their time axis is in spectrogram windows; the row of the
+# video says at which frame each window is centred.
+
+# %%
+window_centres = (fbe.FacialRhythm.Video & task_key).fetch1("window_centres")
+frame_rate_hz = (fbe.FacialRhythm & task_key).fetch1("frame_rate_hz")
+courses = (fbe.FacialRhythm.ComponentVideoFactor & task_key).to_dicts(order_by="component_index")
+
+figure, axes = plt.subplots(len(courses), 1, figsize=(9, 6), sharex=True, layout="constrained")
+for axis, course in zip(axes, courses, strict=True):
+    axis.plot(window_centres / frame_rate_hz, course["loadings"])
+    axis.set_ylabel(f"component {course['component_index']}")
+_ = axes[-1].set_xlabel("time (s)")
+# %% [markdown]
+# Traces and spectrograms are too large for a row; they stay in the HDF5 products, and the row gives
+# an array that reads what is asked for. One point of the whisker pad, tracked (line) and true (dots).
+# The rhythm is the same in both; the head's slow sway is not, because `relaxation` forgets it.
+
+# %%
+home = np.array(
+    [
+        (fbe.FacialRhythm.Point & task_key).to_arrays("x_px", order_by="point_index"),
+        (fbe.FacialRhythm.Point & task_key).to_arrays("y_px", order_by="point_index"),
+    ]
+).T
+point = int(np.argmin(np.linalg.norm(home - scene.source("whisking").region.center_px, axis=1)))
+frames = slice(60, 150)
+
+tracked = fbe.FacialRhythm.traces(task_key)[frames, point, 0]
+true = scene.true_positions(home[[point]], np.arange(frames.start, frames.stop))[:, 0, 0]
+times_s = np.arange(frames.start, frames.stop) / scene.frame_rate_hz
+
+figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
+axis.plot(times_s, tracked, label="tracked")
+axis.plot(times_s, true, ".", label="true")
+axis.set(xlabel="time (s)", ylabel="x (px)", title=f"point {point}")
+_ = axis.legend()
+# %% [markdown]
+# The package's own figures read the project directory. This sheet shows where each component sits on
+# the face, how fast it is, and when it was there.
+
+# %%
+from element_facerhythm.facial_behavior_estimation.processing import project_dir
+from element_facerhythm.figures import component_figure
+from element_facerhythm.io.project import Project
+
+output_dir = (fbe.FaceRhythmProcessing & task_key).fetch1("output_dir")
+Image(png_bytes(component_figure(Project.open(project_dir(output_dir)))), width=900)
+
+# %% [markdown]
+# Whisking, sniffing and chewing come out as components of their own, at the frequency, place and time
+# at which they were planted.
+#
+# **Where to go from here:** the page *Questions in SQL* of the documentation, `facerhythm worker` for
+# many recordings, and *Use a shared lab database* for joining these tables with your own.
