@@ -16,7 +16,13 @@ from element_facerhythm.core.decomposition.axes import (
     rearrange,
     resolve_axis,
 )
-from element_facerhythm.core.decomposition.cp import Backend, Method, check_request, fit_cp
+from element_facerhythm.core.decomposition.cp import (
+    Backend,
+    CpRequest,
+    Method,
+    check_request,
+    fit_cp,
+)
 from element_facerhythm.core.decomposition.model import CpModel, Decomposition
 from element_facerhythm.core.decomposition.quality import model_from_factors, order_components
 from element_facerhythm.core.decomposition.undo import check_undo, undo_factors
@@ -114,21 +120,7 @@ def decompose(
         std_divide=std_divide,
         normalize_dim=normalize_dim,
     )
-    models: dict[str, CpModel] = {}
-    n_done = 0
-
-    def report(n_iterations: int) -> None:
-        if on_iteration is not None:
-            on_iteration(n_done + n_iterations)
-
-    for key, tensor in rearranged.tensors.items():
-        fit = fit_cp(tensor, request, report)
-        fit.factors[0] = fit.factors[0] * fit.weights  # so that the factors alone reconstruct
-        factors = dict(zip(rearranged.names, fit.factors, strict=True))
-        models[key] = order_components(
-            model_from_factors(tensor, rearranged.names, factors, n_iterations=fit.n_iterations)
-        )
-        n_done += fit.n_iterations or 0
+    models = _fit_models(rearranged, request, on_iteration or (lambda n_done: None))
     return _decomposition(rearranged, models, undo_concat_elements, undo_concat_complex)
 
 
@@ -217,6 +209,26 @@ def prepare_tensors(
         for key, tensor in rearranged.tensors.items()
     }
     return Rearranged(plan, tensors, rearranged.element_names, rearranged.element_shapes)
+
+
+def _fit_models(
+    rearranged: Rearranged, request: CpRequest, on_iteration: Callable[[int], None]
+) -> dict[str, CpModel]:
+    models: dict[str, CpModel] = {}
+    n_before = 0
+
+    def report(n_done: int) -> None:
+        on_iteration(n_before + n_done)
+
+    for key, tensor in rearranged.tensors.items():
+        fit = fit_cp(tensor, request, report)
+        fit.factors[0] = fit.factors[0] * fit.weights  # so that the factors alone reconstruct
+        factors = dict(zip(rearranged.names, fit.factors, strict=True))
+        models[key] = order_components(
+            model_from_factors(tensor, rearranged.names, factors, n_iterations=fit.n_iterations)
+        )
+        n_before += fit.n_iterations or 0
+    return models
 
 
 def _pair(names: Sequence[str]) -> tuple[str, str]:

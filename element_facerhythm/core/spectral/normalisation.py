@@ -70,10 +70,9 @@ def point_spectrograms(
     one_over_f_exponent
         Power of the centre frequency (Hz) that multiplies each bin.
     points_per_block
-        Points transformed at a time; changes memory and speed, not numbers.
+        Points transformed at a time: memory and speed, not numbers.
     out
-        Where the result goes: anything of shape (2, P, F, W) that takes and gives slices, such as
-        an HDF5 dataset. A new array where None.
+        Anything of shape (2, P, F, W) to write to, such as an HDF5 dataset; None: a new array.
     on_points
         Called with the number of points transformed so far.
 
@@ -115,9 +114,9 @@ def point_spectrograms(
         if on_points is not None:
             on_points(block.stop)
     scale = _window_scale(power / (2 * n_points), normalization_factor)
-    gain = bank.frequencies_hz.astype(np.float64) ** one_over_f_exponent
+    gain = (bank.frequencies_hz.astype(np.float64) ** one_over_f_exponent).astype(np.float32)
     for block in _blocks(n_points, points_per_block):
-        out[:, block] = (out[:, block] / scale) * gain.astype(np.float32)[:, None]
+        out[:, block] = (out[:, block] / scale) * gain[:, None]
     return out
 
 
