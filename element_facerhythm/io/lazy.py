@@ -52,6 +52,9 @@ class LazyArray:
     sha256
         Expected content digest of the file. Checked at the first access and again when the file's
         size or modification time changed.
+    stored_as
+        Shape and dtype of the dataset, where they are known: the file is then not touched before
+        the first access, so that a row can be fetched where its files are not mounted.
 
     Raises
     ------
@@ -65,14 +68,13 @@ class LazyArray:
         dataset: str,
         index: int | slice | tuple[int | slice, ...] | None = None,
         sha256: str | None = None,
+        stored_as: tuple[tuple[int, ...], DTypeLike] | None = None,
     ) -> None:
         self.path = Path(path)
         self.dataset = dataset
         self.sha256 = sha256
         self.index = () if index is None else index if isinstance(index, tuple) else (index,)
-        with self._open() as file:
-            node = self._node(file)
-            full_shape, self.dtype = node.shape, node.dtype
+        full_shape, self.dtype = self._look() if stored_as is None else _known(stored_as)
         if len(self.index) > len(full_shape):
             raise ProjectError(
                 f"index {self.index} has more axes than {self._name} of shape {full_shape}"
@@ -143,6 +145,12 @@ class LazyArray:
         )
         return np.asarray(values[flips]) if flips else values
 
+    def _look(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        with self._open() as file:
+            node = self._node(file)
+            shape: tuple[int, ...] = node.shape
+            return shape, node.dtype
+
     def _open(self) -> h5py.File:
         if not self.path.is_file():
             raise ProjectError(
@@ -164,6 +172,11 @@ class LazyArray:
         if not isinstance(node, h5py.Dataset):
             raise ProjectError(f"{self.path} has no dataset {self.dataset!r}")
         return node
+
+
+def _known(stored_as: tuple[tuple[int, ...], DTypeLike]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    shape, dtype = stored_as
+    return tuple(shape), np.dtype(dtype)
 
 
 def _select(axes: tuple[range, ...], keys: tuple[int | slice, ...]) -> tuple[int | range, ...]:

@@ -99,3 +99,14 @@ def test_a_file_that_changed_since_is_refused(path):
         file["group/x"][0] = 0
     with pytest.raises(ProjectError, match="has changed since it was recorded"):
         array[0]
+
+
+def test_with_a_known_shape_the_file_is_not_touched_before_it_is_read(path):
+    array = LazyArray(
+        path.parent / "gone.h5", "group/x", index=2, stored_as=(VALUES.shape, "float32")
+    )
+    assert (array.shape, array.dtype) == ((5, 4), np.float32)
+    with pytest.raises(ProjectError, match=r"gone\.h5 does not exist"):
+        np.asarray(array)
+    path.rename(path.parent / "gone.h5")
+    np.testing.assert_array_equal(np.asarray(array), VALUES[2])
