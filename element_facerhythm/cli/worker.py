@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from element_facerhythm.cli.output import JsonOption, print_json, quiet_stdout
+from element_facerhythm.cli.output import JsonOption, print_json, progress_bars, quiet_stdout
+from element_facerhythm.cli.stopping import stop_event
 
 if TYPE_CHECKING:
     from element_facerhythm.worker import Job
@@ -28,18 +29,23 @@ def worker(
     """Populate the tables of the configured database until stopped by SIGTERM or Ctrl-C.
 
     Several workers, on several machines, share the jobs between them. A job that is under way when
-    its worker is stopped is given back. With `--exit-when-idle` or `--max-jobs` the exit code is 1
-    where a job failed.
+    its worker is stopped is given back; a second signal ends the worker at once, and leaves the job
+    reserved. With `--exit-when-idle` or `--max-jobs` the exit code is 1 where a job failed.
 
     Example: `facerhythm worker --exit-when-idle`
     """
-    from element_facerhythm.cli.database import activated_workflow, populated_tables
-    from element_facerhythm.worker import work
+    with stop_event() as stop, quiet_stdout(), progress_bars() as progress:
+        from element_facerhythm.cli.database import activated_workflow, populated_tables
+        from element_facerhythm.worker import work
 
-    with quiet_stdout():
-        tables = populated_tables(activated_workflow())
         report = work(
-            tables, max_jobs=max_jobs, exit_when_idle=exit_when_idle, poll_s=poll, on_job=tell
+            populated_tables(activated_workflow()),
+            stop=stop,
+            max_jobs=max_jobs,
+            exit_when_idle=exit_when_idle,
+            poll_s=poll,
+            on_job=tell,
+            progress=progress,
         )
     if as_json:
         print_json(vars(report))

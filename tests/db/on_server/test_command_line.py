@@ -170,6 +170,7 @@ def test_a_worker_that_is_stopped_gives_its_job_back(
     while not (jobs.is_declared and len(jobs.reserved)):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
+    assert process.poll() is None
     process.send_signal(signal_number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
