@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
@@ -96,7 +97,7 @@ def start() -> EmbeddedDatabase:
     with _locked(home):
         account = service_account()
         settings = _read_settings(home) or _new_settings(home, account)
-        if not _answers(settings):
+        if not _comes_up(settings):
             settings = _launch(home, settings, account)
         return _describe(settings)
 
@@ -268,16 +269,16 @@ def _tail(path: Path, n_lines: int = 10) -> str:
 
 
 def _server_pid(data_dir: Path) -> int | None:
-    """Process id from the server's pid file, if that process is alive and is a PostgreSQL server."""
+    """Process id from the server's pid file, if that process is alive and serves this directory."""
     import psutil
 
     pid_file = data_dir / "postmaster.pid"
     try:
         pid = int(pid_file.read_text().splitlines()[0])
-        name: str = psutil.Process(pid).name()
-    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        arguments: list[str] = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, IndexError, psutil.Error):
         return None
-    return pid if name.startswith("postgres") else None
+    return pid if str(data_dir) in arguments else None
 
 
 def _remove_stale_pid_file(data_dir: Path) -> None:
@@ -296,12 +297,24 @@ def _answers(settings: _Settings) -> bool:
     """Whether our server (not another that took the port) answers with our password."""
     import psycopg2
 
+    if _server_pid(settings.data_dir) is None:
+        return False
     try:
         with closing(_connect(settings, "postgres")) as connection, connection.cursor() as cursor:
             cursor.execute("SHOW data_directory")
             return Path(cursor.fetchone()[0]) == settings.data_dir
     except psycopg2.OperationalError:
         return False
+
+
+def _comes_up(settings: _Settings) -> bool:
+    """Whether the server runs; one that is still starting, as after a crash, is waited for."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while _server_pid(settings.data_dir) is not None and time.monotonic() < deadline:
+        if _answers(settings):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def _ensure_database(settings: _Settings) -> None:

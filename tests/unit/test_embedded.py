@@ -1,0 +1,185 @@
+"""The embedded PostgreSQL: real servers, each in a directory of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from element_facerhythm import embedded
+from element_facerhythm.embedded.location import can_enter, service_account
+from element_facerhythm.errors import ConfigurationError
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Directory of an embedded database, deleted with its server afterwards."""
+    directory = tmp_path / "embedded"
+    monkeypatch.setenv("FACERHYTHM_EMBEDDED_DIR", str(directory))
+    yield directory
+    embedded.destroy()
+    assert not directory.exists()
+
+
+def query(url: str, statement: str) -> list[tuple[object, ...]]:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        rows = cursor.fetchall() if cursor.description else []
+        connection.commit()
+        return rows
+
+
+def test_starts_keeps_its_data_and_stops(home: Path) -> None:
+    assert not embedded.status().running
+    with pytest.raises(ConfigurationError, match="facerhythm db start"):
+        embedded.url()
+    first = embedded.start()
+    query(first.url, "CREATE TABLE kept AS SELECT 41 AS answer")
+    assert embedded.start() == first
+    assert embedded.url() == first.url
+    state = embedded.status()
+    assert (state.running, state.port) == (True, first.port)
+
+    assert embedded.stop()
+    assert not embedded.stop()
+    assert not embedded.status().running
+    assert query(embedded.start().url, "SELECT answer FROM kept") == [(41,)]
+
+
+def test_password_is_needed_and_no_one_else_can_read_it(home: Path) -> None:
+    database = embedded.start()
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        query(database.url.replace(database.password, "wrong"), "SELECT 1")
+    assert (home / "server.json").stat().st_mode & 0o077 == 0
+
+
+def test_starts_where_only_the_owner_may_enter(home: Path) -> None:
+    # As root the server runs under another account, which cannot enter such a directory.
+    home.mkdir(parents=True)
+    home.chmod(0o700)
+    database = embedded.start()
+    assert query(database.url, "SELECT 1") == [(1,)]
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert database.data_dir.is_relative_to(home) == can_enter(home, service_account())
+
+
+def test_survives_a_stale_pid_file_and_a_taken_port(home: Path) -> None:
+    first = embedded.start()
+    pid = embedded.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not embedded.status().running)
+    # after a reboot the number may belong to any other program
+    pid_file = first.data_dir / "postmaster.pid"
+    pid_file.write_text(
+        "\n".join([str(os.getpid()), *pid_file.read_text().splitlines()[1:]]) + "\n"
+    )
+    with closing(socket.socket()) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        wait_until(lambda: binds(other, first.port))
+        other.listen()
+        second = embedded.start()
+        assert second.port != first.port
+        assert query(second.url, "SELECT 1") == [(1,)]
+
+
+def binds(probe: socket.socket, port: int) -> bool:
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_processes_that_start_it_at_once_share_one_server(home: Path) -> None:
+    script = "from element_facerhythm import embedded; print(embedded.start().url)"
+    starters = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    urls = {starter.communicate(timeout=60)[0].strip() for starter in starters}
+    assert urls == {embedded.url()}
+
+
+# ------------------------------------------------------------------ configuration
+
+CONFIGURE = """
+import warnings
+warnings.simplefilter("error")
+from element_facerhythm import embedded
+{before}
+print(embedded.database_is_configured())
+{after}
+"""
+CONNECT = """
+database = embedded.configure()
+import datajoint as dj
+print(dj.conn().query("SELECT current_database()").fetchone()[0] if database else None)
+print(embedded.database_is_configured(), embedded.configure() is database)
+"""
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Callable[..., list[str]]:
+    """Ask, in a new process and an empty directory, whether a database is configured."""
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+
+    def run(before: str = "", after: str = "", **variables: str) -> list[str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("DJ_")}
+        result = subprocess.run(
+            [sys.executable, "-c", CONFIGURE.format(before=before, after=after)],
+            cwd=work_dir, env={**inherited, "DJ_LOG_STREAM": "stderr", **variables},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        assert "WARNING" not in result.stderr
+        return result.stdout.split()
+
+    return run
+
+
+def test_every_way_to_configure_a_database_is_seen(
+    configure: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    assert configure() == ["False"]
+    assert configure(DJ_BACKEND="postgresql", DJ_LOG_LEVEL="INFO") == ["False"]
+    assert configure(DJ_HOST="db.lab.example") == ["True"]
+    assert configure(DJ_USER="somebody") == ["True"]
+    assigned = "embedded.import_datajoint().config['database.user'] = 'somebody'"
+    assert configure(before=assigned) == ["True"]
+
+    config = tmp_path / "work" / "datajoint.json"
+    config.write_text('{"stores": {"main": {"protocol": "file", "location": "/data"}}}')
+    assert configure() == ["False"]
+    secrets = tmp_path / "work" / ".secrets"
+    secrets.mkdir()
+    (secrets / "database.user").write_text("somebody")
+    assert configure() == ["True"]
+    assert configure(DJ_IGNORE_CONFIG_FILE="true") == ["False"]
+    (secrets / "database.user").unlink()
+    config.write_text('{"database": {"host": "db.lab.example"}}')
+    assert configure() == ["True"]
+
+
+def test_embedded_server_is_used_only_where_none_is_configured(
+    home: Path, configure: Callable[..., list[str]]
+) -> None:
+    assert configure(after=CONNECT, DJ_USER="u", DJ_PASS="p") == ["True", "None", "True", "True"]
+    assert not home.exists()
+    assert configure(after=CONNECT) == ["False", "facerhythm", "False", "True"]
+    assert embedded.status().running
