@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from element_facerhythm.io.h5 import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,14 +112,8 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Write a file under a temporary name in the same directory and rename it."""
+    """Write a file, whole or not at all, and return its path; its directory is made if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial = Path(file.name)
-    partial.chmod(0o644)
-    return partial.replace(path)
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+    return path

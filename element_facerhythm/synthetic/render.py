@@ -8,7 +8,6 @@ interpolation together stays below 0.01 px (tested).
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.io.h5 import atomic_path
 from element_facerhythm.synthetic.drawing import (
     EYE_CENTER,
     EYE_RADII,
@@ -162,24 +162,22 @@ def write_gray_video(
     """Encode (H, W) gray frames as H.264 in yuv420p, with a creation time; whole file or none."""
     import av
 
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        with av.open(str(partial), "w") as container:
-            container.metadata["creation_time"] = _RECORDING_TIME.isoformat()
-            stream: Any = None
-            for n_done, frame in enumerate(frames, start=1):
-                if stream is None:
-                    stream = _add_stream(container, frame.shape, frame_rate_hz)
-                image = av.VideoFrame.from_ndarray(_as_yuv420(frame), format="yuv420p")
-                container.mux(stream.encode(image))
-                if on_frame is not None:
-                    on_frame(n_done)
-            container.mux(stream.encode())
-        with partial.open("rb") as handle:
-            os.fsync(handle.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    suffix = path.suffix.removeprefix(".") or "mp4"
+    container_format = "matroska" if suffix == "mkv" else suffix
+    with (
+        atomic_path(path) as partial,
+        av.open(str(partial), "w", format=container_format) as container,
+    ):
+        container.metadata["creation_time"] = _RECORDING_TIME.isoformat()
+        stream: Any = None
+        for n_done, frame in enumerate(frames, start=1):
+            if stream is None:
+                stream = _add_stream(container, frame.shape, frame_rate_hz)
+            image = av.VideoFrame.from_ndarray(_as_yuv420(frame), format="yuv420p")
+            container.mux(stream.encode(image))
+            if on_frame is not None:
+                on_frame(n_done)
+        container.mux(stream.encode())
 
 
 def _as_yuv420(frame: GrayFrame) -> GrayFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy.typing as npt
 
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import RequestError
+from element_facerhythm.io.h5 import atomic_path
 from element_facerhythm.synthetic.drawing import EYE_CENTER, EYE_RADII
 from element_facerhythm.synthetic.paw import Paw, make_paw
 from element_facerhythm.synthetic.sources import FloatArray, Layout, Source, planted_sources
@@ -215,8 +214,5 @@ def _check_size(*, width_px: int, height_px: int, n_frames: int) -> None:
 
 
 def _save_npz(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
-        np.savez_compressed(handle, allow_pickle=False, **arrays)
-        handle.flush()
-        os.fsync(handle.fileno())
-    Path(handle.name).replace(path)
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from element_facerhythm.demo import run_demo
+from element_facerhythm.demo.truth import expected_track
 from element_facerhythm.errors import RequestError
 from element_facerhythm.synthetic import make_scene_video, write_gray_video
 
@@ -123,3 +124,12 @@ def test_still_video_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(RequestError, match="nothing moves"):
         run_demo(tmp_path / "out", video=tmp_path / "still.mp4")
     assert [item.name for item in tmp_path.iterdir()] == ["still.mp4"]
+
+
+def test_expected_track_forgets_at_the_rate_of_the_relaxation():
+    home = np.array([[10.0, 20.0]])
+    positions = np.repeat(home[None], 60, axis=0)
+    positions[5:, 0, 0] += 3.0
+    np.testing.assert_allclose(expected_track(positions, home, relaxation=0), positions)
+    damped = expected_track(positions, home, relaxation=0.1)
+    np.testing.assert_allclose(damped[5:, 0, 0] - 10, 3 * 0.9 ** np.arange(1, 56))
