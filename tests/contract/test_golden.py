@@ -27,7 +27,7 @@ TREE = {
         "params_optical_flow": {"relaxation": 0.05, "kwargs_method": {"criteria": [3, 10, 0.03]}},
         "params_clahe": {"clipLimit": 4.0, "tileGridSize": [8, 8]},
         "params_outlier_handling": {
-            "threshold_displacement": 1.8,
+            "threshold_displacement": 3.0,
             "framesHalted_before": 4,
             "framesHalted_after": 4,
         },
@@ -46,7 +46,7 @@ TREE = {
 
 
 def write_recording(path: Path) -> None:
-    """A sum of waves that slides to and fro at 12 Hz; its right half also bobs at 7 Hz."""
+    """A sum of waves that slides at 12 Hz; its right half bobs at 7 Hz and jerks once."""
     x, y = np.meshgrid(np.arange(WIDTH, dtype=float), np.arange(HEIGHT, dtype=float))
     rng = np.random.default_rng(0)
     waves = [(*rng.uniform(-0.9, 0.9, 2), *rng.uniform(0, 2 * np.pi, 1)) for _ in range(24)]
@@ -56,7 +56,8 @@ def write_recording(path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "gray"
         for frame in range(N_FRAMES):
             dx = 2.0 * np.sin(2 * np.pi * 12 * frame / RATE_HZ)
-            dy = 1.0 * np.sin(2 * np.pi * 7 * frame / RATE_HZ) * right
+            bob = np.sin(2 * np.pi * 7 * frame / RATE_HZ)
+            dy = (bob + 4 * np.exp(-(((frame - 75) / 4) ** 2))) * right
             image = sum(np.sin(kx * (x - dx) + ky * (y - dy) + phase) for kx, ky, phase in waves)
             gray = np.clip(np.rint(128 + 18 * image), 0, 255).astype(np.uint8)
             for packet in stream.encode(av.VideoFrame.from_ndarray(gray, format="gray")):
