@@ -50,7 +50,10 @@ docs: $(VENV)/.built ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 notebooks: $(VENV)/.built ## execute every notebook
-	$(BIN)/jupytext --to ipynb --execute --output - notebooks/*.py > /dev/null
+	@for notebook in notebooks/*.py; do \
+		$(BIN)/jupytext --quiet --to ipynb --execute --output - $$notebook > /dev/null || exit 1; \
+		echo "$$notebook was executed"; \
+	done
 
 clean: ## remove what the targets above built, but not .venv
 	rm -rf site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

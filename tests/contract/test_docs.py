@@ -69,3 +69,16 @@ def test_commands_in_the_text_exist(name: str) -> None:
     )
     assert used
     assert set(used) <= verbs
+
+
+@pytest.mark.parametrize(
+    "notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.name
+)
+def test_notebook_and_its_text_twin_are_the_same(notebook: Path) -> None:
+    import jupytext
+
+    cells, twin = (
+        [(cell.cell_type, cell.source) for cell in jupytext.read(path).cells]
+        for path in (notebook, notebook.with_suffix(".py"))
+    )
+    assert cells == twin
