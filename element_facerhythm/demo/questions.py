@@ -49,7 +49,7 @@ _QUESTIONS = (
         SELECT stage, seconds, device, completed_time
         FROM {stage}
         WHERE {recording}
-        ORDER BY completed_time, stage
+        ORDER BY seconds DESC
         """,
     ),
 )
