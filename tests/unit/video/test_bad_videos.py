@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from element_facerhythm.errors import DecodeError, VideoError
 from element_facerhythm.video import iterate_gray_frames, probe_video
@@ -52,6 +53,22 @@ def test_sound_alone_is_refused(tmp_path):
         sound.setframerate(8000)
         sound.writeframes(bytes(16_000))
     assert_refused(tmp_path / "a.wav", "only sound")
+
+
+def test_sound_with_a_cover_picture_is_refused(tmp_path):
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=8000)
+        cover = container.add_stream("mjpeg")
+        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+        packets = [*cover.encode(picture), *cover.encode(None)]
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+        silence.sample_rate = 8000
+        container.mux(packets)
+        container.mux([*sound.encode(silence), *sound.encode(None)])
+    assert_refused(path, "only sound")
 
 
 @pytest.mark.parametrize(

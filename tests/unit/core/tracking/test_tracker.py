@@ -1,6 +1,7 @@
 """Tracks against closed-form motion, and each rule of the tracker by itself."""
 
 import threading
+import tracemalloc
 
 import cv2
 import h5py
@@ -171,6 +172,30 @@ def test_a_dataset_on_disk_receives_the_same_points_in_blocks(jump, grid, track,
         tracked = track(jump, grid, displacement_threshold_px=6.0, out=out)
         assert tracked.points is out
         assert np.array_equal(out[:], kept.points)
+
+
+def test_memory_does_not_grow_with_the_video(track, tmp_path):
+    x, y = np.meshgrid(np.arange(8, 88, 4), np.arange(8, 88, 4))
+    points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+    frame = np.random.default_rng(2).integers(0, 256, (96, 96), dtype=np.uint8)
+    options = {"window_px": [3, 3], "max_level": 0, "criteria": [1, 1, 0.0]}
+    n_frames = 2500
+
+    class Endless:
+        frames = frame[None]
+
+        def __call__(self, start):
+            return (frame for _ in range(start, n_frames))
+
+    tracemalloc.start()
+    try:
+        with h5py.File(tmp_path / "points.h5", "w") as file:
+            out = file.create_dataset("points", (n_frames, len(points), 2), np.float32)
+            track(Endless(), points, n_frames=n_frames, out=out, **options)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 0.6 * n_frames * points.nbytes
 
 
 def test_progress_only_goes_forward(jump, grid, track):
