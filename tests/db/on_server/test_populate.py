@@ -125,3 +125,21 @@ def test_registering_twice_changes_nothing(register: Any, processed: Key, fbe: M
     assert register(1) == processed
     after = len(fbe.FaceRhythmROI()), len(fbe.FaceRhythmTask()), len(fbe.FaceRhythmParamSet())
     assert before == after
+
+
+def test_videos_decomposed_one_by_one_give_a_model_each(processed: Key, fbe: ModuleType) -> None:
+    tree = (fbe.FaceRhythmParamSet & processed).fetch1("parameters")
+    tree["TCA"]["rearrange_data"]["method_handling_dictElements"] = "separate"
+    tree["TCA"]["rearrange_factors"]["undo_concat_dictElements"] = False
+    paramset_id = fbe.FaceRhythmParamSet.insert_new_params(None, "one by one", tree)
+    key = {**processed, "paramset_id": paramset_id}
+    fbe.FaceRhythmTask.insert1({**key, "task_mode": "trigger"})
+    fbe.FaceRhythmProcessing.populate(key)
+    fbe.FacialRhythm.populate(key)
+    results = fbe.FacialRhythm
+    assert list((results.Decomposition & key).to_arrays("model_key", order_by="model_key")) == [
+        "0", "1",
+    ]  # fmt: skip
+    assert len(results.Component & key) == 6
+    times = (results.ComponentVideoFactor & key).to_dicts()
+    assert {(row["model_key"], row["video_index"]) for row in times} == {("0", 0), ("1", 1)}
