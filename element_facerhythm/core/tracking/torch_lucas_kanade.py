@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from element_facerhythm.core.tracking.lucas_kanade import FlowSettings, GrayFrame, Points
+from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points
 
 _WEIGHT_BITS = 14
 _VALUE_BITS = 5

@@ -19,15 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking.frames import GrayFrame, OpenFrames, PreparedFrames
-from element_facerhythm.core.tracking.lucas_kanade import (
-    Backend,
-    OpticalFlow,
-    flow_settings,
-    make_flow,
-)
+from element_facerhythm.core.tracking.lucas_kanade import Backend, OpticalFlow, make_flow
 from element_facerhythm.core.tracking.mesh import Mesh, mesh_offsets
 from element_facerhythm.core.tracking.point_store import PointArray, PointStore
 from element_facerhythm.core.tracking.preparation import FramePreparation
+from element_facerhythm.core.tracking.settings import flow_settings
 from element_facerhythm.core.tracking.violations import ViolationLog, violating_points
 from element_facerhythm.errors import ParameterError
 
