@@ -105,14 +105,23 @@ def reachable_installation(installation: Path, parent: Path, account: Account | 
     server = installation / "bin" / "postgres"
     if can_enter(server.parent, account) and _has_permission(server, account, stat.S_IRUSR):
         return installation
-    copy = parent / installation.name
+    copy = parent / "postgresql"
     if not copy.is_dir():
-        unfinished = parent / f".{installation.name}.part"
+        unfinished = parent / ".postgresql.part"
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(installation, unfinished, symlinks=True)
+        for source in _needed_directories(installation):
+            place = unfinished / source.relative_to(installation.parents[1])
+            shutil.copytree(source, place, symlinks=True)
         _open_to_readers(unfinished)
         unfinished.rename(copy)
-    return copy
+    return copy / installation.relative_to(installation.parents[1])
+
+
+def _needed_directories(installation: Path) -> list[Path]:
+    """List the installation, and the libraries that its wheel put beside the package."""
+    package = installation.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    return [installation, *([libraries] if libraries.is_dir() else [])]
 
 
 def _open_to_readers(tree: Path) -> None:

@@ -182,7 +182,12 @@ def _new_settings(home: Path, account: Account | None) -> _Settings:
     newest = list(_installations())[-1]
     parent = cluster_parent(home, account)
     settings = _Settings(secrets.token_urlsafe(18), _free_port(), str(parent), newest)
-    _create_cluster(settings, account)
+    try:
+        _create_cluster(settings, account)
+    except BaseException:
+        if parent != home:
+            shutil.rmtree(parent, ignore_errors=True)
+        raise
     _write_settings(home, settings)
     return settings
 

