@@ -21,6 +21,7 @@ from element_facerhythm.facial_behavior_estimation.task import (
     FaceRhythmParamSet,
     FaceRhythmROI,
     FaceRhythmTask,
+    check_task_mode,
 )
 from element_facerhythm.linking import (
     active_link,
@@ -135,6 +136,7 @@ class FaceRhythmProcessing(dj.Computed):
         self, key: Key, inputs: TaskInputs
     ) -> tuple["RunRecord", str, tuple[str, ...]]:
         """Run the analysis or load the project; nothing here touches the database."""
+        check_task_mode(inputs.task_mode)  # rows can come in by other ways than insert()
         record = _load(inputs) if inputs.task_mode == "load" else _trigger(key, inputs)
         dirs = active_link().search_dirs()
         product_paths = tuple(relative_to_roots(product.path, dirs) for product in record.products)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -290,11 +290,11 @@ class FaceRhythmTask(dj.Manual):
 
     def insert(self, rows: Any, **kwargs: Any) -> None:
         """Insert tasks; ConfigurationError for a `task_mode` that is neither 'load' nor 'trigger'."""
-        if isinstance(rows, Iterable) and not isinstance(rows, (str, dj.Table)):
+        if isinstance(rows, (list, tuple, Iterator)):
             rows = list(rows)
             for row in rows:
                 if isinstance(row, Mapping):
-                    _check_task_mode(row.get("task_mode", "load"))
+                    check_task_mode(row.get("task_mode", "load"))
         super().insert(rows, **kwargs)
 
     @classmethod
@@ -319,7 +319,8 @@ class FaceRhythmTask(dj.Manual):
         return output_dir if relative else absolute
 
 
-def _check_task_mode(task_mode: Any) -> None:
+def check_task_mode(task_mode: Any) -> None:
+    """Raise ConfigurationError unless the mode is known."""
     if task_mode not in TASK_MODES:
         raise ConfigurationError(
             f"task_mode {task_mode!r} is not known; expected 'load' (take an existing project "
