@@ -217,8 +217,6 @@ def _threshold(smooth: Energy, *, level: float, spread: float, min_contrast: flo
     moving part does not hide weaker ones, and is lowered to take in the weaker flanks of a
     movement, whose points carry the same rhythm.
     """
-    from skimage.filters import threshold_otsu
-
     peak = float(smooth.max()) - level
     if peak < max(min_contrast * spread, 0.5 * level):
         raise RoiError(
@@ -227,8 +225,20 @@ def _threshold(smooth: Energy, *, level: float, spread: float, min_contrast: flo
             "which the animal moves, or draw the ROIs"
         )
     root = np.sqrt(np.clip(smooth - level, 0, None))
-    cut = _FLANK * float(threshold_otsu(root))
+    cut = _FLANK * _otsu_cut(root)
     return level + max(cut**2, min_contrast / 2 * spread)
+
+
+def _otsu_cut(values: Energy, *, n_bins: int = 256) -> float:
+    """Cut that separates values into two groups whose means lie furthest apart, weighted by their sizes."""
+    counts, edges = np.histogram(values, bins=n_bins)
+    centres = (edges[:-1] + edges[1:]) / 2
+    n_below = np.cumsum(counts)[:-1]
+    n_above = counts.sum() - n_below
+    sum_below = np.cumsum(counts * centres)[:-1]
+    sum_above = (counts * centres).sum() - sum_below
+    distance = sum_below / np.maximum(n_below, 1) - sum_above / np.maximum(n_above, 1)
+    return float(centres[np.argmax(n_below * n_above * distance**2)])
 
 
 def _clean(moving: Mask, *, margin_px: int) -> Mask:
