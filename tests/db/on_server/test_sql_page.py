@@ -38,6 +38,8 @@ def ask(
 
     def run(query: str) -> list[dict[str, Any]]:
         text = query.replace("facerhythm_", workflow.prefix)
+        for name in ("paramset_id", "roi_id"):
+            text = text.replace(f"{name} = 0", f"{name} = {processed[name]}")
         return list(workflow.dj.conn().query(text, as_dict=True))
 
     yield run
