@@ -10,7 +10,7 @@ refused.
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
@@ -227,8 +227,31 @@ def resolve_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
         The path is absolute, climbs with `..`, leads out of the roots through a symbolic link, or
         does not exist below any of them.
     """
-    parts = _relative_parts(relative)
     directories = as_directories(list(roots), "roots")
+    found = _find(relative, directories)
+    if found is None:
+        raise PathError(
+            f"{str(relative)!r} does not exist below any root directory ({_listed(directories)}); "
+            "check the path, or correct the root directories"
+        )
+    return found
+
+
+def expected_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
+    """Give the place that `resolve_path` finds, or where the file would lie below the first root.
+
+    Raises
+    ------
+    PathError
+        As `resolve_path`, except that the file may be missing.
+    """
+    directories = as_directories(list(roots), "roots")
+    return _find(relative, directories) or directories[0].joinpath(*_relative_parts(relative))
+
+
+def _find(relative: str | Path, directories: Sequence[Path]) -> Path | None:
+    """Place of a relative path below the first directory that holds it; None where none does."""
+    parts = _relative_parts(relative)
     escaped = None
     for root in directories:
         candidate = root.joinpath(*parts)
@@ -243,10 +266,7 @@ def resolve_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
             f"{str(relative)!r} leads through a symbolic link to {escaped}, outside of the root "
             f"directories ({_listed(directories)}); add its real place to the roots"
         )
-    raise PathError(
-        f"{str(relative)!r} does not exist below any root directory ({_listed(directories)}); "
-        "check the path, or correct the root directories"
-    )
+    return None
 
 
 def resolve_new_path(relative: str | Path, root: str | Path) -> Path:

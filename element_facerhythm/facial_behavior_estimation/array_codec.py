@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from element_facerhythm.embedded import import_datajoint
-from element_facerhythm.linking import resolve_path, search_dirs
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.linking import expected_path, search_dirs
 
 dj: Any = import_datajoint()
 
@@ -83,22 +84,30 @@ class ArrayCodec(dj.Codec):
         key: dict[str, Any] | None = None,
         context: dict[str, Any] | None = None,
     ) -> Any:
-        """Open what the row refers to: a `LazyArray`, or an array (T, 2) for one point's trace.
+        """Give what the row refers to: a `LazyArray`, or an array (T, 2) for one point's trace.
+
+        A `LazyArray` opens its file when it is read, so that rows can be fetched where the project
+        directories are not mounted.
 
         Raises
         ------
         PathError
-            The file is not below the directories that are configured here.
+            The path escapes the directories that are configured here.
         ProjectError
-            The file changed since the row was written.
+            The file of a trace is missing, or changed since the row was written.
         """
         from element_facerhythm.io.lazy import LazyArray
 
         config = self._codec_config(key, context) or dj.config
-        path = resolve_path(stored["path"], search_dirs(config.stores))
-        if "point_index" not in stored:
-            return LazyArray(path, stored["dataset"], sha256=stored["sha256"])
-        return _read_trace(path, stored)
+        path = expected_path(stored["path"], search_dirs(config.stores))
+        if "point_index" in stored:
+            return _read_trace(path, stored)
+        return LazyArray(
+            path,
+            stored["dataset"],
+            sha256=stored["sha256"],
+            stored_as=(stored["shape"], stored["dtype"]),
+        )
 
     def referenced_paths(self, stored: Any) -> list[tuple[str, str | None]]:
         """Tell DataJoint's garbage collection that it owns none of these files."""
@@ -107,6 +116,11 @@ class ArrayCodec(dj.Codec):
 
 def _read_trace(path: Path, stored: dict[str, Any]) -> np.ndarray:
     """One point of a (T, P, 2) dataset, copied from the block of points that holds it."""
+    if not path.is_file():
+        raise ProjectError(
+            f"{path} does not exist; it holds the traces. Restore the project directory, or correct "
+            "the processed data directory and the root directories"
+        )
     n_frames = stored["shape"][0]
     block_length = max(1, BLOCK_BYTES // (n_frames * 2 * np.dtype(stored["dtype"]).itemsize))
     block, offset = divmod(stored["point_index"], block_length)

@@ -128,10 +128,10 @@ class FacialRhythm(dj.Imported):
         weight=null                : float64 # norm of the component
         peak_frequency_hz=null     : float64 # where its frequency factor is largest
         centroid_frequency_hz=null : float64 # mean frequency, weighted by the frequency factor
-        bandwidth_hz=null          : float64 # spread around the centroid frequency
+        bandwidth_hz=null          : float64 # 2 x standard deviation around the centroid frequency
         centroid_x_px=null         : float64 # mean place of its points, weighted by their loadings
         centroid_y_px=null         : float64 # mean place of its points, weighted by their loadings
-        xy_ratio=null              : float64 # loading on x movement / loading on y movement
+        xy_ratio=null              : float64 # share of movement along x: 0 all y, 0.5 both, 1 all x
         explained_variance=null    : float64 # fraction
         """
 

@@ -171,10 +171,12 @@ class FaceRhythmROI(dj.Manual):
         RoiError
             They are malformed, or the key holds other regions already.
         """
+        from element_facerhythm.pipeline.fingerprint import rois_sha256
+
         regions = as_rois(rois)
         roi_key = {name: key[name] for name in VideoRecording.primary_key}
         roi_key["roi_id"] = key.get("roi_id", 0)
-        sha256 = _rois_sha256(regions)
+        sha256 = rois_sha256(regions)
         stored = (cls() & roi_key).to_arrays("rois_sha256")
         if len(stored):
             if stored[0] != sha256:
@@ -193,8 +195,10 @@ class FaceRhythmROI(dj.Manual):
     @classmethod
     def find_roi_id(cls, key: Key, rois: "Rois | Mapping[str, Any] | str | Path") -> int:
         """Return the number that a recording has these regions under, else the next free one."""
+        from element_facerhythm.pipeline.fingerprint import rois_sha256
+
         recording = {name: key[name] for name in VideoRecording.primary_key}
-        sha256 = _rois_sha256(as_rois(rois))
+        sha256 = rois_sha256(as_rois(rois))
         rows = (cls() & recording).proj("rois_sha256").to_dicts(order_by="roi_id")
         same = [int(row["roi_id"]) for row in rows if row["rois_sha256"] == sha256]
         return same[0] if same else 1 + max((int(row["roi_id"]) for row in rows), default=-1)
@@ -224,21 +228,6 @@ def as_rois(rois: "Rois | Mapping[str, Any] | str | Path") -> "Rois":
     if isinstance(rois, Mapping):
         return rois_from_mapping(rois)
     return rois
-
-
-def _rois_sha256(rois: "Rois") -> str:
-    """Digest of everything that the regions hold."""
-    digest = hashlib.sha256()
-    for role, attribute in ROLES.items():
-        polygons = [np.asarray(polygon, float).tolist() for polygon in getattr(rois, attribute)]
-        digest.update(json.dumps([role, polygons]).encode())
-    for name in ("point_positions", "seed_mask", "visible_mask"):
-        array = getattr(rois, name)
-        digest.update(name.encode())
-        if array is not None:
-            digest.update(json.dumps([array.shape, str(array.dtype)]).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _polygon_rows(rois: "Rois") -> Iterable[dict[str, Any]]:

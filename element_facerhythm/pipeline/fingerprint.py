@@ -94,8 +94,8 @@ def rois_sha256(rois: Rois) -> str:
     """Digest of what the regions hold: polygons, points and masks, each with its shape."""
     digest = hashlib.sha256()
     parts: list[tuple[str, Any]] = [
-        *(("points", polygon) for polygon in rois.seed_polygons),
-        *(("mask", polygon) for polygon in rois.mask_polygons),
+        *(("points", np.asarray(polygon, np.float64)) for polygon in rois.seed_polygons),
+        *(("mask", np.asarray(polygon, np.float64)) for polygon in rois.mask_polygons),
         ("point_positions", rois.point_positions),
         ("seed_mask", rois.seed_mask),
         ("visible_mask", rois.visible_mask),

@@ -13,6 +13,7 @@ from element_facerhythm.linking import (
     check_linking_module,
     environment_processed_dir,
     environment_root_dirs,
+    expected_path,
     relative_to_roots,
     resolve_new_path,
     resolve_path,
@@ -151,3 +152,10 @@ def test_a_file_outside_of_the_roots_is_not_entered(data: Path) -> None:
         relative_to_roots(data / "raw" / "out.mp4", [data / "raw"])
     with pytest.raises(PathError, match="does not exist"):
         relative_to_roots(data / "raw" / "gone.mp4", [data / "raw"])
+
+
+def test_a_missing_file_has_an_expected_place_and_no_way_out(data: Path, tmp_path: Path) -> None:
+    missing = expected_path("results/gone.h5", [data, tmp_path])
+    assert missing == data / "results/gone.h5"
+    with pytest.raises(PathError, match=r"climbs out"):
+        expected_path("../gone.h5", [data])

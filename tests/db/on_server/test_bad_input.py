@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from element_facerhythm.errors import (
@@ -176,7 +177,7 @@ def test_a_changed_product_is_told_and_not_read(
     with (processed_dir / path).open("ab") as file:
         file.write(b"x")
     with pytest.raises(ProjectError, match=r"PointTracker\.h5 has changed"):
-        fbe.FacialRhythm.traces(key)
+        np.asarray(fbe.FacialRhythm.traces(key))
     (fbe.FacialRhythm & key).delete(prompt=False)
     with pytest.raises(ProjectError, match=r"PointTracker\.h5 changed since it was processed"):
         fbe.FacialRhythm.populate(key)

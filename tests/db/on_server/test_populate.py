@@ -1,10 +1,13 @@
 """From registered videos to results, and what stands in the rows."""
 
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+
+from element_facerhythm.errors import ProjectError
 
 Key = dict[str, Any]
 
@@ -65,6 +68,20 @@ def test_traces_are_fetched_as_arrays(processed: Key, fbe: ModuleType) -> None:
     tracks = np.asarray(fbe.FacialRhythm.traces(processed, video_index=0))
     assert all(isinstance(row["trace"], np.ndarray) for row in rows)
     assert np.array_equal(np.stack([row["trace"] for row in rows], axis=1), tracks)
+
+
+def test_rows_are_fetched_where_the_project_is_not_mounted(processed: Key, fbe: ModuleType) -> None:
+    relative = (fbe.FaceRhythmProcessing & processed).fetch1("output_dir")
+    project = Path(fbe.get_facerhythm_processed_data_dir()) / relative
+    project.rename(project.with_name("away"))
+    try:
+        row = (fbe.FacialRhythm.Video & processed & "video_index = 0").to_dicts()[0]
+        assert row["points"].shape == (90, (fbe.FacialRhythm & processed).fetch1("n_points"), 2)
+        with pytest.raises(ProjectError, match=r"PointTracker\.h5 does not exist"):
+            row["points"][:5]
+    finally:
+        project.with_name("away").rename(project)
+    assert row["points"][:5].shape[0] == 5
 
 
 def test_factors_are_fetched_as_arrays_and_split_per_video(processed: Key, fbe: ModuleType) -> None:
