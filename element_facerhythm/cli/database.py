@@ -66,21 +66,57 @@ def configured_datajoint() -> ModuleType:
 
 @contextmanager
 def explained_connection() -> "Iterator[None]":
-    """Turn a failed connection into a `ConfigurationError` that says which server was tried."""
+    """Turn a failed connection into a `ConfigurationError` that says which server was tried.
+
+    Other errors of the database pass through: they are not about the connection.
+    """
     dj = configured_datajoint()
     import psycopg2
     import pymysql
 
+    require_login()
+    refusals = (dj.errors.LostConnectionError, dj.errors.AccessError, psycopg2.OperationalError)
     try:
         yield
-    except (dj.DataJointError, psycopg2.OperationalError, pymysql.MySQLError, OSError) as error:
-        settings = dj.config.database
-        message = " ".join(str(error).split())
+    except (*refusals, pymysql.err.OperationalError, ConnectionError) as error:
+        raise unusable_database(error) from error
+    except RuntimeError as error:
+        # PyMySQL's words for a login that was refused with TLS and then tried again without
+        if "'cryptography' package is required" not in str(error):
+            raise
+        raise unusable_database("the login was refused") from error
+
+
+def connect_if_configured() -> None:
+    """Connect to the configured database, where there is one, so that a bad one is found before any work."""
+    from element_facerhythm.embedded import database_is_configured
+
+    if database_is_configured():
+        configured_datajoint().conn()
+
+
+def require_login() -> None:
+    """Refuse a configuration that names a server and no user: DataJoint would ask on the terminal."""
+    from element_facerhythm.embedded import database_is_configured
+
+    settings = configured_datajoint().config.database
+    names = {"DJ_USER": settings.user, "DJ_PASS": settings.password}
+    missing = [name for name, value in names.items() if value is None]
+    if missing and database_is_configured():
         raise ConfigurationError(
-            f"no connection to {settings.backend} at {settings.host}:{settings.port} as "
-            f"{settings.user}: {message}. Check DJ_HOST, DJ_PORT, DJ_USER and DJ_PASS (or "
-            "datajoint.json); `facerhythm doctor` tells more"
-        ) from error
+            f"{settings.backend} at {settings.host}:{settings.port} is configured without "
+            f"{' and '.join(missing)}: set them, or put user and password into datajoint.json"
+        )
+
+
+def unusable_database(reason: object) -> ConfigurationError:
+    """Return the error that names the server, the user and the reason."""
+    settings = configured_datajoint().config.database
+    return ConfigurationError(
+        f"{settings.backend} at {settings.host}:{settings.port} as {settings.user} cannot be used: "
+        f"{' '.join(str(reason).split())}. Check DJ_HOST, DJ_PORT, DJ_USER and DJ_PASS (or "
+        "datajoint.json); `facerhythm doctor` tells more"
+    )
 
 
 def describe_database() -> DatabaseReport:

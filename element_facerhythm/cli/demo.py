@@ -30,7 +30,11 @@ def demo(
 
     Example: `facerhythm demo --dir facerhythm-demo`
     """
-    from element_facerhythm.cli.database import explained_connection, hold_back_job_table_remarks
+    from element_facerhythm.cli.database import (
+        connect_if_configured,
+        explained_connection,
+        hold_back_job_table_remarks,
+    )
     from element_facerhythm.demo import run_demo
     from element_facerhythm.pipeline.progress import reporting_to
 
@@ -42,6 +46,7 @@ def demo(
         progress_bars() as progress,
         reporting_to(progress),
     ):
+        connect_if_configured()
         report = run_demo(
             directory, video=video, rois=rois, device=device, progress=progress, echo=lines.append
         )

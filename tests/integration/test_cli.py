@@ -216,18 +216,30 @@ def test_doctor_reports_every_check_without_weights(tmp_path: Path) -> None:
     assert not (tmp_path / "db").exists()
 
 
-def test_doctor_fails_on_a_database_that_does_not_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["doctor"], 1), (["status"], 2), (["demo", "--dir", "never-made"], 2)]
+)
+def test_a_database_that_does_not_answer_is_named_and_the_password_is_not(
+    arguments: list[str], code: int, tmp_path: Path
+) -> None:
     unreachable = {"DJ_HOST": "127.0.0.1", "DJ_PORT": "9", "DJ_USER": "me", "DJ_PASS": "secret"}
-    environment = {
-        **os.environ,
-        **unreachable,
-        "DJ_BACKEND": "mysql",
-        "FACERHYTHM_ROOT_DATA_DIR": "/gone",
-    }
-    for arguments, code in ((("doctor",), 1), (("status",), 2)):
-        run = subprocess.run(
-            [*FACERHYTHM, *arguments], env=environment, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == code
-        assert "127.0.0.1:9" in run.stdout + run.stderr
-        assert "secret" not in run.stdout + run.stderr
+    environment = {**os.environ, **unreachable, "DJ_BACKEND": "mysql"}
+    run = subprocess.run(
+        [*FACERHYTHM, *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == code, run.stderr
+    assert "127.0.0.1:9" in run.stdout + run.stderr
+    assert "secret" not in run.stdout + run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_a_password_is_refused_before_datajoint_asks_for_one() -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DJ_")}
+    environment = {**kept, "DJ_IGNORE_CONFIG_FILE": "true", "DJ_HOST": "127.0.0.1", "DJ_USER": "me"}
+    run = subprocess.run(
+        [*FACERHYTHM, "status"], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert "DJ_PASS" in run.stderr
