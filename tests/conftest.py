@@ -7,6 +7,7 @@ where no CUDA device is.
 
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,11 @@ for name in (
     "DJ_STORES",
 ):
     os.environ.pop(name, None)
+
+# A shell starts background jobs with Ctrl-C ignored, and children inherit that: tests that interrupt
+# a real process need it back.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REFERENCE_DATA = os.environ.get("FACERHYTHM_REFERENCE_DATA")
 DESELECTED = pytest.StashKey[list[str]]()

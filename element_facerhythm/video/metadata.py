@@ -135,8 +135,7 @@ def require_same_format(videos: Sequence[VideoMetadata]) -> None:
             raise VideoError(
                 f"Videos of one recording must have one frame rate: {first.path} has "
                 f"{first.frame_rate_hz:.6g} Hz, {other.path} has {other.frame_rate_hz:.6g} Hz. "
-                "Register them as two recordings, or set Dataset_videos.frame_rate_clamp if a "
-                "header lies."
+                "Register them as two recordings."
             )
 
 
