@@ -1,20 +1,21 @@
 """`facerhythm rois`: propose regions of interest, and check them against a video."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from element_facerhythm.cli.output import JsonOption, print_json, quiet_stdout
+from element_facerhythm.cli.output import JsonOption, print_json, progress_bars, quiet_stdout
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from element_facerhythm.core.rois import PlacedRois, Rois
+    from element_facerhythm.video import VideoMetadata
 
-    from element_facerhythm.core.rois import PlacedRois
-
-N_RUNS, RUN_LENGTH = 20, 30
+SpacingOption = Annotated[
+    int | None,
+    typer.Option(help="Pixels between seed points (default: that of the parameters).", min=1),
+]
 
 app = typer.Typer(help="Propose regions of interest and check them.", no_args_is_help=True)
 
@@ -28,9 +29,7 @@ def propose(
     overlay: Annotated[
         Path | None, typer.Option(help="Picture to check (default: the ROI file's name with .png)")
     ] = None,
-    spacing: Annotated[
-        int, typer.Option(help="Distance between seed points in the picture, in pixels.", min=1)
-    ] = 9,
+    spacing: SpacingOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing ROI file.")
     ] = False,
@@ -40,28 +39,22 @@ def propose(
 
     Example: `facerhythm rois propose mouse.mp4 -o rois.json`
     """
-    from element_facerhythm.core.roi_proposal import propose_rois
-    from element_facerhythm.core.rois import place_rois
     from element_facerhythm.errors import RequestError
-    from element_facerhythm.figures.overlay import overlay_rois
-    from element_facerhythm.figures.style import save_figure
     from element_facerhythm.io.rois_file import write_rois
-    from element_facerhythm.video import probe_video, read_rgb_frame
+    from element_facerhythm.pipeline.proposal import propose_rois_for_video
+    from element_facerhythm.video import probe_video
 
     if output.exists() and not overwrite:
         raise RequestError(
             f"{output} exists; give --overwrite to replace it, or another name with -o"
         )
-    with quiet_stdout():
+    with quiet_stdout(), progress_bars() as progress:
         metadata = probe_video(video)
-        rois, proposal = propose_rois(sample_runs(video, metadata.n_frames))
-        placed = place_rois(
-            rois, height_px=metadata.height_px, width_px=metadata.width_px, spacing_px=spacing
-        )
+        rois, proposal = propose_rois_for_video(video, metadata.n_frames, progress=progress)
+        placed = place(rois, metadata, spacing)
         write_rois(rois, output)
         picture = overlay or output.with_suffix(".png")
-        frame = read_rgb_frame(video, metadata.n_frames // 2)
-        save_figure(overlay_rois(frame, rois, spacing_px=spacing, title="proposed"), picture)
+        write_overlay(rois, placed, metadata, picture)
     report(output, picture, placed, as_json, n_polygons=proposal.n_regions)
 
 
@@ -72,46 +65,49 @@ def check(
         Path, typer.Argument(metavar="ROIS", help="ROI file (JSON), or a face-rhythm ROIs.h5.")
     ],
     overlay: Annotated[Path | None, typer.Option(help="Picture to write.")] = None,
-    spacing: Annotated[
-        int, typer.Option(help="Distance between seed points, in pixels.", min=1)
-    ] = 9,
+    spacing: SpacingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that ROIs fit a video: inside the frame, with at least one seed point that is visible.
 
     Example: `facerhythm rois check mouse.mp4 rois.json --overlay rois.png`
     """
-    from element_facerhythm.core.rois import place_rois
-    from element_facerhythm.figures.overlay import overlay_rois
-    from element_facerhythm.figures.style import save_figure
     from element_facerhythm.io.rois_file import read_rois
-    from element_facerhythm.video import probe_video, read_rgb_frame
+    from element_facerhythm.video import probe_video
 
     with quiet_stdout():
         metadata = probe_video(video)
         rois = read_rois(rois_file)
-        placed = place_rois(
-            rois, height_px=metadata.height_px, width_px=metadata.width_px, spacing_px=spacing
-        )
+        placed = place(rois, metadata, spacing)
         if overlay is not None:
-            frame = read_rgb_frame(video, metadata.n_frames // 2)
-            save_figure(overlay_rois(frame, rois, spacing_px=spacing), overlay)
+            write_overlay(rois, placed, metadata, overlay)
     report(rois_file, overlay, placed, as_json, n_polygons=len(rois.seed_polygons))
 
 
-def sample_runs(video: Path, n_frames: int) -> "Iterator[list[NDArray[np.uint8]]]":
-    """Yield runs of consecutive gray frames: the whole of a short video, parts of a long one."""
-    import numpy as np
+def place(rois: "Rois", metadata: "VideoMetadata", spacing: int | None) -> "PlacedRois":
+    """Place the ROIs in the video's frame, with points as far apart as `spacing` or the default."""
+    from element_facerhythm.core.rois import place_rois
+    from element_facerhythm.parameters import Parameters
 
-    from element_facerhythm.video import iterate_gray_frames
+    spacing_px = spacing or Parameters().ROIs.make_rois.point_spacing
+    return place_rois(
+        rois, height_px=metadata.height_px, width_px=metadata.width_px, spacing_px=spacing_px
+    )
 
-    n_runs = max(1, min(N_RUNS, n_frames // RUN_LENGTH))
-    for start in np.linspace(0, max(n_frames - RUN_LENGTH, 0), n_runs).astype(int):
-        yield list(
-            iterate_gray_frames(
-                video, start=int(start), stop=min(int(start) + RUN_LENGTH, n_frames)
-            )
-        )
+
+def write_overlay(
+    rois: "Rois", placed: "PlacedRois", metadata: "VideoMetadata", path: Path
+) -> None:
+    """Draw the ROIs and their points over the middle frame of the video."""
+    from dataclasses import replace
+
+    from element_facerhythm.figures.overlay import overlay_rois
+    from element_facerhythm.figures.style import save_figure
+    from element_facerhythm.video import read_rgb_frame
+
+    frame = read_rgb_frame(metadata.path, metadata.n_frames // 2)
+    shown = replace(rois, point_positions=placed.point_positions)
+    save_figure(overlay_rois(frame, shown), path)
 
 
 def report(

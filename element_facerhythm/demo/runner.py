@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from element_facerhythm.synthetic import Scene
 
 _N_SCENE_FRAMES = 600
-_N_PROPOSAL_RUNS, _N_PROPOSAL_RUN_FRAMES = 20, 11
 Echo = Callable[[str], None]
 
 
@@ -159,6 +158,7 @@ def _own_material(
     """
     from element_facerhythm.io.rois_file import read_rois, write_rois
     from element_facerhythm.pipeline import RunRequest, check_request
+    from element_facerhythm.pipeline.proposal import propose_rois_for_video
     from element_facerhythm.video import probe_video
 
     metadata = probe_video(video)
@@ -166,7 +166,7 @@ def _own_material(
     if rois_path is not None or proposed.is_file():
         rois = read_rois(rois_path or proposed)
     else:
-        rois = _proposed_rois(video, metadata.n_frames, progress)
+        rois, _ = propose_rois_for_video(video, metadata.n_frames, progress=progress)
     parameters = video_parameters(metadata, rois)
     check_request(RunRequest((video,), rois, parameters, project_dir=directory / "not-written"))
     directory.mkdir(parents=True, exist_ok=True)
@@ -178,23 +178,6 @@ def _own_material(
             f"they are not what you want, mend {proposed} and run again\n"
         )
     return _Material(video, rois, parameters, None)
-
-
-def _proposed_rois(video: Path, n_frames: int, progress: Progress) -> Rois:
-    from element_facerhythm.core.roi_proposal import propose_rois
-    from element_facerhythm.video import iterate_gray_frames
-
-    last = max(n_frames - _N_PROPOSAL_RUN_FRAMES, 0)
-    starts = sorted({round(last * i / (_N_PROPOSAL_RUNS - 1)) for i in range(_N_PROPOSAL_RUNS)})
-
-    def runs(done: Callable[[int], None]) -> Iterator[Sequence[Any]]:
-        for index, start in enumerate(starts, start=1):
-            yield list(iterate_gray_frames(video, start=start, stop=start + _N_PROPOSAL_RUN_FRAMES))
-            done(index)
-
-    with progress.stage("propose ROIs", len(starts), "clips") as done:
-        rois, _ = propose_rois(runs(done))
-    return rois
 
 
 def _through_database(
