@@ -243,3 +243,23 @@ def test_a_database_without_a_password_is_refused_before_datajoint_asks_for_one(
     )  # fmt: skip
     assert run.returncode == 2
     assert "DJ_PASS" in run.stderr
+
+
+def test_embedded_database_starts_tells_where_it_is_and_stops(
+    facerhythm: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg2
+
+    monkeypatch.setenv("FACERHYTHM_EMBEDDED_DIR", str(tmp_path / "server"))
+    assert json.loads(facerhythm("db", "status", "--json").out)["running"] is False
+    refused = facerhythm("db", "url")
+    assert refused.code == 2
+    assert "facerhythm db start" in refused.err
+    try:
+        started = json.loads(facerhythm("db", "start", "--json").out)
+        assert json.loads(facerhythm("db", "status", "--json").out)["port"] == started["port"]
+        psycopg2.connect(facerhythm("db", "url").out.strip()).close()
+    finally:
+        stopped = facerhythm("db", "stop")
+    assert (stopped.code, stopped.out) == (0, "stopped\n")
+    assert facerhythm("db", "stop").out == "was not running\n"
