@@ -1,8 +1,8 @@
-# The image of the workers and of the notebook. CPU by default; docker-compose.yaml builds the CUDA
-# variant by emptying PIP_EXTRA_INDEX_URL, whereupon pip takes torch's ordinary (CUDA) wheel.
+# The image of the workers and of the notebook, for CPU and GPU: torch's ordinary wheel has both. With
+# an index of CPU builds of torch in PIP_EXTRA_INDEX_URL the image is smaller, and for CPU alone.
 FROM python:3.11-slim-bookworm
 
-ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+ARG PIP_EXTRA_INDEX_URL=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PYTHONUNBUFFERED=1 \
     FACERHYTHM_ROOT_DATA_DIR=/data/raw \
@@ -14,7 +14,7 @@ COPY element_facerhythm ./element_facerhythm
 COPY notebooks ./notebooks
 RUN pip install --no-cache-dir --constraint constraints.txt ".[notebook]" \
     && useradd --create-home --uid 1000 facerhythm \
-    && mkdir -p /data/raw /data/results /data/store \
+    && mkdir -p /data/raw /data/results \
     && chown -R facerhythm:facerhythm /data /opt/element-facerhythm/notebooks
 
 USER 1000

@@ -2,8 +2,8 @@
 # every target builds .venv where it is missing.
 #   make demo     the main job, end to end, on a video made on the fly
 #   make test     the tests, on PostgreSQL and on a MySQL-protocol server
-# A machine without a CUDA GPU can spare itself the large download of torch's CUDA libraries:
-#   make venv PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# PIP_FLAGS is passed to pip. torch's ordinary wheel brings CUDA libraries of some gigabytes; with
+# PIP_FLAGS="--extra-index-url URL" of an index of its CPU builds, these are not downloaded.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
