@@ -109,17 +109,7 @@ def warp(picture: Picture, backward_map: npt.NDArray[np.float32]) -> Picture:
 
 
 def make_scene_video(
-    path: Path | str,
-    *,
-    n_frames: int = 600,
-    frame_rate_hz: float = 60.0,
-    width_px: int = 320,
-    height_px: int = 240,
-    seed: int = 0,
-    flicker_fraction: float = 0.03,
-    noise_sd: float = 1.5,
-    with_paw: bool = True,
-    on_frame: Callable[[int], None] | None = None,
+    path: Path | str, *, on_frame: Callable[[int], None] | None = None, **options: Any
 ) -> Scene:
     """Render and encode the scene (H.264, yuv420p); return it with its truth.
 
@@ -129,22 +119,15 @@ def make_scene_video(
         Video to write; its directory must exist. Written under a temporary name and renamed.
     on_frame
         Called with the number of frames done.
+    **options
+        Length, rate, size, seed and disturbances of the scene, as in `plan_scene`.
 
     Raises
     ------
     RequestError
         For a size or frame rate that the scene cannot have; nothing is written.
     """
-    scene = plan_scene(
-        n_frames=n_frames,
-        frame_rate_hz=frame_rate_hz,
-        width_px=width_px,
-        height_px=height_px,
-        seed=seed,
-        flicker_fraction=flicker_fraction,
-        noise_sd=noise_sd,
-        with_paw=with_paw,
-    )
+    scene = plan_scene(**options)
     target = Path(path)
     write_gray_video(
         target, Renderer(scene).frames(), frame_rate_hz=scene.frame_rate_hz, on_frame=on_frame

@@ -7,39 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from element_facerhythm.cli import main
 from element_facerhythm.io.rois_file import write_rois
 
+Command = Callable[..., Any]  # the fixture `facerhythm`: arguments to code, out, err
+
 FACERHYTHM = [sys.executable, "-c", "from element_facerhythm.cli import main; main()"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def facerhythm(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Outcome]:
-    """Run the command in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["facerhythm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture
@@ -59,7 +36,7 @@ def run_arguments(inputs: dict[str, Path], output: Path, *more: object) -> tuple
 
 
 def test_run_gives_one_json_object_and_figures_and_is_reused(
-    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], tmp_path: Path
+    facerhythm: Command, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
     output = tmp_path / "project"
     first = facerhythm(*run_arguments(inputs, output, "--json"))
@@ -81,7 +58,7 @@ def test_run_gives_one_json_object_and_figures_and_is_reused(
 
 
 def test_dry_run_says_what_would_run_and_writes_nothing(
-    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], tmp_path: Path
+    facerhythm: Command, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
     output = tmp_path / "project"
     outcome = facerhythm(*run_arguments(inputs, output, "--dry-run", "--json"))
@@ -101,7 +78,7 @@ def test_dry_run_says_what_would_run_and_writes_nothing(
     ],
 )
 def test_a_wrong_request_exits_with_2_and_leaves_nothing(
-    facerhythm: Callable[..., Outcome],
+    facerhythm: Command,
     inputs: dict[str, Path],
     tmp_path: Path,
     change: dict[str, str],
@@ -120,7 +97,7 @@ def test_a_wrong_request_exits_with_2_and_leaves_nothing(
 
 
 def test_work_that_fails_exits_with_1(
-    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    facerhythm: Command, inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from element_facerhythm import pipeline
     from element_facerhythm.errors import DecodeError
@@ -135,7 +112,7 @@ def test_work_that_fails_exits_with_1(
 
 
 def test_an_unexpected_error_exits_with_1_and_shows_where(
-    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    facerhythm: Command, inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from element_facerhythm import pipeline
 
@@ -150,7 +127,7 @@ def test_an_unexpected_error_exits_with_1_and_shows_where(
 
 
 def test_interrupted_run_exits_with_130_and_goes_on(
-    facerhythm: Callable[..., Outcome], inputs: dict[str, Path], tmp_path: Path
+    facerhythm: Command, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
     output = tmp_path / "project"
     command = [*FACERHYTHM, *map(str, run_arguments(inputs, output))]
@@ -169,9 +146,7 @@ def test_interrupted_run_exits_with_130_and_goes_on(
     assert reused["dataset"] and reused["rois"] and not reused["decomposition"]
 
 
-def test_rois_are_proposed_and_fit(
-    facerhythm: Callable[..., Outcome], recording: Any, tmp_path: Path
-) -> None:
+def test_rois_are_proposed_and_fit(facerhythm: Command, recording: Any, tmp_path: Path) -> None:
     video, rois = recording.videos[0], tmp_path / "proposed.json"
     proposed = facerhythm("rois", "propose", video, "-o", rois, "--json")
     assert proposed.code == 0, proposed.err
@@ -187,7 +162,7 @@ def test_rois_are_proposed_and_fit(
 
 
 def test_rois_outside_the_frame_are_refused(
-    facerhythm: Callable[..., Outcome], recording: Any, tmp_path: Path
+    facerhythm: Command, recording: Any, tmp_path: Path
 ) -> None:
     rois = tmp_path / "rois.json"
     rois.write_text(json.dumps({"points": [[[10, 10], [5000, 10], [10, 60]]]}))
@@ -246,7 +221,7 @@ def test_a_database_without_a_password_is_refused_before_datajoint_asks_for_one(
 
 
 def test_embedded_database_starts_tells_where_it_is_and_stops(
-    facerhythm: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    facerhythm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import psycopg2
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from element_facerhythm.cli import main
+Command = Callable[..., Any]  # the fixture `facerhythm`: arguments to code, out, err
 
 FACERHYTHM = [sys.executable, "-c", "from element_facerhythm.cli import main; main()"]
 SESSION = 71
@@ -29,27 +28,10 @@ PARAMETERS = {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def facerhythm(
-    workflow: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Outcome]:
+def facerhythm(workflow: ModuleType, facerhythm: Callable[..., Any]) -> Callable[..., Any]:
     """Run the command in this process, which is connected already."""
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["facerhythm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stop.value.code or 0), captured.out, captured.err)
-
-    return run
+    return facerhythm
 
 
 @pytest.fixture
@@ -61,14 +43,14 @@ def options(videos: list[Path], tmp_path: Path) -> tuple[object, ...]:
     return (videos[0], "--rois", rois, "--params", params, "--subject", "mouse1")
 
 
-def table_counts(facerhythm: Callable[..., Outcome]) -> dict[str, dict[str, int]]:
+def table_counts(facerhythm: Command) -> dict[str, dict[str, int]]:
     outcome = facerhythm("status", "--json")
     assert outcome.code == 0, outcome.err
     return json.loads(outcome.out)["tables"]
 
 
 def test_ingest_registers_populates_and_can_be_repeated(
-    facerhythm: Callable[..., Outcome], options: tuple[object, ...], fbe: ModuleType
+    facerhythm: Command, options: tuple[object, ...], fbe: ModuleType
 ) -> None:
     before = table_counts(facerhythm)
     first = facerhythm("ingest", *options, "--session", SESSION, "--json")
@@ -98,7 +80,7 @@ def test_ingest_registers_populates_and_can_be_repeated(
     ],
 )
 def test_a_wrong_ingest_exits_with_2_and_enters_nothing(
-    facerhythm: Callable[..., Outcome],
+    facerhythm: Command,
     options: tuple[object, ...],
     workflow: ModuleType,
     arguments: list[object],
@@ -112,7 +94,7 @@ def test_a_wrong_ingest_exits_with_2_and_enters_nothing(
 
 
 def test_a_video_outside_the_roots_enters_nothing(
-    facerhythm: Callable[..., Outcome],
+    facerhythm: Command,
     options: tuple[object, ...],
     workflow: ModuleType,
     tmp_path: Path,
@@ -126,7 +108,7 @@ def test_a_video_outside_the_roots_enters_nothing(
 
 
 def test_status_counts_and_explains_failed_jobs(
-    facerhythm: Callable[..., Outcome],
+    facerhythm: Command,
     fbe: ModuleType,
     register: Callable[..., dict[str, Any]],
     root_dir: Path,
@@ -150,7 +132,7 @@ def test_status_counts_and_explains_failed_jobs(
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_that_is_stopped_gives_its_job_back(
-    facerhythm: Callable[..., Outcome],
+    facerhythm: Command,
     fbe: ModuleType,
     register: Callable[..., dict[str, Any]],
     root_dir: Path,

@@ -18,6 +18,24 @@ ENCODER_OPTIONS = {
 }
 
 
+ENCODINGS = [  # file name, codec, pixel format
+    ("a.mp4", "libx264", "yuv420p"),
+    ("a.mkv", "libx264", "yuv420p"),
+    ("a.ts", "libx264", "yuv420p"),
+    ("a.h264", "libx264", "yuv420p"),
+    ("a.avi", "mjpeg", "yuvj420p"),
+    ("b.avi", "mpeg4", "yuv420p"),
+    ("b.mkv", "ffv1", "gray"),
+    ("a.webm", "libvpx", "yuv420p"),
+]
+
+
+@pytest.fixture(params=ENCODINGS, ids=lambda encoding: f"{encoding[1]}-{encoding[0]}")
+def encoding(request: pytest.FixtureRequest) -> tuple[str, str, str]:
+    """File name, codec and pixel format of each kind of video that labs have."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def colour_frames() -> np.ndarray:
     """(40, 48, 64, 3) uint8: a colourful texture that drifts."""

@@ -12,20 +12,8 @@ from element_facerhythm.errors import VideoError
 from element_facerhythm.video import probe_video, require_same_format
 
 
-@pytest.mark.parametrize(
-    ("name", "codec", "pixel_format"),
-    [
-        ("a.mp4", "libx264", "yuv420p"),
-        ("a.mkv", "libx264", "yuv420p"),
-        ("a.ts", "libx264", "yuv420p"),
-        ("a.h264", "libx264", "yuv420p"),
-        ("a.avi", "mjpeg", "yuvj420p"),
-        ("b.avi", "mpeg4", "yuv420p"),
-        ("b.mkv", "ffv1", "gray"),
-        ("a.webm", "libvpx", "yuv420p"),
-    ],
-)
-def test_frames_are_counted_in_every_container(write_video, name, codec, pixel_format):
+def test_frames_are_counted_in_every_container(write_video, encoding):
+    name, codec, pixel_format = encoding
     video = probe_video(write_video(name, codec=codec, pixel_format=pixel_format, rate=25))
     assert (video.n_frames, video.width_px, video.height_px) == (40, 64, 48)
     assert video.pixel_format == pixel_format

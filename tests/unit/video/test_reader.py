@@ -10,19 +10,8 @@ from element_facerhythm.errors import VideoError
 from element_facerhythm.video import iterate_gray_frames, iterate_rgb_frames, read_rgb_frame
 
 
-@pytest.mark.parametrize(
-    ("name", "codec", "pixel_format"),
-    [
-        ("a.mp4", "libx264", "yuv420p"),
-        ("a.mkv", "libx264", "yuv420p"),
-        ("a.ts", "libx264", "yuv420p"),
-        ("a.h264", "libx264", "yuv420p"),
-        ("a.avi", "mjpeg", "yuvj420p"),
-        ("b.avi", "mpeg4", "yuv420p"),
-        ("a.webm", "libvpx", "yuv420p"),
-    ],
-)
-def test_any_start_gives_the_frames_of_a_full_read(write_video, name, codec, pixel_format):
+def test_any_start_gives_the_frames_of_a_full_read(write_video, encoding):
+    name, codec, pixel_format = encoding
     path = write_video(name, codec=codec, pixel_format=pixel_format)
     whole = np.stack(list(iterate_rgb_frames(path)))
     assert len(whole) == 40
