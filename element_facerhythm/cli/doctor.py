@@ -2,33 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 
 import typer
 
+from element_facerhythm.cli.finding import FAIL, OK, WARN, Finding
 from element_facerhythm.cli.output import JsonOption, print_json, quiet_stdout
-
-
-class State(StrEnum):
-    """How one check went."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-OK, WARN, FAIL = State.OK, State.WARN, State.FAIL
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report; `mend` says what to do where the state is not ok."""
-
-    check: str
-    state: State
-    found: str
-    mend: str = ""
 
 
 def doctor(as_json: JsonOption = False) -> None:

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from element_facerhythm import __version__
-from element_facerhythm.cli.doctor import FAIL, OK, WARN, Finding
+from element_facerhythm.cli.finding import FAIL, OK, WARN, Finding
 
 MIN_PACKET_BYTES = 64_000_000
 
