@@ -245,17 +245,17 @@ def show(
         right=("frames", "violations", "frames with any"),
     )
     for model in summary.models:
-        show_model(model)
+        show_model(model, f" of model {model.model_key}" if len(summary.models) > 1 else "")
     lines = [("products", ", ".join(f"{name} {human_size(size)}" for name, size in sizes.items()))]
     if pictures:
         lines.append(("pictures", f"{len(pictures)} in {pictures[0].parent}"))
     print_lines([*lines, *(("note", note) for note in dict.fromkeys((*notes, *record.notes)))])
 
 
-def show_model(model: Any) -> None:
-    """Print the components of one decomposition."""
+def show_model(model: Any, which: str) -> None:
+    """Print the components of one decomposition; `which` tells several apart."""
     print_table(
-        f"{model.rank} components ({model.model_key}), {model.explained_variance:.1%} explained",
+        f"{model.rank} components{which}, {model.explained_variance:.1%} explained",
         ("component", "peak Hz", "centroid Hz", "bandwidth Hz", "x px", "y px", "explained"),
         [
             (
