@@ -27,9 +27,6 @@ logger = logging.getLogger(__name__)
 UNKNOWN_BIRTH_DATE = date(1900, 1, 1)
 """Entered where nobody said when a subject was born: the Elements' table requires a date."""
 
-NORMALIZE_DATA_KEYS = ("mean_subtract", "std_divide")
-FIT_KEYS = ("method", "params_method")
-
 DEVICE = {"device": "face camera", "modality": "video", "description": "camera of face videos"}
 
 
@@ -147,7 +144,7 @@ def populate(key: Mapping[str, Any]) -> dict[str, int]:
     """
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
 
-    for table in (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm):
+    for table in fbe.POPULATED:
         table.populate(dict(key))
     return count_rows(key)
 

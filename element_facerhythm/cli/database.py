@@ -4,16 +4,12 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from element_facerhythm.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-STORE = "facerhythm"
-POPULATED = ("RecordingInfo", "FaceRhythmProcessing", "FacialRhythm")
-"""Tables that a worker populates, upstream first."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,6 @@ def hold_back_job_table_remarks() -> None:
 def is_news(record: logging.LogRecord) -> bool:
     """Return whether a log record is more than such a remark."""
     return not record.getMessage().startswith("Native type ")
-
-
-def populated_tables(workflow: ModuleType) -> list[Any]:
-    """Return the tables that workers populate, upstream first."""
-    return [getattr(workflow.facial_behavior_estimation, name) for name in POPULATED]
 
 
 def configured_datajoint() -> ModuleType:
@@ -156,5 +147,7 @@ def examine_server(where: str) -> DatabaseReport:
 
 def store_location() -> str | None:
     """Return where the store for large arrays lies; None where there is none."""
-    store = configured_datajoint().config.stores.get(STORE)
+    from element_facerhythm.linking import STORE_NAME
+
+    store = configured_datajoint().config.stores.get(STORE_NAME)
     return None if store is None else str(store.get("location", store.get("endpoint", "")))

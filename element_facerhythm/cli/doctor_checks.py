@@ -122,14 +122,15 @@ def check_database() -> Finding:
 
 def check_store() -> Finding:
     """Find the DataJoint store for large arrays."""
-    from element_facerhythm.cli.database import STORE, store_location
+    from element_facerhythm.cli.database import store_location
+    from element_facerhythm.linking import STORE_NAME
 
     location = store_location()
     if location is None:
         return Finding(
-            "store", OK, f"{STORE} is not configured: the directory of results serves as one"
+            "store", OK, f"{STORE_NAME} is not configured: the directory of results serves as one"
         )
-    return Finding("store", OK, f"{STORE}: {location}")
+    return Finding("store", OK, f"{STORE_NAME}: {location}")
 
 
 def check_directories() -> Sequence[Finding]:

@@ -19,10 +19,10 @@ def status(
 
     Example: `facerhythm status --errors`
     """
-    from element_facerhythm.cli.database import activated_workflow, populated_tables
+    from element_facerhythm.cli.database import activated_workflow
 
     with quiet_stdout():
-        tables = populated_tables(activated_workflow())
+        tables = activated_workflow().facial_behavior_estimation.POPULATED
         counts = {table.__name__: count(table) for table in tables}
         messages = [row for table in tables for row in failures(table)]
     if as_json:

@@ -35,11 +35,11 @@ def worker(
     Example: `facerhythm worker --exit-when-idle`
     """
     with stop_event() as stop, quiet_stdout(), progress_bars() as progress:
-        from element_facerhythm.cli.database import activated_workflow, populated_tables
+        from element_facerhythm.cli.database import activated_workflow
         from element_facerhythm.worker import work
 
         report = work(
-            populated_tables(activated_workflow()),
+            activated_workflow().facial_behavior_estimation.POPULATED,
             stop=stop,
             max_jobs=max_jobs,
             exit_when_idle=exit_when_idle,

@@ -24,7 +24,11 @@ from element_facerhythm.facial_behavior_estimation.task import (
 )
 from element_facerhythm.linking import active_link, check_linking_module, set_active_link
 
+POPULATED = (RecordingInfo, FaceRhythmProcessing, FacialRhythm)
+"""Tables that `populate()` fills, upstream first."""
+
 __all__ = [
+    "POPULATED",
     "ArrayCodec",
     "ArrayReference",
     "FaceRhythmParamSet",

@@ -4,7 +4,7 @@ import base64
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
     VideoRecording,
+    without_zone,
 )
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.facial_behavior_estimation.task import (
@@ -149,7 +150,9 @@ class FaceRhythmProcessing(dj.Computed):
         from element_facerhythm import __version__
 
         seconds = [stage.seconds for stage in record.stages]
-        completed = [_parse_time(stage.completed_utc) for stage in record.stages]
+        completed = [
+            without_zone(datetime.fromisoformat(stage.completed_utc)) for stage in record.stages
+        ]
         self.insert1(
             {
                 **key,
@@ -233,7 +236,7 @@ _CHANGED_VIDEO_MEND = "restore the file, or delete its RecordingInfo entry and p
 
 def _load(inputs: TaskInputs) -> "RunRecord":
     """Open an existing project directory and check that it is of this recording."""
-    from element_facerhythm.io.project import PRODUCTS, Project
+    from element_facerhythm.io.project import Project
     from element_facerhythm.pipeline import load_project
 
     if not inputs.output_dir:
@@ -243,9 +246,7 @@ def _load(inputs: TaskInputs) -> "RunRecord":
         )
     directory = resolve_path(inputs.output_dir, active_link().search_dirs())
     record = load_project(directory)
-    project = Project.open(directory)
-    project.require(*PRODUCTS)
-    n_frames = sum(project.n_frames)
+    n_frames = sum(Project.open(directory).n_frames)
     if n_frames != inputs.n_frames:
         raise ProjectError(
             f"{directory} holds {n_frames} tracked frames and the recording has {inputs.n_frames}: it is the "
@@ -281,14 +282,6 @@ def _unpack_rois(inputs: TaskInputs) -> "Rois":
         seed_mask=seed_mask,
         visible_mask=visible_mask,
     )
-
-
-def _parse_time(text: str) -> datetime:
-    """Parse an ISO time; the database keeps UTC without zone, to the second."""
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is not None:
-        time = time.astimezone(UTC).replace(tzinfo=None)
-    return time.replace(microsecond=0)
 
 
 def project_dir(output_dir: str) -> Path:

@@ -142,11 +142,12 @@ def _recording_facts(videos: "list[VideoMetadata]") -> dict[str, Any]:
         "n_frames_header": None if None in header_counts else sum(header_counts),
         "duration_s": sum(video.duration_s for video in videos),
         "size_bytes": sum(video.size_bytes for video in videos),
-        "recording_time": _without_zone(min(times)) if times else None,
+        "recording_time": without_zone(min(times)) if times else None,
     }
 
 
 def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
+    time = video.recording_time
     return {
         "n_frames": video.n_frames,
         "n_frames_header": video.n_frames_header,
@@ -155,12 +156,12 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
         "pixel_format": video.pixel_format,
         "size_bytes": video.size_bytes,
         "sha256": video.sha256,
-        "recording_time": _without_zone(video.recording_time),
+        "recording_time": None if time is None else without_zone(time),
     }
 
 
-def _without_zone(time: datetime | None) -> datetime | None:
+def without_zone(time: datetime) -> datetime:
     """Give a time as the database keeps it: UTC without zone, to the second."""
-    if time is not None and time.tzinfo is not None:
+    if time.tzinfo is not None:
         time = time.astimezone(UTC)
-    return None if time is None else time.replace(tzinfo=None, microsecond=0)
+    return time.replace(tzinfo=None, microsecond=0)

@@ -170,7 +170,7 @@ class FacialRhythm(dj.Imported):
         self, key: Key, output_dir: str, products: tuple[Product, ...]
     ) -> tuple["ProjectSummary", tuple[Product, ...]]:
         """Put the project in numbers, once it is certain that it is the one that was processed."""
-        from element_facerhythm.io.lazy import file_sha256
+        from element_facerhythm.digest import file_sha256
         from element_facerhythm.pipeline import summarise_project
 
         dirs = active_link().search_dirs()

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from element_facerhythm.io.project import Project
 
 _N_COLUMNS = 1600
-_N_BLOCK_FRAMES = 2000
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,27 +9,8 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
-
-_BLOCK_BYTES = 1 << 22
-_verified: dict[tuple[str, int, int], str] = {}
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, 64 hex digits, read in blocks.
-
-    The digest is remembered for the path, size and modification time, so that asking again for an
-    unchanged file costs nothing.
-    """
-    stat = path.stat()
-    key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
-    if key not in _verified:
-        digest = hashlib.sha256()
-        with path.open("rb") as handle:
-            while block := handle.read(_BLOCK_BYTES):
-                digest.update(block)
-        _verified[key] = digest.hexdigest()
-    return _verified[key]
 
 
 class LazyArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.config import read_config, read_json
 from element_facerhythm.io.h5 import open_h5, read_text_attribute, read_tree, read_value
-from element_facerhythm.io.lazy import LazyArray, file_sha256
+from element_facerhythm.io.lazy import LazyArray
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
@@ -129,7 +131,7 @@ class Project:
 
     def product_path(self, name: str) -> Path:
         """Where the product `name` lies, or would lie."""
-        return self.directory / "analysis_files" / f"{name}.h5"
+        return product_path(self.directory, name)
 
     def require(self, *names: str) -> None:
         """Raise `ProjectError` unless every named product is there."""
@@ -185,7 +187,8 @@ class Project:
     @property
     def n_frames(self) -> tuple[int, ...]:
         """Frames of each tracked sequence."""
-        return tuple(self.tracking(i).points.shape[0] for i in range(len(self.video_keys)))
+        with self._open("PointTracker") as file:
+            return tuple(_node(file, f"points_tracked/{key}").shape[0] for key in self.video_keys)
 
     @cached_property
     def point_positions(self) -> NDArray[np.float32]:
@@ -304,6 +307,11 @@ def _stored_model(key: str, names: tuple[str, ...], tree: Mapping[str, Any]) -> 
     )
 
 
+def product_path(directory: Path, name: str) -> Path:
+    """Where the product `name` of a project directory lies, or would lie."""
+    return directory / "analysis_files" / f"{name}.h5"
+
+
 def product_format(path: Path) -> int | None:
     """Our format version of a product; None where it is face-rhythm's, missing or damaged."""
     try:
@@ -313,11 +321,20 @@ def product_format(path: Path) -> int | None:
         return None
 
 
-def stage_attributes(path: Path) -> tuple[str | None, str | None]:
-    """Fingerprint and record (both JSON) stored in a product; None each where it is not ours."""
+def stage_fingerprint(path: Path) -> dict[str, Any] | None:
+    """Fingerprint stored in a product; None where it is not ours."""
+    return _json_attribute(path, ATTRIBUTE_FINGERPRINT)
+
+
+def stage_record(path: Path) -> dict[str, Any]:
+    """Seconds, device and versions of the stage that wrote a product; empty where it is not ours."""
+    return _json_attribute(path, ATTRIBUTE_RECORD) or {}
+
+
+def _json_attribute(path: Path, name: str) -> dict[str, Any] | None:
     with open_h5(path, "delete it and run the project again") as file:
-        fingerprint = read_text_attribute(file, ATTRIBUTE_FINGERPRINT)
-        return fingerprint, read_text_attribute(file, ATTRIBUTE_RECORD)
+        text = read_text_attribute(file, name)
+    return None if text is None else dict(json.loads(text))
 
 
 def _find_layout(project: Project) -> str:

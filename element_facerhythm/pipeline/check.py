@@ -15,7 +15,7 @@ from element_facerhythm.core.rois import PlacedRois, Rois, place_rois
 from element_facerhythm.core.spectral import filter_length
 from element_facerhythm.errors import ProjectError, VideoError
 from element_facerhythm.io.h5 import TEMPORARY_SUFFIX
-from element_facerhythm.io.project import FORMAT_VERSION, PRODUCTS, product_format
+from element_facerhythm.io.project import FORMAT_VERSION, PRODUCTS, product_format, product_path
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import Parameters, check_parameters
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
@@ -159,7 +159,7 @@ def check_directory(directory: Path) -> None:
 def _check_content(directory: Path) -> None:
     ours = (directory / "run.json").is_file()
     for name in PRODUCTS:
-        path = directory / "analysis_files" / f"{name}.h5"
+        path = product_path(directory, name)
         version = product_format(path)
         if path.is_file() and version is None and not ours:
             raise ProjectError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.project import PRODUCTS, Project, stage_attributes
+from element_facerhythm.io.project import PRODUCTS, Project, stage_fingerprint, stage_record
 from element_facerhythm.pipeline.records import (
     PRODUCT_OF_STAGE,
     STAGES,
@@ -44,7 +43,7 @@ def load_project(project_dir: str | Path) -> RunRecord:
     project.require(*PRODUCTS)
     _check_chain(project)
     _check_readable(project)
-    records = {stage: _stored_record(project, stage) for stage in STAGES}
+    records = {s: stage_record(project.product_path(PRODUCT_OF_STAGE[s])) for s in STAGES}
     return RunRecord(
         project_dir=project.directory,
         stages=tuple(_stage_record(project, stage, records[stage]) for stage in STAGES),
@@ -65,14 +64,13 @@ def product_records(project: Project) -> tuple[ProductRecord, ...]:
 def _check_chain(project: Project) -> None:
     """Refuse products of ours that were made from others than the ones beside them."""
     stored = {
-        stage: stage_attributes(project.product_path(PRODUCT_OF_STAGE[stage]))[0]
-        for stage in STAGES
+        stage: stage_fingerprint(project.product_path(PRODUCT_OF_STAGE[stage])) for stage in STAGES
     }
     for before, after in pairwise(STAGES):
-        upstream, text = stored[before], stored[after]
-        if upstream is None or text is None:
+        upstream, fingerprint = stored[before], stored[after]
+        if upstream is None or fingerprint is None:
             continue
-        if json.loads(text).get("inputs", {}).get(before) != json.loads(upstream):
+        if fingerprint.get("inputs", {}).get(before) != upstream:
             raise ProjectError(
                 f"{project.product_path(PRODUCT_OF_STAGE[after])} was made from another "
                 f"{PRODUCT_OF_STAGE[before]}.h5 than the one beside it; run the project again (the "
@@ -98,12 +96,6 @@ def _check_readable(project: Project) -> None:
                 "spectrogram; run the project again"
             )
     project.models()
-
-
-def _stored_record(project: Project, stage: str) -> dict[str, Any]:
-    """Read what a product says about the stage that wrote it; empty where it is not ours."""
-    _, record = stage_attributes(project.product_path(PRODUCT_OF_STAGE[stage]))
-    return {} if record is None else dict(json.loads(record))
 
 
 def _stage_record(project: Project, stage: str, record: dict[str, Any]) -> StageRecord:

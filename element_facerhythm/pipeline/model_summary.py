@@ -29,10 +29,15 @@ def summarise_models(project: Project) -> tuple[ModelSummary, ...]:
         models = _evaluate(project, stored)
     else:
         models = {key: _as_model(model) for key, model in stored.items()}
-    return tuple(_summarise(project, key, stored[key], models[key]) for key in stored)
+    separate = len(project.video_keys) > 1 and tuple(stored) == project.video_keys
+    return tuple(
+        _summarise(project, key, stored[key], models[key], own_video=separate) for key in stored
+    )
 
 
-def _summarise(project: Project, key: str, stored: StoredModel, model: CpModel) -> ModelSummary:
+def _summarise(
+    project: Project, key: str, stored: StoredModel, model: CpModel, *, own_video: bool
+) -> ModelSummary:
     return ModelSummary(
         model_key=key,
         method=str(project.config.get("TCA", {}).get("method", "unknown")),
@@ -46,7 +51,7 @@ def _summarise(project: Project, key: str, stored: StoredModel, model: CpModel) 
             point_positions=project.point_positions,
             n_points=len(project.point_positions),
         ),
-        factors=tuple(_factors(project, key, stored)),
+        factors=tuple(_factors(project, key, stored, own_video=own_video)),
     )
 
 
@@ -90,17 +95,21 @@ def _as_model(stored: StoredModel) -> CpModel:
     )
 
 
-def _factors(project: Project, key: str, stored: StoredModel) -> Iterator[FactorSummary]:
-    """Give loadings per component and axis, and per video where the axis was split."""
-    separate = len(project.video_keys) > 1 and tuple(project.models()) == project.video_keys
+def _factors(
+    project: Project, key: str, stored: StoredModel, *, own_video: bool
+) -> Iterator[FactorSummary]:
+    """Give loadings per component and axis, and per video where the axis was split.
+
+    With `own_video` the model is that of the video `key`, and so is its course in time.
+    """
     for dimension, value in stored.rearranged.items():
         if isinstance(value, Mapping):
             for name, loadings in value.items():
                 axis, _, video = name.rpartition("_")
                 yield from _columns(axis, project.video_keys.index(video), loadings)
         else:
-            own_video = separate and "time" in dimension
-            video_index = project.video_keys.index(key) if own_video else None
+            of_video = own_video and "time" in dimension
+            video_index = project.video_keys.index(key) if of_video else None
             yield from _columns(dimension, video_index, value)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.project import product_format, stage_attributes
+from element_facerhythm.io.project import product_format, product_path, stage_fingerprint
 from element_facerhythm.pipeline.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.fingerprint import Fingerprint, explain_difference
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, STAGES, RunRequest
@@ -49,7 +48,7 @@ def plan_checked(checked: CheckedRequest) -> RunPlan:
     """Plan of a request that was checked already."""
     stages: list[PlannedStage] = []
     for name in STAGES:
-        product = product_path(checked.request.project_dir, name)
+        product = stage_product(checked.request.project_dir, name)
         reasons = _reasons(name, product, checked.fingerprints[name])
         again = [stage.name for stage in stages if stage.runs]
         if again and not reasons:
@@ -58,9 +57,9 @@ def plan_checked(checked: CheckedRequest) -> RunPlan:
     return RunPlan(tuple(stages))
 
 
-def product_path(project_dir: Path, stage: str) -> Path:
+def stage_product(project_dir: Path, stage: str) -> Path:
     """Where the product of a stage lies."""
-    return project_dir / "analysis_files" / f"{PRODUCT_OF_STAGE[stage]}.h5"
+    return product_path(project_dir, PRODUCT_OF_STAGE[stage])
 
 
 def _reasons(stage: str, product: Path, wanted: Fingerprint) -> tuple[str, ...]:
@@ -69,12 +68,11 @@ def _reasons(stage: str, product: Path, wanted: Fingerprint) -> tuple[str, ...]:
     if product_format(product) is None:
         return (f"{product.name} cannot be read",)
     try:
-        stored, _ = stage_attributes(product)
+        fingerprint = stage_fingerprint(product)
     except ProjectError as error:
         return (str(error),)
-    if stored is None:
+    if fingerprint is None:
         return (f"{product.name} carries no fingerprint",)
-    fingerprint = json.loads(stored)
     if fingerprint == wanted:
         return ()
     return explain_difference(stage, fingerprint, wanted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import time
@@ -11,21 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import element_facerhythm
+from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProcessingError
 from element_facerhythm.io.config import write_json
 from element_facerhythm.io.h5 import remove_leftovers
-from element_facerhythm.io.lazy import file_sha256
 from element_facerhythm.io.products import new_product, stamp_texts
-from element_facerhythm.io.project import FORMAT_VERSION, Project, stage_attributes
+from element_facerhythm.io.project import FORMAT_VERSION, Project, stage_record
 from element_facerhythm.pipeline.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
 from element_facerhythm.pipeline.load import product_records
 from element_facerhythm.pipeline.lock import project_lock
-from element_facerhythm.pipeline.plan import PlannedStage, plan_checked, product_path
+from element_facerhythm.pipeline.plan import PlannedStage, plan_checked, stage_product
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.records import (
     STAGES,
@@ -130,7 +128,7 @@ class _Run:
     def _compute(self, stage: PlannedStage) -> None:
         logger.info("%s: %s", stage.name, "; ".join(stage.reasons))
         started = time.monotonic()
-        path = product_path(self.directory, stage.name)
+        path = stage_product(self.directory, stage.name)
         try:
             with new_product(path, lambda: self._stamp(stage.name, started)) as file:
                 context = StageContext(self.checked, self.directory, file, self.progress)
@@ -144,7 +142,7 @@ class _Run:
     def _drop_later(self, stage: str) -> None:
         """Remove the products made from the one that is about to be replaced."""
         for later in STAGES[STAGES.index(stage) + 1 :]:
-            product_path(self.directory, later).unlink(missing_ok=True)
+            stage_product(self.directory, later).unlink(missing_ok=True)
 
     def _stamp(self, stage: str, started: float) -> dict[str, str]:
         record = {
@@ -161,30 +159,26 @@ class _Run:
         upstream = UPSTREAM[stage]
         if upstream is None:
             return {video.path.name: video.sha256 for video in self.checked.videos}
-        before = product_path(self.directory, upstream)
+        before = stage_product(self.directory, upstream)
         rois = {"rois": rois_sha256(self.checked.rois)} if stage == "rois" else {}
         return {before.name: file_sha256(before), **rois}
 
     def _record(self, stage: PlannedStage) -> StageRecord:
-        stored = self._stored(stage.name)
+        stored = stage_record(stage_product(self.directory, stage.name))
         return StageRecord(
             stage.name, stored["seconds"], not stage.runs, str(stored["completed_utc"])
         )
 
-    def _stored(self, stage: str) -> dict[str, Any]:
-        _, record = stage_attributes(product_path(self.directory, stage))
-        stored: dict[str, Any] = json.loads(record or "{}")
-        return stored
-
     def _write_index(self, done: Sequence[str]) -> None:
         """Write config.yaml, run_info.json and run.json for the stages that are done."""
         write_description(self.checked, self.directory, done)
+        records = {stage: stage_record(stage_product(self.directory, stage)) for stage in done}
         stages = {
             stage: {
                 "fingerprint": self.checked.fingerprints[stage],
-                **{key: self._stored(stage).get(key) for key in ("completed_utc", "seconds")},
+                **{key: record.get(key) for key in ("completed_utc", "seconds")},
             }
-            for stage in done
+            for stage, record in records.items()
         }
         index = {
             "format_version": FORMAT_VERSION,

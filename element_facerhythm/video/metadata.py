@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
 from element_facerhythm.video.container import (
     RE_ENCODE,
@@ -116,7 +116,7 @@ def probe_video(path: str | Path) -> VideoMetadata:
         codec=codec,
         pixel_format=index.pixel_format,
         size_bytes=path.stat().st_size,
-        sha256=_digest(path),
+        sha256=file_sha256(path),
         recording_time=recorded,
     )
 
@@ -199,8 +199,3 @@ def _recording_time(stream: VideoStream, container: InputContainer) -> datetime 
             continue
         return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
     return None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
