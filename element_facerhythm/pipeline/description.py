@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from element_facerhythm.core.decomposition.cp import default_backend
 from element_facerhythm.io.config import read_config, write_config, write_json
 from element_facerhythm.io.h5 import open_h5, read_value
 from element_facerhythm.io.project import Project
@@ -106,7 +107,7 @@ def _decomposition_config(checked: CheckedRequest) -> dict[str, Any]:
         "mean_subtract": tca["normalize_data"]["mean_subtract"],
         "std_divide": tca["normalize_data"]["std_divide"],
         "method": fit["method"],
-        "backend": "pytorch",
+        "backend": default_backend(checked.device),
         "params_method": {**fit["params_method"], "random_state": checked.parameters.seed},
         "device": str(checked.device),
         "rearrange_data": tca["rearrange_data"],

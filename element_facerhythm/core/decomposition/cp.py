@@ -143,8 +143,13 @@ def check_request(
         given.setdefault("tol_outer", tol)
     resolved = resolve_device(device) if isinstance(device, str) else device
     if backend == "auto":
-        backend = "numpy" if resolved.type == "cpu" else "pytorch"
+        backend = default_backend(resolved)
     return CpRequest(method, int(rank), int(seed), given, backend, resolved)
+
+
+def default_backend(device: Any) -> str:
+    """Name of tensorly's backend that ``"auto"`` takes on a `torch.device`."""
+    return "numpy" if device.type == "cpu" else "pytorch"
 
 
 def _check_option(method: str, key: str, value: Any) -> None:
