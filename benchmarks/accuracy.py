@@ -1,0 +1,284 @@
+"""Ours and face-rhythm against closed-form truth, side by side on the same videos and parameters.
+
+``python -m benchmarks.accuracy [--cells base,10Hz] [--sets relaxed,drift] [--ours-variant NAME]...``.
+The truth for a track is what a perfect flow gives under the same mesh and relaxation. face-rhythm's
+tracks are kept in ``.bench/accuracy`` under a digest of their inputs, so that another variant of ours is
+compared without running it again; ``--holdout`` takes scenes of other seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.accuracy_cells import (
+    HOLDOUT_SEED_OFFSET,
+    PARAMETER_SETS,
+    component_cells,
+    flow_cells,
+    parameters_of,
+)
+from benchmarks.accuracy_measures import (
+    TENSOR_AXES,
+    congruences,
+    endpoint_errors,
+    peak_bin,
+    planted_components,
+)
+from benchmarks.common import CACHE_DIR, write_result
+from benchmarks.ours_run import run_job, spectrogram
+from benchmarks.peer import RUNNER, VERSION, ask_peer, job
+from benchmarks.planted import PlantedScene, scene_files
+from benchmarks.variants import VARIANTS
+from element_facerhythm.core.tracking import make_mesh
+from element_facerhythm.parameters import parameters_from_mapping
+
+MEASURES = ("median_px", "p95_px", "drift_px", "frequency_percent_of_bin", "incongruence")
+FLOOR = {
+    "median_px": 1e-3,
+    "p95_px": 1e-3,
+    "drift_px": 1e-2,
+    "frequency_percent_of_bin": 1.0,
+    "incongruence": 1e-3,
+}
+"""Added to both sides of a ratio: below it a difference means nothing."""
+EQUAL_WITHIN = 1.01
+PEER_CASES_PER_PROCESS = 8
+QUICK_CELLS = ("base", "noise 10")
+QUICK_FRAMES = 320
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scene under one parameter set."""
+
+    cell: str
+    set_name: str
+    scene: PlantedScene
+
+    @property
+    def has_components(self) -> bool:
+        """Whether movements are to be recovered as components."""
+        return len(self.scene.sources) > 1
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Stages that both packages run."""
+        if self.has_components:
+            return ("track", "vqt", "tca")
+        return ("track",) if self.set_name == "drift" else ("track", "vqt")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameter tree that both packages read."""
+        return parameters_of(self.set_name, with_components=self.has_components)
+
+    @property
+    def peer_path(self) -> Path:
+        """Where the peer's arrays are kept."""
+        inputs = [self.scene.key, self.parameters, self.steps, VERSION, RUNNER.read_text()]
+        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:20]
+        return CACHE_DIR / "accuracy" / f"{digest}.npz"
+
+
+def main() -> None:
+    """Measure, print the table, write the result."""
+    options = _options()
+    cases = list(_cases(options))
+    for case in cases:
+        scene_files(case.scene)
+    run_peer(cases)
+    rows = []
+    for case in cases:
+        row = measure(case, options.variants)
+        rows.append(row)
+        print(_line(row, options.variants), flush=True)
+    result = {
+        "variants": options.variants,
+        "holdout": options.holdout,
+        "peer": f"face-rhythm {VERSION}, decord, OMP_NUM_THREADS=1",
+        "rows": rows,
+        "summary": {name: summarise(rows, name) for name in options.variants},
+    }
+    print(json.dumps(result["summary"], indent=1))
+    if not options.dry:
+        name = "accuracy_holdout" if options.holdout else "accuracy"
+        print(write_result(name + ("_quick" if options.quick else ""), result))
+
+
+def run_peer(cases: Iterable[Case]) -> None:
+    """Let the peer track what is not kept yet, some cases in each process."""
+    missing = list({case.peer_path: case for case in cases if not case.peer_path.exists()}.values())
+    for first in range(0, len(missing), PEER_CASES_PER_PROCESS):
+        batch = missing[first : first + PEER_CASES_PER_PROCESS]
+        print(f"face-rhythm {VERSION}: {first} of {len(missing)} cases done", flush=True)
+        partial = {case.peer_path: case.peer_path.with_suffix(".partial") for case in batch}
+        jobs = []
+        for case in batch:
+            case.peer_path.parent.mkdir(parents=True, exist_ok=True)
+            video, rois = scene_files(case.scene)
+            arrays = partial[case.peer_path]
+            jobs.append(job([video], rois, case.parameters, steps=case.steps, arrays=arrays))
+        ask_peer(jobs, setting="tuned")
+        for path, written in partial.items():
+            written.replace(path)
+
+
+def measure(case: Case, variants: list[str]) -> dict[str, Any]:
+    """Measure face-rhythm and each variant of ours on one case."""
+    truth = _truth(case)
+    with np.load(case.peer_path) as theirs:
+        row = {
+            "cell": case.cell,
+            "set": case.set_name,
+            "theirs": _measures(case, dict(theirs), truth),
+        }
+    video, rois = scene_files(case.scene)
+    for variant in variants:
+        request = job([video], rois, case.parameters, steps=case.steps)
+        _, arrays = run_job(request, variant)
+        row[variant] = _measures(case, arrays, truth)
+    return row
+
+
+def ratio(ours: float, theirs: float, measure_name: str) -> float:
+    """Ours over theirs; below 1 is better."""
+    floor = FLOOR[measure_name]
+    return (ours + floor) / (theirs + floor)
+
+
+def summarise(rows: list[dict[str, Any]], variant: str) -> dict[str, Any]:
+    """Overall ratio (geometric mean over cells and measures), and where ours is worse."""
+    ratios: dict[str, list[float]] = {}
+    worse = []
+    for row in rows:
+        for name in MEASURES:
+            if name not in row["theirs"] or not _counts(name, row["set"]):
+                continue
+            value = ratio(row[variant][name], row["theirs"][name], name)
+            ratios.setdefault(name, []).append(value)
+            if value > EQUAL_WITHIN:
+                worse.append(f"{row['set']}, {row['cell']}, {name}: {value:.3f}")
+    logs = {name: float(np.mean(np.log(values))) for name, values in ratios.items()}
+    errors = [v for name in ("median_px", "p95_px", "drift_px") for v in ratios.get(name, [])]
+    return {
+        "overall_error_ratio": math.exp(float(np.mean(np.log(errors)))) if errors else None,
+        "ratio_by_measure": {name: math.exp(value) for name, value in logs.items()},
+        "n_compared": sum(map(len, ratios.values())),
+        "n_worse": len(worse),
+        "worse": worse,
+    }
+
+
+def _counts(measure_name: str, set_name: str) -> bool:
+    """Drift means something only where nothing pulls points home."""
+    return measure_name != "drift_px" or set_name == "drift"
+
+
+def _truth(case: Case) -> dict[str, Any]:
+    scene = case.scene
+    _, placed = scene.placed_rois()
+    home = placed.point_positions
+    flow = case.parameters["PointTracker"]["params_optical_flow"]
+    mesh = make_mesh(home, n_neighbors=flow["mesh_n_neighbors"])
+    motion = {"mesh_rigidity": flow["mesh_rigidity"], "relaxation": flow["relaxation"]}
+    true = scene.true_positions(home)
+    truth = {
+        "home": home,
+        "ideal": scene.ideal_track(home, mesh, **motion),
+        "true": true,
+        "in_view": ~scene.hidden(true),
+        "moving": np.any([s.region.weight(home) > 0.5 for s in scene.sources], axis=0),
+    }
+    if case.has_components:
+        parameters = parameters_from_mapping(case.parameters).parameters
+        alone = [replace(scene, sources=(source,)) for source in scene.sources]
+        spectrograms = [
+            spectrogram(parameters, s.ideal_track(home, mesh, **motion).astype(np.float32), home)
+            for s in alone
+        ]
+        truth["components"] = planted_components(scene, spectrograms)
+    return truth
+
+
+def _measures(case: Case, arrays: Mapping[str, Any], truth: dict[str, Any]) -> dict[str, float]:
+    points = np.asarray(arrays["points/0"], np.float64)
+    measures = endpoint_errors(points, truth["ideal"], truth["in_view"])
+    apart = np.linalg.norm(points - truth["true"], axis=-1)[truth["in_view"]]
+    measures["displacement_error_median_px"] = float(np.median(apart))
+    if case.has_components:
+        found = {name: arrays[f"factors/0/{name}"] for name in TENSOR_AXES}
+        values = congruences(truth["components"], found)
+        measures["congruence_min"] = min(values)
+        measures["incongruence"] = 1 - float(np.mean(values))
+    elif "spectrograms/0" in arrays:
+        parameters = parameters_from_mapping(case.parameters).parameters
+        ideal = spectrogram(parameters, truth["ideal"].astype(np.float32), truth["home"])
+        shift = peak_bin(arrays["spectrograms/0"], truth["moving"]) - peak_bin(
+            ideal, truth["moving"]
+        )
+        measures["frequency_percent_of_bin"] = 100 * abs(shift)
+    return measures
+
+
+def _cases(options: argparse.Namespace) -> Iterable[Case]:
+    offset = HOLDOUT_SEED_OFFSET if options.holdout else 0
+    flow, components = flow_cells(offset), component_cells(offset)
+    wanted = options.cells or (QUICK_CELLS if options.quick else [*flow, *components])
+    unknown = set(wanted) - {*flow, *components}
+    if unknown:
+        raise SystemExit(f"no such cells: {sorted(unknown)}; there are {[*flow, *components]}")
+    for set_name in options.sets:
+        for cell in wanted:
+            if cell in components and set_name == "drift":
+                continue
+            scene = {**flow, **components}[cell]
+            yield Case(
+                cell, set_name, replace(scene, n_frames=QUICK_FRAMES) if options.quick else scene
+            )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=lambda text: text.split(";"), help="semicolons between")
+    parser.add_argument(
+        "--sets",
+        type=lambda text: text.split(","),
+        default=list(PARAMETER_SETS),
+        help="commas between",
+    )
+    parser.add_argument(
+        "--ours-variant", dest="variants", action="append", choices=list(VARIANTS), default=None
+    )
+    parser.add_argument("--holdout", action="store_true", help="scenes of other seeds")
+    parser.add_argument("--quick", action="store_true", help="two cells of 150 frames")
+    parser.add_argument("--dry", action="store_true", help="write no result file")
+    options = parser.parse_args()
+    options.variants = options.variants or ["default"]
+    if options.quick:
+        options.sets = [name for name in options.sets if name != "bare"]
+    return options
+
+
+def _line(row: dict[str, Any], variants: list[str]) -> str:
+    parts = [f"{row['set']:8} {row['cell']:30}"]
+    for name in MEASURES:
+        if name in row["theirs"] and _counts(name, row["set"]):
+            theirs = row["theirs"][name]
+            shown = " ".join(
+                f"{row[v][name]:.4f} ({ratio(row[v][name], theirs, name):.2f})" for v in variants
+            )
+            parts.append(f"{name.split('_')[0]} {theirs:.4f} -> {shown}")
+    return " | ".join(parts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Ours on the requests that `peer_run` takes, in a process of its own, stage by stage.
+
+``python -m benchmarks.ours_run REQUEST.json ANSWER.json``. Beside ``jobs``, a request has ``variant``, a
+name of `variants.VARIANTS`, and ``n_warm_up``: frames tracked beforehand, untimed, so that compiled
+kernels are loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.variants import VARIANTS
+from element_facerhythm.core.decomposition import decompose
+from element_facerhythm.core.rois import place_rois
+from element_facerhythm.core.spectral import make_filter_bank, point_spectrograms
+from element_facerhythm.core.tracking import TrackedVideo, make_mesh, track_points
+from element_facerhythm.io.rois_file import read_rois
+from element_facerhythm.parameters import parameters_from_mapping
+from element_facerhythm.parameters.tree import Parameters
+from element_facerhythm.video import iterate_gray_frames, probe_video
+
+
+def main() -> None:
+    """Answer one request."""
+    request_path, answer_path = map(Path, sys.argv[1:])
+    request = json.loads(request_path.read_text())
+    variant = request.get("variant", "default")
+    if n_warm_up := request.get("n_warm_up", 0):
+        run_job({**request["jobs"][0], "steps": ["track"], "arrays": None}, variant, n_warm_up)
+    answer = {"jobs": [run_job(job, variant)[0] for job in request["jobs"]]}
+    answer_path.write_text(json.dumps(answer))
+
+
+def run_job(
+    job: Mapping[str, Any], variant: str = "default", n_frames: int | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run one job; return its facts, as the peer gives them, and its arrays."""
+    parameters = parameters_from_mapping(job["parameters"]).parameters
+    seconds: dict[str, float] = {}
+    arrays: dict[str, Any] = {}
+    started = time.perf_counter()
+    tracks = _track(job, parameters, variant, n_frames)
+    seconds["track"] = time.perf_counter() - started
+    arrays |= {f"points/{i}": track.points for i, (track, _) in enumerate(tracks)}
+    if "vqt" in job["steps"]:
+        started = time.perf_counter()
+        arrays |= _vqt(parameters, tracks)
+        seconds["vqt"] = time.perf_counter() - started
+    if "tca" in job["steps"]:
+        started = time.perf_counter()
+        arrays |= _tca(parameters, arrays)
+        seconds["tca"] = time.perf_counter() - started
+    if job["arrays"] is not None:
+        np.savez(job["arrays"], **arrays)
+    facts = {
+        "n_frames": sum(len(track.points) for track, _ in tracks),
+        "n_points": len(tracks[0][1]),
+        "n_flags": sum(len(track.violation_rows) for track, _ in tracks),
+        "n_frames_processed": sum(track.n_frames_processed for track, _ in tracks),
+    }
+    return {"seconds": seconds, **facts}, arrays
+
+
+def _track(
+    job: Mapping[str, Any], parameters: Parameters, variant: str, n_frames: int | None
+) -> list[tuple[TrackedVideo, Any]]:
+    """Track every video; return tracks with the points' homes."""
+    options = tracking_options(parameters) | VARIANTS[variant]
+    flow = parameters.PointTracker.params_optical_flow
+    tracks = []
+    for name in job["videos"]:
+        video = probe_video(Path(name))
+        placed = place_rois(
+            read_rois(Path(job["rois"])),
+            height_px=video.height_px,
+            width_px=video.width_px,
+            spacing_px=parameters.ROIs.make_rois.point_spacing,
+        )
+        tracked = track_points(
+            lambda start, path=video.path: iterate_gray_frames(path, start=start),
+            min(n_frames or video.n_frames, video.n_frames),
+            placed.point_positions,
+            mesh=make_mesh(placed.point_positions, n_neighbors=flow.mesh_n_neighbors),
+            visible_mask=placed.visible_mask,
+            **options,
+        )
+        tracks.append((tracked, placed.point_positions))
+    return tracks
+
+
+def tracking_options(parameters: Parameters) -> dict[str, Any]:
+    """Arguments of `track_points` that follow from the parameters."""
+    tracker = parameters.PointTracker
+    flow, outliers = tracker.params_optical_flow, tracker.params_outlier_handling
+    clahe = tracker.params_clahe
+    return {
+        "window_px": flow.kwargs_method.winSize,
+        "max_level": flow.kwargs_method.maxLevel,
+        "criteria": flow.kwargs_method.criteria,
+        "mesh_rigidity": flow.mesh_rigidity,
+        "relaxation": flow.relaxation,
+        "clahe_clip_limit": 0.0 if clahe is None else clahe.clipLimit,
+        "clahe_tile_grid": None if clahe is None else clahe.tileGridSize,
+        "displacement_threshold_px": outliers.threshold_displacement,
+        "n_frames_halted_before": outliers.framesHalted_before,
+        "n_frames_halted_after": outliers.framesHalted_after,
+    }
+
+
+def _vqt(parameters: Parameters, tracks: list[tuple[TrackedVideo, Any]]) -> dict[str, Any]:
+    spectrograms = {
+        f"spectrograms/{i}": spectrogram(parameters, track.points, home)
+        for i, (track, home) in enumerate(tracks)
+    }
+    return {**spectrograms, "frequencies": filter_bank(parameters).frequencies_hz}
+
+
+def filter_bank(parameters: Parameters) -> Any:
+    """Make the filters at the sampling rate that the parameters name."""
+    vqt = parameters.VQT_Analyzer.params_VQT
+    return make_filter_bank(
+        frame_rate_hz=float(vqt.Fs_sample or 0),
+        q_low=vqt.Q_lowF,
+        q_high=vqt.Q_highF,
+        freq_min_hz=vqt.F_min,
+        freq_max_hz=vqt.F_max,
+        n_freq_bins=vqt.n_freq_bins,
+        window_type=vqt.window_type,
+        symmetry=vqt.symmetry,
+        taper_asymmetric=vqt.taper_asymmetric,
+    )
+
+
+def spectrogram(parameters: Parameters, points: Any, home: Any) -> Any:
+    """(2, P, F, W) spectrogram of tracks (T, P, 2)."""
+    analyzer = parameters.VQT_Analyzer
+    return point_spectrograms(
+        points,
+        home,
+        filter_bank(parameters),
+        downsample_factor=analyzer.params_VQT.downsample_factor,
+        padding=analyzer.params_VQT.padding,
+        take_abs=True,
+        normalization_factor=analyzer.normalization_factor,
+        spectrogram_exponent=analyzer.spectrogram_exponent,
+        one_over_f_exponent=analyzer.one_over_f_exponent,
+    )
+
+
+def _tca(parameters: Parameters, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    spectrograms = {
+        name.removeprefix("spectrograms/"): array
+        for name, array in arrays.items()
+        if name.startswith("spectrograms/")
+    }
+    tca = parameters.TCA
+    data, fit = tca.rearrange_data, tca.fit
+    decomposition = decompose(
+        spectrograms,
+        names_dims_array=data.names_dims_array,
+        names_dims_concat_array=data.names_dims_concat_array,
+        name_dim_dict_elements=data.name_dim_dictElements,
+        method_handling_dict_elements=data.method_handling_dictElements,
+        name_dim_concat_dict_elements=data.name_dim_concat_dictElements,
+        method=fit.method,
+        rank=fit.params_method.rank,
+        seed=parameters.seed,
+        **fit.options(),
+    )
+    return {
+        f"factors/{element}/{name}": factor
+        for element, model in decomposition.models.items()
+        for name, factor in model.factors.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
