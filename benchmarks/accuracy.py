@@ -35,7 +35,7 @@ from benchmarks.accuracy_measures import (
 )
 from benchmarks.common import CACHE_DIR, write_result
 from benchmarks.ours_run import run_job, spectrogram
-from benchmarks.peer import RUNNER, VERSION, ask_peer, job
+from benchmarks.peer import VERSION, ask_peer, job
 from benchmarks.planted import PlantedScene, scene_files
 from benchmarks.variants import VARIANTS
 from element_facerhythm.core.tracking import make_mesh
@@ -84,7 +84,7 @@ class Case:
     @property
     def peer_path(self) -> Path:
         """Where the peer's arrays are kept."""
-        inputs = [self.scene.key, self.parameters, self.steps, VERSION, RUNNER.read_text()]
+        inputs = [self.scene.key, self.parameters, self.steps, VERSION]
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:20]
         return CACHE_DIR / "accuracy" / f"{digest}.npz"
 
