@@ -181,6 +181,7 @@ def write_decomposition(file: h5py.File, decomposition: Decomposition, method: s
             "explained_variance_total": np.float64(model.explained_variance_total),
             "relative_error": np.float64(model.relative_error),
             "n_iterations": np.int64(-1 if model.n_iterations is None else model.n_iterations),
+            **({} if model.stability is None else {"stability": model.stability}),
         }
         for key, model in decomposition.models.items()
     }

@@ -82,7 +82,7 @@ class StoredModel:
     rearranged
         The factors after undoing concatenations; a value is (n, R), or a mapping of such per
         video.
-    explained_variance, explained_variance_total, relative_error, n_iterations
+    explained_variance, explained_variance_total, relative_error, n_iterations, stability
         None where the writer did not store them.
     """
 
@@ -94,6 +94,7 @@ class StoredModel:
     explained_variance_total: float | None
     relative_error: float | None
     n_iterations: int | None
+    stability: NDArray[np.float32] | None
 
 
 class Project:
@@ -304,6 +305,7 @@ def _stored_model(key: str, names: tuple[str, ...], tree: Mapping[str, Any]) -> 
         explained_variance_total=_float_or_none(fit.get("explained_variance_total")),
         relative_error=_float_or_none(fit.get("relative_error")),
         n_iterations=None if n_iterations < 0 else n_iterations,
+        stability=fit.get("stability"),
     )
 
 

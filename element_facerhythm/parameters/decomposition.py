@@ -112,13 +112,26 @@ class ParamsMethod(Section):
     """Arguments of the decomposition."""
 
     rank: Count = Field(default=10, description="Number of components.")
-    n_iter_max: Count = Field(default=200, description="Largest number of iterations.")
-    init: Literal["random", "svd"] = Field(default="random", description="Where to start.")
+    n_iter_max: Count = Field(
+        default=200,
+        description="Largest number of iterations: sweeps over the compressed tensor, which a few "
+        "over the whole tensor follow.",
+    )
+    init: Literal["random", "svd"] = Field(
+        default="random", description="Where the first start begins."
+    )
     svd: Literal["truncated_svd", "randomized_svd", "symeig_svd"] = Field(
-        default="truncated_svd", description="How the starting point is computed with init svd."
+        default="truncated_svd",
+        description="How tensorly computes its starting point with init svd; unused elsewhere.",
     )
     tol: NonNegative = Field(
-        default=1e-9, description="Stop when the error changes by less than this."
+        default=1e-9,
+        description="Stop when an iteration lowers the relative error by less than this.",
+    )
+    n_restarts: Count = Field(
+        default=8,
+        description="CP_NN_HALS and CP: number of starts; the best fit is kept, and how well the "
+        "others agree with it is the stability of its components.",
     )
     random_state: CountOrZero | None = Field(
         default=None, description="Seed of this step; null uses project.random_seed."
@@ -145,8 +158,15 @@ class ParamsMethod(Section):
 
 
 _OPTIONS_OF_METHOD = {
-    "CP_NN_HALS": ("exact", "nn_modes", "sparsity_coefficients", "fixed_modes", "cvg_criterion"),
-    "CP": ("fixed_modes", "cvg_criterion"),
+    "CP_NN_HALS": (
+        "n_restarts",
+        "exact",
+        "nn_modes",
+        "sparsity_coefficients",
+        "fixed_modes",
+        "cvg_criterion",
+    ),
+    "CP": ("n_restarts", "fixed_modes", "cvg_criterion"),
     "RandomizedCP": ("n_samples",),
 }
 

@@ -55,7 +55,7 @@ class Parameters(Section):
         default=None,
         description='"face-rhythm" brings back its numbers where this package mends a defect: the '
         "step applied twice after a rewind, the averaging of wrapped phase, the sampling rate as "
-        "typed.",
+        "typed, and tensorly's fit of the components.",
     )
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "rois": 1,
     "point_tracking": 1,
     "spectral_analysis": 1,
-    "decomposition": 1,
+    "decomposition": 2,
 }
 """Raised by hand, with a line in the changelog, when the numbers of a stage change."""
 
@@ -156,6 +156,7 @@ def _decomposition(parameters: Parameters) -> dict[str, Any]:
         "rearrange_data": tca["rearrange_data"],
         "normalize_data": tca["normalize_data"],
         "method": tca["fit"]["method"],
+        "solver": decomposition_solver(parameters),
         **method,
         "rearrange_factors": tca["rearrange_factors"],
     }
@@ -164,6 +165,11 @@ def _decomposition(parameters: Parameters) -> dict[str, Any]:
 def rewind_rule(parameters: Parameters) -> Any:
     """Which rule tracking follows after a violation."""
     return "face-rhythm" if parameters.compat == "face-rhythm" else "correct"
+
+
+def decomposition_solver(parameters: Parameters) -> Any:
+    """Who fits: ours where it can, or always tensorly."""
+    return "tensorly" if parameters.compat == "face-rhythm" else "auto"
 
 
 def complex_average(parameters: Parameters) -> Any:

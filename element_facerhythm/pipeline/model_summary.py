@@ -45,6 +45,7 @@ def _summarise(
         n_iterations=model.n_iterations,
         explained_variance=float(model.explained_variance_total),
         relative_error=float(model.relative_error),
+        stability=model.stability_total,
         components=summarise_components(
             model,
             frequencies_hz=project.frequencies_hz,
@@ -92,6 +93,7 @@ def _as_model(stored: StoredModel) -> CpModel:
         explained_variance_total=nan if total is None else total,
         relative_error=nan if stored.relative_error is None else stored.relative_error,
         n_iterations=stored.n_iterations,
+        stability=stored.stability,
     )
 
 

@@ -180,7 +180,8 @@ class ModelSummary:
     """One decomposition: of the whole recording (key ``"0"``), or of one video each.
 
     `explained_variance` is the fraction over all components together. It and `relative_error`
-    are NaN where the spectrogram that the model was fitted to cannot be rebuilt.
+    are NaN where the spectrogram that the model was fitted to cannot be rebuilt. `stability` is the
+    mean over its components (see `CpModel.stability`), NaN where it is not known.
     """
 
     model_key: str
@@ -189,6 +190,7 @@ class ModelSummary:
     n_iterations: int | None
     explained_variance: float
     relative_error: float
+    stability: float
     components: tuple[ComponentSummary, ...]
     factors: tuple[FactorSummary, ...]
 

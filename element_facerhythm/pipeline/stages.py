@@ -29,7 +29,11 @@ from element_facerhythm.io.products import (
 )
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest
-from element_facerhythm.pipeline.fingerprint import complex_average, rewind_rule
+from element_facerhythm.pipeline.fingerprint import (
+    complex_average,
+    decomposition_solver,
+    rewind_rule,
+)
 from element_facerhythm.pipeline.records import Progress
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames, read_rgb_frame
 
@@ -169,6 +173,7 @@ def run_decomposition(context: StageContext) -> None:
             method=fit.method,
             rank=fit.params_method.rank,
             seed=context.checked.parameters.seed,
+            solver=decomposition_solver(context.checked.parameters),
             device=context.checked.device,
             undo_concat_complex=tca.rearrange_factors.undo_concat_complexDim,
             undo_concat_elements=tca.rearrange_factors.undo_concat_dictElements,

@@ -234,10 +234,11 @@ def test_a_product_of_another_run_beside_it_is_refused(
 
 
 def test_a_raised_stage_version_is_told(recording, project, monkeypatch):
-    monkeypatch.setitem(fingerprint.STAGE_VERSIONS, "decomposition", 2)
+    version = fingerprint.STAGE_VERSIONS["decomposition"]
+    monkeypatch.setitem(fingerprint.STAGE_VERSIONS, "decomposition", version + 1)
     plan = plan_run(recording.request(project))
     assert plan.reused == STAGES[:-1]
-    assert plan.stages[-1].reasons == ("decomposition.stage_version: 1 -> 2",)
+    assert plan.stages[-1].reasons == (f"decomposition.stage_version: {version} -> {version + 1}",)
 
 
 def test_a_newer_format_is_refused_before_anything_is_written(recording, project):

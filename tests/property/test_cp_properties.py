@@ -92,7 +92,7 @@ def test_undone_factors_are_the_rows_of_their_own_video(folds_complex, undoes_co
         for i, t in enumerate(times)
     }
     made = rearrange(labels, plan)
-    tensor = made.tensors["0"]
+    tensor = np.asarray(made.tensors["0"])
     loadings = {
         made.names[0]: tensor[:, 0, 0][:, None],
         made.names[1]: tensor[0, :, 0][:, None],

@@ -3,10 +3,9 @@
 from element_facerhythm.core.decomposition.axes import (
     SPECTROGRAM_AXES,
     AxisPlan,
-    Rearranged,
     axis_parts,
-    rearrange,
 )
+from element_facerhythm.core.decomposition.block_tensor import BlockTensor, dense_tensor
 from element_facerhythm.core.decomposition.components import (
     ComponentMatch,
     ComponentSummary,
@@ -18,16 +17,18 @@ from element_facerhythm.core.decomposition.cp import METHOD_OPTIONS, largest_ran
 from element_facerhythm.core.decomposition.decompose import (
     decompose,
     evaluate_factors,
-    prepare_tensors,
 )
 from element_facerhythm.core.decomposition.model import CpModel, Decomposition
+from element_facerhythm.core.decomposition.prepare import prepare_tensors
 from element_facerhythm.core.decomposition.quality import model_from_factors, order_components
+from element_facerhythm.core.decomposition.rearrange import Rearranged, rearrange
 from element_facerhythm.core.decomposition.undo import undo_factors
 
 __all__ = [
     "METHOD_OPTIONS",
     "SPECTROGRAM_AXES",
     "AxisPlan",
+    "BlockTensor",
     "ComponentMatch",
     "ComponentSummary",
     "CpModel",
@@ -35,6 +36,7 @@ __all__ = [
     "Rearranged",
     "axis_parts",
     "decompose",
+    "dense_tensor",
     "describe",
     "evaluate_factors",
     "largest_rank",

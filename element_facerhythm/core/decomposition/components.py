@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from element_facerhythm.core.decomposition.axes import SPECTROGRAM_AXES, axis_parts
 from element_facerhythm.core.decomposition.model import CpModel
+from element_facerhythm.core.decomposition.stability import unit_columns
 from element_facerhythm.errors import ParameterError
 
 Float64Array = npt.NDArray[np.float64]
@@ -41,6 +42,8 @@ class ComponentSummary:
         Share of x motion, 0 to 1: sum of squared x loadings over that of x and y loadings.
     explained_variance
         Share of the tensor's variance that the component explains alone (see `CpModel`).
+    stability
+        How well it is found again from other starts, 0 to 1 (see `CpModel`); NaN where not known.
     """
 
     component_index: int
@@ -52,6 +55,7 @@ class ComponentSummary:
     centroid_y_px: float
     xy_ratio: float
     explained_variance: float
+    stability: float
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ def summarise_components(
         "centroid_y_px": _weighted_mean(positions[:, 1:], by_axis[dim_names[1]]),
         "xy_ratio": _weighted_mean(np.array([[1.0], [0.0]]), directions),
         "explained_variance": model.explained_variance,
+        "stability": np.full(model.rank, np.nan) if model.stability is None else model.stability,
     }
     return tuple(
         ComponentSummary(index, **{name: float(column[index]) for name, column in columns.items()})
@@ -152,7 +157,7 @@ def match_components(
     for name in first.names if axes is None else axes:
         if name not in first.factors or name not in second.factors:
             raise ParameterError(f"both models need an axis {name!r} to be compared along it.")
-        a, b = _unit_columns(first.factors[name]), _unit_columns(second.factors[name])
+        a, b = unit_columns(first.factors[name]), unit_columns(second.factors[name])
         if a.shape[0] != b.shape[0]:
             raise ParameterError(
                 f"axis {name!r} has {a.shape[0]} entries in one model, {b.shape[0]} in the other."
@@ -208,9 +213,3 @@ def _weighted_mean(values: Float64Array, loadings: Float64Array) -> Float64Array
 def _peak(frequencies: Float64Array, loadings: Float64Array) -> Float64Array:
     peaks = frequencies[np.argmax(loadings, axis=0)]
     return np.where(loadings.sum(axis=0) > 0, peaks, np.nan)
-
-
-def _unit_columns(matrix: npt.ArrayLike) -> Float64Array:
-    columns = np.asarray(matrix, dtype=np.float64)
-    norms = np.linalg.norm(columns, axis=0)
-    return columns / np.where(norms > 0, norms, 1.0)

@@ -5,32 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from element_facerhythm.core.decomposition.axes import (
     SPECTROGRAM_AXES,
     AxisPlan,
     ElementMethod,
-    Rearranged,
-    rearrange,
-    resolve_axis,
 )
 from element_facerhythm.core.decomposition.cp import (
     Backend,
     CpRequest,
     Method,
+    Solver,
     check_request,
     fit_cp,
 )
 from element_facerhythm.core.decomposition.model import CpModel, Decomposition
+from element_facerhythm.core.decomposition.prepare import (
+    RESIDENT_BYTES,
+    Prepared,
+    prepare_tensors,
+)
 from element_facerhythm.core.decomposition.quality import model_from_factors, order_components
+from element_facerhythm.core.decomposition.rearrange import Rearranged
 from element_facerhythm.core.decomposition.undo import check_undo, undo_factors
-from element_facerhythm.errors import ParameterError, ProcessingError
+from element_facerhythm.errors import ParameterError
 
 
 def decompose(
-    spectrograms: Mapping[str, npt.ArrayLike],
+    spectrograms: Mapping[str, Any],
     *,
     names_dims_array: Sequence[str] = SPECTROGRAM_AXES,
     names_dims_concat_array: Sequence[Sequence[str]] = (),
@@ -47,8 +50,10 @@ def decompose(
     method: Method,
     rank: int,
     seed: int,
+    solver: Solver = "auto",
     backend: Backend = "auto",
     device: Any = "cpu",
+    resident_bytes: int = RESIDENT_BYTES,
     undo_concat_complex: bool = False,
     undo_concat_elements: bool = False,
     on_iteration: Callable[[int], None] | None = None,
@@ -59,7 +64,8 @@ def decompose(
     Parameters
     ----------
     spectrograms
-        Per video, an array with the axes `names_dims_array`; complex ones enter as magnitudes
+        Per video, an array with the axes `names_dims_array`, in memory or read in slices (anything
+        with `shape` and `dtype` that slices like an array); complex ones enter as magnitudes
         unless `concat_complex_dim` is set.
     names_dims_array, names_dims_concat_array, concat_complex_dim, name_dim_concat_complex_dim,
     name_dim_dict_elements, method_handling_dict_elements, name_dim_concat_dict_elements,
@@ -68,22 +74,31 @@ def decompose(
     mean_subtract, std_divide, normalize_dim
         Subtract the mean, divide by the standard deviation (n - 1) along an axis of the tensor.
     method
-        tensorly's estimator: ``CP_NN_HALS``, ``CP``, ``RandomizedCP`` or ``ConstrainedCP``.
+        ``CP_NN_HALS``, ``CP``, ``RandomizedCP`` or ``ConstrainedCP``, tensorly's names.
     rank
         Number of components R.
     seed
         Of every random choice; the same seed gives the same components on the same machine.
+    solver
+        ``"auto"``: ours for ``CP_NN_HALS`` and ``CP``, tensorly's for other methods and for options
+        that only tensorly has (``exact``, ``fixed_modes``, ``sparsity_coefficients``, ``l2_reg``,
+        ``orthogonalise``, ``linesearch``). ``"tensorly"``: always tensorly's.
     backend, device
-        Where tensorly computes. ``"auto"`` is numpy on the CPU (2 to 5 times as fast as torch there)
-        and pytorch on a GPU.
+        Where to compute. `backend` is tensorly's: ``"auto"`` is numpy on the CPU (2 to 5 times as
+        fast as torch there) and pytorch on a GPU.
+    resident_bytes
+        Tensors up to this size are held in memory, larger ones read again at each pass (tensorly
+        needs them in memory whatever their size). Changes no number.
     undo_concat_complex, undo_concat_elements
         Which foldings to undo in `Decomposition.factors_rearranged`.
     on_iteration
         Called with the iterations done so far; counts on through all tensors.
     options
-        Other options of the estimator, as in face-rhythm's ``params_method``: ``n_iter_max``,
-        ``init``, ``svd``, ``tol``, ``sparsity_coefficients``, ``fixed_modes``, ``nn_modes``,
-        ``exact``, ``cvg_criterion``, ``n_samples`` ... What is left out is tensorly's default.
+        Other options, as in face-rhythm's ``params_method``: ``n_iter_max``, ``init``, ``svd``,
+        ``tol``, ``sparsity_coefficients``, ``fixed_modes``, ``nn_modes``, ``exact``,
+        ``cvg_criterion``, ``n_samples`` ..., and ``n_restarts``. Our solver reads ``n_iter_max``
+        (200), ``tol`` (1e-9), ``init`` (``random``), ``nn_modes`` and ``n_restarts`` (8), see
+        `fit_fast`; what is left out is tensorly's default where tensorly fits.
 
     Returns
     -------
@@ -98,7 +113,13 @@ def decompose(
         A spectrogram has NaN or infinite values, or is zero everywhere; the fit failed.
     """
     request = check_request(
-        method=method, rank=rank, seed=seed, options=options, backend=backend, device=device
+        method=method,
+        rank=rank,
+        seed=seed,
+        options=options,
+        backend=backend,
+        device=device,
+        solver=solver,
     )
     plan = AxisPlan(
         names=tuple(names_dims_array),
@@ -113,19 +134,20 @@ def decompose(
     check_undo(
         plan, undo_concat_elements=undo_concat_elements, undo_concat_complex=undo_concat_complex
     )
-    rearranged = prepare_tensors(
+    prepared = prepare_tensors(
         spectrograms,
         plan,
         mean_subtract=mean_subtract,
         std_divide=std_divide,
         normalize_dim=normalize_dim,
+        resident_bytes=resident_bytes,
     )
-    models = _fit_models(rearranged, request, on_iteration or (lambda n_done: None))
-    return _decomposition(rearranged, models, undo_concat_elements, undo_concat_complex)
+    models = _fit_models(prepared, request, on_iteration or (lambda n_done: None))
+    return _decomposition(prepared.rearranged, models, undo_concat_elements, undo_concat_complex)
 
 
 def evaluate_factors(
-    spectrograms: Mapping[str, npt.ArrayLike],
+    spectrograms: Mapping[str, Any],
     *,
     names: Sequence[str],
     name_dim_dict_elements: str,
@@ -167,52 +189,31 @@ def evaluate_factors(
     plan = AxisPlan.from_names(
         names, element_axis=name_dim_dict_elements, array_names=names_dims_array
     )
-    rearranged = prepare_tensors(
+    prepared = prepare_tensors(
         spectrograms,
         plan,
         mean_subtract=mean_subtract,
         std_divide=std_divide,
         normalize_dim=normalize_dim,
     )
-    if set(factors) != set(rearranged.tensors):
+    if set(factors) != set(prepared.tensors):
         raise ParameterError(
-            f"there are factors for {sorted(factors)}; expected {sorted(rearranged.tensors)}."
+            f"there are factors for {sorted(factors)}; expected {sorted(prepared.tensors)}."
         )
     return {
         key: model_from_factors(
-            tensor, rearranged.names, factors[key], None if weights is None else weights[key]
+            tensor,
+            tensor.names,
+            factors[key],
+            None if weights is None else weights[key],
+            sums=prepared.sums[key],
         )
-        for key, tensor in rearranged.tensors.items()
+        for key, tensor in prepared.tensors.items()
     }
-
-
-def prepare_tensors(
-    spectrograms: Mapping[str, npt.ArrayLike],
-    plan: AxisPlan,
-    *,
-    mean_subtract: bool,
-    std_divide: bool,
-    normalize_dim: str,
-) -> Rearranged:
-    """Rearrange finite spectrograms and normalise the tensors; arguments as for `decompose`."""
-    axis = None
-    if mean_subtract or std_divide:
-        axis = plan.tensor_names.index(resolve_axis(normalize_dim, plan.tensor_names))
-    arrays = {name: np.asarray(array) for name, array in spectrograms.items()}
-    for name, array in arrays.items():
-        _require_finite(name, array, plan.names)
-    rearranged = rearrange(arrays, plan)
-    if axis is None:
-        return rearranged
-    tensors = {
-        key: _normalise(tensor, axis, mean_subtract, std_divide, normalize_dim)
-        for key, tensor in rearranged.tensors.items()
-    }
-    return Rearranged(plan, tensors, rearranged.element_names, rearranged.element_shapes)
 
 
 def _fit_models(
-    rearranged: Rearranged, request: CpRequest, on_iteration: Callable[[int], None]
+    prepared: Prepared, request: CpRequest, on_iteration: Callable[[int], None]
 ) -> dict[str, CpModel]:
     models: dict[str, CpModel] = {}
     n_before = 0
@@ -220,13 +221,19 @@ def _fit_models(
     def report(n_done: int) -> None:
         on_iteration(n_before + n_done)
 
-    for key, tensor in rearranged.tensors.items():
-        fit = fit_cp(tensor, request, report)
+    for key, tensor in prepared.tensors.items():
+        sums = prepared.sums[key]
+        fit = fit_cp(tensor, sums, request, report)
         fit.factors[0] = fit.factors[0] * fit.weights  # so that the factors alone reconstruct
-        factors = dict(zip(rearranged.names, fit.factors, strict=True))
-        models[key] = order_components(
-            model_from_factors(tensor, rearranged.names, factors, n_iterations=fit.n_iterations)
+        model = model_from_factors(
+            tensor,
+            tensor.names,
+            dict(zip(tensor.names, fit.factors, strict=True)),
+            sums=sums,
+            n_iterations=fit.n_iterations,
+            stability=fit.stability,
         )
+        models[key] = order_components(model)
         n_before += fit.n_iterations or 0
     return models
 
@@ -245,36 +252,6 @@ def _window(window: Sequence[int] | None) -> tuple[int, int] | None:
     if len(window) != 2:
         raise ParameterError(f"idx_windows has the entry {window!r}; expected [first, last].")
     return int(window[0]), int(window[1])
-
-
-def _require_finite(name: str, array: npt.NDArray[Any], names: Sequence[str]) -> None:
-    finite = np.isfinite(array)
-    if not finite.all():
-        where = np.argwhere(~finite)[0]
-        place = ", ".join(f"{axis} {index}" for axis, index in zip(names, where, strict=False))
-        raise ProcessingError(
-            f"the spectrogram of video {name!r} has {int((~finite).sum())} values that are not "
-            f"finite, the first at {place}; compute the spectrograms again."
-        )
-
-
-def _normalise(
-    tensor: npt.NDArray[Any], axis: int, subtract: bool, divide: bool, axis_name: str
-) -> npt.NDArray[np.float32]:
-    values = tensor.astype(np.float32)
-    mean = values.mean(axis=axis, keepdims=True, dtype=np.float64)
-    deviation = values.std(axis=axis, keepdims=True, ddof=1, dtype=np.float64) if divide else None
-    if subtract:
-        values -= mean.astype(np.float32)
-    if deviation is not None:
-        if not (deviation > 0).all():
-            n_flat = int((~(deviation > 0)).sum())
-            raise ProcessingError(
-                f"{n_flat} of {deviation.size} traces do not vary along {axis_name!r}, so they "
-                "cannot be divided by their standard deviation; set std_divide to false."
-            )
-        values /= deviation.astype(np.float32)
-    return values
 
 
 def _decomposition(

@@ -35,6 +35,9 @@ class CpModel:
         ``||X - X_hat|| / ||X||``.
     n_iterations
         Iterations that the fit took; None where unknown (read from a file).
+    stability
+        (R,) how well each component is found again from other starts: the mean over restarts of
+        the congruence (0 to 1) with its match; None where there was one start, or none is known.
     """
 
     names: tuple[str, ...]
@@ -44,6 +47,12 @@ class CpModel:
     explained_variance_total: float
     relative_error: float
     n_iterations: int | None = None
+    stability: FloatArray | None = None
+
+    @property
+    def stability_total(self) -> float:
+        """Mean of `stability` over the components; NaN where it is not known."""
+        return float("nan") if self.stability is None else float(np.mean(self.stability))
 
     @property
     def rank(self) -> int:

@@ -1,9 +1,9 @@
 """How well components fit a tensor, without ever building the reconstruction.
 
 For a tensor X of n entries and components C_r = outer product of the columns r of all factors,
-everything follows from a few float64 sums:
+everything follows from a few float64 sums, taken block after block:
 
-    sum X, ||X||^2, <X, C_r>                  one pass over the tensor
+    sum X, ||X||^2, <X, C_r>                  one pass over the tensor each
     sum C_r        = product over axes of the column sums
     <C_r, C_s>     = product over axes of the Gram matrices, entry (r, s)
 
@@ -18,55 +18,86 @@ mean-removed component: the number that face-rhythm's `order_factors_by_EVR` sor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.decomposition.block_tensor import BlockTensor, dense_tensor
 from element_facerhythm.core.decomposition.model import CpModel, FloatArray
 from element_facerhythm.errors import ParameterError, ProcessingError
 
 Float64Array = npt.NDArray[np.float64]
 
-# Entries converted to float64 at a time (32 MiB).
-_ENTRIES_PER_BLOCK = 2**22
+# Entries converted to float64 at a time (8 MiB).
+_ENTRIES_PER_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
-class _Sums:
-    """Float64 sums over tensor and components that all measures of fit are made of."""
+class TensorSums:
+    """Float64 sums over a tensor's entries; not finite where an entry is not."""
 
     n_entries: int
-    tensor_sum: float
-    tensor_square: float
+    total: float
+    square: float
+    minimum: float
+
+    @property
+    def centred_square(self) -> float:
+        """Number of entries times the variance."""
+        return self.square - self.total**2 / self.n_entries
+
+
+@dataclass(frozen=True)
+class _ComponentSums:
+    """Float64 sums over components that all measures of fit are made of."""
+
     products: Float64Array  # (R,) <X, C_r>
-    component_sums: Float64Array  # (R,)
+    totals: Float64Array  # (R,) sum of C_r
     gram: Float64Array  # (R, R) <C_r, C_s>
 
 
+def tensor_sums(tensor: BlockTensor) -> TensorSums:
+    """Sum over a tensor, in one pass."""
+    total = square = 0.0
+    minimum = np.inf
+    for _, rows in tensor.blocks(_ENTRIES_PER_BLOCK):
+        values = np.ascontiguousarray(rows, dtype=np.float64)
+        total += float(values.sum())
+        square += float(np.vdot(values, values))
+        minimum = min(minimum, float(values.min()))
+    return TensorSums(tensor.size, total, square, minimum)
+
+
 def model_from_factors(
-    tensor: npt.NDArray[Any],
+    tensor: BlockTensor | npt.NDArray[Any],
     names: Sequence[str],
     factors: Mapping[str, npt.ArrayLike],
     weights: npt.ArrayLike | None = None,
     *,
+    sums: TensorSums | None = None,
     n_iterations: int | None = None,
+    stability: npt.ArrayLike | None = None,
 ) -> CpModel:
     """Make a model of `tensor` from given loadings, whoever fitted them; their order is kept.
 
     Parameters
     ----------
     tensor
-        The tensor that the loadings describe, real.
+        The tensor that the loadings describe, in blocks or as an array.
     names
         Its axis names, in order.
     factors
         Per axis name, (n, R) loadings.
     weights
         (R,) factors of the components; None stands for ones.
+    sums
+        Of the tensor, where they are known.
     n_iterations
         Iterations that the fit took, where known.
+    stability
+        (R,) agreement over restarts, where known.
 
     Raises
     ------
@@ -75,51 +106,99 @@ def model_from_factors(
     ProcessingError
         The tensor is zero everywhere.
     """
-    arrays = _checked_factors(tensor, names, factors)
+    arrays = _checked_factors(tensor.shape, names, factors)
+    if not isinstance(tensor, BlockTensor):
+        tensor = dense_tensor(tensor, tuple(names))
     rank = next(iter(arrays.values())).shape[1]
     weight_array = np.ones(rank, np.float32) if weights is None else np.asarray(weights)
     if weight_array.shape != (rank,):
         raise ParameterError(f"weights have shape {weight_array.shape}; expected ({rank},).")
-    sums = _collect(tensor, [array.astype(np.float64) for array in arrays.values()])
-    if not sums.tensor_square > 0:
-        raise ProcessingError("the tensor to decompose is zero everywhere: no point moves.")
+    sums = tensor_sums(tensor) if sums is None else sums
+    require_signal(sums)
+    components = _component_sums(tensor, list(arrays.values()))
     scales = weight_array.astype(np.float64)
     return CpModel(
         names=tuple(names),
         factors=arrays,
         weights=weight_array,
-        explained_variance=_explained_by_each(sums),
-        explained_variance_total=_explained_by_all(sums, scales),
-        relative_error=float(np.sqrt(_residual_square(sums, scales) / sums.tensor_square)),
+        explained_variance=_explained_by_each(sums, components),
+        explained_variance_total=_explained_by_all(sums, components, scales),
+        relative_error=float(np.sqrt(_residual_square(sums, components, scales) / sums.square)),
         n_iterations=n_iterations,
+        stability=None if stability is None else np.asarray(stability),
     )
+
+
+def require_signal(sums: TensorSums) -> None:
+    """Raise `ProcessingError` where a tensor is zero everywhere."""
+    if not sums.square > 0:
+        raise ProcessingError("the tensor to decompose is zero everywhere: no point moves.")
 
 
 def order_components(model: CpModel) -> CpModel:
     """Put components in descending order of the variance that each explains."""
     order = np.argsort(-model.explained_variance, kind="stable")
-    return CpModel(
-        names=model.names,
+    return replace(
+        model,
         factors={name: np.ascontiguousarray(f[:, order]) for name, f in model.factors.items()},
         weights=model.weights[order],
         explained_variance=model.explained_variance[order],
-        explained_variance_total=model.explained_variance_total,
-        relative_error=model.relative_error,
-        n_iterations=model.n_iterations,
+        stability=None if model.stability is None else model.stability[order],
     )
 
 
+def inner_products(tensor: BlockTensor, factors: Sequence[npt.ArrayLike]) -> Float64Array:
+    """(R,) float64 inner products of a tensor with components, in one pass.
+
+    Parameters
+    ----------
+    tensor
+        Any tensor.
+    factors
+        Per axis, in the tensor's order, (n, R) loadings.
+    """
+    ordered = [np.asarray(factors[axis], dtype=np.float64) for axis in tensor.axis_order]
+    products = np.zeros(ordered[0].shape[1])
+    for start, rows in tensor.blocks(_ENTRIES_PER_BLOCK):
+        block = np.ascontiguousarray(rows, dtype=np.float64)
+        contracted: Float64Array = block @ ordered[-1]
+        for factor in reversed(ordered[1:-1]):
+            contracted = np.einsum("...nr,nr->...r", contracted, factor)
+        products += np.einsum("nr,nr->r", contracted, ordered[0][start : start + len(rows)])
+    return products
+
+
+def explained_variance(
+    sums: TensorSums, products: Float64Array, factors: Sequence[npt.ArrayLike]
+) -> tuple[float, float]:
+    """Explained variance and relative error of a whole model, from its inner products.
+
+    Parameters
+    ----------
+    sums
+        Of the tensor.
+    products
+        (R,) from `inner_products`.
+    factors
+        Per axis, (n, R) loadings.
+    """
+    components = _with_products(products, [np.asarray(f, np.float64) for f in factors])
+    ones = np.ones(len(products))
+    error = np.sqrt(_residual_square(sums, components, ones) / sums.square)
+    return _explained_by_all(sums, components, ones), float(error)
+
+
 def _checked_factors(
-    tensor: npt.NDArray[Any], names: Sequence[str], factors: Mapping[str, npt.ArrayLike]
+    shape: tuple[int, ...], names: Sequence[str], factors: Mapping[str, npt.ArrayLike]
 ) -> dict[str, FloatArray]:
-    if set(names) != set(factors) or len(names) != tensor.ndim:
+    if set(names) != set(factors) or len(names) != len(shape):
         raise ParameterError(
-            f"loadings for the axes {sorted(factors)} do not fit a tensor with {tensor.ndim} axes "
+            f"loadings for the axes {sorted(factors)} do not fit a tensor with {len(shape)} axes "
             f"named {list(names)}."
         )
     arrays: dict[str, FloatArray] = {name: np.asarray(factors[name]) for name in names}
     rank = arrays[names[0]].shape[-1]
-    for name, length in zip(names, tensor.shape, strict=True):
+    for name, length in zip(names, shape, strict=True):
         if arrays[name].shape != (length, rank):
             raise ParameterError(
                 f"loadings along {name!r} have shape {arrays[name].shape}; expected "
@@ -128,51 +207,38 @@ def _checked_factors(
     return arrays
 
 
-def _collect(tensor: npt.NDArray[Any], factors: list[Float64Array]) -> _Sums:
-    rows = max(1, _ENTRIES_PER_BLOCK // max(1, tensor[0].size))
-    total, square = 0.0, 0.0
-    products = np.zeros(factors[0].shape[1])
-    for start in range(0, tensor.shape[0], rows):
-        block = np.asarray(tensor[start : start + rows], dtype=np.float64)
-        total += float(block.sum())
-        square += float(np.vdot(block, block))
-        products += _inner_products(block, [factors[0][start : start + rows], *factors[1:]])
-    return _Sums(
-        n_entries=tensor.size,
-        tensor_sum=total,
-        tensor_square=square,
+def _component_sums(tensor: BlockTensor, factors: Sequence[FloatArray]) -> _ComponentSums:
+    doubles = [factor.astype(np.float64) for factor in factors]
+    return _with_products(inner_products(tensor, doubles), doubles)
+
+
+def _with_products(products: Float64Array, factors: Sequence[Float64Array]) -> _ComponentSums:
+    return _ComponentSums(
         products=products,
-        component_sums=np.prod([factor.sum(axis=0) for factor in factors], axis=0),
+        totals=np.prod([factor.sum(axis=0) for factor in factors], axis=0),
         gram=np.prod([factor.T @ factor for factor in factors], axis=0),
     )
 
 
-def _inner_products(block: Float64Array, factors: list[Float64Array]) -> Float64Array:
-    """(R,) inner products with every component, contracting one axis at a time from the last."""
-    contracted: Float64Array = block @ factors[-1]
-    for factor in reversed(factors[:-1]):
-        contracted = np.einsum("...nr,nr->...r", contracted, factor)
-    return contracted
-
-
-def _residual_square(sums: _Sums, weights: Float64Array) -> float:
-    square = sums.tensor_square - 2 * weights @ sums.products + weights @ sums.gram @ weights
+def _residual_square(sums: TensorSums, components: _ComponentSums, weights: Float64Array) -> float:
+    fitted = weights @ components.gram @ weights
+    square = sums.square - 2 * weights @ components.products + fitted
     return max(0.0, float(square))  # rounding may leave a perfect fit just below zero
 
 
-def _explained_by_all(sums: _Sums, weights: Float64Array) -> float:
-    residual_sum = sums.tensor_sum - float(weights @ sums.component_sums)
-    residual = _residual_square(sums, weights) - residual_sum**2 / sums.n_entries
-    total = sums.tensor_square - sums.tensor_sum**2 / sums.n_entries
+def _explained_by_all(sums: TensorSums, components: _ComponentSums, weights: Float64Array) -> float:
+    residual_sum = sums.total - float(weights @ components.totals)
+    residual = _residual_square(sums, components, weights) - residual_sum**2 / sums.n_entries
+    total = sums.centred_square
     return 1 - residual / total if total > 0 else 0.0
 
 
-def _explained_by_each(sums: _Sums) -> Float64Array:
-    covariance = sums.products - sums.tensor_sum * sums.component_sums / sums.n_entries
-    tensor = sums.tensor_square - sums.tensor_sum**2 / sums.n_entries
-    components = np.diag(sums.gram) - sums.component_sums**2 / sums.n_entries
-    scale = tensor * components
+def _explained_by_each(sums: TensorSums, components: _ComponentSums) -> Float64Array:
+    covariance = components.products - sums.total * components.totals / sums.n_entries
+    squares = np.diag(components.gram)
+    variances = squares - components.totals**2 / sums.n_entries
+    scale = sums.centred_square * variances
     # A component without variance (all zero, or constant) explains none.
-    usable = (components > 1e-12 * np.diag(sums.gram)) & (scale > 0)
+    usable = (variances > 1e-12 * squares) & (scale > 0)
     explained: Float64Array = np.where(usable, covariance**2 / np.where(usable, scale, 1.0), 0.0)
     return explained

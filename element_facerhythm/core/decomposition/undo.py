@@ -7,12 +7,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from element_facerhythm.core.decomposition.axes import (
-    JOINT_KEY,
-    AxisPlan,
-    Folding,
-    Rearranged,
-)
+from element_facerhythm.core.decomposition.axes import JOINT_KEY, AxisPlan, Folding
+from element_facerhythm.core.decomposition.rearrange import Rearranged
 from element_facerhythm.errors import ParameterError
 
 

@@ -20,7 +20,7 @@ def test_concatenated_videos_have_facerhythms_names_and_order():
     made = rearrange(data, plan)
     assert made.names == ("(xy points)", "frequency", "(time trials)")
     assert made.element_axis_before == "0"
-    tensor = made.tensors["0"]
+    tensor = np.asarray(made.tensors["0"])
     assert tensor.shape == (6, 4, 9)
     # x of all points, then y of all points; the videos one after the other
     np.testing.assert_array_equal(tensor[:3, :, :5], data["0"][0])
@@ -33,8 +33,9 @@ def test_a_complex_axis_alternates_within_time():
     made = rearrange(data, plan)
     assert made.names == ("(xy points)", "frequency", "((time complex) trials)")
     real = data["0"].real.reshape(6, 4, 5)
-    np.testing.assert_array_equal(made.tensors["0"][..., 0:10:2], real)
-    np.testing.assert_array_equal(made.tensors["0"][..., 1:10:2], 2 * real)
+    tensor = np.asarray(made.tensors["0"])
+    np.testing.assert_array_equal(tensor[..., 0:10:2], real)
+    np.testing.assert_array_equal(tensor[..., 1:10:2], 2 * real)
     assert made.joint_lengths() == (10, 8)
 
 
@@ -42,7 +43,7 @@ def test_stacked_and_separate_videos():
     data = arrays((4, 4))
     stacked = rearrange(data, AxisPlan(NAMES, element_axis="session", method="stack"))
     assert stacked.names == ("session", *NAMES)
-    np.testing.assert_array_equal(stacked.tensors["0"][1], data["1"])
+    np.testing.assert_array_equal(np.asarray(stacked.tensors["0"])[1], data["1"])
     separate = rearrange(arrays(), AxisPlan(NAMES, element_axis="session", method="separate"))
     assert separate.names == NAMES
     assert list(separate.tensors) == ["0", "1"]
@@ -54,7 +55,7 @@ def test_windows_keep_their_last_index():
     data = arrays()
     made = rearrange(data, plan)
     assert made.joint_lengths() == (3, 4)
-    np.testing.assert_array_equal(made.tensors["0"][..., :3], data["0"][..., 1:4])
+    np.testing.assert_array_equal(np.asarray(made.tensors["0"])[..., :3], data["0"][..., 1:4])
 
 
 def test_names_are_compared_whole():

@@ -26,6 +26,7 @@ def make_model(factors, weights=None):
         explained_variance=np.linspace(0.5, 0.1, rank),
         explained_variance_total=0.6,
         relative_error=0.5,
+        stability=np.linspace(0.9, 0.8, rank),
     )
 
 
@@ -61,6 +62,7 @@ def test_every_quantity_of_a_known_component(folded):
     assert summary.xy_ratio == pytest.approx(0.9)  # 9 / (9 + 1)
     assert summary.weight == pytest.approx(np.sqrt(10) * np.sqrt(10) * 4)
     assert summary.explained_variance == 0.5
+    assert summary.stability == 0.9
     assert "2 Hz" in describe([summary])
     assert "90 % along x" in describe([summary])
 
@@ -92,8 +94,8 @@ def test_what_cannot_be_told_is_nan(folded):
     assert np.isnan([summary.peak_frequency_hz, summary.centroid_x_px, summary.xy_ratio]).all()
     assert summary.weight == 0
     without_xy = make_model({"points": np.ones((3, 1)), "frequency": np.ones((4, 1))})
-    (summary,) = summarise(without_xy)
-    assert np.isnan(summary.xy_ratio)
+    (summary,) = summarise(dataclasses.replace(without_xy, stability=None))
+    assert np.isnan([summary.xy_ratio, summary.stability]).all()
     assert summary.centroid_x_px == pytest.approx(50 / 3)
 
 

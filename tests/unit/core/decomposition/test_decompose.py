@@ -12,7 +12,7 @@ from element_facerhythm.core.decomposition import (
     largest_rank,
     match_components,
 )
-from element_facerhythm.core.decomposition.cp import leading_singular_vectors
+from element_facerhythm.core.decomposition.tensorly_cp import leading_singular_vectors
 from element_facerhythm.errors import ParameterError, ProcessingError
 
 N_POINTS, N_FREQUENCIES, N_TIMES = 6, 8, (15, 10)
@@ -55,11 +55,24 @@ def planted(seed=0, rank=3, signed=False, noise=0.01):
     ("method", "changes"),
     [
         ("CP_NN_HALS", {}),
-        ("CP_NN_HALS", {"init": "svd", "svd": "truncated_svd"}),
-        ("CP_NN_HALS", {"backend": "pytorch", "init": "svd", "svd": "randomized_svd"}),
-        ("CP", {"n_iter_max": 500}),
+        ("CP_NN_HALS", {"init": "svd", "n_restarts": 1}),
+        ("CP_NN_HALS", {"nn_modes": [0, 1]}),
+        ("CP", {}),
+        ("CP", {"init": "svd", "n_restarts": 1}),
+        ("CP_NN_HALS", {"solver": "tensorly"}),
+        ("CP_NN_HALS", {"solver": "tensorly", "init": "svd", "svd": "truncated_svd"}),
+        (
+            "CP_NN_HALS",
+            {
+                "solver": "tensorly",
+                "backend": "pytorch",
+                "init": "svd",
+                "svd": "randomized_svd",
+            },
+        ),
+        ("CP", {"solver": "tensorly", "n_iter_max": 500}),
         ("CP", {"linesearch": True, "init": "svd"}),
-        ("CP", {"backend": "pytorch", "n_iter_max": 500}),
+        ("CP", {"solver": "tensorly", "backend": "pytorch", "n_iter_max": 500}),
         ("RandomizedCP", {"n_samples": 60}),
     ],
 )
@@ -114,7 +127,7 @@ def test_iterating_in_steps_is_tensorlys_own_run(backend):
     seen = []
     model = decompose(
         spectrograms,
-        **{**OPTIONS, "n_iter_max": 40, "tol": 1e-4, "backend": backend},
+        **{**OPTIONS, "n_iter_max": 40, "tol": 1e-4, "backend": backend, "solver": "tensorly"},
         on_iteration=seen.append,
     ).models["0"]
     with tl.backend_context(backend, local_threadsafe=True):
@@ -128,10 +141,11 @@ def test_iterating_in_steps_is_tensorlys_own_run(backend):
     np.testing.assert_allclose(np.sort(model.factors["frequency"], axis=1), theirs, rtol=1e-5)
 
 
+@pytest.mark.parametrize("solver", ["auto", "tensorly"])
 @pytest.mark.parametrize("init", ["svd", "random"])
-def test_the_seed_decides_the_result(init):
+def test_the_seed_decides_the_result(init, solver):
     spectrograms, _ = planted(noise=1.0)
-    options = {**OPTIONS, "init": init, "n_iter_max": 3}
+    options = {**OPTIONS, "init": init, "n_iter_max": 3, "n_restarts": 1, "solver": solver}
     first, second = (decompose(spectrograms, **options).models["0"] for _ in range(2))
     other = decompose(spectrograms, **{**options, "random_state": 7}).models["0"]
     for name in first.names:
@@ -150,6 +164,7 @@ def test_separate_videos_have_models_of_their_own():
             "method_handling_dict_elements": "separate",
             "undo_concat_elements": False,
             "n_iter_max": 5,
+            "n_restarts": 1,
         },
         on_iteration=seen.append,
     )
@@ -223,6 +238,18 @@ def test_factors_from_elsewhere_are_evaluated_in_their_own_order():
         ({"rank": 97}, "rank is 97.*with 96 components"),
         ({"n_iter_max": 2.5}, "n_iter_max is 2.5"),
         ({"backend": "jax"}, "backend is 'jax'"),
+        ({"solver": "mine"}, "solver is 'mine'"),
+        ({"n_restarts": 0}, "n_restarts is 0"),
+        (
+            {
+                "names_dims_concat_array": [
+                    ["xy", "points"],
+                    ["points", "time"],
+                    ["time", "frequency"],
+                ]
+            },
+            "folded into one",
+        ),
         ({"method": "RandomizedCP", "n_samples": None}, "n_samples = None"),
         ({"fixed_modes": [2]}, "fixed_modes names the last axis"),
         ({"undo_concat_complex": True}, "undo_concat_complexDim is true"),

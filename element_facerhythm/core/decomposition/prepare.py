@@ -1,0 +1,138 @@
+"""From spectrograms to tensors that can be fitted: rearranged, checked, normalised, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from element_facerhythm.core.decomposition.axes import AxisPlan, resolve_axis
+from element_facerhythm.core.decomposition.block_tensor import BlockTensor
+from element_facerhythm.core.decomposition.quality import TensorSums, tensor_sums
+from element_facerhythm.core.decomposition.rearrange import Rearranged, rearrange
+from element_facerhythm.errors import ProcessingError
+
+RESIDENT_BYTES = 2**29
+"""Tensors up to this size are held in memory."""
+
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Finite tensors ready to fit, by key, with their sums."""
+
+    rearranged: Rearranged
+    sums: dict[str, TensorSums]
+
+    @property
+    def tensors(self) -> dict[str, BlockTensor]:
+        """The tensors by key."""
+        return self.rearranged.tensors
+
+
+def prepare_tensors(
+    spectrograms: Mapping[str, Any],
+    plan: AxisPlan,
+    *,
+    mean_subtract: bool,
+    std_divide: bool,
+    normalize_dim: str,
+    resident_bytes: int = RESIDENT_BYTES,
+) -> Prepared:
+    """Rearrange finite spectrograms and normalise the tensors; arguments as for `decompose`."""
+    axis = None
+    if mean_subtract or std_divide:
+        axis = plan.tensor_names.index(resolve_axis(normalize_dim, plan.tensor_names))
+    rearranged = rearrange(spectrograms, plan)
+    in_memory = all(
+        isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in spectrograms.values()
+    )
+    tensors = {
+        key: tensor.load() if not in_memory and tensor.nbytes <= resident_bytes else tensor
+        for key, tensor in rearranged.tensors.items()
+    }
+    sums = {key: tensor_sums(tensor) for key, tensor in tensors.items()}
+    if not all(np.isfinite(s.square) for s in sums.values()):
+        _raise_not_finite(spectrograms, plan)
+    if axis is not None:
+        tensors = {
+            key: _normalised(tensor, axis, mean_subtract, std_divide, normalize_dim)
+            for key, tensor in tensors.items()
+        }
+        sums = {key: tensor_sums(tensor) for key, tensor in tensors.items()}
+    return Prepared(replace(rearranged, tensors=tensors), sums)
+
+
+def _raise_not_finite(spectrograms: Mapping[str, Any], plan: AxisPlan) -> None:
+    """Tell where the first value is that is not finite."""
+    for name, array in spectrograms.items():
+        n_bad, first = 0, None
+        for start in range(array.shape[0]):
+            bad = np.argwhere(~np.isfinite(np.asarray(array[start : start + 1])))
+            n_bad += len(bad)
+            if first is None and len(bad):
+                first = bad[0] + np.array([start, *([0] * (len(array.shape) - 1))])
+        if first is not None:
+            place = ", ".join(f"{axis} {i}" for axis, i in zip(plan.names, first, strict=True))
+            raise ProcessingError(
+                f"the spectrogram of video {name!r} has {n_bad} values that are not finite, the "
+                f"first at {place}; compute the spectrograms again."
+            )
+    raise ProcessingError("the spectrograms have values too large to be squared; rescale them.")
+
+
+def _normalised(
+    tensor: BlockTensor, axis: int, subtract: bool, divide: bool, axis_name: str
+) -> BlockTensor:
+    """Subtract the mean, divide by the standard deviation (n - 1) along an axis, as rows are read."""
+    place = tensor.axis_order.index(axis)
+    length = tensor.shape[axis]
+    mean = _summed(tensor, place, lambda start, rows: rows) / length
+    scale: Float64Array = np.ones(())
+    if divide:
+
+        def squares(start: int, rows: Float64Array) -> Float64Array:
+            return np.asarray((rows - _rows_of(mean, place, start, len(rows))) ** 2)
+
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scale = np.sqrt(_summed(tensor, place, squares) / np.float64(length - 1))
+        if not (scale > 0).all():
+            n_flat = int((~(scale > 0)).sum())
+            raise ProcessingError(
+                f"{n_flat} of {scale.size} traces do not vary along {axis_name!r}, so they "
+                "cannot be divided by their standard deviation; set std_divide to false."
+            )
+
+    def change(start: int, rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        values = rows.astype(np.float32)
+        if subtract:
+            values -= _rows_of(mean, place, start, len(rows)).astype(np.float32)
+        if divide:
+            values /= _rows_of(scale, place, start, len(rows)).astype(np.float32)
+        return values
+
+    return tensor.map_rows(change)
+
+
+def _summed(
+    tensor: BlockTensor, place: int, change: Callable[[int, Float64Array], Float64Array]
+) -> Float64Array:
+    """Sum changed rows along an axis of the blocks; the axis stays, with length 1."""
+    shape = list(tensor.block_shape)
+    shape[place] = 1
+    total = np.zeros(shape)
+    for start, rows in tensor.blocks():
+        share = change(start, rows.astype(np.float64)).sum(axis=place, keepdims=True)
+        if place == 0:
+            total += share
+        else:
+            total[start : start + len(rows)] = share
+    return total
+
+
+def _rows_of(statistic: Float64Array, place: int, start: int, n_rows: int) -> Float64Array:
+    return statistic if place == 0 else statistic[start : start + n_rows]
