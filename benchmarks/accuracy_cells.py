@@ -64,7 +64,7 @@ _TCA: dict[str, Any] = {
 }
 
 
-def _tracker(window: int, criteria: list[float], relaxation: float) -> dict[str, Any]:
+def tracker_section(*, window_px: int, criteria: list[float], relaxation: float) -> dict[str, Any]:
     """face-rhythm's default parameter file with another flow."""
     return {
         "contiguous": False,
@@ -73,7 +73,11 @@ def _tracker(window: int, criteria: list[float], relaxation: float) -> dict[str,
             "mesh_rigidity": 0.025,
             "mesh_n_neighbors": 8,
             "relaxation": relaxation,
-            "kwargs_method": {"winSize": [window, window], "maxLevel": 2, "criteria": criteria},
+            "kwargs_method": {
+                "winSize": [window_px, window_px],
+                "maxLevel": 2,
+                "criteria": criteria,
+            },
         },
         "params_clahe": {"clipLimit": 40.0, "tileGridSize": [150, 150]},
         "params_outlier_handling": {
@@ -87,12 +91,19 @@ def _tracker(window: int, criteria: list[float], relaxation: float) -> dict[str,
 
 
 PARAMETER_SETS: dict[str, dict[str, Any]] = {
-    "relaxed": _tracker(15, [3, 10, 0.03], 0.5),
-    "bare": _tracker(20, [3, 2, 0.03], 0.0015),
-    "drift": _tracker(15, [3, 10, 0.03], 0.0),
+    "relaxed": tracker_section(window_px=15, criteria=[3, 10, 0.03], relaxation=0.5),
+    "bare": tracker_section(window_px=20, criteria=[3, 2, 0.03], relaxation=0.0015),
+    "drift": tracker_section(window_px=15, criteria=[3, 10, 0.03], relaxation=0.0),
 }
 """``relaxed``: window 15, 10 iterations, relaxation 0.5; ``bare``: face-rhythm's defaults as they are;
 ``drift``: as the first, without relaxation, so that errors add up."""
+
+
+def tca_section(*, rank: int) -> dict[str, Any]:
+    """Non-negative CP of one tensor per recording, started from singular vectors."""
+    section = copy.deepcopy(_TCA)
+    section["fit"]["params_method"]["rank"] = rank
+    return section
 
 
 def parameters_of(set_name: str, *, with_components: bool = False) -> dict[str, Any]:

@@ -32,6 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 OVERSAMPLING = 4
 MARGIN_PX = 24
 N_FIXED_POINT_STEPS = 8
+FIXED_POINT_PX = 1e-5
 _RENDERING_VERSION = 1
 
 
@@ -87,7 +88,9 @@ class PlantedScene:
         positions = np.asarray(positions_px, dtype=np.float64)
         resting = positions
         for _ in range(N_FIXED_POINT_STEPS):
-            resting = positions - self.displacement_px(resting, index)
+            before, resting = resting, positions - self.displacement_px(resting, index)
+            if np.abs(resting - before).max() < FIXED_POINT_PX:
+                break
         return resting
 
     def true_positions(self, home_px: npt.ArrayLike) -> FloatArray:

@@ -1,0 +1,74 @@
+"""What no tracker on this machine can beat: decoding alone, and the optical flow alone on all cores."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.ours_run import tracking_options
+from benchmarks.scenes import BenchVideo
+from element_facerhythm.core.rois import place_rois
+from element_facerhythm.core.tracking import FramePreparation, flow_settings, make_flow
+from element_facerhythm.io.rois_file import read_rois
+from element_facerhythm.parameters import parameters_from_mapping
+from element_facerhythm.video import iterate_gray_frames, probe_video
+
+N_RESIDENT_FRAMES = 120
+
+
+def decode_s(video: Path) -> float:
+    """Seconds that FFmpeg takes to decode a video on all cores, nothing converted."""
+    import av
+
+    started = time.perf_counter()
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for _ in container.decode(stream):
+            pass
+    return time.perf_counter() - started
+
+
+class FlowAlone:
+    """The optical flow between prepared frames in memory, points spread over all cores."""
+
+    def __init__(self, bench: BenchVideo) -> None:
+        options = tracking_options(parameters_from_mapping(bench.parameters).parameters)
+        facts = probe_video(bench.video)
+        size = {"height_px": facts.height_px, "width_px": facts.width_px}
+        placed = place_rois(read_rois(bench.rois), **size, spacing_px=1)
+        prepare = FramePreparation(
+            placed.visible_mask,
+            clahe_clip_limit=options["clahe_clip_limit"],
+            clahe_tile_grid=options["clahe_tile_grid"],
+        )
+        frames = islice(iterate_gray_frames(bench.video), N_RESIDENT_FRAMES)
+        self._frames = [prepare(frame).copy() for frame in frames]
+        self._n_cores = os.cpu_count() or 1
+        self._parts = np.array_split(placed.point_positions, self._n_cores)
+        settings = flow_settings(options["window_px"], options["max_level"], options["criteria"])
+        self._flow = make_flow(settings, device="cpu")
+        self._n_frames = bench.n_frames
+        self._pass()
+
+    def seconds(self) -> float:
+        """Seconds for as many frames as the video has, from one pass over the resident ones."""
+        started = time.perf_counter()
+        n_steps = self._pass()
+        return (time.perf_counter() - started) * self._n_frames / n_steps
+
+    def _pass(self) -> int:
+        steps = list(zip(self._frames[:-1], self._frames[1:], strict=True))
+        with ThreadPoolExecutor(self._n_cores) as pool:
+            for before, after in steps:
+                list(pool.map(lambda part, a=before, b=after: self._one(a, b, part), self._parts))
+        return len(steps)
+
+    def _one(self, before: Any, after: Any, points: Any) -> Any:
+        return self._flow(before, after, points)

@@ -1,0 +1,156 @@
+"""Point tracking: ours beside face-rhythm as installed and at its best, interleaved in one run.
+
+``python -m benchmarks.tracking [--rounds 5] [--frames 6000] [--quick]``. Every contestant runs in a process
+of its own that times its tracking stage (videos opened to points in memory; imports are not counted). The
+real mouse under a tight threshold, where points violate and frames are replayed, needs
+FACERHYTHM_REFERENCE_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bound import FlowAlone, decode_s
+from benchmarks.common import Timing, interleaved, write_result
+from benchmarks.ours import ask_ours, recommended
+from benchmarks.peer import SETTINGS, ask_peer, job
+from benchmarks.scenes import BenchVideo, face_video, real_video
+
+INSTALLED, TUNED = "face-rhythm, as installed", "face-rhythm, tuned"
+OURS, EXACT, RECOMMENDED = "ours", "ours, exact", "ours, recommended"
+DECODE, FLOW = "decoding alone", "Lucas-Kanade alone"
+QUICK_FRAMES = 120
+
+
+def main() -> None:
+    """Measure both videos, write the result."""
+    options = _options()
+    rounds = 1 if options.quick else options.rounds
+    face = face_video(QUICK_FRAMES if options.quick else options.frames)
+    result = {"textured": measure(face, rounds, with_bound=True)}
+    real = real_video()
+    if real is None:
+        print("real video: not measured, FACERHYTHM_REFERENCE_DATA is not set")
+    else:
+        result["violating"] = measure(real, rounds, with_bound=False)
+    print(write_result("tracking_quick" if options.quick else "tracking", result))
+
+
+def measure(bench: BenchVideo, rounds: int, *, with_bound: bool) -> dict[str, Any]:
+    """Time all contestants on one video, then compare their points."""
+    with tempfile.TemporaryDirectory() as scratch:
+        contestants = _Contestants(bench, Path(scratch))
+        runs: dict[str, Callable[[], float]] = contestants.runs()
+        if with_bound:
+            flow = FlowAlone(bench)
+            runs |= {DECODE: partial(decode_s, bench.video), FLOW: flow.seconds}
+        timings = interleaved(runs, rounds, warm_up=False)
+        result = {
+            "video": bench.name,
+            "n_frames": bench.n_frames,
+            "n_points": bench.n_points,
+            "timings": timings,
+            "frames_per_s": {name: bench.n_frames / t.median_s for name, t in timings.items()},
+            "facts": contestants.facts,
+            "agreement": contestants.agreement(),
+        }
+    result["ratios"] = ratios(timings)
+    _report(result)
+    return result
+
+
+def ratios(timings: dict[str, Timing]) -> dict[str, float]:
+    """How many times as fast ours is; the last, how many times the bound it takes."""
+    median = {name: timing.median_s for name, timing in timings.items()}
+    values = {
+        f"{ours} over {theirs}": median[theirs] / median[ours]
+        for ours in (OURS, RECOMMENDED, EXACT)
+        for theirs in (INSTALLED, TUNED)
+        if ours in median
+    }
+    if DECODE in median:
+        bound = max(median[DECODE], median[FLOW])
+        values |= {f"{ours} over the bound": median[ours] / bound for ours in (OURS, RECOMMENDED)}
+    return values
+
+
+class _Contestants:
+    """Runs each contestant and keeps its facts and its points of the last round."""
+
+    def __init__(self, bench: BenchVideo, scratch: Path) -> None:
+        self._bench = bench
+        self._scratch = scratch
+        self.facts: dict[str, dict[str, Any]] = {}
+
+    def runs(self) -> dict[str, Callable[[], float]]:
+        theirs = {name: partial(self._theirs, name) for name in (INSTALLED, TUNED)}
+        ours = {name: partial(self._ours, name) for name in (OURS, RECOMMENDED, EXACT)}
+        return {**theirs, **ours}
+
+    def agreement(self) -> dict[str, dict[str, float]]:
+        """Distances in pixels between tracks at face-rhythm's parameters and face-rhythm's own."""
+        theirs = np.load(self._path(TUNED))["points/0"]
+        found = {}
+        for name in (OURS, EXACT, INSTALLED):
+            apart = np.linalg.norm(np.load(self._path(name))["points/0"] - theirs, axis=-1)
+            found[name] = {
+                "median_px": float(np.median(apart)),
+                "p99_px": float(np.quantile(apart, 0.99)),
+                "max_px": float(apart.max()),
+                "identical": bool((apart == 0).all()),
+            }
+        return found
+
+    def _theirs(self, name: str) -> float:
+        setting = "installed" if name == INSTALLED else "tuned"
+        answer = ask_peer([self._job(name, self._bench)], setting=setting)
+        return self._keep(name, answer, setting=f"{SETTINGS[setting]}")
+
+    def _ours(self, name: str) -> float:
+        bench = self._bench
+        if name == RECOMMENDED:
+            bench = replace(bench, parameters=recommended(bench.parameters))
+        variant = "exact" if name == EXACT else "default"
+        return self._keep(name, ask_ours([self._job(name, bench)], variant=variant))
+
+    def _job(self, name: str, bench: BenchVideo) -> dict[str, Any]:
+        return job([bench.video], bench.rois, bench.parameters, arrays=self._path(name))
+
+    def _keep(self, name: str, answer: Any, **more: Any) -> float:
+        (done,) = answer.jobs
+        seconds = done.pop("seconds")
+        self.facts[name] = {**done, **answer.child.as_record(), **more}
+        return float(seconds["track"] + seconds.get("load_videos", 0.0))
+
+    def _path(self, name: str) -> Path:
+        return self._scratch / f"{name}.npz"
+
+
+def _report(result: dict[str, Any]) -> None:
+    print(f"{result['video']}: {result['n_frames']} frames, {result['n_points']} points")
+    for name, speed in result["frames_per_s"].items():
+        print(f"  {name:28} {speed:8.1f} frames/s")
+    for name, value in result["ratios"].items():
+        print(f"  {name:50} {value:6.2f}")
+    for name, apart in result["agreement"].items():
+        print(f"  {name:28} {apart}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=6000)
+    parser.add_argument("--quick", action="store_true", help="one round of 120 frames")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
