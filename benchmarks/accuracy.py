@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,7 +121,8 @@ def run_peer(cases: Iterable[Case]) -> None:
     for first in range(0, len(missing), PEER_CASES_PER_PROCESS):
         batch = missing[first : first + PEER_CASES_PER_PROCESS]
         print(f"face-rhythm {VERSION}: {first} of {len(missing)} cases done", flush=True)
-        partial = {case.peer_path: case.peer_path.with_suffix(".partial") for case in batch}
+        ending = f".{os.getpid()}.partial"
+        partial = {case.peer_path: case.peer_path.with_suffix(ending) for case in batch}
         jobs = []
         for case in batch:
             case.peer_path.parent.mkdir(parents=True, exist_ok=True)

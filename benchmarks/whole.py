@@ -1,0 +1,158 @@
+"""The whole run, video file to saved components: ``facerhythm run`` beside face-rhythm's pipeline.
+
+``python -m benchmarks.whole [--rounds 3] [--frames 6000] [--quick]``. Each contestant is one process from
+its start to its end, imports and writing of products included; figures are left out on both sides. Peak
+memory is that of the process and its children.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from benchmarks.accuracy_measures import TENSOR_AXES
+from benchmarks.common import REPOSITORY_DIR, interleaved, run_child, write_result
+from benchmarks.ours import recommended
+from benchmarks.peer import ask_peer, job
+from benchmarks.scenes import BenchVideo, face_video
+from benchmarks.tracking import INSTALLED, OURS, QUICK_FRAMES, RECOMMENDED, TUNED
+
+QUICK_MIN_FREQUENCY_HZ = 2.0
+COMMAND_LINE = "from element_facerhythm.cli import main; main()"
+STEPS = ("track", "vqt", "tca")
+
+
+def main() -> None:
+    """Measure, print, write the result."""
+    options = _options()
+    bench = face_video(QUICK_FRAMES if options.quick else options.frames)
+    if options.quick:
+        bench.parameters["VQT_Analyzer"]["params_VQT"]["F_min"] = QUICK_MIN_FREQUENCY_HZ
+    result = measure(bench, 1 if options.quick else options.rounds)
+    print(write_result("whole_quick" if options.quick else "whole", result))
+
+
+def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:
+    """Time the contestants; return seconds, seconds by stage, memory and the models' errors."""
+    facts: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        runs: dict[str, Callable[[], float]] = {
+            INSTALLED: partial(_theirs, bench, "installed", Path(scratch), facts, INSTALLED),
+            TUNED: partial(_theirs, bench, "tuned", Path(scratch), facts, TUNED),
+            OURS: partial(_ours, bench, Path(scratch), facts, OURS),
+            RECOMMENDED: partial(
+                _ours,
+                replace(bench, parameters=recommended(bench.parameters)),
+                Path(scratch),
+                facts,
+                RECOMMENDED,
+            ),
+        }
+        timings = interleaved(runs, rounds, warm_up=False)
+    median = {name: timing.median_s for name, timing in timings.items()}
+    result = {
+        "video": bench.name,
+        "n_frames": bench.n_frames,
+        "n_points": bench.n_points,
+        "timings": timings,
+        "facts": facts,
+        "ratios": {
+            f"{ours} over {theirs}": median[theirs] / median[ours]
+            for ours in (OURS, RECOMMENDED)
+            for theirs in (INSTALLED, TUNED)
+        },
+    }
+    _report(result)
+    return result
+
+
+def _theirs(
+    bench: BenchVideo, setting: Any, scratch: Path, facts: dict[str, Any], name: str
+) -> float:
+    project_dir = scratch / "theirs"
+    request = job([bench.video], bench.rois, bench.parameters, steps=STEPS, project_dir=project_dir)
+    answer = ask_peer([request], setting=setting)
+    (done,) = answer.jobs
+    facts[name] = {**answer.child.as_record(), **_model(project_dir), "stages_s": done["seconds"]}
+    shutil.rmtree(project_dir)
+    return answer.child.wall_s
+
+
+def _ours(bench: BenchVideo, scratch: Path, facts: dict[str, Any], name: str) -> float:
+    project_dir, parameters = scratch / "ours", scratch / "parameters.json"
+    parameters.write_text(json.dumps(bench.parameters))
+    command = [sys.executable, "-c", COMMAND_LINE, "run", bench.video]
+    options = ["--rois", bench.rois, "--params", parameters, "-o", project_dir, "--device", "cpu"]
+    child = run_child(
+        [*command, *options, "--no-figures", "--json"],
+        environment={"PYTHONPATH": str(REPOSITORY_DIR)},
+    )
+    said = json.loads(child.stdout)
+    stages = {stage["name"]: stage.get("seconds") for stage in said.get("stages", [])}
+    facts[name] = {**child.as_record(), **_model(project_dir), "stages_s": stages}
+    shutil.rmtree(project_dir)
+    return child.wall_s
+
+
+def _model(project_dir: Path) -> dict[str, float]:
+    """Relative error of the components that a run saved, computed here from its own spectrograms."""
+    files = project_dir / "analysis_files"
+    with h5py.File(files / "TCA.h5") as tca, h5py.File(files / "VQT_Analyzer.h5") as vqt:
+        factors = {name: f[()] for name, f in next(iter(tca["factors"].values())).items()}
+        by_axis = [np.asarray(factors[name], np.float64) for name in TENSOR_AXES]
+        spectrogram = np.abs(vqt["spectrograms/0"][()])
+    return {"relative_error": relative_error(spectrogram, by_axis)}
+
+
+def relative_error(spectrogram: Any, factors: list[Any]) -> float:
+    """``||X - model|| / ||X||``, summed row by row in double precision.
+
+    Parameters
+    ----------
+    spectrogram
+        (2, P, F, W) magnitudes; x and y are put below each other.
+    factors
+        (2 P, R), (F, R) and (W, R) loadings.
+    """
+    missed, whole = 0.0, 0.0
+    rows = spectrogram.reshape(-1, *spectrogram.shape[2:])
+    for row, loadings in zip(rows, factors[0], strict=True):
+        model = (factors[1] * loadings) @ factors[2].T
+        missed += float(((row - model) ** 2).sum())
+        whole += float((row.astype(np.float64) ** 2).sum())
+    return (missed / whole) ** 0.5
+
+
+def _report(result: dict[str, Any]) -> None:
+    print(f"{result['video']}: {result['n_frames']} frames, {result['n_points']} points")
+    for name, timing in result["timings"].items():
+        facts = result["facts"][name]
+        print(
+            f"  {name:28} {timing.median_s:8.1f} s  {facts['peak_rss_mb']:7.0f} MB  relative error "
+            f"{facts['relative_error']:.6f}  {facts['stages_s']}"
+        )
+    for name, value in result["ratios"].items():
+        print(f"  {name:50} {value:6.2f}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=6000)
+    parser.add_argument("--quick", action="store_true", help="one round of 120 frames")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
