@@ -31,6 +31,7 @@ from benchmarks.accuracy_measures import (
     TENSOR_AXES,
     congruences,
     endpoint_errors,
+    mean_power,
     peak_bin,
     planted_components,
 )
@@ -224,9 +225,10 @@ def _measures(case: Case, arrays: Mapping[str, Any], truth: dict[str, Any]) -> d
     elif "spectrograms/0" in arrays:
         parameters = parameters_from_mapping(case.parameters).parameters
         ideal = spectrogram(parameters, truth["ideal"].astype(np.float32), truth["home"])
-        shift = peak_bin(arrays["spectrograms/0"], truth["moving"]) - peak_bin(
-            ideal, truth["moving"]
-        )
+        expected = mean_power(ideal, truth["moving"])
+        found = mean_power(arrays["spectrograms/0"], truth["moving"])
+        near = int(np.argmax(expected))
+        shift = peak_bin(found, near) - peak_bin(expected, near)
         measures["frequency_percent_of_bin"] = 100 * abs(shift)
     return measures
 

@@ -11,6 +11,7 @@ from benchmarks.planted import PlantedScene
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
+PEAK_REACH_BINS = 3
 TENSOR_AXES = ("(xy points)", "frequency", "(time trials)")
 
 
@@ -42,26 +43,33 @@ def endpoint_errors(
     }
 
 
-def peak_bin(spectrogram: FloatArray, moving: npt.NDArray[np.bool_]) -> float:
-    """Place of the spectral peak, in bins, of the moving points.
+def mean_power(spectrogram: FloatArray, moving: npt.NDArray[np.bool_]) -> FloatArray:
+    """(F,) power of a (2, P, F, W) spectrogram, averaged over the moving points (P,) and windows."""
+    return np.mean(np.asarray(spectrogram, np.float64)[:, moving] ** 2, axis=(0, 1, 3))
+
+
+def peak_bin(power: FloatArray, near_bin: int) -> float:
+    """Place of a spectral peak, in bins.
 
     Parameters
     ----------
-    spectrogram
-        (2, P, F, W) magnitudes.
-    moving
-        (P,) bool.
+    power
+        (F,) power.
+    near_bin
+        The peak is searched up to `PEAK_REACH_BINS` from here: where noise is stronger than a weak
+        rhythm, the largest bin of all says nothing about the rhythm.
 
     Returns
     -------
     float
-        The vertex of the parabola through the logarithm of the largest bin's mean power and its
-        neighbours'.
+        The vertex of the parabola through the logarithm of the largest bin and its neighbours.
     """
-    power = np.mean(np.asarray(spectrogram, np.float64)[:, moving] ** 2, axis=(0, 1, 3))
-    top = int(np.clip(np.argmax(power), 1, len(power) - 2))
+    first = max(near_bin - PEAK_REACH_BINS, 1)
+    last = min(near_bin + PEAK_REACH_BINS, len(power) - 2)
+    top = first + int(np.argmax(power[first : last + 1]))
     left, middle, right = np.log(power[top - 1 : top + 2])
-    return top + 0.5 * float(left - right) / float(left - 2 * middle + right)
+    curvature = float(left - 2 * middle + right)
+    return top + 0.5 * float(left - right) / curvature if curvature < 0 else float(top)
 
 
 def planted_components(
