@@ -62,6 +62,12 @@ class VariableQ(Section):
     padding: Literal["valid", "same"] = Field(
         default="valid", description="Leave out the ends that the filter does not cover, or pad."
     )
+    averaging: Literal["fast", "exact"] = Field(
+        default="fast",
+        description="Amplitudes averaged over a window: of every frame (exact), or of as many frames "
+        "as a bin needs for an expected error of at most 5e-4 of its amplitude (fast). Always exact "
+        'for complex spectrograms and where compat is "face-rhythm".',
+    )
     take_abs: bool = Field(
         default=True, description="Amplitude (true) or complex spectrogram (false)."
     )

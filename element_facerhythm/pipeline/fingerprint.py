@@ -25,7 +25,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "dataset": 1,
     "rois": 1,
     "point_tracking": 1,
-    "spectral_analysis": 1,
+    "spectral_analysis": 2,
     "decomposition": 2,
 }
 """Raised by hand, with a line in the changelog, when the numbers of a stage change."""
@@ -143,7 +143,9 @@ def _short(values: list[Any] | None) -> Any:
 def _spectral(parameters: Parameters, frame_rate_hz: float) -> dict[str, Any]:
     analyzer = parameters.to_tree()["VQT_Analyzer"]
     vqt = {k: v for k, v in analyzer["params_VQT"].items() if k not in {"Fs_sample", "filters"}}
-    average = {} if vqt["take_abs"] else {"complex_average": complex_average(parameters)}
+    average = {"averaging": averaging(parameters)}
+    if not vqt["take_abs"]:
+        average = {"averaging": "exact", "complex_average": complex_average(parameters)}
     rest = {key: value for key, value in analyzer.items() if key != "params_VQT"}
     return {"frame_rate_hz": frame_rate_hz, **vqt, **average, **rest}
 
@@ -170,6 +172,13 @@ def rewind_rule(parameters: Parameters) -> Any:
 def decomposition_solver(parameters: Parameters) -> Any:
     """Who fits: ours where it can, or always tensorly."""
     return "tensorly" if parameters.compat == "face-rhythm" else "auto"
+
+
+def averaging(parameters: Parameters) -> Any:
+    """Whether amplitudes are averaged over every frame."""
+    if parameters.compat == "face-rhythm":
+        return "exact"
+    return parameters.VQT_Analyzer.params_VQT.averaging
 
 
 def complex_average(parameters: Parameters) -> Any:

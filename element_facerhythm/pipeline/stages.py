@@ -30,14 +30,13 @@ from element_facerhythm.io.products import (
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.fingerprint import (
+    averaging,
     complex_average,
     decomposition_solver,
     rewind_rule,
 )
 from element_facerhythm.pipeline.records import Progress
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames, read_rgb_frame
-
-_POINTS_PER_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def run_point_tracking(context: StageContext) -> None:
 
 
 def run_spectral_analysis(context: StageContext) -> None:
-    """Transform the tracks of every sequence, block by block, straight into the product."""
+    """Transform the tracks of every sequence, window by window, straight into the product."""
     checked = context.checked
     analyzer = checked.parameters.VQT_Analyzer
     vqt = analyzer.params_VQT
@@ -122,10 +121,10 @@ def run_spectral_analysis(context: StageContext) -> None:
     homes = checked.placed.point_positions
     targets = start_spectrograms(context.file, bank, centres, len(homes), take_abs=vqt.take_abs)
     tracks = Project.open(context.project_dir).product_path("PointTracker")
-    total = len(homes) * len(targets)
+    n_windows = [len(frames) for frames in centres]
     with (
         h5py.File(tracks, "r") as tracked,
-        context.progress.stage("spectral_analysis", total, "points") as tell,
+        context.progress.stage("spectral_analysis", sum(n_windows), "windows") as tell,
     ):
         for i, target in enumerate(targets):
             point_spectrograms(
@@ -135,14 +134,14 @@ def run_spectral_analysis(context: StageContext) -> None:
                 downsample_factor=vqt.downsample_factor,
                 padding=vqt.padding,
                 take_abs=vqt.take_abs,
+                averaging=averaging(checked.parameters),
                 complex_average=complex_average(checked.parameters),
                 normalization_factor=analyzer.normalization_factor,
                 spectrogram_exponent=analyzer.spectrogram_exponent,
                 one_over_f_exponent=analyzer.one_over_f_exponent,
                 device=checked.device,
-                points_per_block=_POINTS_PER_BLOCK,
                 out=target,
-                on_points=_offset(tell, i * len(homes)),
+                on_windows=_offset(tell, sum(n_windows[:i])),
             )
     finish_spectrograms(context.file, centres, homes)
 

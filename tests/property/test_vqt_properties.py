@@ -1,10 +1,17 @@
 """What holds for any trace: linearity, the peak bin of a tone, shifts in time."""
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from element_facerhythm.core.spectral import make_filter_bank, variable_q_transform
+from element_facerhythm.core.spectral import (
+    make_filter_bank,
+    point_spectrograms,
+    variable_q_transform,
+)
+from element_facerhythm.errors import ParameterError
 
 BANK = make_filter_bank(
     frame_rate_hz=120.0,
@@ -86,3 +93,77 @@ def test_magnitudes_scale_with_the_trace_and_ignore_its_sign(seed, scale):
     plain = variable_q_transform(trace, BANK, **options)
     scaled = variable_q_transform(-scale * trace, BANK, **options)
     np.testing.assert_allclose(scaled, scale * plain, rtol=1e-4, atol=1e-5 * scale)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=seeds,
+    slope=st.floats(0, 1.5),
+    factor=st.sampled_from([4, 6, 12, 20]),
+    padding=st.sampled_from(["valid", "same", "full"]),
+)
+def test_the_fast_average_is_within_its_tolerance(seed, slope, factor, padding):
+    """For noise of any colour, over all bins; the tolerance is for each bin and white noise."""
+    n_frames = 3_000
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal((4, n_frames)))
+    frequencies = np.maximum(np.fft.rfftfreq(n_frames, 1 / 120.0), 0.5)
+    traces = np.fft.irfft(spectrum * frequencies**-slope, n_frames)
+    options = {"downsample_factor": factor, "padding": padding, "take_abs": True}
+    exact = variable_q_transform(traces, BANK, averaging="exact", **options)
+    fast = variable_q_transform(traces, BANK, averaging="fast", **options)
+    assert np.linalg.norm(fast - exact) <= 1e-3 * np.linalg.norm(exact)
+
+
+@settings(max_examples=25, deadline=None)
+@given(index=st.integers(0, 15), phase=st.floats(0, 2 * np.pi), amplitude=st.floats(0.01, 100))
+def test_the_fast_average_of_a_tone_is_exact_but_for_rounding(index, phase, amplitude):
+    frequency = BANK.frequencies_hz[index]
+    tone = amplitude * np.sin(2 * np.pi * frequency * np.arange(900) / 120.0 + phase)
+    options = {"downsample_factor": 12, "padding": "valid", "take_abs": True}
+    exact = variable_q_transform(tone, BANK, averaging="exact", **options)[0, index]
+    fast = variable_q_transform(tone, BANK, averaging="fast", **options)[0, index]
+    np.testing.assert_allclose(fast, exact, rtol=2e-3)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=seeds,
+    n_points=st.integers(1, 40),
+    block_bytes=st.integers(1, 2**22),
+    averaging=st.sampled_from(["fast", "exact"]),
+    take_abs=st.booleans(),
+)
+def test_neither_blocks_nor_threads_change_a_number(
+    seed, n_points, block_bytes, averaging, take_abs
+):
+    points = np.random.default_rng(seed).standard_normal((2_503, n_points, 2)).astype(np.float32)
+    options = {
+        "downsample_factor": 12,
+        "padding": "same",
+        "take_abs": take_abs,
+        "averaging": averaging,
+        "normalization_factor": 0.9,
+        "spectrogram_exponent": 1.0,
+        "one_over_f_exponent": 0.5,
+    }
+    homes = np.zeros((n_points, 2))
+    whole = point_spectrograms(points, homes, BANK, **options)
+    n_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3 if n_threads == 1 else 1)
+        cut = point_spectrograms(points, homes, BANK, block_bytes=block_bytes, **options)
+    finally:
+        torch.set_num_threads(n_threads)
+    np.testing.assert_array_equal(cut, whole)
+
+
+def test_options_that_do_not_exist_are_named():
+    with pytest.raises(ParameterError, match="averaging is 'quick'; expected one of fast, exact"):
+        variable_q_transform(
+            noise(0, 200),
+            BANK,
+            downsample_factor=4,
+            padding="valid",
+            take_abs=True,
+            averaging="quick",
+        )

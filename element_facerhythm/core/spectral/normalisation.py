@@ -6,8 +6,9 @@ With ``s[n, f, w]`` the magnitude for trace n (all x traces, then all y traces):
     m[w]       = mean over n of (sum over f of a[n, f, w])         the whole face's power, window w
     out        = a / (factor * m[w] + (1 - factor)) * f_hz ** one_over_f
 
-Because `m` needs every point, there are two passes: the first writes `a` and accumulates `m`, the
-second scales in place. Each holds one block of points.
+Because `m` needs every point and no other window, all points are taken together, one block of windows
+after the other: a block is read, transformed, normalised and written once, and memory does not grow
+with the length of the video.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ import numpy.typing as npt
 import torch
 
 from element_facerhythm.core.spectral.filter_bank import FilterBank
-from element_facerhythm.core.spectral.vqt import ComplexAverage, Padding, Transform
+from element_facerhythm.core.spectral.vqt import Transform
+from element_facerhythm.core.spectral.windows import Averaging, ComplexAverage, Padding
 from element_facerhythm.errors import ParameterError, ProcessingError
+
+BLOCK_BYTES = 128 << 20
+"""Size of a block of windows."""
 
 
 class ArrayLike3D(Protocol):
@@ -43,24 +48,25 @@ def point_spectrograms(
     downsample_factor: int,
     padding: Padding,
     take_abs: bool,
+    averaging: Averaging = "exact",
     complex_average: ComplexAverage = "linear",
     normalization_factor: float,
     spectrogram_exponent: float,
     one_over_f_exponent: float,
     device: str | torch.device = "cpu",
-    points_per_block: int = 64,
+    block_bytes: int = BLOCK_BYTES,
     out: Any = None,
-    on_points: Callable[[int], None] | None = None,
+    on_windows: Callable[[int], None] | None = None,
 ) -> Any:
     """Normalised spectrograms of the displacement of every point from its home.
 
     Parameters
     ----------
     points
-        (T, P, 2) tracked positions (x, y) in pixels; read one block of points at a time.
+        (T, P, 2) tracked positions (x, y) in pixels; read one block of frames at a time.
     point_positions
         (P, 2) home positions in pixels.
-    bank, downsample_factor, padding, take_abs, complex_average, device
+    bank, downsample_factor, padding, take_abs, averaging, complex_average, device
         As for `variable_q_transform`. With ``take_abs=False`` the normalisation acts on the
         magnitude and the phase is kept.
     normalization_factor
@@ -69,12 +75,13 @@ def point_spectrograms(
         Power to which magnitudes are raised.
     one_over_f_exponent
         Power of the centre frequency (Hz) that multiplies each bin.
-    points_per_block
-        Points transformed at a time: memory and speed, not numbers.
+    block_bytes
+        Size of a block of windows: memory and speed, not numbers. A block is never shorter than what
+        is transformed together.
     out
         Anything of shape (2, P, F, W) to write to, such as an HDF5 dataset; None: a new array.
-    on_points
-        Called with the number of points transformed so far.
+    on_windows
+        Called with the number of windows finished so far.
 
     Returns
     -------
@@ -89,34 +96,35 @@ def point_spectrograms(
     """
     homes = np.asarray(point_positions, dtype=np.float32)
     _check_points(points.shape, homes.shape)
-    _check_normalisation(normalization_factor, points_per_block)
+    _check_normalisation(normalization_factor, block_bytes)
+    n_points = homes.shape[0]
+    window_bytes = _window_bytes(n_points, bank.n_freq_bins, downsample_factor, take_abs=take_abs)
     transform = Transform(
         bank,
         n_frames=points.shape[0],
         downsample_factor=downsample_factor,
         padding=padding,
         take_abs=take_abs,
+        averaging=averaging,
         complex_average=complex_average,
         device=device,
+        # Not `block_bytes`: that must not change numbers, and the segments' length rounds them.
+        longest_segment=max(BLOCK_BYTES // window_bytes, 1),
     )
-    n_points = homes.shape[0]
     shape = (2, n_points, bank.n_freq_bins, transform.n_windows)
     out = np.empty(shape, dtype=transform.dtype) if out is None else out
     if tuple(out.shape) != shape:
         raise ParameterError(f"out has shape {tuple(out.shape)}; expected {shape}.")
-    power = np.zeros(transform.n_windows)
-    for block in _blocks(n_points, points_per_block):
-        raised = _raise_magnitude(
-            transform(_displacements(points, homes, block)), spectrogram_exponent
-        )
-        power += np.abs(raised).sum(axis=(0, 1), dtype=np.float64)
-        out[:, block] = raised.reshape(2, -1, *shape[2:])
-        if on_points is not None:
-            on_points(block.stop)
-    scale = _window_scale(power / (2 * n_points), normalization_factor)
     gain = (bank.frequencies_hz.astype(np.float64) ** one_over_f_exponent).astype(np.float32)
-    for block in _blocks(n_points, points_per_block):
-        out[:, block] = (out[:, block] / scale) * gain[:, None]
+    for windows in transform.window_blocks(block_bytes // window_bytes):
+        traces = _displacements(points, homes, transform.frames_for(windows))
+        block = _raise_magnitude(transform(traces, windows), spectrogram_exponent)
+        power = np.abs(block).sum(axis=(0, 1), dtype=np.float64) / (2 * n_points)
+        block /= _window_scale(power, normalization_factor, windows.start)
+        block *= gain[:, None]
+        out[..., windows] = block.reshape(2, n_points, *block.shape[1:])
+        if on_windows is not None:
+            on_windows(windows.stop)
     return out
 
 
@@ -129,30 +137,32 @@ def _check_points(points: tuple[int, ...], homes: tuple[int, ...]) -> None:
         )
 
 
-def _check_normalisation(factor: float, points_per_block: int) -> None:
+def _check_normalisation(factor: float, block_bytes: int) -> None:
     if not 0 <= factor <= 1:
         raise ParameterError(f"normalization_factor is {factor}; expected 0 to 1.")
-    if points_per_block < 1:
-        raise ParameterError(f"points_per_block is {points_per_block}; expected at least 1.")
+    if block_bytes < 1:
+        raise ParameterError(f"block_bytes is {block_bytes}; expected at least 1.")
 
 
-def _blocks(n_points: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, n_points)) for start in range(0, n_points, size)]
+def _window_bytes(n_points: int, n_bins: int, factor: int, *, take_abs: bool) -> int:
+    """Bytes that one window takes: its spectrogram, and its frames as read and as displacements."""
+    return 2 * n_points * ((4 if take_abs else 8) * n_bins + 8 * factor)
 
 
 def _displacements(
-    points: ArrayLike3D, homes: npt.NDArray[np.float32], block: slice
+    points: ArrayLike3D, homes: npt.NDArray[np.float32], frames: slice
 ) -> npt.NDArray[np.float32]:
-    """(2 * n, T) displacements of one block of points: all x traces, then all y traces."""
-    positions = np.asarray(points[:, block], dtype=np.float32)
+    """(2 * P, n) displacements in one block of frames: all x traces, then all y traces."""
+    positions = np.asarray(points[frames], dtype=np.float32)
     if not np.isfinite(positions).all():
         frame, point, axis = np.argwhere(~np.isfinite(positions))[0]
         raise ProcessingError(
-            f"the position of point {block.start + point} in frame {frame} is not finite "
+            f"the position of point {point} in frame {frames.start + frame} is not finite "
             f"({'xy'[axis]} = {positions[frame, point, axis]}); track the video again."
         )
-    displacements = (positions - homes[block]).transpose(2, 1, 0)
-    return np.ascontiguousarray(displacements).reshape(-1, positions.shape[0])
+    displacements = np.empty((2, *positions.shape[1::-1]), dtype=np.float32)
+    np.subtract(positions.transpose(2, 1, 0), homes.T[:, :, None], out=displacements)
+    return displacements.reshape(-1, len(positions))
 
 
 def _raise_magnitude(spectrogram: npt.NDArray[Any], exponent: float) -> npt.NDArray[Any]:
@@ -167,11 +177,13 @@ def _raise_magnitude(spectrogram: npt.NDArray[Any], exponent: float) -> npt.NDAr
     return np.where(magnitude > 0, raised, np.zeros_like(spectrogram))
 
 
-def _window_scale(power: npt.NDArray[np.float64], factor: float) -> npt.NDArray[np.float32]:
+def _window_scale(
+    power: npt.NDArray[np.float64], factor: float, first_window: int
+) -> npt.NDArray[np.float32]:
     """(W,) divisor of every window."""
     scale = factor * power + (1 - factor)
     if not (scale > 0).all():
-        window = int(np.argmin(scale))
+        window = first_window + int(np.argmin(scale))
         raise ProcessingError(
             f"no point moves in window {window}, so it cannot be normalised with "
             "normalization_factor = 1; use a factor below 1."

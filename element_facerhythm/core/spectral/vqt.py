@@ -1,20 +1,24 @@
 """The variable-Q transform of many traces, in blocks.
 
 Every trace is convolved with every filter of a `FilterBank`, its magnitude (or the complex value)
-taken at the full frame rate, and then averaged over `downsample_factor` frames. The average of
-the magnitude is not the magnitude of a decimated signal, so the full-rate result is computed, but
-never more than one block of it: long traces are cut into overlapping segments (overlap-save), each
-segment is a whole number of averages long, and filters are taken a few at a time.
+taken, and averaged over `downsample_factor` frames. The average of the magnitude is not the
+magnitude of a decimated signal, and the average must be that over every frame. Two ways lead there:
 
-The signal is real, so its spectrum is needed at non-negative frequencies only, and the real and
-the imaginary part of a filter are two real filters whose outputs are two real inverse transforms.
+exact
+    Every frame's magnitude is computed, one block at a time.
+fast
+    A slow filter's magnitude is taken at every second frame, or fourth, or tenth ..., whatever
+    keeps the expected error of the average within `strides.TOLERANCE`; see `strides`.
+
+Long traces are cut into overlapping segments (overlap-save, `segments`), each a whole number of
+windows long.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -22,24 +26,22 @@ import scipy.fft
 import torch
 
 from element_facerhythm.core.device import resolve_device
+from element_facerhythm.core.spectral.averages import EveryFrame, StridedFrames, segment_spectrum
 from element_facerhythm.core.spectral.filter_bank import FilterBank
+from element_facerhythm.core.spectral.segments import Segments, plan_segments
+from element_facerhythm.core.spectral.strides import choose_strides, common_multiple
+from element_facerhythm.core.spectral.windows import (
+    Averaging,
+    ComplexAverage,
+    Padding,
+    Span,
+    check_transform_options,
+    kept_span,
+)
 from element_facerhythm.errors import ParameterError
 
-Padding = Literal["valid", "same", "full"]
-ComplexAverage = Literal["linear", "face-rhythm"]
-
-_PADDINGS = ("valid", "same", "full")
-_COMPLEX_AVERAGES = ("linear", "face-rhythm")
 # Full-rate samples in flight at once: what fits a CPU's cache; what keeps a GPU busy.
 _SAMPLES_IN_FLIGHT = {"cpu": 2**19, "cuda": 2**25}
-
-
-@dataclass(frozen=True)
-class _Span:
-    """The samples of the full convolution that a padding mode keeps: [start, start + length)."""
-
-    start: int
-    length: int
 
 
 def variable_q_transform(
@@ -49,6 +51,7 @@ def variable_q_transform(
     downsample_factor: int,
     padding: Padding,
     take_abs: bool,
+    averaging: Averaging = "exact",
     complex_average: ComplexAverage = "linear",
     device: str | torch.device = "cpu",
 ) -> npt.NDArray[np.float32] | npt.NDArray[np.complex64]:
@@ -67,6 +70,10 @@ def variable_q_transform(
         zeros outside. ``"full"``: wherever filter and trace overlap.
     take_abs
         Return magnitudes (float32); otherwise complex values.
+    averaging
+        How magnitudes are averaged: ``"exact"`` over every frame; ``"fast"`` over as many as are
+        needed for a relative error of about 1e-3 at most, in root mean square over the windows of
+        each bin. Complex values are always averaged over every frame.
     complex_average
         How complex values are averaged: ``"linear"`` averages the complex numbers themselves;
         ``"face-rhythm"`` averages the magnitude and, separately, the wrapped phase, as the vqt
@@ -83,7 +90,7 @@ def variable_q_transform(
     ParameterError
         The traces are shorter than the filters, or an option is unknown.
     """
-    check_transform_options(downsample_factor, padding, complex_average)
+    check_transform_options(downsample_factor, padding, complex_average, averaging)
     array = np.atleast_2d(np.asarray(traces, dtype=np.float32))
     if array.ndim != 2:
         raise ParameterError(f"traces have shape {array.shape}; expected (n_traces, n_frames).")
@@ -93,69 +100,27 @@ def variable_q_transform(
         downsample_factor=downsample_factor,
         padding=padding,
         take_abs=take_abs,
+        averaging=averaging,
         complex_average=complex_average,
         device=device,
     )
-    return transform(array)
-
-
-def check_transform_options(
-    downsample_factor: int, padding: str, complex_average: str = "linear"
-) -> None:
-    """Raise `ParameterError` unless the options are ones that the transform knows."""
-    if downsample_factor < 1:
-        raise ParameterError(f"downsample_factor is {downsample_factor}; expected at least 1.")
-    if padding not in _PADDINGS:
-        raise ParameterError(f"padding is {padding!r}; expected one of {', '.join(_PADDINGS)}.")
-    if complex_average not in _COMPLEX_AVERAGES:
-        raise ParameterError(
-            f"complex_average is {complex_average!r}; expected one of "
-            f"{', '.join(_COMPLEX_AVERAGES)}."
-        )
-
-
-def window_centres(
-    n_frames: int, bank: FilterBank, *, downsample_factor: int, padding: Padding
-) -> npt.NDArray[np.float32]:
-    """Mean frame index of each window of the transform.
-
-    Parameters
-    ----------
-    n_frames
-        Length of the traces T.
-    bank, downsample_factor, padding
-        As for `variable_q_transform`.
-
-    Returns
-    -------
-    (W,) float32 frame indices, counted from 0; halves where the filters' length is even. Outside
-    [0, T) in mode ``"full"``, where a filter's centre may lie beyond the trace.
-    """
-    check_transform_options(downsample_factor, padding)
-    span = _kept_span(n_frames, bank.n_taps, padding)
-    first = np.arange(0, span.length, downsample_factor)
-    last = np.minimum(first + downsample_factor, span.length) - 1
-    # Sample i of the full convolution has the filter's centre at frame i - (N - 1) / 2.
-    return ((first + last) / 2 + span.start - (bank.n_taps - 1) / 2).astype(np.float32)
-
-
-def _kept_span(n_frames: int, n_taps: int, padding: Padding) -> _Span:
-    if n_frames < n_taps:
-        raise ParameterError(
-            f"a trace has {n_frames} frames and the filters have {n_taps}; use a longer video, "
-            "raise the lowest frequency (F_min) or lower its quality factor (Q_lowF)."
-        )
-    if padding == "valid":
-        return _Span(n_taps - 1, n_frames - n_taps + 1)
-    if padding == "same":
-        return _Span(n_taps // 2, n_frames)  # an even filter's extra sample goes to the end
-    return _Span(0, n_frames + n_taps - 1)
+    return transform(array, slice(0, transform.n_windows))
 
 
 class Transform:
     """A variable-Q transform prepared for traces of one length: filters' spectra made once.
 
-    Parameters are those of `variable_q_transform`; call it with (N, T) float32 traces.
+    Traces may be given piece by piece: `window_blocks` says which windows to ask for together, and
+    `frames_for` which frames they are made from. The pieces do not change the numbers.
+
+    Parameters
+    ----------
+    bank, downsample_factor, padding, take_abs, averaging, complex_average, device
+        As for `variable_q_transform`.
+    n_frames
+        Length of the traces T.
+    longest_segment
+        Windows that are made together at most, if filters this short allow it.
     """
 
     def __init__(
@@ -166,98 +131,134 @@ class Transform:
         downsample_factor: int,
         padding: Padding,
         take_abs: bool,
+        averaging: Averaging = "exact",
         complex_average: ComplexAverage = "linear",
         device: str | torch.device = "cpu",
+        longest_segment: int = 2**20,
     ) -> None:
-        check_transform_options(downsample_factor, padding, complex_average)
+        check_transform_options(downsample_factor, padding, complex_average, averaging)
         self._device = resolve_device(device) if isinstance(device, str) else device
-        self._span = _kept_span(n_frames, bank.n_taps, padding)
-        self._factor = downsample_factor
+        self._n_frames, self._factor = n_frames, downsample_factor
         self._take_abs = take_abs
-        self._complex_average = complex_average
-        self._n_overlap = bank.n_taps - 1
-        self._n_fft = _transform_length(self._span.length, self._n_overlap, downsample_factor)
-        # New samples per segment: a whole number of windows, so windows never straddle segments.
-        self._n_hop = (self._n_fft - self._n_overlap) // downsample_factor * downsample_factor
-        filters = torch.as_tensor(bank.filters, device=self._device)
-        self._real_response = torch.fft.rfft(filters.real, n=self._n_fft)
-        self._imag_response = torch.fft.rfft(filters.imag, n=self._n_fft)
+        self._complex_average = None if take_abs else complex_average
+        span = kept_span(n_frames, bank.n_taps, padding)
+        self._n_windows, self._n_bins = span.n_windows(downsample_factor), bank.n_freq_bins
+        n_whole = span.length // downsample_factor * downsample_factor
+        strides = np.ones(bank.n_freq_bins, dtype=np.int64)
+        if take_abs and averaging == "fast":
+            strides = choose_strides(bank, downsample_factor)
+        # Magnitudes need a sample before and after each window; see `strides`.
+        longest = int(strides.max()) if take_abs else 0
+        self._segments = plan_segments(
+            Span(span.start, n_whole),
+            n_before=bank.n_taps - 1 + longest,
+            n_after=longest,
+            factor=downsample_factor,
+            multiple=common_multiple(strides),
+            longest_hop=longest_segment * downsample_factor,
+        )
+        self._parts = self._make_parts(bank, strides)
+        self._rest = Span(span.start + n_whole, span.length - n_whole)
+        self._rest_segment, self._rest_part = self._make_rest(bank)
+
+    def _make_parts(
+        self, bank: FilterBank, strides: npt.NDArray[np.int64]
+    ) -> list[EveryFrame | StridedFrames]:
+        """Averages of neighbouring bins that have a stride in common."""
+        parts: list[EveryFrame | StridedFrames] = []
+        for stride, group in itertools.groupby(range(len(strides)), key=lambda i: int(strides[i])):
+            bins = list(group)
+            filters = bank.filters[bins[0] : bins[-1] + 1]
+            common = (filters, bins[0], self._segments, self._factor)
+            parts.append(
+                StridedFrames(*common, stride, self._device)
+                if self._take_abs
+                else EveryFrame(*common, self._complex_average, self._device)
+            )
+        return parts
+
+    def _make_rest(self, bank: FilterBank) -> tuple[Segments, EveryFrame]:
+        """Make ready for the last window where it is shorter than the others: every frame counts."""
+        n_before = bank.n_taps - 1
+        n_fft = 2 * scipy.fft.next_fast_len(-(-(n_before + self._factor) // 2), real=True)
+        segment = Segments(self._rest, n_fft, n_before, self._factor)
+        part = EveryFrame(
+            bank.filters, 0, segment, self._factor, self._complex_average, self._device
+        )
+        return segment, part
 
     @property
     def n_windows(self) -> int:
         """Number of windows W."""
-        return math.ceil(self._span.length / self._factor)
+        return self._n_windows
 
     @property
     def dtype(self) -> type[np.float32] | type[np.complex64]:
         """Data type of the result."""
         return np.float32 if self._take_abs else np.complex64
 
+    @property
+    def _windows_per_segment(self) -> int:
+        return self._segments.hop // self._factor
+
+    def window_blocks(self, n_windows: int) -> list[slice]:
+        """Cut the windows into blocks of about `n_windows`, whole segments each."""
+        size = max(n_windows // self._windows_per_segment, 1) * self._windows_per_segment
+        n_whole = self._segments.span.length // self._factor
+        stops = [*range(size, n_whole, size), self._n_windows]
+        return [slice(a, b) for a, b in itertools.pairwise([0, *stops])]
+
+    def frames_for(self, windows: slice) -> slice:
+        """Frames of the traces that a block of `window_blocks` is made from."""
+        pieces = self._pieces(windows)
+        first = min(segments.start(i) for segments, i, _ in pieces)
+        last = max(segments.start(i) + segments.n_fft for segments, i, _ in pieces)
+        return slice(max(first, 0), min(last, self._n_frames))
+
     def __call__(
-        self, traces: npt.NDArray[np.float32]
+        self, traces: npt.NDArray[np.float32], windows: slice
     ) -> npt.NDArray[np.float32] | npt.NDArray[np.complex64]:
-        """Transform (N, T) traces into (N, F, W)."""
-        n_filters = self._real_response.shape[0]
-        result = np.empty((traces.shape[0], n_filters, self.n_windows), dtype=self.dtype)
-        budget = _SAMPLES_IN_FLIGHT.get(self._device.type, _SAMPLES_IN_FLIGHT["cpu"])
-        n_rows = max(1, budget // self._n_fft)
-        for row in range(0, traces.shape[0], n_rows):
-            rows = slice(row, min(row + n_rows, traces.shape[0]))
-            n_at_once = max(1, n_rows // (rows.stop - rows.start))
-            signal = torch.as_tensor(np.ascontiguousarray(traces[rows]), device=self._device)
-            for kept in range(0, self._span.length, self._n_hop):
-                spectrum = torch.fft.rfft(self._segment(signal, kept), n=self._n_fft)[:, None]
-                n_kept = min(self._n_hop, self._span.length - kept)
-                windows = slice(kept // self._factor, math.ceil((kept + n_kept) / self._factor))
-                for first in range(0, n_filters, n_at_once):
-                    bins = slice(first, min(first + n_at_once, n_filters))
-                    block = self._filter(spectrum, bins, n_kept)
-                    result[rows, bins, windows] = block.cpu().numpy()
+        """Transform (N, ...) traces, the frames of `frames_for`, into (N, F, windows)."""
+        n_windows = windows.stop - windows.start
+        result = np.empty((len(traces), self._n_bins, n_windows), dtype=self.dtype)
+        n_samples = _SAMPLES_IN_FLIGHT.get(self._device.type, _SAMPLES_IN_FLIGHT["cpu"])
+        n_rows = max(1, n_samples // self._segments.n_fft)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for row in range(0, len(traces), n_rows):
+                rows = slice(row, row + n_rows)
+                signal = torch.as_tensor(np.ascontiguousarray(traces[rows]), device=self._device)
+                self._fill(result[rows], signal, windows, n_samples, pool)
         return result
 
-    def _segment(self, signal: torch.Tensor, kept: int) -> torch.Tensor:
-        """Frames that the kept samples from `kept` on depend on, zeros where there are none."""
-        start = self._span.start + kept - self._n_overlap
-        stop = start + self._n_fft
-        segment = signal[:, max(start, 0) : max(stop, 0)]
-        return torch.nn.functional.pad(segment, (max(-start, 0), 0)) if start < 0 else segment
+    def _fill(
+        self,
+        result: npt.NDArray[np.float32] | npt.NDArray[np.complex64],
+        signal: torch.Tensor,
+        windows: slice,
+        n_samples: int,
+        pool: Executor,
+    ) -> None:
+        """Transform some traces, segment by segment."""
+        first_frame = self.frames_for(windows).start
+        for segments, index, parts in self._pieces(windows):
+            frames = segments.frames(index, signal, first_frame)
+            spectrum = segment_spectrum(frames, segments.n_fft, unfold=self._take_abs)
+            n_kept = segments.n_kept(index)
+            sample = segments.span.start - self._segments.span.start + index * segments.hop
+            first = sample // self._factor - windows.start
+            for part in parts:
+                for bins, block in part.blocks(spectrum, n_kept, n_samples, pool):
+                    result[:, bins, first : first + block.shape[-1]] = block.cpu().numpy()
 
-    def _filter(self, spectrum: torch.Tensor, bins: slice, n_kept: int) -> torch.Tensor:
-        # The first n_overlap samples of a circular convolution are wrapped around: dropped.
-        keep = slice(self._n_overlap, self._n_overlap + n_kept)
-        real = torch.fft.irfft(spectrum * self._real_response[bins], n=self._n_fft)[..., keep]
-        imag = torch.fft.irfft(spectrum * self._imag_response[bins], n=self._n_fft)[..., keep]
-        if self._take_abs:
-            return _average(torch.hypot(real, imag), self._factor)
-        if self._complex_average == "linear" or self._factor == 1:
-            return torch.complex(_average(real, self._factor), _average(imag, self._factor))
-        magnitude = _average(torch.hypot(real, imag), self._factor)
-        return torch.polar(magnitude, _average(torch.atan2(imag, real), self._factor))
-
-
-def _average(samples: torch.Tensor, factor: int) -> torch.Tensor:
-    """Average the last axis over `factor` samples; the last average takes what is left."""
-    if factor == 1:
-        return samples
-    return torch.nn.functional.avg_pool1d(
-        samples, kernel_size=factor, stride=factor, ceil_mode=True, count_include_pad=False
-    )
-
-
-def _transform_length(n_samples: int, n_overlap: int, factor: int) -> int:
-    """FFT length that makes `n_samples` cost least in segments that overlap by `n_overlap`.
-
-    Powers of two up to a few times the overlap, or one transform of everything where that is short.
-    """
-    whole = math.ceil(n_samples / factor) * factor + n_overlap
-    shortest = math.ceil(math.log2(n_overlap + factor))
-    candidates = {2**power: 1.0 for power in range(shortest, shortest + 6)}
-    if whole <= max(candidates):
-        # Real transforms of odd length are slow, those of other lengths than 2^n a little slower.
-        candidates.setdefault(2 * scipy.fft.next_fast_len(math.ceil(whole / 2), real=True), 1.4)
-
-    def cost(n_fft: int) -> float:
-        hop = (n_fft - n_overlap) // factor * factor
-        return math.ceil(n_samples / hop) * n_fft * math.log2(n_fft) * candidates[n_fft]
-
-    return min(candidates, key=cost)
+    def _pieces(
+        self, windows: slice
+    ) -> list[tuple[Segments, int, Sequence[EveryFrame | StridedFrames]]]:
+        """Segments that a block of windows is made of, and what is made of each."""
+        first = windows.start // self._windows_per_segment
+        last = min(-(-windows.stop // self._windows_per_segment), self._segments.n_segments)
+        pieces: list[tuple[Segments, int, Sequence[EveryFrame | StridedFrames]]] = [
+            (self._segments, index, self._parts) for index in range(first, last)
+        ]
+        if self._rest.length and windows.stop == self._n_windows:
+            pieces.append((self._rest_segment, 0, [self._rest_part]))
+        return pieces

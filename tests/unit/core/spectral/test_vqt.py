@@ -9,7 +9,10 @@ from element_facerhythm.core.spectral import (
     variable_q_transform,
     window_centres,
 )
+from element_facerhythm.core.spectral import segments as segments_module
 from element_facerhythm.core.spectral import vqt as vqt_module
+from element_facerhythm.core.spectral.segments import plan_segments
+from element_facerhythm.core.spectral.windows import Span
 from element_facerhythm.errors import ParameterError
 
 
@@ -67,14 +70,15 @@ def test_the_transform_is_the_averaged_convolution(bank, factor, average, paddin
     np.testing.assert_allclose(result, expected, atol=2e-6, rtol=0)
 
 
-def test_long_traces_in_segments_equal_short_ones(bank, monkeypatch):
+@pytest.mark.parametrize("options", [{}, {"averaging": "fast"}, {"take_abs": False}])
+def test_long_traces_in_segments_equal_short_ones(bank, monkeypatch, options):
     """The same trace, cut into hundreds of segments and taken a filter at a time, or whole."""
     trace = np.cumsum(np.random.default_rng(1).standard_normal((2, 9_001)), axis=1)
     trace = (trace - trace.mean()).astype(np.float32)
-    arguments = {"downsample_factor": 6, "padding": "same", "take_abs": True}
-    monkeypatch.setattr(vqt_module, "_transform_length", lambda *_: 9_500)
+    arguments = {"downsample_factor": 6, "padding": "same", "take_abs": True, **options}
+    monkeypatch.setattr(segments_module, "_lengths", lambda *_: {9_600: 1.0})
     whole = variable_q_transform(trace, bank, **arguments)
-    monkeypatch.setattr(vqt_module, "_transform_length", lambda *_: 128)
+    monkeypatch.setattr(segments_module, "_lengths", lambda *_: {192: 1.0})
     monkeypatch.setattr(vqt_module, "_SAMPLES_IN_FLIGHT", {"cpu": 1})
     cut = variable_q_transform(trace, bank, **arguments)
     np.testing.assert_allclose(cut, whole, atol=2e-6 * np.abs(trace).max(), rtol=0)
@@ -82,8 +86,12 @@ def test_long_traces_in_segments_equal_short_ones(bank, monkeypatch):
 
 @pytest.mark.parametrize("n_samples", [60, 3_000, 60_000, 5_000_000])
 def test_segments_do_not_grow_with_the_trace(n_samples):
-    length = vqt_module._transform_length(n_samples, 270, 8)
-    assert 271 < length <= 2**15
+    plan = plan_segments(
+        Span(0, n_samples), n_before=270, n_after=0, factor=8, multiple=1, longest_hop=2**20
+    )
+    assert 271 < plan.n_fft <= 2**15
+    assert plan.hop % 8 == 0
+    assert plan.n_segments * plan.hop >= n_samples
 
 
 @pytest.mark.parametrize("n_taps", [8, 9])

@@ -1,0 +1,142 @@
+"""The two inner loops of the transform, compiled for the CPU and in torch's operations elsewhere.
+
+On a CPU, torch would write every intermediate array to memory; compiled, each row stays in the
+cache. Rows are independent, so they are shared out among threads without changing a number.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import numpy as np
+import torch
+
+from element_facerhythm.core.compiled import compiled
+
+
+def fold(
+    spectrum: torch.Tensor, response: torch.Tensor, pool: Executor, n_threads: int
+) -> torch.Tensor:
+    """Multiply spectra by responses, and add the stretches that are one at the lower rate.
+
+    Parameters
+    ----------
+    spectrum
+        (N, s, M) complex64: s stretches of M bins.
+    response
+        (F, s, M) complex64.
+    pool, n_threads
+        Where to run, on a CPU.
+
+    Returns
+    -------
+    (N, F, M) complex64.
+    """
+    if spectrum.device.type != "cpu":
+        folded = spectrum[:, None, 0] * response[:, 0]
+        for turn in range(1, response.shape[1]):
+            folded.addcmul_(spectrum[:, None, turn], response[:, turn])
+        return folded
+    folded = torch.empty((len(spectrum), len(response), response.shape[2]), dtype=torch.complex64)
+    given, weights, result = spectrum.numpy(), response.numpy(), folded.numpy()
+    _in_threads(lambda rows: _fold(given[rows], weights, result[rows]), len(given), pool, n_threads)
+    return folded
+
+
+def average_magnitude(
+    values: torch.Tensor,
+    n_per_window: int,
+    correction: float,
+    n_windows: int,
+    pool: Executor,
+    n_threads: int,
+) -> torch.Tensor:
+    """Average magnitudes over windows, corrected at their ends as `strides` describes.
+
+    Parameters
+    ----------
+    values
+        (N, F, M) complex64; the first is the last one before the first window.
+    n_per_window
+        Values of a window.
+    correction
+        Factor of the differences across a window's ends.
+    n_windows
+        Windows; there must be a value after the last one.
+
+    Returns
+    -------
+    (N, F, n_windows) float32.
+    """
+    if values.device.type != "cpu":
+        kept = torch.view_as_real(values[..., : n_windows * n_per_window + 2])
+        magnitude = magnitude_of(kept[..., 0], kept[..., 1])
+        inner = magnitude[..., 1:-1].unflatten(-1, (-1, n_per_window)).mean(-1)
+        steps = (magnitude[..., 1:] - magnitude[..., :-1])[..., ::n_per_window]
+        return inner + correction * (steps[..., 1:] - steps[..., :-1])
+    averages = torch.empty((*values.shape[:2], n_windows), dtype=torch.float32)
+    given = values.flatten(0, 1).numpy()
+    result = averages.flatten(0, 1).numpy()
+    scale = np.float32(1 / n_per_window)
+    _in_threads(
+        lambda rows: _average_magnitude(
+            given[rows], n_per_window, scale, np.float32(correction), result[rows]
+        ),
+        len(given),
+        pool,
+        n_threads,
+    )
+    return averages
+
+
+def magnitude_of(real: torch.Tensor, imag: torch.Tensor) -> torch.Tensor:
+    """Magnitude by squares: positions in pixels are far from where float32 overflows."""
+    return (real * real).addcmul_(imag, imag).sqrt_()
+
+
+def _in_threads(run: Callable[[slice], None], n_rows: int, pool: Executor, n_threads: int) -> None:
+    """Run a function on equal shares of the rows."""
+    cuts = np.linspace(0, n_rows, min(n_threads, n_rows) + 1).astype(int).tolist()
+    shares = [slice(start, stop) for start, stop in itertools.pairwise(cuts)]
+    others = [pool.submit(run, share) for share in shares[1:]]
+    run(shares[0])
+    for other in others:
+        other.result()
+
+
+@compiled
+def _fold(spectrum, response, folded):  # type: ignore[no-untyped-def]
+    n_turns, length = response.shape[1:]
+    for row in range(spectrum.shape[0]):
+        for index in range(response.shape[0]):
+            target = folded[row, index]
+            for turn in range(n_turns):
+                given, weights = spectrum[row, turn], response[index, turn]
+                if turn == 0:
+                    for j in range(length):
+                        target[j] = given[j] * weights[j]
+                else:
+                    for j in range(length):
+                        target[j] += given[j] * weights[j]
+
+
+@compiled
+def _average_magnitude(values, n_per_window, scale, correction, averages):  # type: ignore[no-untyped-def]
+    n_windows = averages.shape[1]
+    magnitude = np.empty(n_windows * n_per_window + 2, np.float32)
+    for row in range(values.shape[0]):
+        given = values[row]
+        for j in range(magnitude.size):
+            magnitude[j] = np.sqrt(given[j].real * given[j].real + given[j].imag * given[j].imag)
+        for window in range(n_windows):
+            first = 1 + window * n_per_window
+            last = first + n_per_window - 1
+            total = np.float32(0)
+            for j in range(first, last + 1):
+                total += magnitude[j]
+            ends = (magnitude[last + 1] - magnitude[last]) - (
+                magnitude[first] - magnitude[first - 1]
+            )
+            averages[row, window] = total * scale + correction * ends
