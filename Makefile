@@ -11,8 +11,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
+BENCH_FLAGS ?=
 
-.PHONY: help venv demo test lint types docs notebooks format clean
+.PHONY: help venv demo test bench lint types docs notebooks format clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -31,6 +32,9 @@ demo: $(VENV)/.built ## run the main job, end to end, on a video made on the fly
 
 test: $(VENV)/.built ## run every test that this machine can run
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+bench: $(VENV)/.built ## speed and accuracy beside face-rhythm 0.3.3; BENCH_FLAGS=--quick only tries that it runs
+	PIP_FLAGS="$(PIP_FLAGS)" $(BIN)/python -m benchmarks $(BENCH_FLAGS)
 
 lint: $(VENV)/.built ## style, import rules, Dockerfile
 	$(BIN)/ruff check .

@@ -47,7 +47,7 @@ MEASURES = ("median_px", "p95_px", "drift_px", "frequency_percent_of_bin", "inco
 FLOOR = {
     "median_px": 1e-3,
     "p95_px": 1e-3,
-    "drift_px": 1e-2,
+    "drift_px": 0.05,
     "frequency_percent_of_bin": 1.0,
     "incongruence": 1e-3,
 }
@@ -113,7 +113,7 @@ def main() -> None:
     print(json.dumps(result["summary"], indent=1))
     if not options.dry:
         name = "accuracy_holdout" if options.holdout else "accuracy"
-        print(write_result(name + ("_quick" if options.quick else ""), result))
+        print(write_result(name, result))
 
 
 def run_peer(cases: Iterable[Case]) -> None:
@@ -164,7 +164,7 @@ def summarise(rows: list[dict[str, Any]], variant: str) -> dict[str, Any]:
     worse = []
     for row in rows:
         for name in MEASURES:
-            if name not in row["theirs"] or not _counts(name, row["set"]):
+            if not compared(row, name):
                 continue
             value = ratio(row[variant][name], row["theirs"][name], name)
             ratios.setdefault(name, []).append(value)
@@ -181,9 +181,11 @@ def summarise(rows: list[dict[str, Any]], variant: str) -> dict[str, Any]:
     }
 
 
-def _counts(measure_name: str, set_name: str) -> bool:
-    """Drift means something only where nothing pulls points home."""
-    return measure_name != "drift_px" or set_name == "drift"
+def compared(row: Mapping[str, Any], measure_name: str) -> bool:
+    """Whether a measure counts in a row: drift means something only where nothing pulls home."""
+    if measure_name == "drift_px" and row["set"] != "drift":
+        return False
+    return measure_name in row["theirs"]
 
 
 def _truth(case: Case) -> dict[str, Any]:
@@ -275,7 +277,7 @@ def _options() -> argparse.Namespace:
 def _line(row: dict[str, Any], variants: list[str]) -> str:
     parts = [f"{row['set']:8} {row['cell']:30}"]
     for name in MEASURES:
-        if name in row["theirs"] and _counts(name, row["set"]):
+        if compared(row, name):
             theirs = row["theirs"][name]
             shown = " ".join(
                 f"{row[v][name]:.4f} ({ratio(row[v][name], theirs, name):.2f})" for v in variants

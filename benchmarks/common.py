@@ -20,7 +20,10 @@ import numpy as np
 import psutil
 
 REPOSITORY_DIR = Path(__file__).resolve().parent.parent
-RESULTS_DIR = REPOSITORY_DIR / "benchmarks" / "results"
+RESULTS_DIR = Path(
+    os.environ.get("FACERHYTHM_BENCH_RESULTS", REPOSITORY_DIR / "benchmarks" / "results")
+)
+"""Where results are written and read; ``python -m benchmarks --quick`` points it elsewhere."""
 CACHE_DIR = Path(os.environ.get("FACERHYTHM_BENCH_DIR", REPOSITORY_DIR / ".bench"))
 """Videos, the peer's environment and its cached results; never committed."""
 

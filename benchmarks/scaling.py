@@ -49,7 +49,7 @@ def main() -> None:
     result: dict[str, Any] = {"target_exponent": TARGET_EXPONENT}
     for name in options.axes:
         result[name] = measure(name, axes[name](options.quick), rounds)
-    print(write_result("scaling_quick" if options.quick else "scaling", result))
+    print(write_result("scaling", result))
 
 
 def along_frames(quick: bool) -> list[Case]:

@@ -41,7 +41,7 @@ def main() -> None:
         print("real video: not measured, FACERHYTHM_REFERENCE_DATA is not set")
     else:
         result["violating"] = measure(real, rounds, with_bound=False)
-    print(write_result("tracking_quick" if options.quick else "tracking", result))
+    print(write_result("tracking", result))
 
 
 def measure(bench: BenchVideo, rounds: int, *, with_bound: bool) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def main() -> None:
     if options.quick:
         bench.parameters["VQT_Analyzer"]["params_VQT"]["F_min"] = QUICK_MIN_FREQUENCY_HZ
     result = measure(bench, 1 if options.quick else options.rounds)
-    print(write_result("whole_quick" if options.quick else "whole", result))
+    print(write_result("whole", result))
 
 
 def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:

@@ -1,0 +1,231 @@
+"""Prints the table of targets; with ``--docs`` writes tables and plots of all results into the documentation.
+
+``docs/reference/benchmarks.md`` and ``docs/explanation/accuracy.md`` hold pairs of comments, ``begin NAME``
+and ``end NAME``; what stands between them is written here, so that no figure is typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import scaling
+from benchmarks.accuracy import FLOOR, MEASURES, compared, ratio
+from benchmarks.common import REPOSITORY_DIR, RESULTS_DIR, read_result
+from benchmarks.targets import outcomes
+
+DOCS = REPOSITORY_DIR / "docs"
+PAGES = (DOCS / "reference" / "benchmarks.md", DOCS / "explanation" / "accuracy.md")
+HEADINGS = {
+    "median_px": "median error (px)",
+    "p95_px": "95th percentile (px)",
+    "drift_px": "drift (px in 1,000 frames)",
+    "frequency_percent_of_bin": "frequency error (% of a bin)",
+    "incongruence": "1 − congruence of components",
+}
+
+
+def main() -> None:
+    """Print the targets, and write the documentation where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docs", action="store_true", help="write tables and plots into docs/")
+    options = parser.parse_args()
+    _print_table(["target", "goal", "measured", ""], [outcome.cells() for outcome in outcomes()])
+    if options.docs:
+        for page in PAGES:
+            print(f"{fill(page)} tables were written into {page.relative_to(REPOSITORY_DIR)}")
+        for path in draw():
+            print(f"drawn: {path.relative_to(REPOSITORY_DIR)}")
+
+
+def fill(page: Path) -> int:
+    """Replace what stands between the markers of a page; return how many places were filled."""
+    if not page.exists():
+        return 0
+    text, n_filled = page.read_text(), 0
+    for name, make in SECTIONS.items():
+        content = make()
+        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+        if content is not None and pattern.search(text):
+            text = pattern.sub(lambda found, new=content: f"{found[1]}{new}\n{found[2]}", text)
+            n_filled += 1
+    page.write_text(text)
+    return n_filled
+
+
+def draw() -> list[Path]:
+    """Draw the plots whose results are there."""
+    drawn = []
+    grown = read_result("scaling")
+    if grown is not None:
+        drawn.append(scaling.plot(grown, DOCS / "images" / "benchmark-scaling.png"))
+    measured = read_result("accuracy")
+    if measured is not None:
+        drawn.append(plot_accuracy(measured, DOCS / "images" / "benchmark-accuracy.png"))
+    return drawn
+
+
+def plot_accuracy(result: Mapping[str, Any], path: Path) -> Path:
+    """Draw median endpoint errors of both, cell by cell, one panel a parameter set."""
+    import numpy as np
+
+    from element_facerhythm.figures.style import COLOURS, new_figure, save_figure, tidy, title
+
+    sets = list(dict.fromkeys(row["set"] for row in result["rows"]))
+    figure = new_figure(3.3 * len(sets), 4.8)
+    variant = result["variants"][0]
+    for axes, set_name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+        rows = [row for row in result["rows"] if row["set"] == set_name][::-1]
+        places = np.arange(len(rows))
+        for name, colour, label in (
+            ("theirs", COLOURS[1], "face-rhythm"),
+            (variant, COLOURS[0], "ours"),
+        ):
+            for key, marker in (("median_px", "o"), ("p95_px", "|")):
+                axes.plot(
+                    [row[name][key] for row in rows],
+                    places,
+                    marker,
+                    color=colour,
+                    markersize=5 if marker == "o" else 9,
+                    label=label if key == "median_px" else None,
+                )
+        axes.set_xscale("log")
+        axes.set_yticks(places, [row["cell"] for row in rows])
+        axes.set_xlabel("endpoint error (px); dot median, bar 95th percentile")
+        tidy(axes, grid=True)
+        title(axes, set_name)
+        axes.legend(frameon=False, fontsize=7)
+    return save_figure(figure, path)
+
+
+def targets_table() -> str | None:
+    """All targets with what was measured."""
+    rows = [outcome.cells() for outcome in outcomes()]
+    return _markdown(["target", "goal", "measured", ""], rows)
+
+
+def machine_table() -> str | None:
+    """Hardware, versions and commands behind the results."""
+    rows = []
+    for path in sorted(RESULTS_DIR.glob("*.json")):
+        result = read_result(path.stem)
+        machine = (result or {}).get("machine")
+        if machine is None:
+            continue
+        device = machine["gpu"] or f"{machine['cpu']}, {machine['n_usable_cores']} cores"
+        memory, day = f"{machine['memory_gb']} GB", machine["taken_at_utc"][:10]
+        command, load = f"`{machine['command']}`", str(machine["load_average"][0])
+        rows.append([path.stem, device, memory, day, machine["git_commit"] or "", command, load])
+    headings = ["result", "machine", "memory", "taken", "commit", "command", "load"]
+    return _markdown(headings, rows) if rows else None
+
+
+def speed_table(result_name: str, part: str | None) -> Callable[[], str | None]:
+    """Return what makes the table of one speed benchmark."""
+
+    def make() -> str | None:
+        result = read_result(result_name)
+        if result is None or (part is not None and part not in result):
+            return None
+        measured = result if part is None else result[part]
+        rows = []
+        for name, timing in measured["timings"].items():
+            facts = measured["facts"].get(name, {})
+            memory = f"{facts['peak_rss_mb']:,.0f} MB" if "peak_rss_mb" in facts else ""
+            speed = f"{measured['n_frames'] / timing['median_s']:,.1f}"
+            spread = f"{timing['min_s']:.1f} to {timing['max_s']:.1f}"
+            rows.append([name, f"{timing['median_s']:.1f}", spread, speed, memory])
+        caption = (
+            f"{measured['n_frames']:,} frames, {measured['n_points']} points, "
+            f"median of {timing['n']}.\n\n"
+        )
+        return caption + _markdown(["", "seconds", "range", "frames/s", "peak memory"], rows)
+
+    return make
+
+
+def accuracy_table(result_name: str) -> Callable[[], str | None]:
+    """Return what makes the table of one accuracy result."""
+
+    def make() -> str | None:
+        result = read_result(result_name)
+        if result is None:
+            return None
+        variant = result["variants"][0]
+        rows = []
+        for row in result["rows"]:
+            cells = [row["set"], row["cell"]]
+            for name in MEASURES:
+                if not compared(row, name):
+                    cells.append("")
+                    continue
+                theirs, ours = row["theirs"][name], row[variant][name]
+                cells.append(f"{theirs:.3f} → {ours:.3f} ({ratio(ours, theirs, name):.2f})")
+            rows.append(cells)
+        return _markdown(["parameters", "scene", *HEADINGS.values()], rows)
+
+    return make
+
+
+def accuracy_summary(result_name: str) -> Callable[[], str | None]:
+    """Return what makes the sentence about all cells."""
+
+    def make() -> str | None:
+        result = read_result(result_name)
+        if result is None:
+            return None
+        summary = result["summary"][result["variants"][0]]
+        parts = ", ".join(
+            f"{HEADINGS[name]} {value:.2f}" for name, value in summary["ratio_by_measure"].items()
+        )
+        worse = "; ".join(summary["worse"]) or "none"
+        return (
+            f"Geometric mean of ours over theirs: tracking errors {summary['overall_error_ratio']:.2f} "
+            f"({parts}). {summary['n_compared']} comparisons, ours is worse in {summary['n_worse']}: "
+            f"{worse}."
+        )
+
+    return make
+
+
+def floors() -> str:
+    """List what is added to both sides of a ratio."""
+    return ", ".join(f"{HEADINGS[name]}: {value:g}" for name, value in FLOOR.items()) + "."
+
+
+SECTIONS: dict[str, Callable[[], str | None]] = {
+    "targets": targets_table,
+    "machines": machine_table,
+    "tracking textured": speed_table("tracking", "textured"),
+    "tracking violating": speed_table("tracking", "violating"),
+    "whole": speed_table("whole", None),
+    "accuracy": accuracy_table("accuracy"),
+    "accuracy summary": accuracy_summary("accuracy"),
+    "accuracy holdout": accuracy_table("accuracy_holdout"),
+    "accuracy holdout summary": accuracy_summary("accuracy_holdout"),
+    "floors": floors,
+}
+
+
+def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [
+        "| " + " | ".join(cells) + " |" for cells in (headings, ["---"] * len(headings), *rows)
+    ]
+    return "\n".join(lines)
+
+
+def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = [headings, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(headings))]
+    for row in table:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""What was promised, and how it is read from the result files: the table of ``make bench``."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchmarks.common import read_result
+from benchmarks.tracking import EXACT, INSTALLED, OURS, RECOMMENDED, TUNED
+
+Result = Mapping[str, Any]
+Relation = Literal[">=", "<=", "="]
+
+_RELATIONS: dict[Relation, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+BYTES_LIMIT_MB = 1536.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A promise: the value read from a result file stands in a relation to a limit."""
+
+    result: str
+    name: str
+    relation: Relation
+    limit: float
+    read: Callable[[Result], float | None]
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A promise and what was measured; `measured` and `met` are None where it was not."""
+
+    target: Target
+    measured: float | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the promise holds."""
+        if self.measured is None:
+            return None
+        return _RELATIONS[self.target.relation](self.measured, self.target.limit)
+
+    def cells(self) -> list[str]:
+        """Name, goal, measured value and verdict, for a table."""
+        target = self.target
+        goal = f"{target.relation} {target.limit:g}{target.unit}"
+        if self.measured is None:
+            return [target.name, goal, "not measured", ""]
+        digits = ".4f" if abs(self.measured) < 0.1 else ".2f"
+        return [
+            target.name,
+            goal,
+            f"{self.measured:{digits}}{target.unit}",
+            "met" if self.met else "missed",
+        ]
+
+
+def outcomes() -> list[Outcome]:
+    """Read every target from the result files that are there."""
+    found = []
+    for target in TARGETS:
+        result = read_result(target.result)
+        measured = None if result is None else target.read(result)
+        found.append(Outcome(target, None if measured is None else float(measured)))
+    return found
+
+
+def _ratio(part: str, fast: str, slow: str) -> Callable[[Result], float | None]:
+    return lambda result: result.get(part, {}).get("ratios", {}).get(f"{fast} over {slow}")
+
+
+def _agreement(name: str, key: str) -> Callable[[Result], float | None]:
+    return lambda result: result["textured"]["agreement"][name][key]
+
+
+def _overall(key: str) -> Callable[[Result], float | None]:
+    return lambda result: result["summary"][result["variants"][0]][key]
+
+
+def _exponent(axis: str, key: str) -> Callable[[Result], float | None]:
+    return lambda result: result.get(axis, {}).get(key)
+
+
+def _decomposition_ratio(result: Result) -> float | None:
+    return result["comparison"]["runs"].get("tensorly_svd", {}).get("ratio")
+
+
+def _decomposition_error(result: Result) -> float | None:
+    return result["comparison"]["runs"].get("tensorly_svd", {}).get("our_error_over_theirs")
+
+
+_TIMES = " x"
+TARGETS: tuple[Target, ...] = (
+    Target(
+        "tracking",
+        "tracking, over face-rhythm as installed",
+        ">=",
+        6,
+        _ratio("textured", OURS, INSTALLED),
+        _TIMES,
+    ),
+    Target(
+        "tracking",
+        "tracking, over face-rhythm at its best",
+        ">=",
+        5,
+        _ratio("textured", OURS, TUNED),
+        _TIMES,
+    ),
+    Target(
+        "tracking", "tracking, median difference", "<=", 0.001, _agreement(OURS, "median_px"), " px"
+    ),
+    Target(
+        "tracking",
+        "tracking, 99th percentile of the difference",
+        "<=",
+        0.02,
+        _agreement(OURS, "p99_px"),
+        " px",
+    ),
+    Target(
+        "tracking", "tracking, exact mode bit-identical", "=", 1, _agreement(EXACT, "identical")
+    ),
+    Target(
+        "tracking",
+        "tracking at recommended parameters, over face-rhythm as installed",
+        ">=",
+        10,
+        _ratio("textured", RECOMMENDED, INSTALLED),
+        _TIMES,
+    ),
+    Target(
+        "tracking",
+        "tracking, time over the bound",
+        "<=",
+        1.5,
+        _ratio("textured", OURS, "the bound"),
+        _TIMES,
+    ),
+    Target(
+        "tracking",
+        "tracking where points violate, over face-rhythm as installed",
+        ">=",
+        8,
+        _ratio("violating", OURS, INSTALLED),
+        _TIMES,
+    ),
+    Target(
+        "decomposition", "TCA, over tensorly with svd start", ">=", 40, _decomposition_ratio, _TIMES
+    ),
+    Target("decomposition", "TCA, error over tensorly's", "<=", 1.0, _decomposition_error),
+    Target(
+        "whole",
+        "whole run, over face-rhythm as installed",
+        ">=",
+        8,
+        lambda r: r["ratios"].get(f"{OURS} over {INSTALLED}"),
+        _TIMES,
+    ),
+    Target(
+        "whole",
+        "whole run, peak memory",
+        "<=",
+        BYTES_LIMIT_MB,
+        lambda r: r["facts"][OURS]["peak_rss_mb"],
+        " MB",
+    ),
+    Target(
+        "accuracy",
+        "error over face-rhythm's, all cells",
+        "<=",
+        0.75,
+        _overall("overall_error_ratio"),
+    ),
+    Target("accuracy", "cells in which ours is worse", "<=", 0, _overall("n_worse")),
+    Target(
+        "scaling",
+        "growth of time with frames, exponent",
+        "<=",
+        1.05,
+        _exponent("frames", "exponent_time"),
+    ),
+    Target(
+        "scaling",
+        "growth of memory with frames, exponent",
+        "<=",
+        1.05,
+        _exponent("frames", "exponent_memory"),
+    ),
+    Target(
+        "scaling",
+        "growth of time with points, exponent",
+        "<=",
+        1.05,
+        _exponent("points", "exponent_time"),
+    ),
+    Target(
+        "scaling",
+        "growth of memory with points, exponent",
+        "<=",
+        1.05,
+        _exponent("points", "exponent_memory"),
+    ),
+    Target(
+        "scaling",
+        "growth of time with videos, exponent",
+        "<=",
+        1.05,
+        _exponent("videos", "exponent_time"),
+    ),
+    Target(
+        "scaling",
+        "growth of memory with videos, exponent",
+        "<=",
+        1.05,
+        _exponent("videos", "exponent_memory"),
+    ),
+)
