@@ -98,6 +98,8 @@ def main() -> None:
     for case in cases:
         scene_files(case.scene)
     run_peer(cases)
+    if options.prepare:
+        return
     rows = []
     for case in cases:
         row = measure(case, options.variants)
@@ -266,6 +268,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--holdout", action="store_true", help="scenes of other seeds")
     parser.add_argument("--quick", action="store_true", help="two cells of 150 frames")
+    parser.add_argument(
+        "--prepare", action="store_true", help="only make the videos and let face-rhythm track them"
+    )
     parser.add_argument("--dry", action="store_true", help="write no result file")
     options = parser.parse_args()
     options.variants = options.variants or ["default"]
