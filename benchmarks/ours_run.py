@@ -148,6 +148,7 @@ def spectrogram(parameters: Parameters, points: Any, home: Any) -> Any:
         downsample_factor=analyzer.params_VQT.downsample_factor,
         padding=analyzer.params_VQT.padding,
         take_abs=True,
+        averaging=analyzer.params_VQT.averaging,
         normalization_factor=analyzer.normalization_factor,
         spectrogram_exponent=analyzer.spectrogram_exponent,
         one_over_f_exponent=analyzer.one_over_f_exponent,

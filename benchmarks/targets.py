@@ -96,6 +96,18 @@ def _decomposition_error(result: Result) -> float | None:
     return result["comparison"]["runs"].get("tensorly_svd", {}).get("our_error_over_theirs")
 
 
+def _spectral(key: str, name: str) -> Callable[[Result], float | None]:
+    return lambda result: result["long"][key][name]
+
+
+def _largest_streaming_mb(result: Result) -> float | None:
+    return max((row["peak_rss_mb"] for row in result.get("streaming", [])), default=None)
+
+
+def _slowest_growth(result: Result) -> float | None:
+    return max((row["exponent"] for row in result.get("growth", {}).values()), default=None)
+
+
 _TIMES = " x"
 TARGETS: tuple[Target, ...] = (
     Target(
@@ -152,10 +164,36 @@ TARGETS: tuple[Target, ...] = (
         _ratio("violating", OURS, INSTALLED),
         _TIMES,
     ),
+    Target("spectral", "VQT, over the vqt library", ">=", 8, _spectral("fast", "ratio"), _TIMES),
+    Target("spectral", "VQT, relative RMS", "<=", 1e-3, _spectral("fast", "relative_rms")),
+    Target("spectral", "VQT, exact mode", ">=", 3, _spectral("exact", "ratio"), _TIMES),
+    Target(
+        "spectral",
+        "VQT, growth of time with frames, exponent",
+        "<=",
+        1.05,
+        _exponent("frames", "exponent_time"),
+    ),
+    Target(
+        "spectral",
+        "VQT, growth of time with points, exponent",
+        "<=",
+        1.05,
+        _exponent("points", "exponent_time"),
+    ),
     Target(
         "decomposition", "TCA, over tensorly with svd start", ">=", 40, _decomposition_ratio, _TIMES
     ),
     Target("decomposition", "TCA, error over tensorly's", "<=", 1.0, _decomposition_error),
+    Target(
+        "decomposition",
+        "TCA, memory for an hour at 100 frames/s",
+        "<=",
+        BYTES_LIMIT_MB,
+        _largest_streaming_mb,
+        " MB",
+    ),
+    Target("decomposition", "TCA, growth of time, largest exponent", "<=", 1.05, _slowest_growth),
     Target(
         "whole",
         "whole run, over face-rhythm as installed",
