@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         and not cuda_available()
     ):
         deselect(config, items, "gpu", lines, "no CUDA device was found")
+    for package in ("torchcodec", "triton"):
+        if has_marker(items, package) and find_spec(package) is None:
+            deselect(config, items, package, lines, f"{package} is not installed")
     config.stash[DESELECTED] = lines
 
 

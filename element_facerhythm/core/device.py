@@ -49,3 +49,17 @@ def resolve_device(name: str = "auto") -> torch.device:
             "Use 'cpu' or 'auto', or install a CUDA build of torch that fits the driver."
         )
     return torch.device("cuda", number)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device (or the host, allocating for it) ran out of memory.
+
+    torch's allocator has an error of its own; drivers, libraries and Triton's launcher raise
+    RuntimeError with the driver's words.
+    """
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    words = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

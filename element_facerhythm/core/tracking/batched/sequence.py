@@ -1,0 +1,156 @@
+"""One sequence among many: where it stands, what is flagged, and what follows from a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.tracking.batched.feed import FrameFeed, FrameReader
+from element_facerhythm.core.tracking.batched.steps import FOLLOWS, SETTLES, STANDS
+from element_facerhythm.core.tracking.point_store import PointArray, PointStore
+from element_facerhythm.core.tracking.settings import Points
+from element_facerhythm.core.tracking.violations import ViolationLog, violating_points
+
+
+@dataclass(frozen=True, eq=False)
+class TrackingSequence:
+    """Frames that are tracked one after the other, beside other sequences.
+
+    Attributes
+    ----------
+    open_reader
+        Opens the frames; called when the sequence's turn comes.
+    first
+        The reader's number of the sequence's first frame.
+    n_frames
+        Number of frames, T.
+    out
+        (T, P, 2) array or dataset that the points are written to.
+    frames_freeze
+        (T,) bool: frames in which the flow is not followed; None for none.
+    """
+
+    open_reader: Callable[[], FrameReader]
+    first: int
+    n_frames: int
+    out: PointArray
+    frames_freeze: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Halting:
+    """When a point has strayed, and how long it is held then.
+
+    Attributes
+    ----------
+    home, neighbors
+        (P, 2) positions at rest; (P, K) mesh neighbours, who stray together.
+    threshold_px
+        Largest distance from home.
+    n_before, n_after
+        Frames held before the event, and from it on.
+    relaxation_during_freeze
+        Whether mesh and relaxation act in frames in which the flow is not followed.
+    """
+
+    home: Points
+    neighbors: NDArray[np.int64]
+    threshold_px: float
+    n_before: int
+    n_after: int
+    relaxation_during_freeze: bool
+
+
+class SequenceState:
+    """Where one sequence stands. All of it is on the host: a device may be lost at any time.
+
+    Attributes
+    ----------
+    index
+        The frame to track next.
+    n_done
+        Frames that are tracked, the furthest reached.
+    n_processed
+        Frames tracked, replayed ones counted again.
+    loaded
+        First frame, and the one after the last, that lie in the pool.
+    flags
+        Which point was held in which frame.
+    """
+
+    def __init__(self, sequence: TrackingSequence, halting: Halting) -> None:
+        self._sequence = sequence
+        self._halting = halting
+        self._store = PointStore(sequence.out, n_recent=halting.n_before + 2)
+        self.flags = ViolationLog(sequence.n_frames, len(halting.home))
+        self.feed: FrameFeed | None = None
+        self.index = 0
+        self.n_done = 0
+        self.n_processed = 0
+        self.loaded = (0, 0)
+
+    @property
+    def sequence(self) -> TrackingSequence:
+        """What is tracked."""
+        return self._sequence
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all frames are tracked."""
+        return self.index >= self._sequence.n_frames
+
+    @property
+    def points(self) -> Points:
+        """Points (P, 2) that the next step starts from."""
+        return self._halting.home if self.index == 0 else self._store[self.index - 1]
+
+    def modes(self, n_steps: int) -> NDArray[np.int8]:
+        """Say what the next steps do."""
+        freeze = self._sequence.frames_freeze
+        modes = np.full(n_steps, FOLLOWS, np.int8)
+        if freeze is not None:
+            still = SETTLES if self._halting.relaxation_during_freeze else STANDS
+            modes[freeze[self.index : self.index + n_steps]] = still
+        return modes
+
+    def accept(self, points: Points, strayed: NDArray[np.bool_]) -> bool:
+        """Take over steps (K, P, 2) as far as they stand; return whether all of them do.
+
+        A step in which a point strayed changes what is held in the steps after it, so these have
+        to be done again.
+        """
+        for k, after in enumerate(points):
+            self._store[self.index] = after
+            self.n_processed += 1
+            grown, goes_back = self._flag(after) if strayed[k] else (False, False)
+            self.index = self._rewound() if goes_back else self.index + 1
+            self.n_done = max(self.n_done, self.index)
+            if grown:
+                return k == len(points) - 1 and not goes_back
+        return True
+
+    def finish(self) -> None:
+        """Write what is still in memory."""
+        self._store.flush()
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self.feed is not None:
+            self.feed.close()
+            self.feed = None
+
+    def _rewound(self) -> int:
+        return max(self.index - self._halting.n_before, 0)
+
+    def _flag(self, points: Points) -> tuple[bool, bool]:
+        """Flag who violates in this frame: whether a flag is new, and whether a replay follows."""
+        halting = self._halting
+        strayed = violating_points(points, halting.home, halting.neighbors, halting.threshold_px)
+        fresh = strayed & ~self.flags.row(self.index)
+        stop = self.index + max(halting.n_after, 1)
+        grown = self.flags.add(self.index - halting.n_before, stop, fresh)
+        grown = self.flags.add(self.index, stop, strayed) or grown
+        return grown, bool(fresh.any())

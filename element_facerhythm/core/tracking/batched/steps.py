@@ -1,0 +1,110 @@
+"""Some steps of many sequences at once: what goes in and comes out, whoever computes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from element_facerhythm.core.tracking.batched.geometry import PyramidGeometry
+from element_facerhythm.core.tracking.mesh import Mesh
+from element_facerhythm.core.tracking.settings import FlowSettings, Points
+
+StepBackend = Literal["triton", "torch"]
+
+FOLLOWS, SETTLES, STANDS = 0, 1, 2
+"""What a sequence does in a step: follows the flow; mesh and relaxation alone; nothing."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How points move: the flow's settings, the shares taken back in a frame, when one strays."""
+
+    flow: FlowSettings
+    mesh_rigidity: float
+    relaxation: float
+    threshold_px: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What all sequences share, on the device.
+
+    Attributes
+    ----------
+    home
+        (P, 2) float32.
+    neighbors
+        (P, K) int32.
+    rest
+        (P, 2) float32 rest offsets.
+    geometry
+        Where the levels of a frame lie.
+    """
+
+    home: Tensor
+    neighbors: Tensor
+    rest: Tensor
+    geometry: PyramidGeometry
+
+    @classmethod
+    def of(cls, home: Points, mesh: Mesh, geometry: PyramidGeometry, device: torch.device) -> Scene:
+        """Bring home, mesh and geometry to a device."""
+        return cls(
+            torch.from_numpy(np.ascontiguousarray(home, np.float32)).to(device),
+            torch.from_numpy(np.ascontiguousarray(mesh.neighbors, np.int32)).to(device),
+            torch.from_numpy(np.ascontiguousarray(mesh.rest_offsets, np.float32)).to(device),
+            geometry,
+        )
+
+
+class Stepper(Protocol):
+    """Takes B sequences K steps on; all tensors are on the device.
+
+    Arguments
+    ---------
+    rows
+        (n_slots, n_bytes) uint8 prepared pyramids.
+    slots
+        (B, K + 1) int32: the row of the frame before the first step, and of each step's frame.
+    modes
+        (B, K) int8: what each sequence does.
+    held
+        (B, K, P) uint8: 1 where a point does not follow the flow.
+    start
+        (B, P, 2) float32 points before the first step.
+
+    Returns
+    -------
+    points
+        (B, K, P, 2) float32 after each step.
+    strayed
+        (B, K) int32, not 0 where a point is further from home than the threshold.
+    """
+
+    def __call__(
+        self, rows: Tensor, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Points after each step, and where one strayed."""
+        ...
+
+
+def has_triton() -> bool:
+    """Whether Triton can be imported here (it comes with torch's CUDA builds for Linux)."""
+    from importlib.util import find_spec
+
+    return find_spec("triton") is not None
+
+
+def make_stepper(scene: Scene, motion: Motion, backend: StepBackend) -> Stepper:
+    """Choose who computes the steps."""
+    if backend == "triton":
+        from element_facerhythm.core.tracking.batched.triton_steps import TritonStepper
+
+        return TritonStepper(scene, motion)
+    from element_facerhythm.core.tracking.batched.torch_steps import TorchStepper
+
+    return TorchStepper(scene, motion)

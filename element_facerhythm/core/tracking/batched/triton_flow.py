@@ -1,0 +1,287 @@
+"""Triton kernel of one Lucas-Kanade step of all points of all sequences.
+
+The arithmetic is OpenCV's: 14-bit bilinear weights, 5 extra bits for interpolated values, Scharr
+gradients that are 0 beyond the frame, pictures mirrored about their border pixels. All of it fits
+32-bit integers; the sums over a window are float32 and differ from OpenCV's by their order alone.
+One program follows one point through all levels and iterations, so that a step of any number of
+points in any number of sequences is one launch.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+# Adding and subtracting it rounds a float32 below 2**22 to the nearest whole number, ties to even.
+_ROUND = tl.constexpr(12582912.0)
+_SUM_SCALE = tl.constexpr(1.0 / (1 << 20))
+_MIN_EIGENVALUE = tl.constexpr(1e-4)
+_MIN_DETERMINANT = tl.constexpr(1.1920929e-07)
+_STANDSTILL_PX = tl.constexpr(0.01)
+
+
+@triton.jit
+def mirrored(index, length):
+    """Index mirrored about the border pixels, and kept inside whatever happens."""
+    index = tl.abs(index)
+    last = length - 1
+    index = tl.where(index > last, 2 * last - index, index)
+    return tl.minimum(tl.maximum(index, 0), last)
+
+
+@triton.jit
+def pixel_at(image, row, column, width):
+    return tl.load(image + row * width + column).to(tl.int32)
+
+
+@triton.jit
+def _weights(fraction_x, fraction_y):
+    """Four 14-bit weights of a bilinear interpolation; they sum to 2**14."""
+    one = 16384.0
+    w00 = ((1.0 - fraction_x) * (1.0 - fraction_y) * one + _ROUND) - _ROUND
+    w01 = (fraction_x * (1.0 - fraction_y) * one + _ROUND) - _ROUND
+    w10 = ((1.0 - fraction_x) * fraction_y * one + _ROUND) - _ROUND
+    a = w00.to(tl.int32)
+    b = w01.to(tl.int32)
+    c = w10.to(tl.int32)
+    return a, b, c, 16384 - a - b - c
+
+
+@triton.jit
+def _blend(p00, p01, p10, p11, w00, w01, w10, w11, SHIFT: tl.constexpr):
+    total = w00 * p00 + w01 * p01 + w10 * p10 + w11 * p11
+    return (total + (1 << (SHIFT - 1))) >> SHIFT
+
+
+@triton.jit
+def _touches(cell_x, cell_y, width, height, WINDOW_W: tl.constexpr, WINDOW_H: tl.constexpr):
+    """Whether the window that starts at the cell (float32) still touches the frame: 1 or 0."""
+    inside_x = (cell_x >= -1.0 * WINDOW_W) & (cell_x < width)
+    inside_y = (cell_y >= -1.0 * WINDOW_H) & (cell_y < height)
+    return (inside_x & inside_y).to(tl.int32)
+
+
+@triton.jit
+def _gradient_columns(image, row, column, width, height):
+    """Scharr's sums along four rows of one column: smooth and change, for two rows each."""
+    column = mirrored(column, width)
+    p0 = pixel_at(image, mirrored(row - 1, height), column, width)
+    p1 = pixel_at(image, mirrored(row, height), column, width)
+    p2 = pixel_at(image, mirrored(row + 1, height), column, width)
+    p3 = pixel_at(image, mirrored(row + 2, height), column, width)
+    smooth0 = 3 * (p0 + p2) + 10 * p1
+    smooth1 = 3 * (p1 + p3) + 10 * p2
+    return smooth0, smooth1, p2 - p0, p3 - p1, p1, p2
+
+
+@triton.jit
+def _template(image, row, column, width, height, fraction_x, fraction_y):
+    """Interpolated picture and its gradients along x and y at every pixel of a window."""
+    s00, s10, c00, c10, _, _ = _gradient_columns(image, row, column - 1, width, height)
+    s01, s11, c01, c11, p00, p10 = _gradient_columns(image, row, column, width, height)
+    s02, s12, c02, c12, p01, p11 = _gradient_columns(image, row, column + 1, width, height)
+    s03, s13, c03, c13, _, _ = _gradient_columns(image, row, column + 2, width, height)
+    left = (column >= 0) & (column < width)
+    right = (column + 1 >= 0) & (column + 1 < width)
+    upper = (row >= 0) & (row < height)
+    lower = (row + 1 >= 0) & (row + 1 < height)
+    w00, w01, w10, w11 = _weights(fraction_x, fraction_y)
+    picture = _blend(p00, p01, p10, p11, w00, w01, w10, w11, 9)
+    along_x = _blend(
+        tl.where(upper & left, s02 - s00, 0),
+        tl.where(upper & right, s03 - s01, 0),
+        tl.where(lower & left, s12 - s10, 0),
+        tl.where(lower & right, s13 - s11, 0),
+        w00,
+        w01,
+        w10,
+        w11,
+        14,
+    )
+    along_y = _blend(
+        tl.where(upper & left, 3 * (c00 + c02) + 10 * c01, 0),
+        tl.where(upper & right, 3 * (c01 + c03) + 10 * c02, 0),
+        tl.where(lower & left, 3 * (c10 + c12) + 10 * c11, 0),
+        tl.where(lower & right, 3 * (c11 + c13) + 10 * c12, 0),
+        w00,
+        w01,
+        w10,
+        w11,
+        14,
+    )
+    return picture, along_x, along_y
+
+
+@triton.jit
+def _picture(image, row, column, width, height, fraction_x, fraction_y):
+    """Interpolated picture at every pixel of a window."""
+    upper, lower = mirrored(row, height), mirrored(row + 1, height)
+    left, right = mirrored(column, width), mirrored(column + 1, width)
+    w00, w01, w10, w11 = _weights(fraction_x, fraction_y)
+    return _blend(
+        pixel_at(image, upper, left, width),
+        pixel_at(image, upper, right, width),
+        pixel_at(image, lower, left, width),
+        pixel_at(image, lower, right, width),
+        w00,
+        w01,
+        w10,
+        w11,
+        9,
+    )
+
+
+@triton.jit
+def _level_flow(
+    before,
+    after,
+    width,
+    height,
+    start_x,
+    start_y,
+    guess_x,
+    guess_y,
+    step_px,
+    WINDOW_W: tl.constexpr,
+    WINDOW_H: tl.constexpr,
+    N_TILE: tl.constexpr,
+    N_ITERATIONS: tl.constexpr,
+):
+    """Refine one point on one level; returns x, y and whether it could be measured (1 or 0)."""
+    pixel = tl.arange(0, N_TILE)
+    down = pixel // WINDOW_W
+    across = pixel % WINDOW_W
+    in_window = pixel < WINDOW_W * WINDOW_H
+    half_x = (WINDOW_W - 1) * 0.5
+    half_y = (WINDOW_H - 1) * 0.5
+
+    origin_x, origin_y = start_x - half_x, start_y - half_y
+    floor_x, floor_y = tl.floor(origin_x), tl.floor(origin_y)
+    moved_x, moved_y = guess_x - half_x, guess_y - half_y
+    measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
+    if measured != 0:
+        template, along_x, along_y = _template(
+            before,
+            down + floor_y.to(tl.int32),
+            across + floor_x.to(tl.int32),
+            width,
+            height,
+            origin_x - floor_x,
+            origin_y - floor_y,
+        )
+        gradient_x = tl.where(in_window, along_x, 0).to(tl.float32)
+        gradient_y = tl.where(in_window, along_y, 0).to(tl.float32)
+        a11 = tl.sum(gradient_x * gradient_x, axis=0) * _SUM_SCALE
+        a12 = tl.sum(gradient_x * gradient_y, axis=0) * _SUM_SCALE
+        a22 = tl.sum(gradient_y * gradient_y, axis=0) * _SUM_SCALE
+        determinant = a11 * a22 - a12 * a12
+        spread = tl.sqrt_rn((a11 - a22) * (a11 - a22) + 4.0 * a12 * a12)
+        eigenvalue = (a22 + a11 - spread) / (2.0 * WINDOW_W * WINDOW_H)
+        sound = (eigenvalue >= _MIN_EIGENVALUE) & (determinant >= _MIN_DETERMINANT)
+        measured = sound.to(tl.int32)
+        inverse = 1.0 / tl.where(sound, determinant, 1.0)
+        last_x, last_y = 0.0 * moved_x, 0.0 * moved_y
+        iteration = 0
+        active = measured * (N_ITERATIONS > 0)
+        while active != 0:
+            floor_x, floor_y = tl.floor(moved_x), tl.floor(moved_y)
+            measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
+            active = measured
+            if measured != 0:
+                patch = _picture(
+                    after,
+                    down + floor_y.to(tl.int32),
+                    across + floor_x.to(tl.int32),
+                    width,
+                    height,
+                    moved_x - floor_x,
+                    moved_y - floor_y,
+                )
+                # beyond the window the gradients are 0
+                difference = (patch - template).to(tl.float32)
+                b1 = tl.sum(difference * gradient_x, axis=0) * _SUM_SCALE
+                b2 = tl.sum(difference * gradient_y, axis=0) * _SUM_SCALE
+                step_x = (a12 * b2 - a22 * b1) * inverse
+                step_y = (a12 * b1 - a11 * b2) * inverse
+                moved_x += step_x
+                moved_y += step_y
+                swings = (
+                    (iteration > 0)
+                    & (tl.abs(step_x + last_x) < _STANDSTILL_PX)
+                    & (tl.abs(step_y + last_y) < _STANDSTILL_PX)
+                )
+                far = step_x * step_x + step_y * step_y > step_px * step_px
+                back = tl.where(far & swings, 0.5, 0.0)
+                moved_x -= back * step_x
+                moved_y -= back * step_y
+                last_x, last_y = step_x, step_y
+                iteration += 1
+                active = (far & (back == 0.0) & (iteration < N_ITERATIONS)).to(tl.int32)
+    return moved_x + half_x, moved_y + half_y, measured
+
+
+# their values would otherwise have the kernel compiled again and again
+@triton.jit(do_not_specialize=["k", "n_steps"])
+def flow_kernel(
+    pool,  # (n_slots, frame_bytes) uint8 pyramids
+    geometry,  # (N_LEVELS, 3) int32: offset, width, height
+    slots,  # (B, K + 1) int32: where the frames of a sequence lie
+    modes,  # (B, K) int8: 0 follows the flow
+    held,  # (B, K, P) uint8: 1 stays
+    points,  # (B, K + 1, P, 2) float32
+    moved,  # (B, P, 2) float32, written
+    found,  # (B, P) uint8, written
+    k,
+    n_steps,
+    n_points,
+    frame_bytes,
+    step_px,
+    N_LEVELS: tl.constexpr,
+    WINDOW_W: tl.constexpr,
+    WINDOW_H: tl.constexpr,
+    N_TILE: tl.constexpr,
+    N_ITERATIONS: tl.constexpr,
+):
+    """Follow one point of one sequence into step k's frame."""
+    point = tl.program_id(0)
+    sequence = tl.program_id(1)
+    row = ((sequence * (n_steps + 1) + k).to(tl.int64) * n_points + point) * 2
+    x, y = tl.load(points + row), tl.load(points + row + 1)
+    here = sequence * n_steps + k
+    follows = (tl.load(modes + here) == 0) & (
+        tl.load(held + here.to(tl.int64) * n_points + point) == 0
+    )
+    new_x, new_y = x, y
+    measured = follows.to(tl.int32)
+    if measured != 0:
+        slot = slots + sequence * (n_steps + 1) + k
+        before = pool + tl.load(slot).to(tl.int64) * frame_bytes
+        after = pool + tl.load(slot + 1).to(tl.int64) * frame_bytes
+        scale = 1.0 / (1 << (N_LEVELS - 1))
+        guess_x, guess_y = x * scale, y * scale
+        for i in range(N_LEVELS):
+            level = geometry + (N_LEVELS - 1 - i) * 3
+            offset = tl.load(level)
+            guess_x, guess_y, measured = _level_flow(
+                before + offset,
+                after + offset,
+                tl.load(level + 1),
+                tl.load(level + 2),
+                x * scale,
+                y * scale,
+                guess_x,
+                guess_y,
+                step_px,
+                WINDOW_W,
+                WINDOW_H,
+                N_TILE,
+                N_ITERATIONS,
+            )
+            if i < N_LEVELS - 1:
+                guess_x, guess_y = guess_x * 2.0, guess_y * 2.0
+                scale = scale * 2.0
+        new_x, new_y = guess_x, guess_y
+    target = (sequence.to(tl.int64) * n_points + point) * 2
+    tl.store(moved + target, new_x)
+    tl.store(moved + target + 1, new_y)
+    tl.store(found + sequence.to(tl.int64) * n_points + point, measured.to(tl.uint8))

@@ -1,0 +1,286 @@
+"""Several videos tracked at the same time: in threads on the CPU, side by side on a GPU."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.tracking.blocks import TimeBlock, plan_blocks
+from element_facerhythm.core.tracking.frames import OpenFrames
+from element_facerhythm.core.tracking.point_store import PointArray
+from element_facerhythm.core.tracking.settings import Points
+from element_facerhythm.core.tracking.tracker import TrackedVideo, track_points
+
+if TYPE_CHECKING:
+    import torch
+
+    from element_facerhythm.core.tracking.batched import FrameReader
+
+
+@dataclass(frozen=True, eq=False)
+class VideoToTrack:
+    """A video among others.
+
+    Attributes
+    ----------
+    open_frames
+        Called with a frame index; returns an iterator of (H, W) uint8 frames from there on.
+    n_frames
+        Number of frames, T.
+    out
+        (T, P, 2) array or dataset that the points are written to.
+    frames_freeze
+        (T,) bool: frames in which the flow is not followed; None for none.
+    open_reader
+        Opens the frames for a GPU, decoded there perhaps; None reads them by `open_frames`.
+    """
+
+    open_frames: OpenFrames
+    n_frames: int
+    out: PointArray
+    frames_freeze: NDArray[np.bool_] | None = None
+    open_reader: Callable[[], FrameReader] | None = None
+
+
+def track_videos(
+    videos: Sequence[VideoToTrack],
+    point_positions: Points,
+    *,
+    relaxation: float,
+    n_frames_halted_before: int,
+    frames_per_block: int | None = None,
+    device: torch.device | str = "cpu",
+    n_threads: int = 1,
+    on_frames: Callable[[int], None] | None = None,
+    **tracking: Any,
+) -> list[TrackedVideo]:
+    """Track the same points through several videos, each on its own, many of them at the same time.
+
+    Parameters
+    ----------
+    videos
+        What to track. Results do not depend on how many there are.
+    point_positions
+        (P, 2) float32 home of each point, in pixels (x, y).
+    relaxation, n_frames_halted_before
+        As in `track_points`; they also decide how blocks overlap.
+    frames_per_block
+        Long videos are cut into blocks of so many frames (`plan_blocks`), which changes the tracks
+        by an amount that vanishes in the warm-up; None tracks each in one piece, exactly.
+    device
+        On `cpu`, videos and blocks run in threads; on `cuda[:N]` side by side on the device (but
+        one after the other for ``rewind="face-rhythm"``).
+    n_threads
+        Threads on the CPU; results do not depend on their number.
+    on_frames
+        Called with the number of frames done in all videos.
+    **tracking
+        The further arguments of `track_points`, by name.
+
+    Returns
+    -------
+    list of TrackedVideo
+        One per video; `points` is its `out`.
+
+    Raises
+    ------
+    ParameterError, RoiError, DecodeError, ProcessingError
+        As `track_points` and `track_side_by_side` do.
+    """
+    pieces = [
+        _Piece(number, video, block, len(point_positions))
+        for number, video in enumerate(videos)
+        for block in plan_blocks(
+            video.n_frames,
+            frames_per_block=frames_per_block,
+            relaxation=relaxation,
+            n_frames_halted_before=n_frames_halted_before,
+        )
+    ]
+    options = {
+        **tracking,
+        "relaxation": relaxation,
+        "n_frames_halted_before": n_frames_halted_before,
+    }
+    on_gpu = str(device).partition(":")[0] == "cuda"
+    progress = _Progress(pieces, on_frames)
+    if on_gpu and options.get("rewind", "correct") == "correct":
+        options.pop("rewind", None)
+        tracked = _side_by_side(pieces, point_positions, device, options, progress)
+    else:
+        options["device"] = device
+        n_at_once = 1 if on_gpu else n_threads
+        tracked = _in_threads(pieces, point_positions, n_at_once, options, progress)
+    return [
+        _joined(video, [(p, t) for p, t in zip(pieces, tracked, strict=True) if p.number == n])
+        for n, video in enumerate(videos)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A video, or a block of one, and where its points go."""
+
+    number: int
+    video: VideoToTrack
+    block: TimeBlock
+    n_points: int
+
+    @property
+    def n_frames(self) -> int:
+        return self.block.last - self.block.first
+
+    @property
+    def n_kept(self) -> int:
+        return self.block.stop - self.block.start
+
+    @property
+    def frames_freeze(self) -> NDArray[np.bool_] | None:
+        freeze = self.video.frames_freeze
+        return None if freeze is None else freeze[self.block.first : self.block.last]
+
+    def open_frames(self, start: int) -> Any:
+        return self.video.open_frames(self.block.first + start)
+
+    def target(self) -> PointArray:
+        if self.n_kept == self.video.n_frames:
+            return self.video.out
+        return _KeptRows(self.video.out, self.block, self.n_points)
+
+
+class _KeptRows:
+    """The rows of a block: those that are kept lie in the video's array, the others here."""
+
+    def __init__(self, out: PointArray, block: TimeBlock, n_points: int) -> None:
+        self._out = out
+        self._block = block
+        self._n_before = block.start - block.first
+        n_after = block.last - block.stop
+        self._before = np.empty((self._n_before, n_points, 2), np.float32)
+        self._after = np.empty((n_after, n_points, 2), np.float32)
+        self.shape: tuple[int, ...] = (block.last - block.first, n_points, 2)
+
+    def __getitem__(self, index: int) -> Any:
+        n_kept = self._block.stop - self._block.start
+        if index < self._n_before:
+            return self._before[index]
+        if index < self._n_before + n_kept:
+            return self._out[self._block.first + index]
+        return self._after[index - self._n_before - n_kept]
+
+    def __setitem__(self, index: slice, value: Any) -> None:
+        start, stop = index.start, index.stop
+        edge = self._n_before + self._block.stop - self._block.start
+        places = [(self._before, 0), (self._out, -self._block.first), (self._after, edge)]
+        spans = [(0, self._n_before), (self._n_before, edge), (edge, self.shape[0])]
+        for (array, offset), (first, last) in zip(places, spans, strict=True):
+            a, b = max(start, first), min(stop, last)
+            if a < b:
+                array[a - offset : b - offset] = value[a - start : b - start]
+
+
+class _StoppedError(Exception):
+    """Another thread failed, or the user wants to stop."""
+
+
+class _Progress:
+    """Adds up the kept frames that are done, of all pieces; stops whoever reports when told to."""
+
+    def __init__(self, pieces: Sequence[_Piece], on_frames: Callable[[int], None] | None) -> None:
+        self._pieces = pieces
+        self._done = [0] * len(pieces)
+        self._on_frames = on_frames
+        self._lock = threading.Lock()
+        self.stop = threading.Event()
+
+    def __call__(self, number: int, n_done: int) -> None:
+        if self.stop.is_set():
+            raise _StoppedError
+        piece = self._pieces[number]
+        n_kept = n_done - (piece.block.start - piece.block.first)
+        with self._lock:
+            self._done[number] = min(max(n_kept, 0), piece.n_kept)
+            if self._on_frames is not None:
+                self._on_frames(sum(self._done))
+
+
+def _side_by_side(
+    pieces: Sequence[_Piece],
+    point_positions: Points,
+    device: torch.device | str,
+    options: dict[str, Any],
+    progress: _Progress,
+) -> list[TrackedVideo]:
+    from element_facerhythm.core.tracking.batched import (
+        IteratedFrames,
+        TrackingSequence,
+        track_side_by_side,
+    )
+
+    def reader(piece: _Piece) -> Callable[[], FrameReader]:
+        if piece.video.open_reader is not None:
+            return piece.video.open_reader
+        return lambda: IteratedFrames(piece.video.open_frames, pinned=True)
+
+    sequences = [
+        TrackingSequence(
+            reader(piece), piece.block.first, piece.n_frames, piece.target(), piece.frames_freeze
+        )
+        for piece in pieces
+    ]
+    return track_side_by_side(
+        sequences, point_positions, device=device, on_frames=progress, **options
+    )
+
+
+def _in_threads(
+    pieces: Sequence[_Piece],
+    point_positions: Points,
+    n_threads: int,
+    options: dict[str, Any],
+    progress: _Progress,
+) -> list[TrackedVideo]:
+    def track(number: int) -> TrackedVideo:
+        piece = pieces[number]
+        return track_points(
+            piece.open_frames,
+            piece.n_frames,
+            point_positions,
+            frames_freeze=piece.frames_freeze,
+            out=piece.target(),
+            on_frame=lambda n_done: progress(number, n_done),
+            **options,
+        )
+
+    if n_threads <= 1 or len(pieces) == 1:
+        return [track(number) for number in range(len(pieces))]
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="track") as executor:
+        futures = [executor.submit(track, number) for number in range(len(pieces))]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            failed = [f.exception() for f in futures if f.done() and f.exception() is not None]
+            if failed:
+                raise failed[0]  # type: ignore[misc]
+            return [future.result() for future in futures]
+        finally:
+            progress.stop.set()
+            for future in futures:
+                future.cancel()
+
+
+def _joined(video: VideoToTrack, tracked: Sequence[tuple[_Piece, TrackedVideo]]) -> TrackedVideo:
+    """One result of the pieces of a video; flags outside the kept frames of a piece are dropped."""
+    rows, columns = [], []
+    for piece, part in tracked:
+        row = part.violation_rows + piece.block.first
+        kept = (row >= piece.block.start) & (row < piece.block.stop)
+        rows.append(row[kept].astype(np.int32))
+        columns.append(part.violation_cols[kept])
+    n_processed = sum(part.n_frames_processed for _, part in tracked)
+    return TrackedVideo(video.out, np.concatenate(rows), np.concatenate(columns), n_processed)

@@ -1,0 +1,51 @@
+"""Triton's kernels run in its interpreter where there is no CUDA device: same code, any machine."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from element_facerhythm.core.tracking import make_mesh
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are first imported
+
+
+@pytest.fixture(scope="session")
+def swaying(shifted_texture: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(60, H, W) frames of a scene that sways, and jumps by 8 px for two frames at frame 30."""
+    t = np.arange(60)
+    shifts = np.stack([3 * np.sin(t / 4.0), 2 * np.cos(t / 5.0)], axis=1)
+    shifts[30:32] += [8.0, 0.0]
+    return shifted_texture(shifts)
+
+
+@pytest.fixture
+def few_points() -> np.ndarray:
+    """(12, 2) float32 points, 15 pixels apart."""
+    x, y = np.meshgrid(np.arange(40, 100, 15), np.arange(32, 76, 15))
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def options(few_points: np.ndarray) -> dict[str, Any]:
+    """What `track_points` and `track_side_by_side` are told alike."""
+    visible = np.ones((96, 128), dtype=bool)
+    visible[:10] = False
+    return {
+        "mesh": make_mesh(few_points, n_neighbors=5),
+        "visible_mask": visible,
+        "window_px": [11, 11],
+        "max_level": 2,
+        "criteria": [3, 10, 0.03],
+        "mesh_rigidity": 0.02,
+        "relaxation": 0.5,
+        "clahe_clip_limit": 20.0,
+        "clahe_tile_grid": (6, 5),
+        "displacement_threshold_px": 1000.0,
+        "n_frames_halted_before": 4,
+        "n_frames_halted_after": 5,
+    }

@@ -1,0 +1,94 @@
+"""The Triton kernels do what torch's operations do, and compile for a GPU without one."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from element_facerhythm.core.tracking import flow_settings, make_mesh
+from element_facerhythm.core.tracking.batched.clahe import BatchedPreparation
+from element_facerhythm.core.tracking.batched.geometry import pyramid_geometry
+from element_facerhythm.core.tracking.batched.pool import FramePool
+from element_facerhythm.core.tracking.batched.steps import Motion, Scene, make_stepper
+
+pytestmark = pytest.mark.triton
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("window", "levels"), [([7, 7], 1), ([8, 6], 0)])
+def test_steps_equal_those_of_torch(swaying, few_points, device, window, levels):
+    """Two sequences; one point is held, one has left the frame; one sequence only settles at last."""
+    there = torch.device(device)
+    points = np.concatenate([few_points[:2], [[500.0, 20.0], [1.0, 94.0]]]).astype(np.float32)
+    settings = flow_settings(window, levels, [3, 4, 0.01])
+    geometry = pyramid_geometry((96, 128), settings)
+    visible = np.ones((96, 128), bool)
+    preparation = BatchedPreparation(
+        visible, clahe_clip_limit=0.0, clahe_tile_grid=None, device=there, use_triton=False
+    )
+    pool = FramePool(geometry, preparation, n_slots=4, n_at_once=4, device=there, use_triton=False)
+    pool.put([0, 1, 2, 3], torch.from_numpy(swaying[28:32]))
+    slots = torch.tensor([[0, 1, 2], [1, 3, 3]], dtype=torch.int32, device=there)
+    modes = torch.tensor([[0, 2], [0, 1]], dtype=torch.int8, device=there)
+    held = torch.zeros((2, 2, 4), dtype=torch.uint8, device=there)
+    held[1, 0, 0] = 1
+    start = torch.from_numpy(np.stack([points, points + np.float32(0.4)])).to(there)
+    scene = Scene.of(points, make_mesh(points, n_neighbors=3), geometry, there)
+    motion = Motion(settings, 0.05, 0.2, 2.0)
+    expected, expected_strayed = make_stepper(scene, motion, "torch")(
+        pool.rows, slots, modes, held, start
+    )
+    moved, strayed = make_stepper(scene, motion, "triton")(pool.rows, slots, modes, held, start)
+    assert torch.equal(strayed != 0, expected_strayed != 0)
+    assert float((moved - expected).abs().max()) <= 1e-3
+    assert float((moved[:, 0] - start).abs().max()) > 1.0  # something moved at all
+
+
+COMPILE = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from element_facerhythm.core.tracking.batched import (
+    triton_clahe, triton_flow, triton_pyramid, triton_settle,
+)
+
+def build(kernel, warps, constants, types):
+    names = [name for name in kernel.arg_names if name not in constants]
+    signature = dict(zip(names, types.split(), strict=True))
+    source = ASTSource(
+        fn=kernel,
+        signature={**signature, **{name: "constexpr" for name in constants}},
+        constexprs={(kernel.arg_names.index(name),): value for name, value in constants.items()},
+    )
+    options = {"num_warps": warps, "enable_fp_fusion": False}
+    built = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    print(kernel.__name__, len(built.asm["cubin"]) > 0)
+
+window = {"N_LEVELS": 3, "WINDOW_W": 15, "WINDOW_H": 15, "N_TILE": 256, "N_ITERATIONS": 10}
+build(triton_flow.flow_kernel, 1, window,
+      "*u8 *i32 *i32 *i8 *u8 *fp32 *fp32 *u8 i32 i32 i32 i32 fp32")
+build(triton_settle.settle_kernel, 4, {"N_NEIGHBORS": 10, "N_BLOCK": 128},
+      "*fp32 *fp32 *u8 *fp32 *i32 *fp32 *i8 *i32 i32 i32 i32 fp32 fp32 fp32")
+build(triton_pyramid.halve_kernel, 4, {"N_BLOCK": 256}, "*u8 *i64 i32 i32 i32 i32 i32 i32 i32")
+build(triton_clahe.tables_kernel, 1, {"N_TILE": 32}, "*u8 *u8 i32 i32 i32 i32 i32 i32 fp32")
+build(triton_clahe.equalise_kernel, 4, {"N_BLOCK": 1024},
+      "*u8 *u8 *u8 *i32 *i32 *fp32 *i32 *i32 *fp32 i32 i32 i32 i32")
+"""
+
+
+def test_kernels_compile_for_a_gpu(tmp_path):
+    """The whole way to machine code of compute capability 9.0; that takes no GPU."""
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    environment["TRITON_CACHE_DIR"] = str(tmp_path)
+    script = tmp_path / "build.py"  # Triton reads the source of what it compiles
+    script.write_text(COMPILE)
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("True") == 5
