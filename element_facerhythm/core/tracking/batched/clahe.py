@@ -131,7 +131,8 @@ class BatchedPreparation:
 
         n_frames, height, width = frames.shape
         tables = frames.new_empty((n_frames, tiles.n_tiles, _N_GRAY))
-        n_tile = min(max(1 << (tiles.width * tiles.height - 1).bit_length(), 32), 1024)
+        n_pixels = tiles.width * tiles.height
+        n_tile = min(max(1 << (n_pixels - 1).bit_length(), 32), 1024)
         triton_clahe.tables_kernel[(tiles.n_tiles, n_frames)](
             frames,
             tables,
@@ -142,6 +143,7 @@ class BatchedPreparation:
             tiles.height,
             tiles.clip_limit,
             tiles.scale,
+            N_CHUNKS=-(-n_pixels // n_tile),
             N_TILE=n_tile,
             num_warps=1 if n_tile <= 256 else 4,
             enable_fp_fusion=False,

@@ -27,6 +27,7 @@ def tables_kernel(
     tile_height,
     clip_limit,  # 0 for none
     scale,
+    N_CHUNKS: tl.constexpr,
     N_TILE: tl.constexpr,
 ):
     """Histogram of one tile, clipped, the excess dealt out, summed up to a table."""
@@ -38,8 +39,8 @@ def tables_kernel(
     n_pixels = tile_width * tile_height
     level = tl.arange(0, 256)
     counts = 0 * level
-    for start in range(0, n_pixels, N_TILE):
-        pixel = start + tl.arange(0, N_TILE)
+    for chunk in range(N_CHUNKS):
+        pixel = chunk * N_TILE + tl.arange(0, N_TILE)
         exists = pixel < n_pixels
         row = _mirrored_far(first_row + pixel // tile_width, height)
         column = _mirrored_far(first_column + pixel % tile_width, width)

@@ -31,6 +31,7 @@ def mirrored(index, length):
 
 @triton.jit
 def pixel_at(image, row, column, width):
+    """Gray level of a picture at rows and columns."""
     return tl.load(image + row * width + column).to(tl.int32)
 
 
@@ -132,6 +133,71 @@ def _picture(image, row, column, width, height, fraction_x, fraction_y):
 
 
 @triton.jit
+def _iterate(
+    after,
+    width,
+    height,
+    moved_x,
+    moved_y,
+    template,
+    gradient_x,
+    gradient_y,
+    a11,
+    a12,
+    a22,
+    inverse,
+    measured,
+    step_px,
+    WINDOW_W: tl.constexpr,
+    WINDOW_H: tl.constexpr,
+    N_TILE: tl.constexpr,
+    N_ITERATIONS: tl.constexpr,
+):
+    """Step towards the place where the second frame looks like the template."""
+    pixel = tl.arange(0, N_TILE)
+    down = pixel // WINDOW_W
+    across = pixel % WINDOW_W
+    last_x, last_y = 0.0 * moved_x, 0.0 * moved_y
+    iteration = 0
+    active = measured * (N_ITERATIONS > 0)
+    while active != 0:
+        floor_x, floor_y = tl.floor(moved_x), tl.floor(moved_y)
+        measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
+        active = measured
+        if measured != 0:
+            patch = _picture(
+                after,
+                down + floor_y.to(tl.int32),
+                across + floor_x.to(tl.int32),
+                width,
+                height,
+                moved_x - floor_x,
+                moved_y - floor_y,
+            )
+            # beyond the window the gradients are 0
+            difference = (patch - template).to(tl.float32)
+            b1 = tl.sum(difference * gradient_x, axis=0) * _SUM_SCALE
+            b2 = tl.sum(difference * gradient_y, axis=0) * _SUM_SCALE
+            step_x = (a12 * b2 - a22 * b1) * inverse
+            step_y = (a12 * b1 - a11 * b2) * inverse
+            moved_x += step_x
+            moved_y += step_y
+            swings = (
+                (iteration > 0)
+                & (tl.abs(step_x + last_x) < _STANDSTILL_PX)
+                & (tl.abs(step_y + last_y) < _STANDSTILL_PX)
+            )
+            far = step_x * step_x + step_y * step_y > step_px * step_px
+            back = tl.where(far & swings, 0.5, 0.0)
+            moved_x -= back * step_x
+            moved_y -= back * step_y
+            last_x, last_y = step_x, step_y
+            iteration += 1
+            active = (far & (back == 0.0) & (iteration < N_ITERATIONS)).to(tl.int32)
+    return moved_x, moved_y, measured
+
+
+@triton.jit
 def _level_flow(
     before,
     after,
@@ -178,45 +244,27 @@ def _level_flow(
         spread = tl.sqrt_rn((a11 - a22) * (a11 - a22) + 4.0 * a12 * a12)
         eigenvalue = (a22 + a11 - spread) / (2.0 * WINDOW_W * WINDOW_H)
         sound = (eigenvalue >= _MIN_EIGENVALUE) & (determinant >= _MIN_DETERMINANT)
-        measured = sound.to(tl.int32)
         inverse = 1.0 / tl.where(sound, determinant, 1.0)
-        last_x, last_y = 0.0 * moved_x, 0.0 * moved_y
-        iteration = 0
-        active = measured * (N_ITERATIONS > 0)
-        while active != 0:
-            floor_x, floor_y = tl.floor(moved_x), tl.floor(moved_y)
-            measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
-            active = measured
-            if measured != 0:
-                patch = _picture(
-                    after,
-                    down + floor_y.to(tl.int32),
-                    across + floor_x.to(tl.int32),
-                    width,
-                    height,
-                    moved_x - floor_x,
-                    moved_y - floor_y,
-                )
-                # beyond the window the gradients are 0
-                difference = (patch - template).to(tl.float32)
-                b1 = tl.sum(difference * gradient_x, axis=0) * _SUM_SCALE
-                b2 = tl.sum(difference * gradient_y, axis=0) * _SUM_SCALE
-                step_x = (a12 * b2 - a22 * b1) * inverse
-                step_y = (a12 * b1 - a11 * b2) * inverse
-                moved_x += step_x
-                moved_y += step_y
-                swings = (
-                    (iteration > 0)
-                    & (tl.abs(step_x + last_x) < _STANDSTILL_PX)
-                    & (tl.abs(step_y + last_y) < _STANDSTILL_PX)
-                )
-                far = step_x * step_x + step_y * step_y > step_px * step_px
-                back = tl.where(far & swings, 0.5, 0.0)
-                moved_x -= back * step_x
-                moved_y -= back * step_y
-                last_x, last_y = step_x, step_y
-                iteration += 1
-                active = (far & (back == 0.0) & (iteration < N_ITERATIONS)).to(tl.int32)
+        moved_x, moved_y, measured = _iterate(
+            after,
+            width,
+            height,
+            moved_x,
+            moved_y,
+            template,
+            gradient_x,
+            gradient_y,
+            a11,
+            a12,
+            a22,
+            inverse,
+            sound.to(tl.int32),
+            step_px,
+            WINDOW_W,
+            WINDOW_H,
+            N_TILE,
+            N_ITERATIONS,
+        )
     return moved_x + half_x, moved_y + half_y, measured
 
 

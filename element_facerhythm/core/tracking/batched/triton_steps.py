@@ -20,7 +20,7 @@ class TritonStepper:
     scene, motion
         What the sequences share, and how points move.
     flow_warps
-        Warps that follow one point; None takes one per 256 pixels of the window.
+        Warps that follow one point; None takes one per 128 pixels of the window.
     """
 
     def __init__(self, scene: Scene, motion: Motion, flow_warps: int | None = None) -> None:
@@ -28,7 +28,7 @@ class TritonStepper:
         self._motion = motion
         width, height = motion.flow.window_px
         self._n_tile = 1 << (width * height - 1).bit_length()
-        self._flow_warps = flow_warps or min(max(self._n_tile // 256, 1), 8)
+        self._flow_warps = flow_warps or min(max(self._n_tile // 128, 1), 8)
         levels = [[level.offset, level.width, level.height] for level in scene.geometry.levels]
         self._levels = torch.tensor(levels, dtype=torch.int32, device=scene.home.device)
 

@@ -75,7 +75,7 @@ build(triton_flow.flow_kernel, 1, window,
 build(triton_settle.settle_kernel, 4, {"N_NEIGHBORS": 10, "N_BLOCK": 128},
       "*fp32 *fp32 *u8 *fp32 *i32 *fp32 *i8 *i32 i32 i32 i32 fp32 fp32 fp32")
 build(triton_pyramid.halve_kernel, 4, {"N_BLOCK": 256}, "*u8 *i64 i32 i32 i32 i32 i32 i32 i32")
-build(triton_clahe.tables_kernel, 1, {"N_TILE": 32}, "*u8 *u8 i32 i32 i32 i32 i32 i32 fp32")
+build(triton_clahe.tables_kernel, 1, {"N_CHUNKS": 1, "N_TILE": 32}, "*u8 *u8 i32 i32 i32 i32 i32 i32 fp32")
 build(triton_clahe.equalise_kernel, 4, {"N_BLOCK": 1024},
       "*u8 *u8 *u8 *i32 *i32 *fp32 *i32 *i32 *fp32 i32 i32 i32 i32")
 """
