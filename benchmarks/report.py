@@ -19,6 +19,7 @@ from benchmarks.targets import outcomes
 
 DOCS = REPOSITORY_DIR / "docs"
 PAGES = (DOCS / "reference" / "benchmarks.md", DOCS / "explanation" / "accuracy.md")
+SCALING_PLOT, ACCURACY_PLOT = "benchmark-scaling.png", "benchmark-accuracy.png"
 HEADINGS = {
     "median_px": "median error (px)",
     "p95_px": "95th percentile (px)",
@@ -61,45 +62,52 @@ def draw() -> list[Path]:
     drawn = []
     grown = read_result("scaling")
     if grown is not None:
-        drawn.append(scaling.plot(grown, DOCS / "images" / "benchmark-scaling.png"))
+        drawn.append(scaling.plot(grown, DOCS / "images" / SCALING_PLOT))
     measured = read_result("accuracy")
     if measured is not None:
-        drawn.append(plot_accuracy(measured, DOCS / "images" / "benchmark-accuracy.png"))
+        drawn.append(plot_accuracy(measured, DOCS / "images" / ACCURACY_PLOT))
     return drawn
 
 
 def plot_accuracy(result: Mapping[str, Any], path: Path) -> Path:
-    """Draw median endpoint errors of both, cell by cell, one panel a parameter set."""
-    import numpy as np
-
-    from element_facerhythm.figures.style import COLOURS, new_figure, save_figure, tidy, title
+    """Draw endpoint errors of both, scene by scene, one panel a parameter set."""
+    from element_facerhythm.figures.style import new_figure, save_figure, title
 
     sets = list(dict.fromkeys(row["set"] for row in result["rows"]))
-    figure = new_figure(3.3 * len(sets), 4.8)
-    variant = result["variants"][0]
-    for axes, set_name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
-        rows = [row for row in result["rows"] if row["set"] == set_name][::-1]
-        places = np.arange(len(rows))
-        for name, colour, label in (
-            ("theirs", COLOURS[1], "face-rhythm"),
-            (variant, COLOURS[0], "ours"),
-        ):
-            for key, marker in (("median_px", "o"), ("p95_px", "|")):
-                axes.plot(
-                    [row[name][key] for row in rows],
-                    places,
-                    marker,
-                    color=colour,
-                    markersize=5 if marker == "o" else 9,
-                    label=label if key == "median_px" else None,
-                )
-        axes.set_xscale("log")
-        axes.set_yticks(places, [row["cell"] for row in rows])
-        axes.set_xlabel("endpoint error (px); dot median, bar 95th percentile")
-        tidy(axes, grid=True)
+    cells = list(dict.fromkeys(row["cell"] for row in result["rows"]))[::-1]
+    figure = new_figure(1.6 + 2.6 * len(sets), 1.1 + 0.24 * len(cells))
+    panels = figure.subplots(1, len(sets), squeeze=False, sharey=True)[0]
+    for axes, set_name in zip(panels, sets, strict=True):
+        rows = [row for row in result["rows"] if row["set"] == set_name]
+        _draw_errors(axes, rows, cells, result["variants"][0])
         title(axes, set_name)
-        axes.legend(frameon=False, fontsize=7)
+    panels[0].set_yticks(range(len(cells)), cells)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=8, ncols=2, loc="outside upper right")
+    panels[len(sets) // 2].set_xlabel(
+        "endpoint error (px): dots are medians, bars 95th percentiles"
+    )
     return save_figure(figure, path)
+
+
+def _draw_errors(axes: Any, rows: list[dict[str, Any]], cells: list[str], variant: str) -> None:
+    from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
+
+    from element_facerhythm.figures.style import COLOURS, tidy
+
+    places = [cells.index(row["cell"]) for row in rows]
+    for name, colour, label in (
+        ("theirs", COLOURS[1], "face-rhythm"),
+        (variant, COLOURS[0], "ours"),
+    ):
+        medians, p95s = ([row[name][key] for row in rows] for key in ("median_px", "p95_px"))
+        axes.plot(medians, places, "o", color=colour, markersize=4.5, label=label)
+        axes.plot(p95s, places, "|", color=colour, markersize=9, markeredgewidth=1.6)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator([m * 10.0**e for e in range(-4, 3) for m in (1, 3)]))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    tidy(axes, grid=True)
 
 
 def targets_table() -> str | None:
@@ -192,6 +200,44 @@ def accuracy_summary(result_name: str) -> Callable[[], str | None]:
     return make
 
 
+def agreement_table() -> str | None:
+    """Distances between tracks at face-rhythm's parameters and face-rhythm's own."""
+    result = read_result("tracking")
+    if result is None:
+        return None
+    keys = ("median_px", "p99_px", "max_px")
+    rows = [
+        [name, *(f"{d[key]:.2g}" for key in keys), "yes" if d["identical"] else "no"]
+        for name, d in result["textured"]["agreement"].items()
+    ]
+    headings = ["distance from face-rhythm, tuned (px)", "median", "99th percentile", "largest"]
+    return _markdown([*headings, "bit-identical"], rows)
+
+
+def scaling_table() -> str | None:
+    """Seconds and memory at every size."""
+    result = read_result("scaling")
+    if result is None:
+        return None
+    rows = []
+    for name in ("frames", "points", "videos"):
+        measured = result.get(name)
+        if measured is None:
+            continue
+        for size, seconds, memory in zip(
+            measured["sizes"], measured["seconds"], measured["peak_rss_mb"], strict=True
+        ):
+            rows.append([f"{size:,} {name}", f"{seconds:.1f}", f"{memory:,.0f} MB", "", ""])
+        exponents = (measured["exponent_time"], measured["exponent_memory"])
+        rows[-1][3:] = [f"{value:.2f}" for value in exponents]
+    return _markdown(["", "seconds", "peak memory", "exponent of time", "of memory"], rows)
+
+
+def picture(result_name: str, file_name: str, says: str) -> Callable[[], str | None]:
+    """Return what makes the link to a plot, once its result is there."""
+    return lambda: None if read_result(result_name) is None else f"![{says}](../images/{file_name})"
+
+
 def floors() -> str:
     """List what is added to both sides of a ratio."""
     return ", ".join(f"{HEADINGS[name]}: {value:g}" for name, value in FLOOR.items()) + "."
@@ -208,6 +254,14 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "accuracy holdout": accuracy_table("accuracy_holdout"),
     "accuracy holdout summary": accuracy_summary("accuracy_holdout"),
     "floors": floors,
+    "tracking agreement": agreement_table,
+    "scaling": scaling_table,
+    "scaling plot": picture(
+        "scaling", SCALING_PLOT, "Time and memory of tracking against frames, points and videos"
+    ),
+    "accuracy plot": picture(
+        "accuracy", ACCURACY_PLOT, "Endpoint errors of both packages in every scene"
+    ),
 }
 
 
