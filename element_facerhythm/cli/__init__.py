@@ -20,7 +20,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from element_facerhythm import __version__
-from element_facerhythm.cli import db, demo, doctor, ingest, rois, run, status, worker
+from element_facerhythm.cli import db, demo, doctor, ingest, rank, rois, run, status, worker
 from element_facerhythm.errors import ProcessingError, RequestError
 
 EXIT_FAILED = 1
@@ -38,6 +38,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("ingest")(ingest.ingest)
+app.command("rank")(rank.rank)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)

@@ -50,7 +50,21 @@ def theirs(spectrograms, tca):
 
 
 @pytest.fixture(scope="module")
-def ours(reference_data, spectrograms):
+def decomposed(reference_data, spectrograms):
+    """A function that decomposes as their parameters say, with a solver."""
+
+    def run(solver):
+        return run_decomposition(reference_data, spectrograms, solver)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ours(decomposed):
+    return decomposed("auto")
+
+
+def run_decomposition(reference_data, spectrograms, solver):
     params = json.loads((reference_data / "inputs" / "params.json").read_text())["TCA"]
     data, factors = params["rearrange_data"], params["rearrange_factors"]
     return decompose(
@@ -63,6 +77,7 @@ def ours(reference_data, spectrograms):
         name_dim_concat_dict_elements=data["name_dim_concat_dictElements"],
         method=params["fit"]["method"],
         seed=0,
+        solver=solver,
         undo_concat_elements=factors["undo_concat_dictElements"],
         undo_concat_complex=factors["undo_concat_complexDim"],
         **params["fit"]["params_method"],
@@ -83,12 +98,21 @@ def test_the_tree_is_facerhythms(ours, tca):
 
 def test_the_fit_is_as_good(ours, theirs, spectrograms):
     model = ours.models["0"]
-    assert model.relative_error <= 1.001 * theirs.relative_error
-    assert match_components(theirs, model).congruence.min() > 0.999
+    # a better fit than theirs, which stopped at its largest number of iterations, so not the same
+    assert model.relative_error < theirs.relative_error
+    assert match_components(theirs, model).congruence.min() > 0.93
+    assert 0 < model.stability_total < 1
     tensor = spectrograms["0"].reshape(-1, *spectrograms["0"].shape[2:]).astype(float)
     fitted = np.einsum("ir,jr,kr->ijk", *(theirs.factors[n].astype(float) for n in theirs.names))
     dense = np.linalg.norm(tensor - fitted) / np.linalg.norm(tensor)
     assert theirs.relative_error == pytest.approx(dense, rel=1e-9)
+
+
+def test_tensorlys_solver_gives_their_components(decomposed, theirs):
+    model = decomposed("tensorly").models["0"]
+    assert model.relative_error == pytest.approx(theirs.relative_error, rel=1e-5)
+    assert match_components(theirs, model).congruence.min() > 0.99999
+    assert model.stability is None
 
 
 def test_their_components_can_be_summarised(reference_data, theirs):

@@ -57,6 +57,32 @@ def test_run_gives_one_json_object_and_figures_and_is_reused(
     assert "peak Hz" in again.out
 
 
+def test_rank_shows_what_each_number_of_components_explains(
+    facerhythm: Command, inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "project"
+    assert facerhythm(*run_arguments(inputs, output, "--no-figures")).code == 0
+    product = output / "analysis_files" / "TCA.h5"
+    before = product.read_bytes()
+    outcome = facerhythm("rank", output, "--ranks", "1:3", "--restarts", 3, "--json")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(outcome.out)
+    (model,) = result["models"]
+    assert [row["rank"] for row in model["ranks"]] == [1, 2, 3]
+    explained = [row["explained_variance"] for row in model["ranks"]]
+    assert explained == sorted(explained)
+    assert [len(row["component_stability"]) for row in model["ranks"]] == [1, 2, 3]
+    assert Path(result["figure"]).read_bytes().startswith(b"\x89PNG")
+    assert product.read_bytes() == before
+
+    shown = facerhythm("rank", output, "--ranks", "2", "-o", tmp_path / "two.png")
+    assert "explained" in shown.out
+    assert (tmp_path / "two.png").exists()
+    for arguments in ((output, "--ranks", "0:3"), (output, "--ranks", "99999"), (tmp_path,)):
+        refused = facerhythm("rank", *arguments)
+        assert (refused.code, refused.out) == (2, "")
+
+
 def test_dry_run_says_what_would_run_and_writes_nothing(
     facerhythm: Command, inputs: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,12 @@ from element_facerhythm.core.decomposition import (
     summarise_components,
     undo_factors,
 )
+from element_facerhythm.core.decomposition.block_tensor import dense_tensor
+from element_facerhythm.core.decomposition.compression import as_blocks, compress
+from element_facerhythm.core.decomposition.core_fit import core_loss, fit_core
+from element_facerhythm.core.decomposition.polish import sweep_blocks
+from element_facerhythm.core.decomposition.quality import tensor_sums
+from element_facerhythm.core.decomposition.starts import make_starts
 
 NAMES = ("xy", "points", "frequency", "time")
 AXES = ("(xy points)", "frequency", "(time trials)")
@@ -167,16 +174,78 @@ def decompose_three_axes(tensor, **options):
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=seeds, method=st.sampled_from(["CP_NN_HALS", "CP"]))
-def test_more_iterations_never_fit_worse(seed, method):
+@given(
+    seed=seeds,
+    method=st.sampled_from(["CP_NN_HALS", "CP"]),
+    solver=st.sampled_from(["auto", "tensorly"]),
+)
+def test_more_iterations_never_fit_worse(seed, method, solver):
     tensor, _ = random_problem(seed)
+    options = {"method": method, "rank": 3, "seed": seed % 1000, "solver": solver, "tol": 0.0}
     errors = [
-        decompose_three_axes(
-            tensor, method=method, rank=3, seed=seed % 1000, n_iter_max=n, init="random", tol=0.0
-        ).relative_error
+        decompose_three_axes(tensor, **options, init="random", n_iter_max=n).relative_error
         for n in (1, 2, 3, 5, 8, 13)
     ]
     assert (np.diff(errors) <= 1e-5).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=seeds,
+    shape=st.tuples(st.integers(2, 90), st.integers(2, 12), st.integers(2, 90)),
+    nonnegative=st.booleans(),
+)
+def test_the_true_error_never_rises_from_one_accepted_point_to_the_next(seed, shape, nonnegative):
+    """Of compressed and of whole tensors, of signed and of non-negative ones, from every start."""
+    rng = np.random.default_rng(seed)
+    tensor = rng.gamma(0.3, 1.0, shape) if nonnegative else rng.standard_normal(shape)
+    blocks = dense_tensor(tensor.astype(np.float32), AXES)
+    norm_square = tensor_sums(blocks).square
+    held = list(as_blocks(blocks.blocks(), torch.device("cpu")))
+    signs, options = [nonnegative] * 3, {"n_starts": 2, "init": "svd", "seed": seed}
+    compressed = compress(held, blocks.block_shape, 2, norm_square, seed)
+    starts = make_starts(compressed, 2, signs, **options)
+    fits = fit_core(compressed, starts, signs, n_iter_max=30, tol=0.0)
+    assert (fits.errors.diff(dim=1) <= 0).all()
+    told = core_loss(compressed, fits.factors)
+    torch.testing.assert_close(fits.errors[:, -1] ** 2, told, rtol=1e-9, atol=1e-9)
+    factors = [factor[:1] for factor in fits.factors]
+    errors = []
+    for _ in range(3):
+        factors, told_error = sweep_blocks(held, factors, signs, norm_square)
+        rows_first = [factor[0].T.numpy() for factor in factors]
+        loadings = [rows_first[blocks.axis_order.index(axis)] for axis in range(3)]
+        errors.append(
+            model_from_factors(blocks, AXES, dict(zip(AXES, loadings, strict=True))).relative_error
+        )
+        assert abs(errors[-1] ** 2 - told_error**2) < 1e-6  # products are float32
+    assert (np.diff(np.square(errors)) <= 1e-6).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, scale=st.floats(1e-3, 1e3), method=st.sampled_from(["CP_NN_HALS", "CP"]))
+def test_the_unit_of_the_tensor_does_not_matter(seed, scale, method):
+    tensor, _ = random_problem(seed)
+    options = {"method": method, "rank": 3, "seed": 0, "n_iter_max": 20}
+    one = decompose_three_axes(tensor, **options)
+    other = decompose_three_axes(tensor * scale, **options)
+    np.testing.assert_allclose(other.relative_error, one.relative_error, rtol=1e-4)
+    np.testing.assert_allclose(
+        other.component_weights, scale * one.component_weights, rtol=1e-2, atol=1e-3 * scale
+    )
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, order=st.permutations(range(4)))
+def test_the_order_of_points_does_not_matter(seed, order):
+    """Nor does that of frequencies: loadings are permuted with the tensor (from the same start)."""
+    tensor, _ = random_problem(seed)
+    spectrogram = tensor.reshape(2, 4, *tensor.shape[1:])
+    options = {"method": "CP_NN_HALS", "rank": 2, "seed": 0, "init": "svd", "n_restarts": 1}
+    one = decompose_three_axes(tensor, **options, n_iter_max=500)
+    shuffled = spectrogram[:, list(order)].reshape(tensor.shape)
+    other = decompose_three_axes(shuffled, **options, n_iter_max=500)
+    np.testing.assert_allclose(other.relative_error, one.relative_error, rtol=1e-4)
 
 
 @settings(max_examples=10, deadline=None)
@@ -195,4 +264,6 @@ def test_planted_components_are_found(seed):
         tensor, method="CP_NN_HALS", rank=3, seed=0, n_iter_max=300, init="svd", tol=1e-8
     )
     truth = CpModel(AXES, factors, np.ones(3), np.zeros(3), 0.0, 0.0)
-    assert match_components(truth, fitted).congruence.min() > 0.95
+    assert match_components(truth, fitted).congruence.min() > 0.99
+    assert fitted.stability is not None
+    assert 0.5 < fitted.stability.min() <= fitted.stability.max() <= 1 + 1e-9

@@ -19,8 +19,9 @@ from element_facerhythm.core.decomposition.decompose import (
     evaluate_factors,
 )
 from element_facerhythm.core.decomposition.model import CpModel, Decomposition
-from element_facerhythm.core.decomposition.prepare import prepare_tensors
+from element_facerhythm.core.decomposition.prepare import Prepared, prepare_tensors
 from element_facerhythm.core.decomposition.quality import model_from_factors, order_components
+from element_facerhythm.core.decomposition.rank_sweep import RankFit, sweep_ranks
 from element_facerhythm.core.decomposition.rearrange import Rearranged, rearrange
 from element_facerhythm.core.decomposition.undo import undo_factors
 
@@ -33,6 +34,8 @@ __all__ = [
     "ComponentSummary",
     "CpModel",
     "Decomposition",
+    "Prepared",
+    "RankFit",
     "Rearranged",
     "axis_parts",
     "decompose",
@@ -46,5 +49,6 @@ __all__ = [
     "prepare_tensors",
     "rearrange",
     "summarise_components",
+    "sweep_ranks",
     "undo_factors",
 ]

@@ -28,6 +28,7 @@ from element_facerhythm.core.decomposition.sweeps import (
 if TYPE_CHECKING:
     import torch
 
+_TRACE = 1e-8
 _FIRST_STEP, _GROWTH, _CEILING_GROWTH, _DECAY = 0.5, 1.05, 1.01, 1.5
 
 
@@ -76,7 +77,7 @@ def sweep_core(
         whole = products if basis is None else products @ basis.T
         gram = gram_without(grams, axis)
         step = nonnegative_update if nonnegative[axis] else free_update
-        factors[axis] = step(factors[axis], whole, gram)
+        factors[axis] = _revived(step(factors[axis], whole, gram))
         grams[axis] = factors[axis] @ factors[axis].mT
         small[axis] = _project(factors[axis], basis)
         inner = (whole * factors[axis]).sum((1, 2))
@@ -85,6 +86,18 @@ def sweep_core(
     square = (gram_without(grams, 0) * grams[0]).sum((1, 2))
     loss = (compressed.norm_square - 2 * inner + square) / compressed.norm_square
     return balanced(factors), loss.clamp(min=0)
+
+
+def _revived(factor: torch.Tensor) -> torch.Tensor:
+    """Give a component that has become zero everywhere a trace, so that it can grow again.
+
+    Updates of its other axes divide by the trace, so they find what it can still explain at once.
+    """
+    import torch
+
+    vanished = (factor == 0).all(dim=2, keepdim=True)
+    trace = _TRACE * factor.abs().mean(dim=(1, 2), keepdim=True)
+    return torch.where(vanished, trace, factor)
 
 
 def core_loss(compressed: Compressed, factors: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -1,0 +1,139 @@
+"""`facerhythm rank`: try several numbers of components on a finished project."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from element_facerhythm.cli.output import (
+    JsonOption,
+    print_json,
+    print_lines,
+    print_table,
+    progress_bars,
+    quiet_stdout,
+)
+
+if TYPE_CHECKING:
+    from element_facerhythm.core.decomposition import RankFit
+
+LARGEST = 10_000
+
+
+def rank(
+    project: Annotated[Path, typer.Argument(help="Project directory with spectrograms.")],
+    ranks: Annotated[
+        str, typer.Option(help="Numbers of components: FIRST:LAST, FIRST:LAST:STEP, or 2,4,8.")
+    ] = "2:12",
+    restarts: Annotated[
+        int | None, typer.Option(min=1, help="Starts per number (default: the project's).")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Picture (default: visualizations/rank.png)"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Fit several numbers of components; show how much each explains, and how stable it is.
+
+    The project is only read; its own decomposition stays as it is.
+
+    Example: `facerhythm rank mouse-project --ranks 2:12`
+    """
+    wanted = parse_ranks(ranks)
+    with quiet_stdout():
+        fits = sweep(project, wanted, restarts, device)
+        picture = draw(fits, output or project / "visualizations" / "rank.png")
+    if as_json:
+        print_json({"project_dir": project, "models": as_rows(fits), "figure": picture})
+    else:
+        show(fits, picture)
+
+
+def parse_ranks(text: str) -> tuple[int, ...]:
+    """Read ``2:12`` (both included), ``2:12:2`` or ``2,4,8``; ascending, each once.
+
+    Raises
+    ------
+    ParameterError
+        The text is none of these, or names no number of at least 1.
+    """
+    from element_facerhythm.errors import ParameterError
+
+    numbers: set[int] = set()
+    try:
+        for part in text.split(","):
+            first, last, step = ([int(number) for number in part.split(":")] + [0, 0])[:3]
+            if part.count(":") > 2 or max(first, last) > LARGEST:
+                raise ValueError(part)
+            numbers |= set(range(first, last + 1, step or 1)) if ":" in part else {first}
+    except ValueError:
+        numbers = set()
+    if not numbers or min(numbers) < 1:
+        raise ParameterError(
+            f"--ranks is {text!r}; expected numbers of at least 1, as FIRST:LAST (2:12), "
+            "FIRST:LAST:STEP (2:20:3) or a list (2,4,8)."
+        )
+    return tuple(sorted(numbers))
+
+
+def sweep(
+    project: Path, ranks: tuple[int, ...], restarts: int | None, device: str
+) -> "dict[str, tuple[RankFit, ...]]":
+    """Fit them, with a progress bar."""
+    from element_facerhythm.pipeline.rank_sweep import sweep_project_ranks
+
+    with progress_bars() as progress:
+        return sweep_project_ranks(
+            project, ranks, n_restarts=restarts, device=device, progress=progress
+        )
+
+
+def draw(fits: "Mapping[str, Sequence[RankFit]]", path: Path) -> Path:
+    """Write the picture."""
+    from element_facerhythm.figures import rank_figure, save_figure
+
+    return save_figure(rank_figure(fits), path)
+
+
+def as_rows(fits: "Mapping[str, Sequence[RankFit]]") -> list[dict[str, object]]:
+    """Return plain values for JSON."""
+    return [
+        {
+            "model_key": key,
+            "ranks": [
+                {
+                    "rank": fit.rank,
+                    "explained_variance": fit.explained_variance,
+                    "relative_error": fit.relative_error,
+                    "stability": fit.mean_stability,
+                    "component_stability": fit.stability,
+                    "n_iterations": fit.n_iterations,
+                }
+                for fit in model
+            ],
+        }
+        for key, model in fits.items()
+    ]
+
+
+def show(fits: "Mapping[str, Sequence[RankFit]]", picture: Path) -> None:
+    """Print a table per model."""
+    for key, model in fits.items():
+        print_table(
+            f"model {key}" if len(fits) > 1 else "components",
+            ("components", "explained", "stability", "least stable"),
+            [
+                (
+                    fit.rank,
+                    f"{fit.explained_variance:.1%}",
+                    f"{fit.mean_stability:.3f}",
+                    f"{fit.stability.min():.3f}",
+                )
+                for fit in model
+            ],
+            right=("components", "explained", "stability", "least stable"),
+        )
+    print_lines([("picture", picture)])

@@ -1,0 +1,126 @@
+"""Try several numbers of components on the spectrograms of a project; nothing in it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from element_facerhythm.core.decomposition import (
+    AxisPlan,
+    Prepared,
+    RankFit,
+    prepare_tensors,
+    sweep_ranks,
+)
+from element_facerhythm.core.device import resolve_device
+from element_facerhythm.errors import ParameterError
+from element_facerhythm.io.h5 import open_h5, read_value
+from element_facerhythm.io.project import Project
+from element_facerhythm.parameters.decomposition import ParamsMethod, RearrangeData
+from element_facerhythm.pipeline.records import NullProgress, Progress
+
+
+def sweep_project_ranks(
+    project_dir: str | Path,
+    ranks: Sequence[int],
+    *,
+    n_restarts: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> dict[str, tuple[RankFit, ...]]:
+    """Fit every rank to the tensors of a project, made as its own decomposition made them.
+
+    Parameters
+    ----------
+    project_dir
+        Directory of this package or of face-rhythm, with its spectrograms.
+    ranks
+        Numbers of components to try.
+    n_restarts
+        Starts per rank; the project's own number where None.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``.
+    progress
+        Told how many ranks are done.
+
+    Returns
+    -------
+    Per model (``"0"``, or one per video), one `RankFit` per rank.
+
+    Raises
+    ------
+    ProjectError
+        The project is not one, or lacks its spectrograms.
+    ParameterError
+        A rank or the device is impossible, or the method is one that this package does not fit.
+    """
+    project = Project.open(project_dir)
+    project.require("VQT_Analyzer")
+    config = project.config.get("TCA", {})
+    method = config.get("method", "CP_NN_HALS")
+    if method not in ("CP_NN_HALS", "CP"):
+        raise ParameterError(
+            f"{project.directory} was decomposed with {method}; ranks can be compared for "
+            "CP_NN_HALS and CP."
+        )
+    given = config.get("params_method") or {}
+    known = {key: given[key] for key in ("n_iter_max", "tol", "n_restarts") if key in given}
+    options = ParamsMethod.model_validate(known)
+    resolved = resolve_device(device)
+    with (progress or NullProgress()).stage("rank sweep", None, "ranks") as tell:
+        prepared = _prepare(project)
+        fits = {}
+        for n_before, (key, tensor) in enumerate(prepared.tensors.items()):
+            fits[key] = sweep_ranks(
+                tensor,
+                prepared.sums[key],
+                ranks,
+                nonnegative=method == "CP_NN_HALS",
+                seed=int(given.get("random_state") or 0),
+                device=resolved,
+                n_iter_max=options.n_iter_max,
+                tol=options.tol,
+                n_restarts=n_restarts or options.n_restarts,
+                on_rank=lambda n_done, n=n_before: tell(n * len(ranks) + n_done),  # type: ignore[misc]
+            )
+    return fits
+
+
+def _prepare(project: Project) -> Prepared:
+    config = project.config.get("TCA", {})
+    names, dimension = "rearrange_data", str(config.get("normalize_dim_name", "time"))
+    plan = (
+        _plan_of(RearrangeData.model_validate(config[names]))
+        if config.get(names)
+        else _stored_plan(project)
+    )
+    return prepare_tensors(
+        {key: project.spectrogram(i) for i, key in enumerate(project.video_keys)},
+        plan,
+        mean_subtract=bool(config.get("mean_subtract", False)),
+        std_divide=bool(config.get("std_divide", False)),
+        normalize_dim=dimension,
+    )
+
+
+def _plan_of(data: RearrangeData) -> AxisPlan:
+    """Take the plan that the parameters describe."""
+    return AxisPlan(
+        names=data.names_dims_array,
+        pairs=data.names_dims_concat_array,
+        complex_into=data.name_dim_concat_complexDim if data.concat_complexDim else None,
+        element_axis=data.name_dim_dictElements,
+        method=data.method_handling_dictElements,
+        concatenate_along=data.name_dim_concat_dictElements,
+        windows=data.idx_windows,
+        window_axis=data.name_dim_array_window,
+    )
+
+
+def _stored_plan(project: Project) -> AxisPlan:
+    """Take the plan from the axis names of the stored decomposition, all that face-rhythm keeps."""
+    project.require("TCA")
+    with open_h5(project.product_path("TCA")) as file:
+        element_axis = str(read_value(file["name_dim_dictElements"]))
+    names = next(iter(project.models().values())).names
+    return AxisPlan.from_names(names, element_axis=element_axis)
