@@ -7,7 +7,6 @@ and yield averages (N, bins, windows).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +70,7 @@ class EveryFrame:
         self._factor, self._complex_average = factor, complex_average
 
     def blocks(
-        self, spectrum: torch.Tensor, n_kept: int, n_samples: int, _pool: Executor
+        self, spectrum: torch.Tensor, n_kept: int, n_samples: int
     ) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield bins and their averages over `n_kept` samples, a few bins at a time.
 
@@ -144,14 +143,13 @@ class StridedFrames:
         self._correction = end_correction(factor, stride)
 
     def blocks(
-        self, spectrum: torch.Tensor, n_kept: int, n_samples: int, pool: Executor
+        self, spectrum: torch.Tensor, n_kept: int, n_samples: int
     ) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield bins and their averages; see `EveryFrame.blocks`."""
         n_bins, n_turns, length = self._response.shape
         stretches = spectrum[:, self._frequencies].unflatten(-1, (n_turns, length))
-        n_threads = torch.get_num_threads()
         for bins in _batches(n_bins, n_samples // (len(spectrum) * length)):
-            folded = fold(stretches, self._response[bins], pool, n_threads)
+            folded = fold(stretches, self._response[bins])
             yield (
                 _moved(bins, self._first_bin),
                 average_magnitude(
@@ -159,8 +157,6 @@ class StridedFrames:
                     self._n_per_window,
                     self._correction,
                     n_kept // (self._n_per_window * n_turns),
-                    pool,
-                    n_threads,
                 ),
             )
 

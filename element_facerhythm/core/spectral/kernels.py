@@ -1,14 +1,10 @@
 """The two inner loops of the transform, compiled for the CPU and in torch's operations elsewhere.
 
 On a CPU, torch would write every intermediate array to memory; compiled, each row stays in the
-cache. Rows are independent, so they are shared out among threads without changing a number.
+cache.
 """
 
 from __future__ import annotations
-
-import itertools
-from collections.abc import Callable
-from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -16,9 +12,7 @@ import torch
 from element_facerhythm.core.compiled import compiled
 
 
-def fold(
-    spectrum: torch.Tensor, response: torch.Tensor, pool: Executor, n_threads: int
-) -> torch.Tensor:
+def fold(spectrum: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
     """Multiply spectra by responses, and add the stretches that are one at the lower rate.
 
     Parameters
@@ -27,8 +21,6 @@ def fold(
         (N, s, M) complex64: s stretches of M bins.
     response
         (F, s, M) complex64.
-    pool, n_threads
-        Where to run, on a CPU.
 
     Returns
     -------
@@ -40,18 +32,12 @@ def fold(
             folded.addcmul_(spectrum[:, None, turn], response[:, turn])
         return folded
     folded = torch.empty((len(spectrum), len(response), response.shape[2]), dtype=torch.complex64)
-    given, weights, result = spectrum.numpy(), response.numpy(), folded.numpy()
-    _in_threads(lambda rows: _fold(given[rows], weights, result[rows]), len(given), pool, n_threads)
+    _fold(spectrum.numpy(), response.numpy(), folded.numpy())
     return folded
 
 
 def average_magnitude(
-    values: torch.Tensor,
-    n_per_window: int,
-    correction: float,
-    n_windows: int,
-    pool: Executor,
-    n_threads: int,
+    values: torch.Tensor, n_per_window: int, correction: float, n_windows: int
 ) -> torch.Tensor:
     """Average magnitudes over windows, corrected at their ends as `strides` describes.
 
@@ -77,16 +63,12 @@ def average_magnitude(
         steps = (magnitude[..., 1:] - magnitude[..., :-1])[..., ::n_per_window]
         return inner + correction * (steps[..., 1:] - steps[..., :-1])
     averages = torch.empty((*values.shape[:2], n_windows), dtype=torch.float32)
-    given = values.flatten(0, 1).numpy()
-    result = averages.flatten(0, 1).numpy()
-    scale = np.float32(1 / n_per_window)
-    _in_threads(
-        lambda rows: _average_magnitude(
-            given[rows], n_per_window, scale, np.float32(correction), result[rows]
-        ),
-        len(given),
-        pool,
-        n_threads,
+    _average_magnitude(
+        values.flatten(0, 1).numpy(),
+        n_per_window,
+        np.float32(1 / n_per_window),
+        np.float32(correction),
+        averages.flatten(0, 1).numpy(),
     )
     return averages
 
@@ -94,16 +76,6 @@ def average_magnitude(
 def magnitude_of(real: torch.Tensor, imag: torch.Tensor) -> torch.Tensor:
     """Magnitude by squares: positions in pixels are far from where float32 overflows."""
     return (real * real).addcmul_(imag, imag).sqrt_()
-
-
-def _in_threads(run: Callable[[slice], None], n_rows: int, pool: Executor, n_threads: int) -> None:
-    """Run a function on equal shares of the rows."""
-    cuts = np.linspace(0, n_rows, min(n_threads, n_rows) + 1).astype(int).tolist()
-    shares = [slice(start, stop) for start, stop in itertools.pairwise(cuts)]
-    others = [pool.submit(run, share) for share in shares[1:]]
-    run(shares[0])
-    for other in others:
-        other.result()
 
 
 @compiled

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import scipy.fft
-import torch
 
 from element_facerhythm.core.spectral.windows import Span
 
@@ -49,15 +50,16 @@ class Segments:
         """Count the samples kept of a segment."""
         return min(self.hop, self.span.length - index * self.hop)
 
-    def frames(self, index: int, signal: torch.Tensor, first_frame: int) -> torch.Tensor:
-        """(N, <= n_fft) frames of a segment from a signal that begins at `first_frame`.
+    def frames(
+        self, index: int, traces: npt.NDArray[np.float32], first_frame: int
+    ) -> npt.NDArray[np.float32]:
+        """(N, <= n_fft) frames of a segment from traces that begin at `first_frame`.
 
         Zeros stand where there are no frames; those at the end are left to the transform.
         """
         start = self.start(index) - first_frame
-        stop = start + self.n_fft
-        segment = signal[:, max(start, 0) : max(stop, 0)]
-        return torch.nn.functional.pad(segment, (max(-start, 0), 0)) if start < 0 else segment
+        segment = traces[:, max(start, 0) : max(start + self.n_fft, 0)]
+        return np.pad(segment, ((0, 0), (max(-start, 0), 0)))
 
 
 def plan_segments(

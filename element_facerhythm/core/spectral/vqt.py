@@ -17,8 +17,9 @@ windows long.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +41,11 @@ from element_facerhythm.core.spectral.windows import (
 )
 from element_facerhythm.errors import ParameterError
 
-# Full-rate samples in flight at once: what fits a CPU's cache; what keeps a GPU busy.
-_SAMPLES_IN_FLIGHT = {"cpu": 2**19, "cuda": 2**25}
+_Piece: TypeAlias = tuple[Segments, int, Sequence[EveryFrame | StridedFrames]]
+_Job = TypeVar("_Job")
+
+# Samples in flight at once, in each thread: what fits a CPU's cache; what keeps a GPU busy.
+_SAMPLES_IN_FLIGHT = {"cpu": 2**18, "cuda": 2**25}
 
 
 def variable_q_transform(
@@ -223,42 +227,63 @@ class Transform:
         result = np.empty((len(traces), self._n_bins, n_windows), dtype=self.dtype)
         n_samples = _SAMPLES_IN_FLIGHT.get(self._device.type, _SAMPLES_IN_FLIGHT["cpu"])
         n_rows = max(1, n_samples // self._segments.n_fft)
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for row in range(0, len(traces), n_rows):
-                rows = slice(row, row + n_rows)
-                signal = torch.as_tensor(np.ascontiguousarray(traces[rows]), device=self._device)
-                self._fill(result[rows], signal, windows, n_samples, pool)
+        row_blocks = [slice(row, row + n_rows) for row in range(0, len(traces), n_rows)]
+        jobs = list(itertools.product(row_blocks, self._pieces(windows)))
+
+        def fill(job: tuple[slice, _Piece]) -> None:
+            rows, piece = job
+            self._fill(result[rows], traces[rows], windows, piece, n_samples)
+
+        if self._device.type == "cpu":
+            _in_threads(fill, jobs)
+        else:
+            for job in jobs:
+                fill(job)
         return result
 
     def _fill(
         self,
         result: npt.NDArray[np.float32] | npt.NDArray[np.complex64],
-        signal: torch.Tensor,
+        traces: npt.NDArray[np.float32],
         windows: slice,
+        piece: _Piece,
         n_samples: int,
-        pool: Executor,
     ) -> None:
-        """Transform some traces, segment by segment."""
-        first_frame = self.frames_for(windows).start
-        for segments, index, parts in self._pieces(windows):
-            frames = segments.frames(index, signal, first_frame)
-            spectrum = segment_spectrum(frames, segments.n_fft, unfold=self._take_abs)
-            n_kept = segments.n_kept(index)
-            sample = segments.span.start - self._segments.span.start + index * segments.hop
-            first = sample // self._factor - windows.start
-            for part in parts:
-                for bins, block in part.blocks(spectrum, n_kept, n_samples, pool):
-                    result[:, bins, first : first + block.shape[-1]] = block.cpu().numpy()
+        """Transform one segment of some traces."""
+        segments, index, parts = piece
+        frames = segments.frames(index, traces, self.frames_for(windows).start)
+        signal = torch.as_tensor(frames, device=self._device)
+        spectrum = segment_spectrum(signal, segments.n_fft, unfold=self._take_abs)
+        n_kept = segments.n_kept(index)
+        sample = segments.span.start - self._segments.span.start + index * segments.hop
+        first = sample // self._factor - windows.start
+        for part in parts:
+            for bins, block in part.blocks(spectrum, n_kept, n_samples):
+                result[:, bins, first : first + block.shape[-1]] = block.cpu().numpy()
 
-    def _pieces(
-        self, windows: slice
-    ) -> list[tuple[Segments, int, Sequence[EveryFrame | StridedFrames]]]:
+    def _pieces(self, windows: slice) -> list[_Piece]:
         """Segments that a block of windows is made of, and what is made of each."""
         first = windows.start // self._windows_per_segment
         last = min(-(-windows.stop // self._windows_per_segment), self._segments.n_segments)
-        pieces: list[tuple[Segments, int, Sequence[EveryFrame | StridedFrames]]] = [
+        pieces: list[_Piece] = [
             (self._segments, index, self._parts) for index in range(first, last)
         ]
         if self._rest.length and windows.stop == self._n_windows:
             pieces.append((self._rest_segment, 0, [self._rest_part]))
         return pieces
+
+
+def _in_threads(run: Callable[[_Job], None], jobs: Sequence[_Job]) -> None:
+    """Run jobs on as many threads as torch has, each job on one of them.
+
+    torch's own threads wait for each other at every operation, which costs much where the processor
+    has other work too.
+    """
+    n_threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(n_threads, initializer=lambda: torch.set_num_threads(1)) as pool:
+            for done in [pool.submit(run, job) for job in jobs]:
+                done.result()
+    finally:
+        # Setting it in a thread changes what later threads begin with.
+        torch.set_num_threads(n_threads)
