@@ -63,73 +63,80 @@ def _touches(cell_x, cell_y, width, height, WINDOW_W: tl.constexpr, WINDOW_H: tl
 
 
 @triton.jit
-def _gradient_columns(image, row, column, width, height):
-    """Scharr's sums along four rows of one column: smooth and change, for two rows each."""
-    column = mirrored(column, width)
-    p0 = pixel_at(image, mirrored(row - 1, height), column, width)
-    p1 = pixel_at(image, mirrored(row, height), column, width)
-    p2 = pixel_at(image, mirrored(row + 1, height), column, width)
-    p3 = pixel_at(image, mirrored(row + 2, height), column, width)
-    smooth0 = 3 * (p0 + p2) + 10 * p1
-    smooth1 = 3 * (p1 + p3) + 10 * p2
-    return smooth0, smooth1, p2 - p0, p3 - p1, p1, p2
+def _at_edge(cell_x, cell_y, width, height, WINDOW_W: tl.constexpr, N_TILE: tl.constexpr):
+    """Whether pixels beyond the frame are read around the window that starts at the cell."""
+    n_rows = N_TILE // WINDOW_W + 1  # lanes beyond the window read as well
+    inside_x = (cell_x >= 1) & (cell_x + WINDOW_W + 2 < width)
+    inside_y = (cell_y >= 1) & (cell_y + n_rows + 2 < height)
+    return 1 - (inside_x & inside_y).to(tl.int32)
 
 
 @triton.jit
-def _template(image, row, column, width, height, fraction_x, fraction_y):
+def _smooth_and_change(p0, p1, p2, p3):
+    """Scharr's sums along one column of four rows: for the second row, and for the third."""
+    return 3 * (p0 + p2) + 10 * p1, 3 * (p1 + p3) + 10 * p2, p2 - p0, p3 - p1
+
+
+@triton.jit
+def _column(image, column, row0, row1, row2, row3, width):
+    return (
+        pixel_at(image, row0, column, width),
+        pixel_at(image, row1, column, width),
+        pixel_at(image, row2, column, width),
+        pixel_at(image, row3, column, width),
+    )
+
+
+@triton.jit
+def _template(image, row, column, width, height, fraction_x, fraction_y, at_edge):
     """Interpolated picture and its gradients along x and y at every pixel of a window."""
-    s00, s10, c00, c10, _, _ = _gradient_columns(image, row, column - 1, width, height)
-    s01, s11, c01, c11, p00, p10 = _gradient_columns(image, row, column, width, height)
-    s02, s12, c02, c12, p01, p11 = _gradient_columns(image, row, column + 1, width, height)
-    s03, s13, c03, c13, _, _ = _gradient_columns(image, row, column + 2, width, height)
+    row0, row1, row2, row3 = row - 1, row, row + 1, row + 2
+    column0, column1, column2, column3 = column - 1, column, column + 1, column + 2
+    if at_edge != 0:
+        row0, row1 = mirrored(row0, height), mirrored(row1, height)
+        row2, row3 = mirrored(row2, height), mirrored(row3, height)
+        column0, column1 = mirrored(column0, width), mirrored(column1, width)
+        column2, column3 = mirrored(column2, width), mirrored(column3, width)
+    p0, p1, p2, p3 = _column(image, column0, row0, row1, row2, row3, width)
+    s00, s10, c00, c10 = _smooth_and_change(p0, p1, p2, p3)
+    p0, p01, p11, p3 = _column(image, column1, row0, row1, row2, row3, width)
+    s01, s11, c01, c11 = _smooth_and_change(p0, p01, p11, p3)
+    p0, p02, p12, p3 = _column(image, column2, row0, row1, row2, row3, width)
+    s02, s12, c02, c12 = _smooth_and_change(p0, p02, p12, p3)
+    p0, p1, p2, p3 = _column(image, column3, row0, row1, row2, row3, width)
+    s03, s13, c03, c13 = _smooth_and_change(p0, p1, p2, p3)
     left = (column >= 0) & (column < width)
     right = (column + 1 >= 0) & (column + 1 < width)
     upper = (row >= 0) & (row < height)
     lower = (row + 1 >= 0) & (row + 1 < height)
     w00, w01, w10, w11 = _weights(fraction_x, fraction_y)
-    picture = _blend(p00, p01, p10, p11, w00, w01, w10, w11, 9)
-    along_x = _blend(
-        tl.where(upper & left, s02 - s00, 0),
-        tl.where(upper & right, s03 - s01, 0),
-        tl.where(lower & left, s12 - s10, 0),
-        tl.where(lower & right, s13 - s11, 0),
-        w00,
-        w01,
-        w10,
-        w11,
-        14,
-    )
-    along_y = _blend(
-        tl.where(upper & left, 3 * (c00 + c02) + 10 * c01, 0),
-        tl.where(upper & right, 3 * (c01 + c03) + 10 * c02, 0),
-        tl.where(lower & left, 3 * (c10 + c12) + 10 * c11, 0),
-        tl.where(lower & right, 3 * (c11 + c13) + 10 * c12, 0),
-        w00,
-        w01,
-        w10,
-        w11,
-        14,
-    )
+    picture = _blend(p01, p02, p11, p12, w00, w01, w10, w11, 9)
+    x00 = tl.where(upper & left, s02 - s00, 0)
+    x01 = tl.where(upper & right, s03 - s01, 0)
+    x10 = tl.where(lower & left, s12 - s10, 0)
+    x11 = tl.where(lower & right, s13 - s11, 0)
+    along_x = _blend(x00, x01, x10, x11, w00, w01, w10, w11, 14)
+    y00 = tl.where(upper & left, 3 * (c00 + c02) + 10 * c01, 0)
+    y01 = tl.where(upper & right, 3 * (c01 + c03) + 10 * c02, 0)
+    y10 = tl.where(lower & left, 3 * (c10 + c12) + 10 * c11, 0)
+    y11 = tl.where(lower & right, 3 * (c11 + c13) + 10 * c12, 0)
+    along_y = _blend(y00, y01, y10, y11, w00, w01, w10, w11, 14)
     return picture, along_x, along_y
 
 
 @triton.jit
-def _picture(image, row, column, width, height, fraction_x, fraction_y):
+def _picture(image, row, column, width, height, fraction_x, fraction_y, at_edge):
     """Interpolated picture at every pixel of a window."""
-    upper, lower = mirrored(row, height), mirrored(row + 1, height)
-    left, right = mirrored(column, width), mirrored(column + 1, width)
+    upper, lower, left, right = row, row + 1, column, column + 1
+    if at_edge != 0:
+        upper, lower = mirrored(upper, height), mirrored(lower, height)
+        left, right = mirrored(left, width), mirrored(right, width)
     w00, w01, w10, w11 = _weights(fraction_x, fraction_y)
-    return _blend(
-        pixel_at(image, upper, left, width),
-        pixel_at(image, upper, right, width),
-        pixel_at(image, lower, left, width),
-        pixel_at(image, lower, right, width),
-        w00,
-        w01,
-        w10,
-        w11,
-        9,
-    )
+    p00 = pixel_at(image, upper, left, width)
+    p01 = pixel_at(image, upper, right, width)
+    p10 = pixel_at(image, lower, left, width)
+    p11 = pixel_at(image, lower, right, width)
+    return _blend(p00, p01, p10, p11, w00, w01, w10, w11, 9)
 
 
 @triton.jit
@@ -165,14 +172,16 @@ def _iterate(
         measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
         active = measured
         if measured != 0:
+            cell_x, cell_y = floor_x.to(tl.int32), floor_y.to(tl.int32)
             patch = _picture(
                 after,
-                down + floor_y.to(tl.int32),
-                across + floor_x.to(tl.int32),
+                down + cell_y,
+                across + cell_x,
                 width,
                 height,
                 moved_x - floor_x,
                 moved_y - floor_y,
+                _at_edge(cell_x, cell_y, width, height, WINDOW_W, N_TILE),
             )
             # beyond the window the gradients are 0
             difference = (patch - template).to(tl.float32)
@@ -226,14 +235,16 @@ def _level_flow(
     moved_x, moved_y = guess_x - half_x, guess_y - half_y
     measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     if measured != 0:
+        cell_x, cell_y = floor_x.to(tl.int32), floor_y.to(tl.int32)
         template, along_x, along_y = _template(
             before,
-            down + floor_y.to(tl.int32),
-            across + floor_x.to(tl.int32),
+            down + cell_y,
+            across + cell_x,
             width,
             height,
             origin_x - floor_x,
             origin_y - floor_y,
+            _at_edge(cell_x, cell_y, width, height, WINDOW_W, N_TILE),
         )
         gradient_x = tl.where(in_window, along_x, 0).to(tl.float32)
         gradient_y = tl.where(in_window, along_y, 0).to(tl.float32)
