@@ -21,30 +21,47 @@ if TYPE_CHECKING:
 
     from element_facerhythm.io.project import Project
 
-_N_POINTS_PER_BLOCK = 64
+_BLOCK_BYTES = 32 << 20
 _N_VIDEOS_MAX = 6
+_N_COLUMNS = 2400  # more than a picture has pixels across
 
 
 def mean_spectrogram(project: Project, video_index: int) -> npt.NDArray[np.float64]:
     """(F, W) magnitude averaged over x, y and points; read from disk in blocks of points."""
     spectrogram = project.spectrogram(video_index)
     n_points = spectrogram.shape[1]
+    size = max(_BLOCK_BYTES * n_points // spectrogram.nbytes, 1)
     total = np.zeros(spectrogram.shape[2:])
-    for start in range(0, n_points, _N_POINTS_PER_BLOCK):
-        block = np.asarray(spectrogram[:, start : start + _N_POINTS_PER_BLOCK])
+    for start in range(0, n_points, size):
+        block = np.asarray(spectrogram[:, start : start + size])
         total += np.abs(block).sum(axis=(0, 1))
     return total / (2 * n_points)
+
+
+def _shorten(
+    mean: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Average neighbouring windows where there are more of them than a picture can show."""
+    size = -(-len(times_s) // _N_COLUMNS)
+    firsts = np.arange(0, len(times_s), size)
+    counts = np.diff([*firsts, len(times_s)])
+    return np.add.reduceat(mean, firsts, axis=1) / counts, np.add.reduceat(times_s, firsts) / counts
 
 
 def spectrogram_figure(project: Project) -> Figure:
     """Draw the mean spectrogram of each video (of the first six), one colour scale for all."""
     indices = range(min(len(project.video_names), _N_VIDEOS_MAX))
-    means = [mean_spectrogram(project, index) for index in indices]
-    top = float(np.quantile(np.concatenate([mean.ravel() for mean in means]), 0.998))
-    figure = new_figure(11.0, 0.5 + 3.0 * len(means))
-    rows = figure.subplots(len(means), 1, squeeze=False)[:, 0]
-    for index, axes, mean in zip(indices, rows, means, strict=True):
-        times_s = project.window_centres(index) / project.frame_rate_hz
+    shown = [
+        _shorten(
+            mean_spectrogram(project, index),
+            project.window_centres(index).astype(np.float64) / project.frame_rate_hz,
+        )
+        for index in indices
+    ]
+    top = float(np.quantile(np.concatenate([mean.ravel() for mean, _ in shown]), 0.998))
+    figure = new_figure(11.0, 0.5 + 3.0 * len(shown))
+    rows = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for index, axes, (mean, times_s) in zip(indices, rows, shown, strict=True):
         axes.pcolormesh(
             times_s, project.frequencies_hz, mean, cmap=SEQUENTIAL, vmin=0, vmax=top,
             shading="nearest", rasterized=True,

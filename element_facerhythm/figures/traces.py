@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from element_facerhythm.io.lazy import LazyArray
     from element_facerhythm.io.project import Project
 
 _N_COLUMNS = 1600
+_BLOCK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -58,25 +61,27 @@ def displacement_figure(project: Project, *, video_index: int = 0, n_points: int
     """
     positions = project.point_positions
     tracking = project.tracking(video_index)
-    displacement = np.asarray(tracking.points, dtype=np.float32) - positions
-    chosen = pick_points(displacement, positions, n_points=n_points)
-    times_s = np.arange(len(displacement)) / project.frame_rate_hz
+    chosen = pick_points(rms_motion(tracking.points, positions), positions, n_points=n_points)
+    frames, displacement = drawn_traces(tracking.points, positions, chosen)
+    times_s = frames / project.frame_rate_hz
     figure = new_figure(11.0, 1.2 + 0.62 * len(chosen))
     face, traces = figure.subplots(1, 2, width_ratios=(1, 2.4))
     show_frame(face, project.example_image(), dim=0.8, stretch=True)
     crop_to(face, positions, project.example_image().shape)
-    reach = max(float(np.abs(displacement[:, chosen]).max()), 1.0)
+    reach = max(float(np.abs(displacement).max()), 1.0)
     for row, point in enumerate(chosen):
         colour = COLOURS[row % len(COLOURS)]
         base = -2.2 * reach * row
-        flagged = tracking.violation_rows[tracking.violation_cols == point]
-        traces.plot(times_s, base + displacement[:, point, 0], color=colour, linewidth=0.9)
-        traces.plot(times_s, base + displacement[:, point, 1], color=colour, lw=0.9, alpha=0.4)
+        flagged = _thinned(tracking.violation_rows[tracking.violation_cols == point])
+        traces.plot(times_s, base + displacement[:, row, 0], color=colour, linewidth=0.9)
+        traces.plot(times_s, base + displacement[:, row, 1], color=colour, lw=0.9, alpha=0.4)
         floor = np.full(len(flagged), base - reach)
-        traces.plot(times_s[flagged], floor, "s", color=FLAG_COLOUR, markersize=3, mew=0)
+        traces.plot(
+            flagged / project.frame_rate_hz, floor, "s", color=FLAG_COLOUR, markersize=3, mew=0
+        )
         face.plot(*positions[point], "o", color=colour, markersize=7, markeredgecolor="white")
     traces.set_yticks(-2.2 * reach * np.arange(len(chosen)), [f"point {p}" for p in chosen])
-    traces.set_xlim(0, times_s[-1])
+    traces.set_xlim(0, (len(tracking.points) - 1) / project.frame_rate_hz)
     traces.set_xlabel("time (s)")
     tidy(traces)
     _scale_bar(traces, reach)
@@ -85,14 +90,60 @@ def displacement_figure(project: Project, *, video_index: int = 0, n_points: int
     return figure
 
 
+def rms_motion(points: LazyArray, positions: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """(P,) root mean square displacement of each point, read in blocks of frames."""
+    total = np.zeros(len(positions))
+    for block in _displacements(points, positions):
+        total += np.square(block, dtype=np.float64).sum(axis=(0, 2))
+    return np.sqrt(total / (2 * len(points)))
+
+
+def drawn_traces(
+    points: LazyArray, positions: npt.NDArray[np.float32], chosen: list[int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Frames (n,) and displacements (n, chosen, 2) to draw.
+
+    Of a long video, the smallest and the largest value of each run of frames: no more can be seen.
+    """
+    size = max(len(points) // _N_COLUMNS // 4, 1)
+    shown = np.concatenate(
+        [_extremes(block[:, chosen], size) for block in _displacements(points, positions, size)]
+    )
+    if size == 1:
+        return np.arange(len(points)), shown
+    return np.arange(len(shown)) * size // 2, shown
+
+
+def _extremes(block: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+    """Minimum and maximum of each run of `size` frames, one after the other; all where it is 1."""
+    if size == 1:
+        return block
+    firsts = np.arange(0, len(block), size)
+    pairs = [extreme.reduceat(block, firsts, axis=0) for extreme in (np.minimum, np.maximum)]
+    return np.stack(pairs, axis=1).reshape(-1, *block.shape[1:])
+
+
+def _displacements(
+    points: LazyArray, positions: npt.NDArray[np.float32], multiple: int = 1
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield displacements in blocks of frames, all but the last a multiple of frames long."""
+    n_rows = max(_BLOCK_BYTES // positions.nbytes // multiple, 1) * multiple
+    for start in range(0, len(points), n_rows):
+        yield np.asarray(points[start : start + n_rows], dtype=np.float32) - positions
+
+
+def _thinned(frames: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """At most some thousand of the frames."""
+    return frames[:: len(frames) // (4 * _N_COLUMNS) + 1]
+
+
 def pick_points(
-    displacement: npt.NDArray[np.float32], positions: npt.NDArray[np.float32], *, n_points: int
+    motion: npt.NDArray[np.float64], positions: npt.NDArray[np.float32], *, n_points: int
 ) -> list[int]:
     """Pick the indices of lively points, no two close together, most lively first.
 
-    `displacement` is (T, P, 2) and `positions` (P, 2), both in pixels.
+    `motion` is (P,), how much each moves, and `positions` (P, 2) in pixels.
     """
-    motion = np.sqrt((displacement**2).mean(axis=(0, 2)))
     spread = np.inf * np.ones(len(positions))
     size = float(np.ptp(positions, axis=0).max()) or 1.0
     chosen: list[int] = []
@@ -117,9 +168,11 @@ def violation_figure(project: Project) -> Figure:
     shares, raster = _violations(project)
     figure = new_figure(11.0, 4.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.4))
-    times_s = np.arange(len(shares)) / project.frame_rate_hz
-    above.fill_between(times_s, 100 * shares, color=FLAG_COLOUR, linewidth=0)
-    above.set_ylim(0, max(5.0, 105 * float(shares.max(initial=0))))
+    size = max(len(shares) // (4 * _N_COLUMNS), 1)
+    highest = np.maximum.reduceat(shares, np.arange(0, len(shares), size))
+    times_s = np.arange(len(highest)) * size / project.frame_rate_hz
+    above.fill_between(times_s, 100 * highest, color=FLAG_COLOUR, linewidth=0)
+    above.set_ylim(0, max(5.0, 105 * float(highest.max(initial=0))))
     above.set_ylabel("flagged (%)")
     end = extent.stops_s[-1]
     n_points = raster.shape[0]

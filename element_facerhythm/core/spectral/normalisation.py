@@ -6,9 +6,10 @@ With ``s[n, f, w]`` the magnitude for trace n (all x traces, then all y traces):
     m[w]       = mean over n of (sum over f of a[n, f, w])         the whole face's power, window w
     out        = a / (factor * m[w] + (1 - factor)) * f_hz ** one_over_f
 
-Because `m` needs every point and no other window, all points are taken together, one block of windows
-after the other: a block is read, transformed, normalised and written once, and memory does not grow
-with the length of the video.
+Because `m` needs every point and no other window, all points are done for one block of windows after the
+other, and memory does not grow with the length of the video. Where a block of all points would be too
+short to be written well, points are taken in groups, and a block is scaled in place when all of them are
+there.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from element_facerhythm.errors import ParameterError, ProcessingError
 
 BLOCK_BYTES = 128 << 20
 """Size of a block of windows."""
+
+# Windows of a block at least: a file is written in runs of this many numbers.
+_WINDOWS_PER_RUN = 1024
 
 
 class ArrayLike3D(Protocol):
@@ -98,7 +102,10 @@ def point_spectrograms(
     _check_points(points.shape, homes.shape)
     _check_normalisation(normalization_factor, block_bytes)
     n_points = homes.shape[0]
-    window_bytes = _window_bytes(n_points, bank.n_freq_bins, downsample_factor, take_abs=take_abs)
+    point_bytes = _window_bytes(bank.n_freq_bins, downsample_factor, take_abs=take_abs)
+    # Not by `block_bytes`: that must not change numbers, and sums and segments round them.
+    groups = _point_groups(n_points, BLOCK_BYTES // (_WINDOWS_PER_RUN * point_bytes))
+    window_bytes = point_bytes * groups[0].stop
     transform = Transform(
         bank,
         n_frames=points.shape[0],
@@ -108,7 +115,6 @@ def point_spectrograms(
         averaging=averaging,
         complex_average=complex_average,
         device=device,
-        # Not `block_bytes`: that must not change numbers, and the segments' length rounds them.
         longest_segment=max(BLOCK_BYTES // window_bytes, 1),
     )
     shape = (2, n_points, bank.n_freq_bins, transform.n_windows)
@@ -117,12 +123,20 @@ def point_spectrograms(
         raise ParameterError(f"out has shape {tuple(out.shape)}; expected {shape}.")
     gain = (bank.frequencies_hz.astype(np.float64) ** one_over_f_exponent).astype(np.float32)
     for windows in transform.window_blocks(block_bytes // window_bytes):
-        traces = _displacements(points, homes, transform.frames_for(windows))
-        block = _raise_magnitude(transform(traces, windows), spectrogram_exponent)
-        power = np.abs(block).sum(axis=(0, 1), dtype=np.float64) / (2 * n_points)
-        block /= _window_scale(power, normalization_factor, windows.start)
-        block *= gain[:, None]
-        out[..., windows] = block.reshape(2, n_points, *block.shape[1:])
+        frames = transform.frames_for(windows)
+        power = np.zeros(windows.stop - windows.start)
+        for group in groups:
+            traces = _displacements(points, homes, frames, group)
+            block = _raise_magnitude(transform(traces, windows), spectrogram_exponent)
+            power += np.abs(block).sum(axis=(0, 1), dtype=np.float64) / (2 * n_points)
+            block = block.reshape(2, -1, *block.shape[1:])
+            if len(groups) > 1:
+                out[:, group, :, windows] = block
+        scale = _window_scale(power, normalization_factor, windows.start)
+        for group in groups:
+            if len(groups) > 1:
+                block = np.asarray(out[:, group, :, windows])
+            out[:, group, :, windows] = block / scale * gain[:, None]
         if on_windows is not None:
             on_windows(windows.stop)
     return out
@@ -144,24 +158,30 @@ def _check_normalisation(factor: float, block_bytes: int) -> None:
         raise ParameterError(f"block_bytes is {block_bytes}; expected at least 1.")
 
 
-def _window_bytes(n_points: int, n_bins: int, factor: int, *, take_abs: bool) -> int:
-    """Bytes that one window takes: its spectrogram, and its frames as read and as displacements."""
-    return 2 * n_points * ((4 if take_abs else 8) * n_bins + 8 * factor)
+def _window_bytes(n_bins: int, factor: int, *, take_abs: bool) -> int:
+    """Bytes of a window and point: its spectrogram, and its frames as read and as displacements."""
+    return 2 * ((4 if take_abs else 8) * n_bins + 8 * factor)
+
+
+def _point_groups(n_points: int, size: int) -> list[slice]:
+    """Cut the points into groups of `size`; the first is the largest."""
+    size = max(min(size, n_points), 1)
+    return [slice(first, min(first + size, n_points)) for first in range(0, n_points, size)]
 
 
 def _displacements(
-    points: ArrayLike3D, homes: npt.NDArray[np.float32], frames: slice
+    points: ArrayLike3D, homes: npt.NDArray[np.float32], frames: slice, group: slice
 ) -> npt.NDArray[np.float32]:
-    """(2 * P, n) displacements in one block of frames: all x traces, then all y traces."""
-    positions = np.asarray(points[frames], dtype=np.float32)
+    """(2 * n, T) displacements of a group in a block of frames: all x traces, then all y traces."""
+    positions = np.asarray(points[frames, group], dtype=np.float32)
     if not np.isfinite(positions).all():
         frame, point, axis = np.argwhere(~np.isfinite(positions))[0]
         raise ProcessingError(
-            f"the position of point {point} in frame {frames.start + frame} is not finite "
+            f"the position of point {group.start + point} in frame {frames.start + frame} is not finite "
             f"({'xy'[axis]} = {positions[frame, point, axis]}); track the video again."
         )
     displacements = np.empty((2, *positions.shape[1::-1]), dtype=np.float32)
-    np.subtract(positions.transpose(2, 1, 0), homes.T[:, :, None], out=displacements)
+    np.subtract(positions.transpose(2, 1, 0), homes[group].T[:, :, None], out=displacements)
     return displacements.reshape(-1, len(positions))
 
 

@@ -17,10 +17,11 @@ from element_facerhythm.figures import (
     violation_figure,
     write_figures,
 )
+from element_facerhythm.figures import traces as traces_module
 from element_facerhythm.figures.components import component_pictures, spatial_maps
 from element_facerhythm.figures.spectra import mean_spectrogram
 from element_facerhythm.figures.style import write_bytes
-from element_facerhythm.figures.traces import pick_points
+from element_facerhythm.figures.traces import drawn_traces, pick_points, rms_motion
 from element_facerhythm.io.project import Project
 
 NAMES = ["rois", "displacements", "violations", "spectrogram", "components"]
@@ -140,9 +141,27 @@ def test_picked_points_are_lively_and_apart():
     displacement = np.zeros((50, 20, 2), np.float32)
     displacement[:, 4:7, 0] = np.sin(np.arange(50))[:, None] * [2, 3, 2]
     displacement[:, 17, 1] = np.sin(np.arange(50))
-    chosen = pick_points(displacement, positions, n_points=3)
+    motion = rms_motion(displacement + positions, positions)
+    np.testing.assert_allclose(motion, np.sqrt((displacement**2).mean(axis=(0, 2))), atol=1e-6)
+    chosen = pick_points(motion, positions, n_points=3)
     assert chosen[0] == 5 and 17 in chosen
-    assert len(pick_points(displacement, positions, n_points=99)) == 20
+    assert len(pick_points(motion, positions, n_points=99)) == 20
+
+
+def test_long_traces_are_drawn_by_their_extremes(monkeypatch):
+    positions = np.random.default_rng(0).random((3, 2)).astype(np.float32)
+    displacement = np.random.default_rng(1).standard_normal((1_003, 3, 2)).astype(np.float32)
+    monkeypatch.setattr(traces_module, "_N_COLUMNS", 25)
+    for block_bytes in (1, 5_000, 2**20):
+        monkeypatch.setattr(traces_module, "_BLOCK_BYTES", block_bytes)
+        frames, drawn = drawn_traces(displacement + positions, positions, [2, 0])
+        assert len(frames) == len(drawn) == 2 * 101  # runs of ten frames
+        assert (np.diff(frames) == 5).all()
+        run = displacement[30:40, [2, 0]]
+        np.testing.assert_allclose(drawn[6:8], [run.min(axis=0), run.max(axis=0)], atol=1e-6)
+        np.testing.assert_allclose(
+            drawn.max(axis=0), displacement[:, [2, 0]].max(axis=0), atol=1e-6
+        )
 
 
 def test_overlay_darkens_what_is_hidden_and_marks_every_point():

@@ -9,6 +9,7 @@ from element_facerhythm.core.spectral import (
     point_spectrograms,
     variable_q_transform,
 )
+from element_facerhythm.core.spectral import normalisation as normalisation_module
 from element_facerhythm.errors import ParameterError, ProcessingError
 
 TRANSFORM = {"downsample_factor": 5, "padding": "valid"}
@@ -88,6 +89,15 @@ def test_a_dataset_is_filled_in_place(tmp_path, points, homes, bank):
         np.testing.assert_array_equal(target[()], expected)
     assert done == sorted(set(done))
     assert done[-1] == expected.shape[3]
+
+
+def test_groups_of_points_give_the_numbers_of_all_at_once(monkeypatch, points, homes, bank):
+    options = {"take_abs": True, "averaging": "fast", **TRANSFORM, **NORMALISATION}
+    whole = point_spectrograms(points, homes, bank, **options)
+    monkeypatch.setattr(normalisation_module, "BLOCK_BYTES", 2**18)
+    grouped = point_spectrograms(points, homes, bank, block_bytes=2**10, **options)
+    assert len(normalisation_module._point_groups(7, 3)) == 3
+    np.testing.assert_allclose(grouped, whole, rtol=1e-5, atol=1e-7)
 
 
 def test_full_normalisation_gives_every_window_the_same_power(points, homes, bank):
