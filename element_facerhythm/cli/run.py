@@ -1,5 +1,6 @@
 """`facerhythm run`: the whole analysis without a database."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,18 @@ from element_facerhythm.cli.output import (
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline import ProjectSummary, RunRecord, RunRequest
+
+
+COMPONENT_COLUMNS = (
+    "component",
+    "peak Hz",
+    "centroid Hz",
+    "bandwidth Hz",
+    "x px",
+    "y px",
+    "explained",
+    "stable",
+)
 
 
 class Compat(StrEnum):
@@ -196,6 +209,7 @@ def as_dict(
                 "rank": m.rank,
                 "explained_variance": m.explained_variance,
                 "relative_error": m.relative_error,
+                "stability": m.stability,
                 "components": [component_dict(i, c) for i, c in enumerate(m.components)],
             }
             for m in summary.models
@@ -216,6 +230,7 @@ def component_dict(index: int, component: Any) -> dict[str, Any]:
         "centroid_y_px": component.centroid_y_px,
         "xy_ratio": component.xy_ratio,
         "explained_variance": component.explained_variance,
+        "stability": component.stability,
     }
 
 
@@ -256,7 +271,7 @@ def show_model(model: Any, which: str) -> None:
     """Print the components of one decomposition; `which` tells several apart."""
     print_table(
         f"{model.rank} components{which}, {model.explained_variance:.1%} explained",
-        ("component", "peak Hz", "centroid Hz", "bandwidth Hz", "x px", "y px", "explained"),
+        COMPONENT_COLUMNS,
         [
             (
                 index,
@@ -266,8 +281,9 @@ def show_model(model: Any, which: str) -> None:
                 f"{c.centroid_x_px:.0f}",
                 f"{c.centroid_y_px:.0f}",
                 f"{c.explained_variance:.1%}",
+                "-" if math.isnan(c.stability) else f"{c.stability:.2f}",
             )
             for index, c in enumerate(model.components)
         ],
-        right=("component", "peak Hz", "centroid Hz", "bandwidth Hz", "x px", "y px", "explained"),
+        right=COMPONENT_COLUMNS,
     )

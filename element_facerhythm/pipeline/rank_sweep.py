@@ -67,8 +67,11 @@ def sweep_project_ranks(
     known = {key: given[key] for key in ("n_iter_max", "tol", "n_restarts") if key in given}
     options = ParamsMethod.model_validate(known)
     resolved = resolve_device(device)
-    with (progress or NullProgress()).stage("rank sweep", None, "ranks") as tell:
-        prepared = _prepare(project)
+    plan = _plan(project)
+    n_models = len(project.video_keys) if plan.method == "separate" else 1
+    total = n_models * len(ranks)
+    with (progress or NullProgress()).stage("rank sweep", total, "ranks") as tell:
+        prepared = _prepare(project, plan)
         fits = {}
         for n_before, (key, tensor) in enumerate(prepared.tensors.items()):
             fits[key] = sweep_ranks(
@@ -86,20 +89,20 @@ def sweep_project_ranks(
     return fits
 
 
-def _prepare(project: Project) -> Prepared:
+def _plan(project: Project) -> AxisPlan:
+    """Take the plan of the parameters, which face-rhythm does not keep, or that of the result."""
+    data = project.config.get("TCA", {}).get("rearrange_data")
+    return _plan_of(RearrangeData.model_validate(data)) if data else _stored_plan(project)
+
+
+def _prepare(project: Project, plan: AxisPlan) -> Prepared:
     config = project.config.get("TCA", {})
-    names, dimension = "rearrange_data", str(config.get("normalize_dim_name", "time"))
-    plan = (
-        _plan_of(RearrangeData.model_validate(config[names]))
-        if config.get(names)
-        else _stored_plan(project)
-    )
     return prepare_tensors(
         {key: project.spectrogram(i) for i, key in enumerate(project.video_keys)},
         plan,
         mean_subtract=bool(config.get("mean_subtract", False)),
         std_divide=bool(config.get("std_divide", False)),
-        normalize_dim=dimension,
+        normalize_dim=str(config.get("normalize_dim_name", "time")),
     )
 
 

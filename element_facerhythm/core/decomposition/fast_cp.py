@@ -1,7 +1,8 @@
 """The package's own CP fit: compress, fit from several starts, polish on the whole tensor.
 
 The same torch code runs on CPU and CUDA. The tensor is read in blocks, a fixed number of times
-however many iterations the fit takes, so that it may be larger than memory; see `docs/explanation`.
+however many iterations the fit takes, so that it may be larger than memory; see
+`docs/explanation/decomposition.md`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 DEFAULT_N_RESTARTS = 8
 DEFAULT_N_ITER_MAX = 200
 DEFAULT_TOL = 1e-9
+# A GPU wants few large launches (256 MiB in float32).
+_ENTRIES_PER_BLOCK_CUDA = 2**26
 # Sweeps over the whole tensor at most, and the gain in relative error below which they end.
 _N_POLISH_MAX = 6
 _LEAST_POLISH_GAIN = 1e-5
@@ -91,7 +94,8 @@ def with_blocks(
     """
     import torch
 
-    entries, hold = ENTRIES_PER_BLOCK, _fits(tensor, device)
+    entries = _ENTRIES_PER_BLOCK_CUDA if device.type == "cuda" else ENTRIES_PER_BLOCK
+    hold = _fits(tensor, device)
     while True:
         try:
             return work(DeviceBlocks(tensor, device, entries, hold=hold))
@@ -172,8 +176,9 @@ def fit_fast(
         n_core = fits.errors.shape[1] - 1
         errors: list[float] = []
         if not compressed.is_exact:
+            reached = float(fits.errors[fits.best, -1])
             best, errors = _polish(
-                blocks, best, signs, norm_square, lambda n_done: report(n_core + n_done)
+                blocks, best, reached, signs, norm_square, lambda n_done: report(n_core + n_done)
             )
         return _result(best, errors, fits, order)
 
@@ -204,11 +209,15 @@ def fit_starts(
 def _polish(
     blocks: DeviceBlocks,
     factors: list[torch.Tensor],
+    reached: float,
     nonnegative: Sequence[bool],
     norm_square: float,
     report: Callable[[int], None],
 ) -> tuple[list[torch.Tensor], list[float]]:
-    """Sweep over the whole tensor until that gains little; the errors never rise."""
+    """Sweep over the whole tensor until that gains little; the errors never rise.
+
+    `reached` is the error on the compressed tensor, which stands for that of the start.
+    """
     errors: list[float] = []
     for n_done in range(1, _N_POLISH_MAX + 1):
         new, error = sweep_blocks(blocks, factors, nonnegative, norm_square)
@@ -217,8 +226,9 @@ def _polish(
         factors = new
         errors.append(error)
         report(n_done)
-        if n_done > 1 and errors[-2] - error < _LEAST_POLISH_GAIN:
+        if reached - error < _LEAST_POLISH_GAIN:
             break
+        reached = error
     return factors, errors
 
 
