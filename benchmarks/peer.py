@@ -66,6 +66,15 @@ def peer_python() -> Path:
     return python
 
 
+def usable_settings() -> list[Setting]:
+    """Return the settings that this machine can run: torchcodec needs FFmpeg's libraries."""
+    question = [str(peer_python()), "-c", "import torchcodec"]
+    if subprocess.run(question, capture_output=True, check=False).returncode == 0:
+        return ["installed", "tuned"]
+    print("face-rhythm as installed: not measured, its torchcodec finds no FFmpeg on this machine")
+    return ["tuned"]
+
+
 def ask_peer(jobs: Sequence[Mapping[str, Any]], *, setting: Setting = "tuned") -> PeerAnswer:
     """Run jobs (see `peer_run`) in one process of the peer."""
     backend, environment = SETTINGS[setting]

@@ -113,6 +113,16 @@ def _slowest_growth(result: Result) -> float | None:
     return max((row["exponent"] for row in result.get("growth", {}).values()), default=None)
 
 
+def _resident_frames_per_s(result: Result) -> float | None:
+    with_clahe = [row["frames_per_s"] for row in result["resident"] if row["clahe"]]
+    return max(with_clahe, default=None)
+
+
+def _over_decoding(result: Result) -> float | None:
+    ways = (way for way in result["from_files"].values() if isinstance(way, Mapping))
+    return min((way["over_decoding"] for way in ways), default=None)
+
+
 _TIMES = " x"
 TARGETS: tuple[Target, ...] = (
     Target(
@@ -262,5 +272,17 @@ TARGETS: tuple[Target, ...] = (
         "<=",
         1.05,
         _exponent("videos", "exponent_memory"),
+    ),
+    Target(
+        "cuda", "GPU, frames/s tracked with frames resident", ">=", 20_000, _resident_frames_per_s
+    ),
+    Target("cuda", "GPU, time over decoding alone", "<=", 1.5, _over_decoding, _TIMES),
+    Target(
+        "cuda",
+        "GPU, median difference from the CPU",
+        "<=",
+        0.02,
+        lambda r: r["agreement"]["median_px"],
+        " px",
     ),
 )

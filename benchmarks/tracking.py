@@ -21,10 +21,11 @@ import numpy as np
 from benchmarks.bound import FlowAlone, decode_s
 from benchmarks.common import Timing, interleaved, write_result
 from benchmarks.ours import ask_ours, recommended
-from benchmarks.peer import SETTINGS, ask_peer, job
+from benchmarks.peer import SETTINGS, Setting, ask_peer, job, usable_settings
 from benchmarks.scenes import BenchVideo, face_video, real_video
 
 INSTALLED, TUNED = "face-rhythm, as installed", "face-rhythm, tuned"
+PEERS: dict[Setting, str] = {"installed": INSTALLED, "tuned": TUNED}
 OURS, EXACT, RECOMMENDED = "ours", "ours, exact", "ours, recommended"
 DECODE, FLOW = "decoding alone", "Lucas-Kanade alone"
 QUICK_FRAMES = 120
@@ -36,8 +37,10 @@ def main() -> None:
     rounds = 1 if options.quick else options.rounds
     face = face_video(QUICK_FRAMES if options.quick else options.frames)
     result = {"textured": measure(face, rounds, with_bound=True)}
-    real = real_video()
-    if real is None:
+    real = None if options.quick else real_video()
+    if options.quick:
+        print("real video: left out when quick")
+    elif real is None:
         print("real video: not measured, FACERHYTHM_REFERENCE_DATA is not set")
     else:
         result["violating"] = measure(real, rounds, with_bound=False)
@@ -74,7 +77,7 @@ def ratios(timings: dict[str, Timing]) -> dict[str, float]:
         f"{ours} over {theirs}": median[theirs] / median[ours]
         for ours in (OURS, RECOMMENDED, EXACT)
         for theirs in (INSTALLED, TUNED)
-        if ours in median
+        if theirs in median
     }
     if DECODE in median:
         bound = max(median[DECODE], median[FLOW])
@@ -91,7 +94,7 @@ class _Contestants:
         self.facts: dict[str, dict[str, Any]] = {}
 
     def runs(self) -> dict[str, Callable[[], float]]:
-        theirs = {name: partial(self._theirs, name) for name in (INSTALLED, TUNED)}
+        theirs = {PEERS[s]: partial(self._theirs, PEERS[s], s) for s in usable_settings()}
         ours = {name: partial(self._ours, name) for name in (OURS, RECOMMENDED, EXACT)}
         return {**theirs, **ours}
 
@@ -100,6 +103,8 @@ class _Contestants:
         theirs = np.load(self._path(TUNED))["points/0"]
         found = {}
         for name in (OURS, EXACT, INSTALLED):
+            if not self._path(name).exists():
+                continue
             apart = np.linalg.norm(np.load(self._path(name))["points/0"] - theirs, axis=-1)
             found[name] = {
                 "median_px": float(np.median(apart)),
@@ -109,8 +114,7 @@ class _Contestants:
             }
         return found
 
-    def _theirs(self, name: str) -> float:
-        setting = "installed" if name == INSTALLED else "tuned"
+    def _theirs(self, name: str, setting: Setting) -> float:
         answer = ask_peer([self._job(name, self._bench)], setting=setting)
         return self._keep(name, answer, setting=f"{SETTINGS[setting]}")
 

@@ -11,6 +11,7 @@ from typing import Any
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "exact": {"rewind": "face-rhythm", "backend": "opencv"},
+    "refined": {"refine": True},
     "no-clahe": {"clahe_tile_grid": None},
     "tiles-8": {"clahe_tile_grid": (8, 8)},
     "torch": {"backend": "torch"},

@@ -24,9 +24,9 @@ import numpy as np
 from benchmarks.accuracy_measures import TENSOR_AXES
 from benchmarks.common import REPOSITORY_DIR, interleaved, run_child, write_result
 from benchmarks.ours import recommended
-from benchmarks.peer import ask_peer, job
+from benchmarks.peer import Setting, ask_peer, job, usable_settings
 from benchmarks.scenes import BenchVideo, face_video
-from benchmarks.tracking import INSTALLED, OURS, QUICK_FRAMES, RECOMMENDED, TUNED
+from benchmarks.tracking import OURS, PEERS, QUICK_FRAMES, RECOMMENDED
 
 QUICK_MIN_FREQUENCY_HZ = 2.0
 COMMAND_LINE = "from element_facerhythm.cli import main; main()"
@@ -47,18 +47,13 @@ def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:
     """Time the contestants; return seconds, seconds by stage, memory and the models' errors."""
     facts: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as scratch:
+        into = (Path(scratch), facts)
+        better = replace(bench, parameters=recommended(bench.parameters))
         runs: dict[str, Callable[[], float]] = {
-            INSTALLED: partial(_theirs, bench, "installed", Path(scratch), facts, INSTALLED),
-            TUNED: partial(_theirs, bench, "tuned", Path(scratch), facts, TUNED),
-            OURS: partial(_ours, bench, Path(scratch), facts, OURS),
-            RECOMMENDED: partial(
-                _ours,
-                replace(bench, parameters=recommended(bench.parameters)),
-                Path(scratch),
-                facts,
-                RECOMMENDED,
-            ),
+            PEERS[setting]: partial(_theirs, bench, setting, *into) for setting in usable_settings()
         }
+        runs[OURS] = partial(_ours, bench, *into, OURS)
+        runs[RECOMMENDED] = partial(_ours, better, *into, RECOMMENDED)
         timings = interleaved(runs, rounds, warm_up=False)
     median = {name: timing.median_s for name, timing in timings.items()}
     result = {
@@ -70,21 +65,21 @@ def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:
         "ratios": {
             f"{ours} over {theirs}": median[theirs] / median[ours]
             for ours in (OURS, RECOMMENDED)
-            for theirs in (INSTALLED, TUNED)
+            for theirs in PEERS.values()
+            if theirs in median
         },
     }
     _report(result)
     return result
 
 
-def _theirs(
-    bench: BenchVideo, setting: Any, scratch: Path, facts: dict[str, Any], name: str
-) -> float:
+def _theirs(bench: BenchVideo, setting: Setting, scratch: Path, facts: dict[str, Any]) -> float:
     project_dir = scratch / "theirs"
     request = job([bench.video], bench.rois, bench.parameters, steps=STEPS, project_dir=project_dir)
     answer = ask_peer([request], setting=setting)
     (done,) = answer.jobs
-    facts[name] = {**answer.child.as_record(), **_model(project_dir), "stages_s": done["seconds"]}
+    model = _model(project_dir)
+    facts[PEERS[setting]] = {**answer.child.as_record(), **model, "stages_s": done["seconds"]}
     shutil.rmtree(project_dir)
     return answer.child.wall_s
 
