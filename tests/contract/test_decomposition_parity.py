@@ -13,6 +13,7 @@ from element_facerhythm.core.decomposition import (
     match_components,
     summarise_components,
 )
+from element_facerhythm.pipeline.rank_sweep import sweep_project_ranks
 
 pytestmark = pytest.mark.reference
 
@@ -113,6 +114,13 @@ def test_tensorlys_solver_gives_their_components(decomposed, theirs):
     assert model.relative_error == pytest.approx(theirs.relative_error, rel=1e-5)
     assert match_components(theirs, model).congruence.min() > 0.99999
     assert model.stability is None
+
+
+def test_ranks_of_their_project_can_be_compared(reference_data, theirs):
+    fits = sweep_project_ranks(reference_data / "project", (2, 6), n_restarts=2, device="cpu")
+    two, six = fits["0"]
+    assert two.explained_variance < six.explained_variance
+    assert six.explained_variance == pytest.approx(theirs.explained_variance_total, abs=0.002)
 
 
 def test_their_components_can_be_summarised(reference_data, theirs):

@@ -99,7 +99,7 @@ def with_blocks(
     while True:
         try:
             return work(DeviceBlocks(tensor, device, entries, hold=hold))
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             if not hold and entries <= tensor.size // tensor.n_rows:
                 raise ProcessingError(
                     f"{device} has too little memory for one row of the tensor "

@@ -169,7 +169,7 @@ def failing(function, n_failures):
 
     def call(*arguments):
         if next(counter) < n_failures:
-            raise torch.OutOfMemoryError("planted")
+            raise torch.cuda.OutOfMemoryError("planted")
         return function(*arguments)
 
     return call

@@ -1,0 +1,67 @@
+"""The decomposition as a stage: who fits, what is stored of it, what is summed up."""
+
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+
+from element_facerhythm.core.decomposition import decompose
+from element_facerhythm.io.project import Project
+from element_facerhythm.pipeline import plan_run, run_project, summarise_project
+
+FIT = {"params_method": {"rank": 2, "n_iter_max": 50, "n_restarts": 3}}
+
+
+@pytest.fixture(scope="module")
+def parameters(parameters_with):
+    return parameters_with(TCA={"fit": FIT})
+
+
+@pytest.fixture(scope="module")
+def project(recording, parameters, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("decomposed") / "project"
+    run_project(recording.request(directory, parameters=parameters))
+    return directory
+
+
+def test_stability_is_stored_and_summed_up(project):
+    with h5py.File(project / "analysis_files" / "TCA.h5") as file:
+        stability = file["fit/0/stability"][()]
+    assert stability.shape == (2,)
+    assert (stability > 0).all()
+    assert (stability <= 1 + 1e-9).all()
+    (model,) = summarise_project(project).models
+    assert model.stability == pytest.approx(stability.mean())
+    assert [c.stability for c in model.components] == pytest.approx(stability.tolist())
+
+
+def test_the_stored_fit_is_that_of_the_spectrogram_in_memory(project):
+    opened = Project.open(project)
+    again = decompose(
+        {"0": np.asarray(opened.spectrogram(0))},
+        names_dims_concat_array=[["xy", "points"]],
+        name_dim_dict_elements="session",
+        method_handling_dict_elements="separate",
+        method="CP_NN_HALS",
+        seed=0,
+        init="random",
+        tol=1e-9,
+        **FIT["params_method"],
+    ).models["0"]
+    (stored,) = opened.models().values()
+    assert stored.relative_error == pytest.approx(again.relative_error, rel=1e-9)
+    for name, loadings in stored.factors.items():
+        np.testing.assert_array_equal(loadings, again.factors[name])
+
+
+def test_compat_fits_with_tensorly_and_says_so(recording, project, parameters):
+    compat = parameters.model_copy(update={"compat": "face-rhythm"})
+    request = recording.request(project, parameters=compat)
+    reasons = " ".join(plan_run(request).stages[-1].reasons)
+    assert "decomposition.solver: auto -> tensorly" in reasons.replace("'", "").replace('"', "")
+    other = project.with_name("compat")
+    run_project(dataclasses.replace(request, project_dir=other))
+    (model,) = Project.open(other).models().values()
+    assert model.stability is None
+    assert np.isnan(summarise_project(other).models[0].stability)
