@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import RESULTS_DIR, run_child, write_result
+from benchmarks.common import REPOSITORY_DIR, run_child, write_result
 from benchmarks.scenes import BenchVideo, face_video
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
 
@@ -155,7 +155,7 @@ def plot(runs: Sequence[Mapping[str, Any]], path: Path) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    """Run each length, write ``results/memory.json`` and ``results/memory.png``."""
+    """Run each length, write ``results/memory.json`` and ``docs/images/memory.png``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--frames", type=int, nargs="+", default=list(N_FRAMES), help="lengths of the recordings"
@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     print(f"peak of the longest over that of the shortest: {result['longest_over_shortest']:.2f}")
     if not (options.quick or options.dry):
         write_result("memory", result)
-        plot(runs, RESULTS_DIR / "memory.png")
+        plot(runs, REPOSITORY_DIR / "docs" / "images" / "memory.png")
     return result
 
 

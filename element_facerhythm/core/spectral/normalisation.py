@@ -23,10 +23,16 @@ import torch
 
 from element_facerhythm.core.spectral.filter_bank import FilterBank
 from element_facerhythm.core.spectral.vqt import Transform
-from element_facerhythm.core.spectral.windows import Averaging, ComplexAverage, Padding
+from element_facerhythm.core.spectral.windows import (
+    Averaging,
+    ComplexAverage,
+    Padding,
+    check_transform_options,
+    kept_span,
+)
 from element_facerhythm.errors import ParameterError, ProcessingError
 
-BLOCK_BYTES = 128 << 20
+BLOCK_BYTES = 96 << 20
 """Size of a block of windows."""
 
 # Windows of a block at least: a file is written in runs of this many numbers.
@@ -101,10 +107,13 @@ def point_spectrograms(
     homes = np.asarray(point_positions, dtype=np.float32)
     _check_points(points.shape, homes.shape)
     _check_normalisation(normalization_factor, block_bytes)
+    check_transform_options(downsample_factor, padding, complex_average, averaging)
     n_points = homes.shape[0]
     point_bytes = _window_bytes(bank.n_freq_bins, downsample_factor, take_abs=take_abs)
     # Not by `block_bytes`: that must not change numbers, and sums and segments round them.
-    groups = _point_groups(n_points, BLOCK_BYTES // (_WINDOWS_PER_RUN * point_bytes))
+    n_windows = kept_span(points.shape[0], bank.n_taps, padding).n_windows(downsample_factor)
+    run_bytes = point_bytes * min(n_windows, _WINDOWS_PER_RUN)
+    groups = _point_groups(n_points, BLOCK_BYTES // run_bytes)
     window_bytes = point_bytes * groups[0].stop
     transform = Transform(
         bank,
@@ -128,7 +137,8 @@ def point_spectrograms(
         for group in groups:
             traces = _displacements(points, homes, frames, group)
             block = _raise_magnitude(transform(traces, windows), spectrogram_exponent)
-            power += np.abs(block).sum(axis=(0, 1), dtype=np.float64) / (2 * n_points)
+            magnitude = block if take_abs else np.abs(block)
+            power += magnitude.sum(axis=(0, 1), dtype=np.float64) / (2 * n_points)
             block = block.reshape(2, -1, *block.shape[1:])
             if len(groups) > 1:
                 out[:, group, :, windows] = block
@@ -136,7 +146,9 @@ def point_spectrograms(
         for group in groups:
             if len(groups) > 1:
                 block = np.asarray(out[:, group, :, windows])
-            out[:, group, :, windows] = block / scale * gain[:, None]
+            block /= scale
+            block *= gain[:, None]
+            out[:, group, :, windows] = block
         if on_windows is not None:
             on_windows(windows.stop)
     return out
