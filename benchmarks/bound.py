@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from benchmarks.ours_run import tracking_options
 from benchmarks.scenes import BenchVideo
@@ -36,7 +32,7 @@ def decode_s(video: Path) -> float:
 
 
 class FlowAlone:
-    """The optical flow between prepared frames in memory, points spread over all cores."""
+    """The optical flow between frames in memory, their pyramids made, points shared over all cores."""
 
     def __init__(self, bench: BenchVideo) -> None:
         options = tracking_options(parameters_from_mapping(bench.parameters).parameters)
@@ -48,12 +44,11 @@ class FlowAlone:
             clahe_clip_limit=options["clahe_clip_limit"],
             clahe_tile_grid=options["clahe_tile_grid"],
         )
-        frames = islice(iterate_gray_frames(bench.video), N_RESIDENT_FRAMES)
-        self._frames = [prepare(frame).copy() for frame in frames]
-        self._n_cores = os.cpu_count() or 1
-        self._parts = np.array_split(placed.point_positions, self._n_cores)
         settings = flow_settings(options["window_px"], options["max_level"], options["criteria"])
-        self._flow = make_flow(settings, device="cpu")
+        self._flow = make_flow(settings, device="cpu", n_threads=os.cpu_count() or 1)
+        frames = islice(iterate_gray_frames(bench.video), N_RESIDENT_FRAMES)
+        self._frames = [self._flow.describe(prepare(frame).copy(), frame) for frame in frames]
+        self._points = placed.point_positions
         self._n_frames = bench.n_frames
         self._pass()
 
@@ -64,11 +59,7 @@ class FlowAlone:
         return (time.perf_counter() - started) * self._n_frames / n_steps
 
     def _pass(self) -> int:
-        steps = list(zip(self._frames[:-1], self._frames[1:], strict=True))
-        with ThreadPoolExecutor(self._n_cores) as pool:
-            for before, after in steps:
-                list(pool.map(lambda part, a=before, b=after: self._one(a, b, part), self._parts))
-        return len(steps)
-
-    def _one(self, before: Any, after: Any, points: Any) -> Any:
-        return self._flow(before, after, points)
+        """Follow the points, from their homes, through every pair of resident frames."""
+        for before, after in pairwise(self._frames):
+            self._flow(before, after, self._points)
+        return len(self._frames) - 1

@@ -47,6 +47,12 @@ def recommended(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return _laid_over(parameters, json.loads(RECOMMENDED.read_text()))
 
 
+def without_refinement(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parameter tree with face-rhythm's own optical flow: its numbers, to rounding."""
+    flow = {"params_optical_flow": {"refine": False}}
+    return _laid_over(parameters, {"PointTracker": flow})
+
+
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():

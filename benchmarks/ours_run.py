@@ -8,9 +8,10 @@ kernels are loaded.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.spectral import make_filter_bank, point_spectrograms
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh, track_points
+from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.parameters.tree import Parameters
-from element_facerhythm.video import iterate_gray_frames, probe_video
+from element_facerhythm.video import VideoMetadata, iterate_gray_frames, probe_video
 
 
 def main() -> None:
@@ -71,28 +73,37 @@ def run_job(
 def _track(
     job: Mapping[str, Any], parameters: Parameters, variant: str, n_frames: int | None
 ) -> list[tuple[TrackedVideo, Any]]:
-    """Track every video; return tracks with the points' homes."""
-    options = tracking_options(parameters) | VARIANTS[variant]
+    """Track every video, several at the same time; return tracks with the points' homes."""
+    videos = [probe_video(Path(name)) for name in job["videos"]]
+    placed = place_rois(
+        read_rois(Path(job["rois"])),
+        height_px=videos[0].height_px,
+        width_px=videos[0].width_px,
+        spacing_px=parameters.ROIs.make_rois.point_spacing,
+    )
+    home = placed.point_positions
     flow = parameters.PointTracker.params_optical_flow
-    tracks = []
-    for name in job["videos"]:
-        video = probe_video(Path(name))
-        placed = place_rois(
-            read_rois(Path(job["rois"])),
-            height_px=video.height_px,
-            width_px=video.width_px,
-            spacing_px=parameters.ROIs.make_rois.point_spacing,
-        )
-        tracked = track_points(
-            lambda start, path=video.path: iterate_gray_frames(path, start=start),
-            min(n_frames or video.n_frames, video.n_frames),
-            placed.point_positions,
-            mesh=make_mesh(placed.point_positions, n_neighbors=flow.mesh_n_neighbors),
-            visible_mask=placed.visible_mask,
-            **options,
-        )
-        tracks.append((tracked, placed.point_positions))
-    return tracks
+    options = {
+        "mesh": make_mesh(home, n_neighbors=flow.mesh_n_neighbors),
+        "visible_mask": placed.visible_mask,
+        "n_threads": os.cpu_count() or 1,
+        **tracking_options(parameters),
+        **VARIANTS[variant],
+    }
+    lengths = [min(n_frames or video.n_frames, video.n_frames) for video in videos]
+    if len(videos) == 1:
+        tracked = [track_points(_opener(videos[0]), lengths[0], home, **options)]
+    else:
+        to_track = [
+            VideoToTrack(_opener(video), n, np.empty((n, len(home), 2), np.float32))
+            for video, n in zip(videos, lengths, strict=True)
+        ]
+        tracked = track_videos(to_track, home, **options)
+    return [(track, home) for track in tracked]
+
+
+def _opener(video: VideoMetadata) -> Callable[[int], Iterator[Any]]:
+    return lambda start: iterate_gray_frames(video.path, start=start)
 
 
 def tracking_options(parameters: Parameters) -> dict[str, Any]:
@@ -106,6 +117,7 @@ def tracking_options(parameters: Parameters) -> dict[str, Any]:
         "criteria": flow.kwargs_method.criteria,
         "mesh_rigidity": flow.mesh_rigidity,
         "relaxation": flow.relaxation,
+        "refine": flow.refine,
         "clahe_clip_limit": 0.0 if clahe is None else clahe.clipLimit,
         "clahe_tile_grid": None if clahe is None else clahe.tileGridSize,
         "displacement_threshold_px": outliers.threshold_displacement,

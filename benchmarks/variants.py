@@ -10,8 +10,8 @@ from typing import Any
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
-    "exact": {"rewind": "face-rhythm", "backend": "opencv"},
-    "refined": {"refine": True},
+    "unrefined": {"refine": False},
+    "exact": {"rewind": "face-rhythm", "backend": "opencv", "refine": False},
     "no-clahe": {"clahe_tile_grid": None},
     "tiles-8": {"clahe_tile_grid": (8, 8)},
     "torch": {"backend": "torch"},

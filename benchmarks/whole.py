@@ -23,10 +23,10 @@ import numpy as np
 
 from benchmarks.accuracy_measures import TENSOR_AXES
 from benchmarks.common import REPOSITORY_DIR, interleaved, run_child, write_result
-from benchmarks.ours import recommended
+from benchmarks.ours import recommended, without_refinement
 from benchmarks.peer import Setting, ask_peer, job, usable_settings
 from benchmarks.scenes import BenchVideo, face_video
-from benchmarks.tracking import OURS, PEERS, QUICK_FRAMES, RECOMMENDED
+from benchmarks.tracking import DEFAULT, OURS, PEERS, QUICK_FRAMES, RECOMMENDED
 
 QUICK_MIN_FREQUENCY_HZ = 2.0
 COMMAND_LINE = "from element_facerhythm.cli import main; main()"
@@ -52,7 +52,9 @@ def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:
         runs: dict[str, Callable[[], float]] = {
             PEERS[setting]: partial(_theirs, bench, setting, *into) for setting in usable_settings()
         }
-        runs[OURS] = partial(_ours, bench, *into, OURS)
+        same = replace(bench, parameters=without_refinement(bench.parameters))
+        runs[OURS] = partial(_ours, same, *into, OURS)
+        runs[DEFAULT] = partial(_ours, bench, *into, DEFAULT)
         runs[RECOMMENDED] = partial(_ours, better, *into, RECOMMENDED)
         timings = interleaved(runs, rounds, warm_up=False)
     median = {name: timing.median_s for name, timing in timings.items()}
@@ -64,7 +66,7 @@ def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:
         "facts": facts,
         "ratios": {
             f"{ours} over {theirs}": median[theirs] / median[ours]
-            for ours in (OURS, RECOMMENDED)
+            for ours in (OURS, DEFAULT, RECOMMENDED)
             for theirs in PEERS.values()
             if theirs in median
         },
