@@ -27,10 +27,7 @@ def fold(spectrum: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
     (N, F, M) complex64.
     """
     if spectrum.device.type != "cpu":
-        folded = spectrum[:, None, 0] * response[:, 0]
-        for turn in range(1, response.shape[1]):
-            folded.addcmul_(spectrum[:, None, turn], response[:, turn])
-        return folded
+        return fold_in_torch(spectrum, response)
     folded = torch.empty((len(spectrum), len(response), response.shape[2]), dtype=torch.complex64)
     _fold(spectrum.numpy(), response.numpy(), folded.numpy())
     return folded
@@ -57,11 +54,7 @@ def average_magnitude(
     (N, F, n_windows) float32.
     """
     if values.device.type != "cpu":
-        kept = torch.view_as_real(values[..., : n_windows * n_per_window + 2])
-        magnitude = magnitude_of(kept[..., 0], kept[..., 1])
-        inner = magnitude[..., 1:-1].unflatten(-1, (-1, n_per_window)).mean(-1)
-        steps = (magnitude[..., 1:] - magnitude[..., :-1])[..., ::n_per_window]
-        return inner + correction * (steps[..., 1:] - steps[..., :-1])
+        return average_magnitude_in_torch(values, n_per_window, correction, n_windows)
     averages = torch.empty((*values.shape[:2], n_windows), dtype=torch.float32)
     _average_magnitude(
         values.flatten(0, 1).numpy(),
@@ -71,6 +64,25 @@ def average_magnitude(
         averages.flatten(0, 1).numpy(),
     )
     return averages
+
+
+def fold_in_torch(spectrum: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
+    """Do what `fold` does on any device."""
+    folded = spectrum[:, None, 0] * response[:, 0]
+    for turn in range(1, response.shape[1]):
+        folded.addcmul_(spectrum[:, None, turn], response[:, turn])
+    return folded
+
+
+def average_magnitude_in_torch(
+    values: torch.Tensor, n_per_window: int, correction: float, n_windows: int
+) -> torch.Tensor:
+    """Do what `average_magnitude` does on any device."""
+    kept = torch.view_as_real(values[..., : n_windows * n_per_window + 2])
+    magnitude = magnitude_of(kept[..., 0], kept[..., 1])
+    inner = magnitude[..., 1:-1].unflatten(-1, (-1, n_per_window)).mean(-1)
+    steps = (magnitude[..., 1:] - magnitude[..., :-1])[..., ::n_per_window]
+    return inner + correction * (steps[..., 1:] - steps[..., :-1])
 
 
 def magnitude_of(real: torch.Tensor, imag: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ windows long.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
@@ -26,7 +27,7 @@ import numpy.typing as npt
 import scipy.fft
 import torch
 
-from element_facerhythm.core.device import resolve_device
+from element_facerhythm.core.device import is_out_of_memory, resolve_device
 from element_facerhythm.core.spectral.averages import EveryFrame, StridedFrames, segment_spectrum
 from element_facerhythm.core.spectral.filter_bank import FilterBank
 from element_facerhythm.core.spectral.segments import Segments, plan_segments
@@ -41,6 +42,10 @@ from element_facerhythm.core.spectral.windows import (
 )
 from element_facerhythm.errors import ParameterError
 
+logger = logging.getLogger(__name__)
+
+_Traces: TypeAlias = npt.NDArray[np.float32]
+_Result: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.complex64]
 _Piece: TypeAlias = tuple[Segments, int, Sequence[EveryFrame | StridedFrames]]
 _Job = TypeVar("_Job")
 
@@ -225,26 +230,45 @@ class Transform:
         """Transform (N, ...) traces, the frames of `frames_for`, into (N, F, windows)."""
         n_windows = windows.stop - windows.start
         result = np.empty((len(traces), self._n_bins, n_windows), dtype=self.dtype)
-        n_samples = _SAMPLES_IN_FLIGHT.get(self._device.type, _SAMPLES_IN_FLIGHT["cpu"])
+        if self._device.type == "cpu":
+            self._fill_in_threads(result, traces, windows)
+        else:
+            self._fill_in_turn(result, traces, windows, _SAMPLES_IN_FLIGHT["cuda"])
+        return result
+
+    def _fill_in_threads(self, result: _Result, traces: _Traces, windows: slice) -> None:
+        n_samples = _SAMPLES_IN_FLIGHT["cpu"]
         n_rows = max(1, n_samples // self._segments.n_fft)
         row_blocks = [slice(row, row + n_rows) for row in range(0, len(traces), n_rows)]
-        jobs = list(itertools.product(row_blocks, self._pieces(windows)))
 
         def fill(job: tuple[slice, _Piece]) -> None:
             rows, piece = job
             self._fill(result[rows], traces[rows], windows, piece, n_samples)
 
-        if self._device.type == "cpu":
-            _in_threads(fill, jobs)
-        else:
-            for job in jobs:
-                fill(job)
-        return result
+        _in_threads(fill, list(itertools.product(row_blocks, self._pieces(windows))))
+
+    def _fill_in_turn(
+        self, result: _Result, traces: _Traces, windows: slice, n_samples: int
+    ) -> None:
+        """Transform as many traces at a time as the device has memory for."""
+        row = 0
+        while row < len(traces):
+            rows = slice(row, row + max(1, n_samples // self._segments.n_fft))
+            try:
+                for piece in self._pieces(windows):
+                    self._fill(result[rows], traces[rows], windows, piece, n_samples)
+            except RuntimeError as error:
+                if rows.stop - row == 1 or not is_out_of_memory(error):
+                    raise
+                n_samples //= 2
+                logger.warning("%s is out of memory: going on with half a block.", self._device)
+                continue
+            row = rows.stop
 
     def _fill(
         self,
-        result: npt.NDArray[np.float32] | npt.NDArray[np.complex64],
-        traces: npt.NDArray[np.float32],
+        result: _Result,
+        traces: _Traces,
         windows: slice,
         piece: _Piece,
         n_samples: int,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from element_facerhythm.core.spectral import (
     FilterBank,
@@ -124,10 +125,41 @@ def test_what_cannot_be_transformed_is_refused(bank):
         variable_q_transform(short, bank, complex_average="mean", **options)
 
 
+def test_a_device_without_memory_gets_smaller_blocks(bank, monkeypatch, caplog):
+    """The path of a GPU, on a CPU that pretends to have room for five traces only."""
+    traces = np.random.default_rng(0).standard_normal((11, 900)).astype(np.float32)
+    transform = vqt_module.Transform(
+        bank, n_frames=900, downsample_factor=4, padding="valid", take_abs=True, averaging="fast"
+    )
+    windows = slice(0, transform.n_windows)
+    expected = transform(traces, windows)
+    inverse = torch.fft.ifft
+
+    def small_inverse(values):
+        if len(values) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return inverse(values)
+
+    monkeypatch.setattr(torch.fft, "ifft", small_inverse)
+    result = np.empty_like(expected)
+    transform._fill_in_turn(result, traces, windows, 2**18)
+    np.testing.assert_array_equal(result, expected)
+    assert "out of memory" in caplog.text
+    monkeypatch.setattr(torch.fft, "ifft", lambda _: small_inverse(np.zeros(6)))
+    with pytest.raises(torch.OutOfMemoryError):
+        transform._fill_in_turn(result, traces, windows, 2**18)
+
+
 @pytest.mark.gpu
-def test_a_gpu_gives_the_same_numbers(bank):
+@pytest.mark.parametrize("averaging", ["fast", "exact"])
+def test_a_gpu_gives_the_same_numbers(bank, averaging):
     traces = np.random.default_rng(0).standard_normal((5, 5_000)).astype(np.float32)
-    options = {"downsample_factor": 4, "padding": "valid", "take_abs": True}
+    options = {
+        "downsample_factor": 4,
+        "padding": "valid",
+        "take_abs": True,
+        "averaging": averaging,
+    }
     on_cpu = variable_q_transform(traces, bank, device="cpu", **options)
     on_gpu = variable_q_transform(traces, bank, device="cuda", **options)
     np.testing.assert_allclose(on_gpu, on_cpu, atol=2e-6, rtol=0)
