@@ -68,6 +68,12 @@ class OpticalFlow(Section):
         "integral of the flow and remembers about 1 / relaxation frames; 0 measures displacement.",
     )
     kwargs_method: LucasKanade = LucasKanade()
+    refine: bool = Field(
+        default=True,
+        description="Improve every match on the frames as the camera gave them, since equalised "
+        "frames displace it a little, and hold points where something has come between. false (and "
+        'compat "face-rhythm") keeps the match on equalised frames.',
+    )
 
 
 class Clahe(Section):
@@ -109,6 +115,12 @@ class TrackerParameters(Section):
         description="Contrast equalisation before tracking; null switches it off.",
     )
     params_outlier_handling: OutlierHandling = OutlierHandling()
+    frames_per_block: Count | None = Field(
+        default=None,
+        description="Track long videos in blocks of so many frames side by side, each after a "
+        "warm-up; tracks then deviate by some thousandths of a pixel, and only where relaxation is "
+        "0.036 or more. null tracks each video in one piece.",
+    )
     frames_freeze: Annotated[tuple[bool, ...] | tuple[CountOrZero, ...] | None, AsTuple] = Field(
         default=None,
         description="Frames in which the flow is ignored: one true or false per frame of the "

@@ -54,8 +54,8 @@ class Parameters(Section):
     compat: Literal["face-rhythm"] | None = Field(
         default=None,
         description='"face-rhythm" brings back its numbers where this package mends a defect: the '
-        "step applied twice after a rewind, the averaging of wrapped phase, the sampling rate as "
-        "typed, and tensorly's fit of the components.",
+        "step applied twice after a rewind, matches on equalised frames (by OpenCV, bit for bit), the "
+        "averaging of wrapped phase, the sampling rate as typed, and tensorly's fit of the components.",
     )
 
     @model_validator(mode="after")

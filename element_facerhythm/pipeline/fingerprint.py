@@ -24,7 +24,7 @@ Fingerprint = dict[str, Any]
 STAGE_VERSIONS: dict[str, int] = {
     "dataset": 1,
     "rois": 1,
-    "point_tracking": 1,
+    "point_tracking": 2,
     "spectral_analysis": 2,
     "decomposition": 2,
 }
@@ -129,6 +129,8 @@ def _tracking(parameters: Parameters) -> dict[str, Any]:
         "frames_freeze": _short(tracker["frames_freeze"]),
         "relaxation_during_freeze_frames": tracker["relaxation_during_freeze_frames"],
         "rewind": rewind_rule(parameters),
+        "refine": refines(parameters),
+        "frames_per_block": tracker["frames_per_block"],
     }
 
 
@@ -167,6 +169,12 @@ def _decomposition(parameters: Parameters) -> dict[str, Any]:
 def rewind_rule(parameters: Parameters) -> Any:
     """Which rule tracking follows after a violation."""
     return "face-rhythm" if parameters.compat == "face-rhythm" else "correct"
+
+
+def refines(parameters: Parameters) -> bool:
+    """Whether matches are improved on frames that are not equalised."""
+    flow = parameters.PointTracker.params_optical_flow
+    return flow.refine and parameters.compat != "face-rhythm"
 
 
 def decomposition_solver(parameters: Parameters) -> Any:

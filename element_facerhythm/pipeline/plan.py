@@ -10,6 +10,7 @@ from element_facerhythm.io.project import product_format, product_path, stage_fi
 from element_facerhythm.pipeline.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.fingerprint import Fingerprint, explain_difference
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, STAGES, RunRequest
+from element_facerhythm.pipeline.tracking import TrackedParts
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,23 @@ def plan_checked(checked: CheckedRequest) -> RunPlan:
     for name in STAGES:
         product = stage_product(checked.request.project_dir, name)
         reasons = _reasons(name, product, checked.fingerprints[name])
+        if name == "point_tracking" and reasons:
+            reasons = (*reasons, *_kept_parts(checked))
         again = [stage.name for stage in stages if stage.runs]
         if again and not reasons:
             reasons = (f"{again[-1]} runs again",)
         stages.append(PlannedStage(name, bool(reasons), reasons))
     return RunPlan(tuple(stages))
+
+
+def _kept_parts(checked: CheckedRequest) -> tuple[str, ...]:
+    """Say how many sequences an earlier run has finished."""
+    n_sequences = len(checked.n_frames)
+    parts = TrackedParts(checked.request.project_dir, checked.fingerprints["point_tracking"])
+    n_finished = len(parts.finished(n_sequences)) if n_sequences > 1 else 0
+    if not n_finished:
+        return ()
+    return (f"{n_finished} of {n_sequences} videos are tracked already and will be kept",)
 
 
 def stage_product(project_dir: Path, stage: str) -> Path:

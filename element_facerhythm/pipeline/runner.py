@@ -33,6 +33,7 @@ from element_facerhythm.pipeline.records import (
     StageRecord,
 )
 from element_facerhythm.pipeline.stages import STAGE_FUNCTIONS, StageContext
+from element_facerhythm.pipeline.tracking import remove_parts
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +135,8 @@ class _Run:
                 context = StageContext(self.checked, self.directory, file, self.progress)
                 STAGE_FUNCTIONS[stage.name](context)
                 self._drop_later(stage.name)
+            if stage.name == "point_tracking":
+                remove_parts(self.directory)
         except OSError as error:
             raise ProcessingError(
                 f"stage {stage.name}: {path} could not be made: {error}"

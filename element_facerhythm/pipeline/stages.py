@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
-from numpy.typing import NDArray
 
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.spectral import (
@@ -17,15 +15,12 @@ from element_facerhythm.core.spectral import (
     point_spectrograms,
     window_centres,
 )
-from element_facerhythm.core.tracking import make_mesh, track_points
 from element_facerhythm.io.products import (
     finish_spectrograms,
-    start_point_tracker,
     start_spectrograms,
     write_dataset,
     write_decomposition,
     write_rois,
-    write_violations,
 )
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest
@@ -33,10 +28,10 @@ from element_facerhythm.pipeline.fingerprint import (
     averaging,
     complex_average,
     decomposition_solver,
-    rewind_rule,
 )
 from element_facerhythm.pipeline.records import Progress
-from element_facerhythm.video import VideoMetadata, iterate_gray_frames, read_rgb_frame
+from element_facerhythm.pipeline.tracking import track_sequences
+from element_facerhythm.video import read_rgb_frame
 
 
 @dataclass(frozen=True)
@@ -67,45 +62,8 @@ def run_rois(context: StageContext) -> None:
 
 def run_point_tracking(context: StageContext) -> None:
     """Track the points through every sequence, straight into the product."""
-    checked = context.checked
-    parameters = checked.parameters.PointTracker
-    flow, outliers = parameters.params_optical_flow, parameters.params_outlier_handling
-    clahe = parameters.params_clahe
-    homes = checked.placed.point_positions
-    mesh = make_mesh(homes, n_neighbors=flow.mesh_n_neighbors)
-    targets = start_point_tracker(context.file, checked.placed, mesh, checked.n_frames)
-    flags = []
-    n_before = 0
-    with context.progress.stage("point_tracking", sum(checked.n_frames), "frames") as tell:
-        for frames, n_frames, frozen, target in zip(
-            _sequences(checked), checked.n_frames, checked.frozen_frames(), targets, strict=True
-        ):
-            tracked = track_points(
-                frames,
-                n_frames,
-                homes,
-                mesh=mesh,
-                visible_mask=checked.placed.visible_mask,
-                window_px=flow.kwargs_method.winSize,
-                max_level=flow.kwargs_method.maxLevel,
-                criteria=flow.kwargs_method.criteria,
-                mesh_rigidity=flow.mesh_rigidity,
-                relaxation=flow.relaxation,
-                clahe_clip_limit=0.0 if clahe is None else clahe.clipLimit,
-                clahe_tile_grid=None if clahe is None else clahe.tileGridSize,
-                displacement_threshold_px=outliers.threshold_displacement,
-                n_frames_halted_before=outliers.framesHalted_before,
-                n_frames_halted_after=outliers.framesHalted_after,
-                frames_freeze=frozen,
-                relaxation_during_freeze=parameters.relaxation_during_freeze_frames,
-                rewind=rewind_rule(checked.parameters),
-                device=checked.device,
-                out=target,
-                on_frame=_offset(tell, n_before),
-            )
-            flags.append((tracked.violation_rows, tracked.violation_cols))
-            n_before += n_frames
-    write_violations(context.file, [(n, len(homes)) for n in checked.n_frames], flags)
+    with context.progress.stage("point_tracking", sum(context.checked.n_frames), "frames") as tell:
+        track_sequences(context.checked, context.project_dir, context.file, tell)
 
 
 def run_spectral_analysis(context: StageContext) -> None:
@@ -204,28 +162,6 @@ def _filter_bank(checked: CheckedRequest) -> FilterBank:
         symmetry=vqt.symmetry,
         taper_asymmetric=vqt.taper_asymmetric,
     )
-
-
-def _sequences(
-    checked: CheckedRequest,
-) -> list[Callable[[int], Iterator[NDArray[np.uint8]]]]:
-    """Per tracked sequence, a function that opens it at a frame."""
-    if checked.parameters.PointTracker.contiguous:
-        return [_opener(checked.videos)]
-    return [_opener([video]) for video in checked.videos]
-
-
-def _opener(videos: Sequence[VideoMetadata]) -> Callable[[int], Iterator[NDArray[np.uint8]]]:
-    """Make a function that gives the frames of all `videos`, end to end, from a frame on."""
-
-    def open_frames(start: int) -> Iterator[NDArray[np.uint8]]:
-        first = 0
-        for video in videos:
-            if start < first + video.n_frames:
-                yield from iterate_gray_frames(video.path, start=max(start - first, 0))
-            first += video.n_frames
-
-    return open_frames
 
 
 def _offset(tell: Callable[[int], None], n_before: int) -> Callable[[int], None]:

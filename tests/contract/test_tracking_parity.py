@@ -77,7 +77,7 @@ def test_masks_and_grid_are_identical(reference_data):
 
 def test_exact_mode_is_bit_identical_with_their_mesh(video, theirs):
     mesh = Mesh(theirs["neighbors"], theirs["mesh_d0"])
-    ours = track(video, theirs, mesh, rewind="face-rhythm")
+    ours = track(video, theirs, mesh, rewind="face-rhythm", backend="opencv")
     assert np.array_equal(ours.points, theirs["points_tracked"])
     assert np.array_equal(ours.violation_rows, theirs["rows"])
     assert np.array_equal(ours.violation_cols, theirs["columns"])

@@ -5,12 +5,16 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
 from element_facerhythm.errors import DecodeError, ProjectError
+from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import write_rois
 from element_facerhythm.pipeline import (
     STAGES,
@@ -22,33 +26,48 @@ from element_facerhythm.pipeline import (
 )
 from element_facerhythm.pipeline.lock import project_lock
 
-# A run in a process of its own that stops for ever inside one stage.
+# A run in a process of its own that stops for ever inside one stage. It has one core, so that
+# videos are tracked one after the other.
 _STALLING_RUN = """
-import json, sys, time
+import json, os, sys, time
 from contextlib import contextmanager
 from pathlib import Path
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
 
-video, rois, parameters, project, stalled = sys.argv[1:]
+videos, rois, parameters, project, stalled, share = sys.argv[1:]
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 class Stall:
     @contextmanager
     def stage(self, name, total, unit):
         def tell(n_done):
-            if name == stalled and n_done * 2 >= (total or 1):
+            if name == stalled and n_done >= float(share) * (total or 1):
                 print("stalled", flush=True)
                 time.sleep(600)
         yield tell
 
 run_project(
     RunRequest(
-        (Path(video),), Path(rois), parameters_from_mapping(json.loads(parameters)).parameters,
+        tuple(map(Path, json.loads(videos))), Path(rois), parameters_from_mapping(json.loads(parameters)).parameters,
         Path(project), "cpu",
     ),
     progress=Stall(),
 )
 """
+
+
+class Listener:
+    """A `Progress` that writes down what one stage tells."""
+
+    def __init__(self, name: str, told: list[int]) -> None:
+        self.name = name
+        self.told = told
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        yield self.told.append if name == self.name else lambda n_done: None
 
 
 @pytest.fixture
@@ -58,11 +77,14 @@ def saved_rois(recording, tmp_path):
     return path
 
 
-def start_stalling_run(recording, rois: Path, project: Path, stage: str) -> subprocess.Popen:
-    """Start a run and wait until it is in the middle of `stage`."""
-    arguments = [str(recording.videos[0]), str(rois), recording.parameters.canonical_json()]
+def start_stalling_run(
+    recording, rois: Path, project: Path, stage: str, *, n_videos: int = 1, share: float = 0.5
+) -> subprocess.Popen:
+    """Start a run and wait until it has done a share of `stage`."""
+    videos = json.dumps([str(path) for path in recording.videos[:n_videos]])
+    arguments = [videos, rois, recording.parameters.canonical_json(), project, stage, share]
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(_STALLING_RUN), *arguments, str(project), stage],
+        [sys.executable, "-c", textwrap.dedent(_STALLING_RUN), *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -104,6 +126,51 @@ def test_a_killed_run_leaves_finished_products_and_is_gone_on_with(
     assert [s.name for s in record.stages if s.reused] == list(STAGES[: STAGES.index(stage)])
     assert not list(files.glob(".*.part"))
     assert load_project(project).products == record.products
+
+
+def test_a_video_that_was_tracked_before_the_kill_is_not_tracked_again(
+    recording, saved_rois, tmp_path
+):
+    project = tmp_path / "project"
+    process = start_stalling_run(
+        recording, saved_rois, project, "point_tracking", n_videos=2, share=0.75
+    )
+    assert stop(process, signal.SIGKILL) == -signal.SIGKILL
+    request = recording.request(project, rois=saved_rois, videos=recording.videos)
+    reasons = plan_run(request).stages[STAGES.index("point_tracking")].reasons
+    assert reasons[-1] == "1 of 2 videos are tracked already and will be kept"
+
+    told: list[int] = []
+    run_project(request, progress=Listener("point_tracking", told))
+    assert told[0] == 90  # frames of the first video
+    untouched = run_project(
+        recording.request(tmp_path / "other", rois=saved_rois, videos=recording.videos)
+    )
+    for number in (0, 1):
+        ours, theirs = (
+            Project.open(directory).tracking(number)
+            for directory in (project, untouched.project_dir)
+        )
+        np.testing.assert_array_equal(np.asarray(ours.points), np.asarray(theirs.points))
+        np.testing.assert_array_equal(ours.violation_rows, theirs.violation_rows)
+    assert not (project / "analysis_files" / "PointTracker_parts").exists()
+
+
+def test_parts_of_another_tracking_do_not_count(recording, saved_rois, parameters_with, tmp_path):
+    project = tmp_path / "project"
+    process = start_stalling_run(
+        recording, saved_rois, project, "point_tracking", n_videos=2, share=0.75
+    )
+    stop(process, signal.SIGKILL)
+    tracker = {"params_clahe": None, "params_optical_flow": {"relaxation": 0.3}}
+    request = recording.request(
+        project,
+        rois=saved_rois,
+        videos=recording.videos,
+        parameters=parameters_with(PointTracker=tracker),
+    )
+    reasons = plan_run(request).stages[STAGES.index("point_tracking")].reasons
+    assert not any("tracked already" in reason for reason in reasons)
 
 
 def test_a_directory_in_use_is_refused_and_an_interrupt_leaves_no_temporary_file(

@@ -171,6 +171,7 @@ def test_contiguous_tracks_on_over_the_border_of_two_files(recording, parameters
         displacement_threshold_px=150.0,
         n_frames_halted_before=10,
         n_frames_halted_after=10,
+        refine=True,
         device="cpu",
     )
     np.testing.assert_array_equal(np.asarray(project.tracking(0).points), expected.points)

@@ -1,4 +1,4 @@
-"""Prepared frames in order, decoded ahead in a thread, the last few kept for replays."""
+"""Prepared frames in order, decoded and prepared ahead in threads, the last few kept for replays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,58 +17,58 @@ from element_facerhythm.errors import DecodeError
 
 GrayFrame = NDArray[np.uint8]
 OpenFrames = Callable[[int], Iterator[GrayFrame]]
+Prepare = Callable[[GrayFrame], Any]
 
 _POLL_S = 0.1  # how soon the thread notices that nobody reads any more
 
 
 class Prefetch:
-    """Runs an iterator of frames, and what is done to each, in a thread of its own.
+    """Reads an iterator of frames in a thread of its own; other threads prepare them.
 
-    Whatever the thread raises is raised again from `next()`, in the reader's thread; after
-    `close()` the thread has ended and the source is closed.
+    Prepared frames come in order. Whatever the threads raise is raised again from `next()`, in the
+    reader's thread; after `close()` they have ended and the source is closed.
     """
 
     def __init__(
         self,
         open_source: Callable[[], Iterator[GrayFrame]],
-        prepare: Callable[[GrayFrame], GrayFrame],
+        prepare: Prepare,
         *,
         n_ahead: int,
+        n_workers: int = 1,
     ) -> None:
-        self._queue: queue.Queue[GrayFrame | BaseException | None] = queue.Queue(n_ahead)
+        self._queue: queue.Queue[Future[Any] | BaseException | None] = queue.Queue(n_ahead)
         self._stop = threading.Event()
+        self._workers = ThreadPoolExecutor(n_workers, "frame-preparation")
         self._thread = threading.Thread(
             target=self._work, args=(open_source, prepare), name="frame-prefetch", daemon=True
         )
         self._thread.start()
 
-    def __iter__(self) -> Iterator[GrayFrame]:
+    def __iter__(self) -> Iterator[Any]:
         return self
 
-    def __next__(self) -> GrayFrame:
-        """Return the next prepared frame, or raise what the thread raised."""
+    def __next__(self) -> Any:
+        """Return the next prepared frame, or raise what a thread raised."""
         item = self._queue.get()
-        if isinstance(item, np.ndarray):
-            return item
+        if isinstance(item, Future):
+            return item.result()
         self._queue.put(item)  # whoever asks again gets the same answer instead of waiting for ever
         raise StopIteration if item is None else item
 
     def close(self) -> None:
-        """End the thread; unread frames are dropped."""
+        """End the threads; unread frames are dropped."""
         self._stop.set()
         self._thread.join()
+        self._workers.shutdown(cancel_futures=True)
 
-    def _work(
-        self,
-        open_source: Callable[[], Iterator[GrayFrame]],
-        prepare: Callable[[GrayFrame], GrayFrame],
-    ) -> None:
+    def _work(self, open_source: Callable[[], Iterator[GrayFrame]], prepare: Prepare) -> None:
         end: BaseException | None = None
         try:
             source = open_source()
             try:
                 for frame in source:
-                    if not self._put(prepare(frame)):
+                    if not self._put(self._workers.submit(prepare, frame)):
                         return
             finally:
                 close = getattr(source, "close", None)
@@ -76,7 +78,7 @@ class Prefetch:
             end = error
         self._put(end)
 
-    def _put(self, item: GrayFrame | BaseException | None) -> bool:
+    def _put(self, item: Future[Any] | BaseException | None) -> bool:
         while not self._stop.is_set():
             try:
                 self._queue.put(item, timeout=_POLL_S)
@@ -97,29 +99,33 @@ class PreparedFrames:
     open_frames
         Called with a frame index; returns an iterator of (H, W) uint8 frames from there on.
     prepare
-        Applied to every frame, in the thread that decodes.
+        Applied to every frame, in other threads.
     n_frames
         How many frames the video has.
     n_kept
         How many of the last frames stay in memory.
     n_ahead
         How many frames may be ready before they are asked for.
+    n_workers
+        Threads that prepare frames; with more than one, `prepare` must bear that.
     """
 
     def __init__(
         self,
         open_frames: OpenFrames,
-        prepare: Callable[[GrayFrame], GrayFrame],
+        prepare: Prepare,
         *,
         n_frames: int,
         n_kept: int,
         n_ahead: int = 8,
+        n_workers: int = 1,
     ) -> None:
         self._open_frames = open_frames
         self._prepare = prepare
         self._n_frames = n_frames
         self._n_ahead = n_ahead
-        self._kept: deque[GrayFrame] = deque(maxlen=max(n_kept, 2))
+        self._n_workers = n_workers
+        self._kept: deque[Any] = deque(maxlen=max(n_kept, 2))
         self._next = 0
         self._source: Prefetch | None = None
         self.n_decoded = 0
@@ -135,7 +141,7 @@ class PreparedFrames:
     ) -> None:
         self.close()
 
-    def __getitem__(self, index: int) -> GrayFrame:
+    def __getitem__(self, index: int) -> Any:
         """Frame `index`, prepared.
 
         Raises
@@ -161,10 +167,13 @@ class PreparedFrames:
         self.close()
         self._next = index
         self._source = Prefetch(
-            lambda: self._open_frames(index), self._prepare, n_ahead=self._n_ahead
+            lambda: self._open_frames(index),
+            self._prepare,
+            n_ahead=self._n_ahead,
+            n_workers=self._n_workers,
         )
 
-    def _advance(self) -> GrayFrame:
+    def _advance(self) -> Any:
         assert self._source is not None
         frame = next(self._source, None)
         if frame is None:

@@ -1,8 +1,8 @@
-"""Lucas-Kanade optical flow of points between two frames, by OpenCV or by torch."""
+"""Lucas-Kanade optical flow of points between two frames: compiled, by OpenCV, or by torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -14,21 +14,28 @@ from element_facerhythm.errors import ParameterError
 if TYPE_CHECKING:
     import torch
 
-Backend = Literal["opencv", "torch"]
+Backend = Literal["compiled", "opencv", "torch"]
 
 
 class OpticalFlow(Protocol):
-    """Moves points from one frame to the next.
+    """Moves points from one frame to the next."""
 
-    Takes two (H, W) uint8 frames and points (P, 2) float32 (x, y); returns the points in the
-    second frame and (P,) bool, False where the flow could not be measured (no texture, or the
-    point left the frame).
-    """
+    def describe(self, frame: GrayFrame, raw: GrayFrame, /) -> Any:
+        """Return what the flow needs of a frame (H, W) uint8; it is asked in other threads."""
+        ...
 
     def __call__(
-        self, frame_before: GrayFrame, frame_after: GrayFrame, points: Points
+        self, before: Any, after: Any, points: Points, /
     ) -> tuple[Points, NDArray[np.bool_]]:
-        """Points in the second frame, and where they were found."""
+        """Points (P, 2) float32 (x, y) in the second frame, and where they were found.
+
+        Frames are given as described; found is (P,) bool, False where the flow could not be
+        measured (no texture, the point left the frame, or something came between).
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of threads."""
         ...
 
 
@@ -38,13 +45,17 @@ class OpenCvFlow:
     def __init__(self, settings: FlowSettings) -> None:
         self._settings = settings
 
+    def describe(self, frame: GrayFrame, raw: GrayFrame) -> GrayFrame:
+        """Return the prepared frame."""
+        return frame
+
     def __call__(
-        self, frame_before: GrayFrame, frame_after: GrayFrame, points: Points
+        self, before: GrayFrame, after: GrayFrame, points: Points
     ) -> tuple[Points, NDArray[np.bool_]]:
         """Points in the second frame, and where they were found."""
         moved, status, _ = cv2.calcOpticalFlowPyrLK(
-            frame_before,
-            frame_after,
+            before,
+            after,
             points,
             None,
             winSize=self._settings.window_px,
@@ -53,11 +64,37 @@ class OpenCvFlow:
         )
         return moved.reshape(points.shape), status.ravel() != 0
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def choose_backend(device: torch.device | str, backend: Backend | None = None) -> Backend:
+    """Backend for a device: the one that is named, else compiled on the CPU and torch on CUDA.
+
+    Raises
+    ------
+    ParameterError
+        The backend is unknown, or cannot compute on this device.
+    """
+    kind = str(device).partition(":")[0]
+    chosen: Backend = backend or ("torch" if kind == "cuda" else "compiled")
+    if chosen == "torch" or (chosen in ("compiled", "opencv") and kind == "cpu"):
+        return chosen
+    raise ParameterError(
+        f"Lucas-Kanade backend {chosen!r} on device {str(device)!r}; expected 'compiled' or "
+        "'opencv' (CPU only) or 'torch'."
+    )
+
 
 def make_flow(
-    settings: FlowSettings, *, device: torch.device | str, backend: Backend | None = None
+    settings: FlowSettings,
+    *,
+    device: torch.device | str,
+    backend: Backend | None = None,
+    refine_within: NDArray[np.bool_] | None = None,
+    n_threads: int = 1,
 ) -> OpticalFlow:
-    """Choose who computes the flow: OpenCV on the CPU, torch on CUDA, or the backend that is named.
+    """Make what computes the flow.
 
     Parameters
     ----------
@@ -66,22 +103,25 @@ def make_flow(
     device
         `cpu` or `cuda[:N]`.
     backend
-        `opencv` or `torch`; None chooses by the device.
+        `compiled`, `opencv` or `torch`; None chooses by the device.
+    refine_within
+        (H, W) bool: refine matches on the frames as they are, on these pixels (compiled backend);
+        None does not.
+    n_threads
+        Threads of the compiled backend.
 
     Raises
     ------
     ParameterError
-        The backend is unknown, or OpenCV is asked for on CUDA.
+        The backend is unknown, or cannot compute on this device.
     """
-    kind = str(device).partition(":")[0]
-    chosen = backend or ("torch" if kind == "cuda" else "opencv")
-    if chosen == "opencv" and kind == "cpu":
-        return OpenCvFlow(settings)
-    if chosen == "torch":
-        from element_facerhythm.core.tracking.torch_lucas_kanade import TorchFlow
+    chosen = choose_backend(device, backend)
+    if chosen == "compiled":
+        from element_facerhythm.core.tracking.compiled_flow import CompiledFlow
 
-        return TorchFlow(settings, device)
-    raise ParameterError(
-        f"Lucas-Kanade backend {chosen!r} on device {str(device)!r}; expected 'opencv' (CPU only) "
-        "or 'torch'."
-    )
+        return CompiledFlow(settings, visible_mask=refine_within, n_threads=n_threads)
+    if chosen == "opencv":
+        return OpenCvFlow(settings)
+    from element_facerhythm.core.tracking.torch_lucas_kanade import TorchFlow
+
+    return TorchFlow(settings, device)

@@ -20,8 +20,8 @@ class TorchFlow:
         self._device = torch.device(device)
         self._last: tuple[GrayFrame, torch.Tensor] | None = None
 
-    def describe(self, frame: GrayFrame) -> GrayFrame:
-        """Return the frame itself."""
+    def describe(self, frame: GrayFrame, raw: GrayFrame) -> GrayFrame:
+        """Return the prepared frame."""
         return frame
 
     def close(self) -> None:

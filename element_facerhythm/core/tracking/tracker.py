@@ -12,15 +12,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking.frames import GrayFrame, OpenFrames, PreparedFrames
-from element_facerhythm.core.tracking.lucas_kanade import Backend, OpticalFlow, make_flow
-from element_facerhythm.core.tracking.mesh import Mesh, mesh_offsets
+from element_facerhythm.core.tracking.lucas_kanade import (
+    Backend,
+    OpticalFlow,
+    choose_backend,
+    make_flow,
+)
+from element_facerhythm.core.tracking.mesh import Mesh
+from element_facerhythm.core.tracking.motion import BoolPoints, Motion, Points, Rewind
 from element_facerhythm.core.tracking.point_store import PointArray, PointStore
 from element_facerhythm.core.tracking.preparation import FramePreparation
 from element_facerhythm.core.tracking.settings import flow_settings
@@ -31,10 +38,6 @@ if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
-
-Points = NDArray[np.float32]
-BoolPoints = NDArray[np.bool_]
-Rewind = Literal["correct", "face-rhythm"]
 
 _MAX_VAIN_REPLAYS = 100
 _KEPT_FRAMES_BYTES = 256 * 2**20
@@ -58,20 +61,6 @@ class TrackedVideo:
     violation_rows: NDArray[np.int32]
     violation_cols: NDArray[np.int32]
     n_frames_processed: int
-
-
-@dataclass(frozen=True)
-class _Motion:
-    """How points move besides the flow, and when they are held."""
-
-    mesh_rigidity: float
-    relaxation: float
-    threshold_px: float
-    n_before: int
-    n_after: int
-    frames_freeze: BoolPoints | None
-    relaxation_during_freeze: bool
-    rewind: Rewind
 
 
 def track_points(
@@ -98,6 +87,8 @@ def track_points(
     previous_frame: GrayFrame | None = None,
     device: torch.device | str = "cpu",
     backend: Backend | None = None,
+    refine: bool = False,
+    n_threads: int = 1,
     out: PointArray | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> TrackedVideo:
@@ -141,7 +132,11 @@ def track_points(
     device
         `cpu` or `cuda[:N]`; on CUDA the flow is computed by torch.
     backend
-        `opencv` or `torch` whatever the device; None chooses by the device.
+        `compiled`, `opencv` or `torch`; None chooses by the device.
+    refine
+        Improve and judge every match on the frames as they are (`refinement`); compiled backend.
+    n_threads
+        Threads that follow points and, half as many, prepare frames; numbers do not depend on it.
     out
         (T, P, 2) array or HDF5 dataset to write to, in blocks; memory then does not grow with T.
     on_frame
@@ -163,25 +158,50 @@ def track_points(
     home = np.ascontiguousarray(point_positions, dtype=np.float32)
     start = home if start_points is None else np.ascontiguousarray(start_points, dtype=np.float32)
     _check_shapes(home, start, mesh, n_frames, frames_freeze, out)
-    motion = _Motion(
+    motion = Motion(
+        home,
+        mesh,
         float(mesh_rigidity),
         float(relaxation),
         float(displacement_threshold_px),
-        *_check_halts(n_frames_halted_before, n_frames_halted_after),
+        int(n_frames_halted_before),
+        int(n_frames_halted_after),
         frames_freeze,
         relaxation_during_freeze,
-        _check_rewind(rewind),
+        rewind,
     )
-    flow = make_flow(flow_settings(window_px, max_level, criteria), device=device, backend=backend)
-    prepare = FramePreparation(
-        visible_mask, clahe_clip_limit=clahe_clip_limit, clahe_tile_grid=clahe_tile_grid
+    by_opencv = choose_backend(device, backend) == "opencv"
+    equalise = FramePreparation(
+        visible_mask,
+        clahe_clip_limit=clahe_clip_limit,
+        clahe_tile_grid=clahe_tile_grid,
+        by_opencv=by_opencv,
     )
-    first_frame = None if previous_frame is None else prepare(previous_frame)
+    settings = flow_settings(window_px, max_level, criteria)
     target = np.empty((n_frames, len(home), 2), np.float32) if out is None else out
-    n_kept = min(motion.n_before + 4, _KEPT_FRAMES_BYTES // max(visible_mask.size, 1))
-    with PreparedFrames(open_frames, prepare, n_frames=n_frames, n_kept=n_kept) as frames:
-        tracker = _Tracker(frames, n_frames, home, mesh, motion, flow, start, first_frame, target)
-        tracker.run(on_frame)
+    n_kept = min(motion.n_before + 4, _KEPT_FRAMES_BYTES // max(4 * visible_mask.size, 1))
+    flow_maker = make_flow(
+        settings,
+        device=device,
+        backend=backend,
+        refine_within=visible_mask if refine else None,
+        n_threads=n_threads,
+    )
+    with closing(flow_maker) as flow:
+
+        def prepare(frame: GrayFrame) -> Any:
+            return flow.describe(equalise(frame), frame)
+
+        first_frame = None if previous_frame is None else prepare(previous_frame)
+        with PreparedFrames(
+            open_frames,
+            prepare,
+            n_frames=n_frames,
+            n_kept=n_kept,
+            n_workers=1 if by_opencv else max(1, n_threads // 2),
+        ) as frames:
+            tracker = _Tracker(frames, n_frames, motion, flow, start, first_frame, target)
+            tracker.run(on_frame)
     rows, columns = tracker.flags.coordinates()
     return TrackedVideo(target, rows, columns, tracker.n_processed)
 
@@ -193,24 +213,20 @@ class _Tracker:
         self,
         frames: PreparedFrames,
         n_frames: int,
-        home: Points,
-        mesh: Mesh,
-        motion: _Motion,
+        motion: Motion,
         flow: OpticalFlow,
         start: Points,
-        first_frame: GrayFrame | None,
+        first_frame: Any,
         target: PointArray,
     ) -> None:
         self._frames = frames
         self._n_frames = n_frames
-        self._home = home
-        self._mesh = mesh
         self._motion = motion
         self._flow = flow
         self._start = start
         self._first_frame = first_frame
         self._store = PointStore(target, n_recent=motion.n_before + 2)
-        self.flags = ViolationLog(n_frames, len(home))
+        self.flags = ViolationLog(n_frames, len(motion.home))
         self._points = start
         self._frame = first_frame
         self._held_late = self.flags.row(-1)
@@ -240,14 +256,10 @@ class _Tracker:
                 self._n_frames,
             )
 
-    @property
-    def _as_face_rhythm(self) -> bool:
-        return self._motion.rewind == "face-rhythm"
-
     def _step(self, index: int) -> BoolPoints:
         """Move the points to one frame and store them; return which were held (P,)."""
         frame = self._frames[index]
-        held = self._held_late if self._as_face_rhythm else self.flags.row(index)
+        held = self._held_late if self._motion.as_face_rhythm else self.flags.row(index)
         before = frame if self._frame is None else self._frame
         self._points = self._moved(before, frame, index, held)
         self._frame = frame
@@ -255,20 +267,15 @@ class _Tracker:
         self.n_processed += 1
         return held
 
-    def _moved(self, before: GrayFrame, after: GrayFrame, index: int, held: BoolPoints) -> Points:
+    def _moved(self, before: Any, after: Any, index: int, held: BoolPoints) -> Points:
         motion = self._motion
-        if motion.frames_freeze is not None and motion.frames_freeze[index]:
-            points = self._points.copy()
-            if not motion.relaxation_during_freeze:
-                return points
-        else:
-            points, found = self._flow(before, after, self._points)
-            stays = held if self._as_face_rhythm else held | ~found
-            points[stays] = self._points[stays]
-        offsets = mesh_offsets(points, self._mesh.neighbors) - self._mesh.rest_offsets
-        points -= offsets * np.float32(motion.mesh_rigidity)
-        points -= (points - self._home) * np.float32(motion.relaxation)
-        return points
+        if not motion.freezes(index):
+            moved, found = self._flow(before, after, self._points)
+            return motion.settled(self._points, moved, found, held)
+        if not motion.relaxation_during_freeze:
+            return self._points
+        nowhere = np.zeros(len(held), dtype=np.bool_)
+        return motion.settled(self._points, self._points.copy(), ~nowhere, nowhere)
 
     def _must_replay(self, index: int, held: BoolPoints) -> bool:
         """Flag the points that violate in this frame; True where a replay is to follow.
@@ -280,12 +287,12 @@ class _Tracker:
         """
         motion = self._motion
         strayed = violating_points(
-            self._points, self._home, self._mesh.neighbors, motion.threshold_px
+            self._points, motion.home, motion.mesh.neighbors, motion.threshold_px
         )
         if not strayed.any():
             self._held_late = self.flags.row(index)
             return False
-        if self._as_face_rhythm:
+        if self._motion.as_face_rhythm:
             grown = self.flags.add(index - motion.n_before, index + motion.n_after, strayed)
             self._held_late = self.flags.row(index)
             self._n_vain = 0 if grown else self._n_vain + 1
@@ -300,7 +307,7 @@ class _Tracker:
         """Go back to the start of the flagged span; return the frame to track next."""
         self._n_replays += 1
         first = max(index - self._motion.n_before, 0)
-        if self._as_face_rhythm:
+        if self._motion.as_face_rhythm:
             self._frame = self._frames[max(first - 1, 0)]
             self._points = self._store[first]
         elif first == 0:
@@ -335,17 +342,3 @@ def _check_shapes(
                 f"{name} has shape {shape}; expected {wanted} for {n_frames} frames and "
                 f"{n_points} points."
             )
-
-
-def _check_halts(n_before: int, n_after: int) -> tuple[int, int]:
-    if n_before < 0 or n_after < 0:
-        raise ParameterError(
-            f"framesHalted_before is {n_before}, framesHalted_after {n_after}; expected 0 or more."
-        )
-    return int(n_before), int(n_after)
-
-
-def _check_rewind(rewind: Rewind) -> Rewind:
-    if rewind not in ("correct", "face-rhythm"):
-        raise ParameterError(f"rewind is {rewind!r}; expected 'correct' or 'face-rhythm'.")
-    return rewind

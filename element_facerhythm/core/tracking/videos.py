@@ -58,6 +58,7 @@ def track_videos(
     device: torch.device | str = "cpu",
     n_threads: int = 1,
     on_frames: Callable[[int], None] | None = None,
+    on_video: Callable[[int, TrackedVideo], None] | None = None,
     **tracking: Any,
 ) -> list[TrackedVideo]:
     """Track the same points through several videos, each on its own, many of them at the same time.
@@ -80,6 +81,9 @@ def track_videos(
         Threads on the CPU; results do not depend on their number.
     on_frames
         Called with the number of frames done in all videos.
+    on_video
+        Called with the number and the result of each video as soon as it is done, one call at a
+        time, from whichever thread; on a GPU when all are done.
     **tracking
         The further arguments of `track_points`, by name.
 
@@ -110,17 +114,17 @@ def track_videos(
     }
     on_gpu = str(device).partition(":")[0] == "cuda"
     progress = _Progress(pieces, on_frames)
+    results = _Results(videos, pieces, on_video)
     if on_gpu and options.get("rewind", "correct") == "correct":
         options.pop("rewind", None)
         tracked = _side_by_side(pieces, point_positions, device, options, progress)
+        for number, part in enumerate(tracked):
+            results.add(number, part)
     else:
         options["device"] = device
         n_at_once = 1 if on_gpu else n_threads
-        tracked = _in_threads(pieces, point_positions, n_at_once, options, progress)
-    return [
-        _joined(video, [(p, t) for p, t in zip(pieces, tracked, strict=True) if p.number == n])
-        for n, video in enumerate(videos)
-    ]
+        _in_threads(pieces, point_positions, n_at_once, options, progress, results)
+    return results.joined()
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,33 +249,73 @@ def _in_threads(
     n_threads: int,
     options: dict[str, Any],
     progress: _Progress,
-) -> list[TrackedVideo]:
-    def track(number: int) -> TrackedVideo:
+    results: _Results,
+) -> None:
+    """Track as many pieces at once as there are threads; fewer pieces get several threads each."""
+    n_at_once = max(1, min(n_threads, len(pieces)))
+
+    def track(number: int) -> None:
         piece = pieces[number]
-        return track_points(
+        part = track_points(
             piece.open_frames,
             piece.n_frames,
             point_positions,
             frames_freeze=piece.frames_freeze,
             out=piece.target(),
             on_frame=lambda n_done: progress(number, n_done),
+            n_threads=max(1, n_threads // n_at_once),
             **options,
         )
+        results.add(number, part)
 
-    if n_threads <= 1 or len(pieces) == 1:
-        return [track(number) for number in range(len(pieces))]
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="track") as executor:
+    if n_at_once == 1:
+        for number in range(len(pieces)):
+            track(number)
+        return
+    with ThreadPoolExecutor(n_at_once, thread_name_prefix="track") as executor:
         futures = [executor.submit(track, number) for number in range(len(pieces))]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
-            failed = [f.exception() for f in futures if f.done() and f.exception() is not None]
-            if failed:
-                raise failed[0]  # type: ignore[misc]
-            return [future.result() for future in futures]
+            for future in futures:
+                if future.done():
+                    future.result()
         finally:
             progress.stop.set()
             for future in futures:
                 future.cancel()
+
+
+class _Results:
+    """Gathers pieces; a video is announced when its last piece is in."""
+
+    def __init__(
+        self,
+        videos: Sequence[VideoToTrack],
+        pieces: Sequence[_Piece],
+        on_video: Callable[[int, TrackedVideo], None] | None,
+    ) -> None:
+        self._videos = videos
+        self._pieces = pieces
+        self._on_video = on_video
+        self._parts: dict[int, TrackedVideo] = {}
+        self._joined: dict[int, TrackedVideo] = {}
+        self._lock = threading.Lock()
+
+    def add(self, number: int, part: TrackedVideo) -> None:
+        """Take the result of a piece."""
+        with self._lock:
+            self._parts[number] = part
+            video = self._pieces[number].number
+            own = [n for n, piece in enumerate(self._pieces) if piece.number == video]
+            if all(n in self._parts for n in own):
+                parts = [(self._pieces[n], self._parts[n]) for n in own]
+                self._joined[video] = _joined(self._videos[video], parts)
+                if self._on_video is not None:
+                    self._on_video(video, self._joined[video])
+
+    def joined(self) -> list[TrackedVideo]:
+        """Results of all videos, in order."""
+        return [self._joined[number] for number in range(len(self._videos))]
 
 
 def _joined(video: VideoToTrack, tracked: Sequence[tuple[_Piece, TrackedVideo]]) -> TrackedVideo:

@@ -1,5 +1,6 @@
-"""The flow is right where motion is known, and torch's equals OpenCV's on every device."""
+"""The flow is right where motion is known, and every backend equals OpenCV on every device."""
 
+from contextlib import closing
 from itertools import pairwise
 
 import cv2
@@ -10,8 +11,13 @@ import torch
 from element_facerhythm.core.tracking import flow_settings, make_flow
 from element_facerhythm.errors import ParameterError
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+CUDA = pytest.param("cuda", "torch", marks=pytest.mark.gpu)
+OURS = [("cpu", "compiled"), ("cpu", "torch"), CUDA]
 SETTINGS = flow_settings([15, 15], 2, [3, 10, 0.03])
+
+
+def follow(flow, before, after, points):
+    return flow(flow.describe(before, before), flow.describe(after, after), points)
 
 
 @pytest.fixture
@@ -20,36 +26,33 @@ def scattered() -> np.ndarray:
     return rng.uniform([8, 8], [120, 88], (200, 2)).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    ("device", "backend"),
-    [("cpu", "opencv"), ("cpu", "torch"), pytest.param("cuda", "torch", marks=pytest.mark.gpu)],
-)
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "opencv"), *OURS])
 @pytest.mark.parametrize("shift", [(0.3, -0.2), (2.75, 1.5), (-6.1, 4.4)])
 def test_known_sub_pixel_motion_is_found(shifted_texture, grid, device, backend, shift):
     before, after = shifted_texture(np.array([[0.0, 0.0], shift]))
     flow = make_flow(flow_settings([15, 15], 2, [3, 30, 0.001]), device=device, backend=backend)
-    moved, found = flow(before, after, grid)
+    moved, found = follow(flow, before, after, grid)
     error = np.linalg.norm(moved - grid - shift, axis=1)
     assert found.all()
     assert np.median(error) < 0.02
     assert error.max() < 0.1
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("device", "backend"), OURS)
 @pytest.mark.parametrize(
     ("window", "levels", "criteria"),
     [([15, 15], 2, [3, 10, 0.03]), ([21, 9], 3, [1, 4, 0.0]), ([8, 8], 0, [2, 0, 0.01])],
 )
-def test_torch_agrees_with_opencv(shifted_texture, scattered, device, window, levels, criteria):
+def test_agrees_with_opencv(shifted_texture, scattered, device, backend, window, levels, criteria):
     shifts = np.cumsum(np.random.default_rng(4).normal(0, 1.2, (4, 2)), axis=0)
     frames = shifted_texture(shifts)
     settings = flow_settings(window, levels, criteria)
     reference = make_flow(settings, device="cpu", backend="opencv")
-    flow = make_flow(settings, device=device, backend="torch")
+    flow = make_flow(settings, device=device, backend=backend)
     apart, same_status = [], []
     for before, after in pairwise(frames):
-        expected, expected_found = reference(before, after, scattered)
-        moved, found = flow(before, after, scattered)
+        expected, expected_found = follow(reference, before, after, scattered)
+        moved, found = follow(flow, before, after, scattered)
         same_status.append(found == expected_found)
         apart.append(np.linalg.norm(moved - expected, axis=1)[found & expected_found])
     apart_px = np.concatenate(apart)
@@ -58,22 +61,24 @@ def test_torch_agrees_with_opencv(shifted_texture, scattered, device, window, le
     assert np.percentile(apart_px, 99) <= 0.02
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_torch_loses_the_points_that_opencv_loses(shifted_texture, device):
+@pytest.mark.parametrize(("device", "backend"), OURS)
+def test_loses_the_points_that_opencv_loses(shifted_texture, device, backend):
     before, after = shifted_texture(np.array([[0.0, 0.0], [1.0, 0.0]]))
     before[:, 64:], after[:, 64:] = 90, 90
     points = np.array(
         [[20, 20], [100, 50], [-40, 10], [500, 20], [0, 0], [127, 95], [63.5, 40]], np.float32
     )
-    expected, expected_found = make_flow(SETTINGS, device="cpu")(before, after, points)
-    moved, found = make_flow(SETTINGS, device=device, backend="torch")(before, after, points)
+    reference = make_flow(SETTINGS, device="cpu", backend="opencv")
+    expected, expected_found = follow(reference, before, after, points)
+    flow = make_flow(SETTINGS, device=device, backend=backend)
+    moved, found = follow(flow, before, after, points)
     assert (
         found.tolist() == expected_found.tolist() == [True, False, False, False, True, False, True]
     )
     assert np.abs(moved[found] - expected[found]).max() < 0.01
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_torch_gives_the_same_answer_from_a_kept_pyramid(shifted_texture, grid, device):
     frames = shifted_texture(np.array([[0.0, 0.0], [1.0, 0.4], [1.5, 1.1]]))
     kept = make_flow(SETTINGS, device=device, backend="torch")
@@ -84,15 +89,16 @@ def test_torch_gives_the_same_answer_from_a_kept_pyramid(shifted_texture, grid, 
     assert np.array_equal(kept(second, frames[2], grid)[0], fresh(second, frames[2], grid)[0])
 
 
-def test_opencv_gives_the_same_answer_on_any_number_of_threads(shifted_texture, scattered):
+@pytest.mark.parametrize("backend", ["opencv", "compiled"])
+def test_gives_the_same_answer_on_any_number_of_threads(shifted_texture, scattered, backend):
     before, after = shifted_texture(np.array([[0.0, 0.0], [2.0, 1.0]]))
-    flow = make_flow(SETTINGS, device="cpu")
     n_threads = cv2.getNumThreads()
     answers = []
     try:
         for n in (1, 2, 7):
             cv2.setNumThreads(n)
-            answers.append(flow(before, after, scattered)[0])
+            with closing(make_flow(SETTINGS, device="cpu", backend=backend, n_threads=n)) as flow:
+                answers.append(follow(flow, before, after, scattered)[0])
     finally:
         cv2.setNumThreads(n_threads)
     assert np.array_equal(answers[0], answers[1])
@@ -100,9 +106,11 @@ def test_opencv_gives_the_same_answer_on_any_number_of_threads(shifted_texture, 
 
 
 def test_backend_follows_the_device():
+    from element_facerhythm.core.tracking.compiled_flow import CompiledFlow
     from element_facerhythm.core.tracking.torch_lucas_kanade import TorchFlow
 
-    assert not isinstance(make_flow(SETTINGS, device=torch.device("cpu")), TorchFlow)
+    assert isinstance(make_flow(SETTINGS, device=torch.device("cpu")), CompiledFlow)
+    assert isinstance(make_flow(SETTINGS, device="cpu", backend="torch"), TorchFlow)
     with pytest.raises(ParameterError, match="'opencv' on device 'cuda:0'"):
         make_flow(SETTINGS, device="cuda:0", backend="opencv")
 

@@ -1,0 +1,263 @@
+"""Pyramidal Lucas-Kanade, one point after another, compiled.
+
+The method is that of Bouguet, "Pyramidal implementation of the Lucas Kanade feature tracker"
+(Intel, 2000): on every level, a 2 x 2 system made of the gradients of the first image is solved
+again and again for the step that lessens the difference to the second image.
+
+Gray values are interpolated with weights of 14 bits and kept with 5 bits more, gradients are whole
+numbers, as in OpenCV, so that the two differ by the order of their sums alone. All of these are
+whole numbers that float32 holds (nearly) exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numba import uintp
+
+from element_facerhythm.core.compiled import compiled, inlined
+
+_f4 = np.float32
+
+VECTOR = 8
+"""Columns of a window are padded to a multiple of this; the spare ones weigh nothing."""
+
+
+def n_lanes(width: int) -> int:
+    """Columns of a padded window of this width."""
+    return (width + VECTOR) // VECTOR * VECTOR
+
+
+_ONE = _f4(1 << 14)
+_PER_ONE = _f4(1.0 / (1 << 14))
+_HALF_STEP = _f4(1 << 8)
+_PER_STEP = _f4(1.0 / (1 << 9))
+_SUM_SCALE = _f4(1.0 / (1 << 20))
+_LEAST_EIGENVALUE = _f4(1e-4)
+_LEAST_DETERMINANT = _f4(1.1920929e-07)
+_STANDSTILL_PX = _f4(0.01)  # two opposite steps that cancel to this are an oscillation
+
+
+@cache
+def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
+    """Make the function that follows points with a window of this size, in pixels.
+
+    It takes ``(before, after, pad, lanes, points, first, stop, n_iterations, step_px, moved,
+    found)``:
+
+    - before, after: tuples of levels, finest first, (h + 2 * pad, w + 2 * pad) uint8, mirrored into
+      the border
+    - pad: `pyramid.border_px` of the window
+    - lanes: `n_lanes(width)`
+    - points: (P, 2) float32 (x, y) in the first image, of which `first` to `stop` are followed
+    - n_iterations, step_px: when the search on a level ends
+    - moved, found: (P, 2) float32 and (P,) bool, filled in
+
+    The window's size is a constant to the compiler, which makes the kernel twice as fast; that the
+    number of lanes is not lets it choose vectors.
+    """
+
+    @compiled
+    def follow_points(  # type: ignore[no-untyped-def]
+        before, after, pad, lanes, points, first, stop, n_iterations, step_px, moved, found
+    ):
+        window = (width, height)
+        gradients, template, sums = scratch(height, lanes)
+        top = len(before) - 1
+        half_x, half_y = _f4((width - 1) * 0.5), _f4((height - 1) * 0.5)
+        for point in range(first, stop):
+            x, y = points[point, 0], points[point, 1]
+            scale = _f4(1.0 / (1 << top))
+            to_x, to_y = x * scale, y * scale
+            measured = True
+            for level in range(top, -1, -1):
+                if level < top:
+                    to_x, to_y = to_x * _f4(2), to_y * _f4(2)
+                scale = _f4(1.0 / (1 << level))
+                measured, a11, a12, a22 = _describe(
+                    before[level], pad, window, lanes, x * scale - half_x, y * scale - half_y,
+                    gradients, template, sums,
+                )  # fmt: skip
+                if measured:
+                    measured, to_x, to_y = _search(
+                        after[level], pad, window, lanes, to_x - half_x, to_y - half_y,
+                        a11, a12, a22, n_iterations, step_px, template, sums,
+                    )  # fmt: skip
+                    to_x, to_y = to_x + half_x, to_y + half_y
+            found[point] = measured
+            moved[point, 0], moved[point, 1] = to_x, to_y
+
+    return follow_points
+
+
+@inlined
+def scratch(height, lanes):  # type: ignore[no-untyped-def]
+    """Room for gradients (x, y), template (value, gradients) and sums, one array each."""
+    n_cells = height * lanes
+    n_gradients = n_cells + 2 * lanes
+    gradients = (np.zeros(n_gradients, np.float32), np.zeros(n_gradients, np.float32))
+    template = (
+        np.empty(n_cells, np.float32),
+        np.empty(n_cells, np.float32),
+        np.empty(n_cells, np.float32),
+    )
+    sums = (np.empty(lanes, np.float32), np.empty(lanes, np.float32), np.empty(lanes, np.float32))
+    return gradients, template, sums
+
+
+@inlined
+def _describe(  # type: ignore[no-untyped-def]
+    image, pad, window, lanes, x, y, gradients, template, sums
+):
+    """Fill in values and gradients of the window at (x, y); return whether they determine a step.
+
+    Also the sums of squares and products of the gradients.
+    """
+    zero = _f4(0)
+    column, row = int(np.floor(x)), int(np.floor(y))
+    if not touches(image, pad, window, column, row):
+        return False, zero, zero, zero
+    n_rows = window[1] + 1
+    fill_gradients(image, row + pad, column + pad, n_rows, lanes, gradients)
+    _clear_outside(image, pad, column, row, n_rows, lanes, gradients)
+    w00, w01, w10, w11 = _weights(x - _f4(column), y - _f4(row))
+    values, slope_x, slope_y = template
+    along_x, along_y = gradients
+    xx, xy, yy = sums
+    xx[:], xy[:], yy[:] = zero, zero, zero
+    for j in range(window[1]):
+        for i in range(lanes):
+            k = uintp(j * lanes + i)
+            inside = _f4(1) if i < window[0] else zero
+            dx = _blend(along_x, k, lanes, w00, w01, w10, w11)
+            dy = _blend(along_y, k, lanes, w00, w01, w10, w11)
+            dx, dy = dx * inside, dy * inside
+            values[k] = _value(image, row + pad + j, column + pad + i, w00, w01, w10, w11)
+            slope_x[k] = dx
+            slope_y[k] = dy
+            xx[uintp(i)] += dx * dx
+            xy[uintp(i)] += dx * dy
+            yy[uintp(i)] += dy * dy
+    a11, a12, a22 = zero, zero, zero
+    for i in range(lanes):
+        a11, a12, a22 = a11 + xx[i], a12 + xy[i], a22 + yy[i]
+    a11, a12, a22 = a11 * _SUM_SCALE, a12 * _SUM_SCALE, a22 * _SUM_SCALE
+    spread = np.sqrt((a11 - a22) * (a11 - a22) + _f4(4) * a12 * a12)
+    eigenvalue = (a11 + a22 - spread) / _f4(2 * window[0] * window[1])
+    textured = eigenvalue >= _LEAST_EIGENVALUE and a11 * a22 - a12 * a12 >= _LEAST_DETERMINANT
+    return textured, a11, a12, a22
+
+
+@inlined
+def _search(  # type: ignore[no-untyped-def]
+    image, pad, window, lanes, x, y, a11, a12, a22, n_iterations, step_px, template, sums
+):
+    """Move the window from (x, y) to where the image fits the template; whether it got there."""
+    inverse = _f4(1) / (a11 * a22 - a12 * a12)
+    least = _f4(step_px) * _f4(step_px)
+    last_x, last_y = _f4(0), _f4(0)
+    for iteration in range(n_iterations):
+        column, row = int(np.floor(x)), int(np.floor(y))
+        if not touches(image, pad, window, column, row):
+            return False, x, y
+        b1, b2 = _mismatch(image, pad, window, lanes, column, row, x, y, template, sums)
+        step_x, step_y = (a12 * b2 - a22 * b1) * inverse, (a12 * b1 - a11 * b2) * inverse
+        x, y = x + step_x, y + step_y
+        if step_x * step_x + step_y * step_y <= least:
+            break
+        if (
+            iteration > 0
+            and abs(step_x + last_x) < _STANDSTILL_PX
+            and abs(step_y + last_y) < _STANDSTILL_PX
+        ):
+            x, y = x - step_x * _f4(0.5), y - step_y * _f4(0.5)
+            break
+        last_x, last_y = step_x, step_y
+    return True, x, y
+
+
+@inlined
+def _mismatch(  # type: ignore[no-untyped-def]
+    image, pad, window, lanes, column, row, x, y, template, sums
+):
+    """Sum up (difference to the template) x (its gradients)."""
+    w00, w01, w10, w11 = _weights(x - _f4(column), y - _f4(row))
+    values, slope_x, slope_y = template
+    along_x, along_y, _ = sums
+    along_x[:], along_y[:] = _f4(0), _f4(0)
+    for j in range(window[1]):
+        for i in range(lanes):
+            k = uintp(j * lanes + i)
+            value = _value(image, row + pad + j, column + pad + i, w00, w01, w10, w11)
+            change = value - values[k]
+            along_x[uintp(i)] += change * slope_x[k]
+            along_y[uintp(i)] += change * slope_y[k]
+    b1, b2 = _f4(0), _f4(0)
+    for i in range(lanes):
+        b1, b2 = b1 + along_x[i], b2 + along_y[i]
+    return b1 * _SUM_SCALE, b2 * _SUM_SCALE
+
+
+@inlined
+def touches(image, pad, window, column, row):  # type: ignore[no-untyped-def]
+    """Whether a window that starts at (column, row) still touches the frame."""
+    height, width = image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
+    return -window[0] <= column < width and -window[1] <= row < height
+
+
+@inlined
+def fill_gradients(image, row, column, n_rows, lanes, gradients):  # type: ignore[no-untyped-def]
+    """Scharr gradients of `n_rows` x `lanes` pixels from (row, column) on."""
+    along_x, along_y = gradients
+    for j in range(n_rows):
+        for i in range(lanes):
+            k = uintp(j * lanes + i)
+            r0, r1, r2 = uintp(row + j - 1), uintp(row + j), uintp(row + j + 1)
+            c0, c1, c2 = uintp(column + i - 1), uintp(column + i), uintp(column + i + 1)
+            p00, p01, p02 = _f4(image[r0, c0]), _f4(image[r0, c1]), _f4(image[r0, c2])
+            p10, p12 = _f4(image[r1, c0]), _f4(image[r1, c2])
+            p20, p21, p22 = _f4(image[r2, c0]), _f4(image[r2, c1]), _f4(image[r2, c2])
+            along_x[k] = _f4(3) * (p02 - p00 + p22 - p20) + _f4(10) * (p12 - p10)
+            along_y[k] = _f4(3) * (p20 - p00 + p22 - p02) + _f4(10) * (p21 - p01)
+
+
+@inlined
+def _clear_outside(image, pad, column, row, n_rows, lanes, gradients):  # type: ignore[no-untyped-def]
+    """Beyond the frame there is no gradient."""
+    height, width = image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
+    if column >= 0 and row >= 0 and column + lanes <= width and row + n_rows <= height:
+        return
+    along_x, along_y = gradients
+    for j in range(n_rows):
+        for i in range(lanes):
+            if not (0 <= column + i < width and 0 <= row + j < height):
+                along_x[j * lanes + i] = _f4(0)
+                along_y[j * lanes + i] = _f4(0)
+
+
+@inlined
+def _weights(a, b):  # type: ignore[no-untyped-def]
+    """Bilinear weights of the four pixels around a point, whole numbers that add up to 2 ** 14."""
+    w00 = np.rint((_f4(1) - a) * (_f4(1) - b) * _ONE)
+    w01 = np.rint(a * (_f4(1) - b) * _ONE)
+    w10 = np.rint((_f4(1) - a) * b * _ONE)
+    return w00, w01, w10, _ONE - w00 - w01 - w10
+
+
+@inlined
+def _blend(patch, k, lanes, w00, w01, w10, w11):  # type: ignore[no-untyped-def]
+    """Bilinear value at place `k` of a patch with rows of `lanes`, rounded."""
+    total = w00 * patch[uintp(k)] + w01 * patch[uintp(k + 1)]
+    total += w10 * patch[uintp(k + lanes)] + w11 * patch[uintp(k + lanes + 1)]
+    return np.floor(total * _PER_ONE + _f4(0.5))
+
+
+@inlined
+def _value(image, row, column, w00, w01, w10, w11):  # type: ignore[no-untyped-def]
+    """Bilinear gray value in units of 2 ** -5, rounded."""
+    r0, r1, c0, c1 = uintp(row), uintp(row + 1), uintp(column), uintp(column + 1)
+    total = w00 * _f4(image[r0, c0]) + w01 * _f4(image[r0, c1])
+    total += w10 * _f4(image[r1, c0]) + w11 * _f4(image[r1, c1])
+    return np.floor((total + _HALF_STEP) * _PER_STEP)

@@ -1,0 +1,258 @@
+"""Tracking of all sequences of a recording; a sequence that is finished is never tracked again.
+
+While a recording of several videos is being tracked, each finished video lies in a file of its own
+(`analysis_files/PointTracker_parts/`), with the fingerprint that it was made under. A run that was
+stopped goes on with the others. The parts are joined into PointTracker.h5 and removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.tracking import TrackedVideo, make_mesh
+from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
+from element_facerhythm.io.h5 import atomic_h5, remove_leftovers, write_text_attribute
+from element_facerhythm.io.products import start_point_tracker, write_violations
+from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT, product_path
+from element_facerhythm.pipeline.check import CheckedRequest
+from element_facerhythm.pipeline.fingerprint import Fingerprint, refines, rewind_rule
+from element_facerhythm.video import VideoMetadata, iterate_gray_frames
+
+OpenFrames = Callable[[int], Iterator[NDArray[np.uint8]]]
+Flags = tuple[NDArray[np.int32], NDArray[np.int32]]
+
+_ROWS_PER_COPY = 4096
+
+
+def track_sequences(
+    checked: CheckedRequest, project_dir: Path, file: h5py.File, tell: Callable[[int], None]
+) -> None:
+    """Fill PointTracker.h5.
+
+    Parameters
+    ----------
+    checked
+        What to track.
+    project_dir
+        Where finished sequences are kept meanwhile.
+    file
+        The product.
+    tell
+        Called with the number of frames done.
+    """
+    homes = checked.placed.point_positions
+    flow = checked.parameters.PointTracker.params_optical_flow
+    mesh = make_mesh(homes, n_neighbors=flow.mesh_n_neighbors)
+    targets = start_point_tracker(file, checked.placed, mesh, checked.n_frames)
+    videos = [
+        VideoToTrack(frames, n_frames, target, frozen, _gpu_reader(checked, group))
+        for group, frames, n_frames, target, frozen in zip(
+            _groups(checked),
+            map(_opener, _groups(checked)),
+            checked.n_frames,
+            targets,
+            checked.frozen_frames(),
+            strict=True,
+        )
+    ]
+    options = {**_options(checked), "mesh": mesh}
+    if len(videos) == 1:
+        tracked = track_videos(videos, homes, on_frames=tell, **options)
+        flags = [(t.violation_rows, t.violation_cols) for t in tracked]
+    else:
+        parts = TrackedParts(project_dir, checked.fingerprints["point_tracking"])
+        flags = parts.track(videos, homes, tell, options)
+    write_violations(file, [(n, len(homes)) for n in checked.n_frames], flags)
+
+
+class TrackedParts:
+    """Sequences that are finished, in files of their own, until all of them are.
+
+    Parameters
+    ----------
+    project_dir
+        The project.
+    fingerprint
+        Of the tracking that is wanted; parts made under another one do not count.
+    """
+
+    def __init__(self, project_dir: Path, fingerprint: Fingerprint) -> None:
+        self._directory = parts_directory(project_dir)
+        self._fingerprint = json.dumps(fingerprint, sort_keys=True)
+
+    def finished(self, n_sequences: int) -> list[int]:
+        """Numbers of the sequences that need not be tracked again."""
+        return [number for number in range(n_sequences) if self._holds(number)]
+
+    def track(
+        self,
+        videos: Sequence[VideoToTrack],
+        homes: NDArray[np.float32],
+        tell: Callable[[int], None],
+        options: dict[str, Any],
+    ) -> list[Flags]:
+        """Track what is not finished, fill every video's `out`, and return all flags."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self._directory)
+        done = self.finished(len(videos))
+        todo = [number for number in range(len(videos)) if number not in done]
+        n_done = sum(videos[number].n_frames for number in done)
+        tell(n_done)
+        with ExitStack() as unfinished:
+            drafts = [self._draft(number, videos[number], len(homes)) for number in todo]
+            for draft in drafts:
+                unfinished.push(draft.abandon)
+            track_videos(
+                [draft.video for draft in drafts],
+                homes,
+                on_frames=lambda n: tell(n_done + n),
+                on_video=lambda number, tracked: drafts[number].finish(tracked),
+                **options,
+            )
+        return [self._copy(number, video) for number, video in enumerate(videos)]
+
+    def _path(self, number: int) -> Path:
+        return self._directory / f"{number}.h5"
+
+    def _holds(self, number: int) -> bool:
+        try:
+            with h5py.File(self._path(number), "r") as part:
+                stored = part.attrs[ATTRIBUTE_FINGERPRINT]
+                text = stored.decode() if isinstance(stored, bytes) else str(stored)
+                return text == self._fingerprint
+        except (OSError, KeyError):
+            return False
+
+    def _draft(self, number: int, video: VideoToTrack, n_points: int) -> _Draft:
+        return _Draft(self._path(number), self._fingerprint, video, n_points)
+
+    def _copy(self, number: int, video: VideoToTrack) -> Flags:
+        with h5py.File(self._path(number), "r") as part:
+            for first in range(0, video.n_frames, _ROWS_PER_COPY):
+                rows = slice(first, first + _ROWS_PER_COPY)
+                video.out[rows] = part["points"][rows]
+            return part["rows"][:], part["cols"][:]
+
+
+class _Draft:
+    """A part that is being made: it appears when it is finished, or not at all."""
+
+    def __init__(self, path: Path, fingerprint: str, video: VideoToTrack, n_points: int) -> None:
+        self._stack: ExitStack | None = ExitStack()
+        self._file = self._stack.enter_context(atomic_h5(path))
+        self._fingerprint = fingerprint
+        out = self._file.create_dataset("points", (video.n_frames, n_points, 2), np.float32)
+        self.video = VideoToTrack(
+            video.open_frames, video.n_frames, out, video.frames_freeze, video.open_reader
+        )
+
+    def finish(self, tracked: TrackedVideo) -> None:
+        """Add the flags and put the file in its place."""
+        self._file["rows"] = tracked.violation_rows
+        self._file["cols"] = tracked.violation_cols
+        write_text_attribute(self._file, ATTRIBUTE_FINGERPRINT, self._fingerprint)
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            stack.close()
+
+    def abandon(self, *failure: Any) -> None:
+        """Remove the file, unless it is finished."""
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            with suppress(BaseException):  # the failure itself, which goes on to the caller
+                stack.__exit__(*failure)
+
+
+def parts_directory(project_dir: Path) -> Path:
+    """Where finished sequences lie until all are finished."""
+    return product_path(project_dir, "PointTracker").parent / "PointTracker_parts"
+
+
+def remove_parts(project_dir: Path) -> None:
+    """Remove the parts, once the product is there."""
+    shutil.rmtree(parts_directory(project_dir), ignore_errors=True)
+
+
+def _options(checked: CheckedRequest) -> dict[str, Any]:
+    """Arguments of `track_videos` that follow from the request."""
+    tracker = checked.parameters.PointTracker
+    flow, outliers = tracker.params_optical_flow, tracker.params_outlier_handling
+    clahe = tracker.params_clahe
+    rewind = rewind_rule(checked.parameters)
+    exact = {"backend": "opencv"} if rewind == "face-rhythm" and not _on_gpu(checked) else {}
+    return {
+        "visible_mask": checked.placed.visible_mask,
+        "window_px": flow.kwargs_method.winSize,
+        "max_level": flow.kwargs_method.maxLevel,
+        "criteria": flow.kwargs_method.criteria,
+        "mesh_rigidity": flow.mesh_rigidity,
+        "relaxation": flow.relaxation,
+        "clahe_clip_limit": 0.0 if clahe is None else clahe.clipLimit,
+        "clahe_tile_grid": None if clahe is None else clahe.tileGridSize,
+        "displacement_threshold_px": outliers.threshold_displacement,
+        "n_frames_halted_before": outliers.framesHalted_before,
+        "n_frames_halted_after": outliers.framesHalted_after,
+        "relaxation_during_freeze": tracker.relaxation_during_freeze_frames,
+        "rewind": rewind,
+        "refine": refines(checked.parameters),
+        "frames_per_block": tracker.frames_per_block,
+        "device": checked.device,
+        "n_threads": n_cores(),
+        **exact,
+    }
+
+
+def n_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _on_gpu(checked: CheckedRequest) -> bool:
+    return checked.device.type == "cuda"
+
+
+def _groups(checked: CheckedRequest) -> list[Sequence[VideoMetadata]]:
+    """Return the videos of each tracked sequence."""
+    if checked.parameters.PointTracker.contiguous:
+        return [checked.videos]
+    return [[video] for video in checked.videos]
+
+
+def _opener(videos: Sequence[VideoMetadata]) -> OpenFrames:
+    """Make a function that gives the frames of all `videos`, end to end, from a frame on."""
+
+    def open_frames(start: int) -> Iterator[NDArray[np.uint8]]:
+        first = 0
+        for video in videos:
+            if start < first + video.n_frames:
+                yield from iterate_gray_frames(video.path, start=max(start - first, 0))
+            first += video.n_frames
+
+    return open_frames
+
+
+def _gpu_reader(
+    checked: CheckedRequest, videos: Sequence[VideoMetadata]
+) -> Callable[[], Any] | None:
+    """Make a function that opens the sequence for the GPU; None on the CPU."""
+    if not _on_gpu(checked):
+        return None
+
+    def open_reader() -> Any:
+        from element_facerhythm.video.cuda_reader import cuda_frame_reader
+
+        return cuda_frame_reader([video.path for video in videos], checked.device)
+
+    return open_reader
