@@ -51,7 +51,7 @@ def fill(page: Path) -> int:
         content = make()
         pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if content is not None and pattern.search(text):
-            text = pattern.sub(lambda found, new=content: f"{found[1]}{new}\n{found[2]}", text)
+            text = pattern.sub(lambda found, new=content: f"{found[1]}\n{new}\n\n{found[2]}", text)
             n_filled += 1
     page.write_text(text)
     return n_filled

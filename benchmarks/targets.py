@@ -64,12 +64,19 @@ class Outcome:
 
 def outcomes() -> list[Outcome]:
     """Read every target from the result files that are there."""
-    found = []
-    for target in TARGETS:
-        result = read_result(target.result)
-        measured = None if result is None else target.read(result)
-        found.append(Outcome(target, None if measured is None else float(measured)))
-    return found
+    return [Outcome(target, _measured(target)) for target in TARGETS]
+
+
+def _measured(target: Target) -> float | None:
+    """Value of a target; None where the file is missing or from before the contestant had its name."""
+    result = read_result(target.result)
+    if result is None:
+        return None
+    try:
+        measured = target.read(result)
+    except KeyError:
+        return None
+    return None if measured is None else float(measured)
 
 
 def _ratio(part: str, fast: str, slow: str) -> Callable[[Result], float | None]:
