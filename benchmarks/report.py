@@ -91,8 +91,6 @@ def plot_accuracy(result: Mapping[str, Any], path: Path) -> Path:
 
 
 def _draw_errors(axes: Any, rows: list[dict[str, Any]], cells: list[str], variant: str) -> None:
-    from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
-
     from element_facerhythm.figures.style import COLOURS, tidy
 
     places = [cells.index(row["cell"]) for row in rows]
@@ -104,9 +102,7 @@ def _draw_errors(axes: Any, rows: list[dict[str, Any]], cells: list[str], varian
         axes.plot(medians, places, "o", color=colour, markersize=4.5, label=label)
         axes.plot(p95s, places, "|", color=colour, markersize=9, markeredgewidth=1.6)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator([m * 10.0**e for e in range(-4, 3) for m in (1, 3)]))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    scaling.plain_ticks(axes.xaxis)
     tidy(axes, grid=True)
 
 

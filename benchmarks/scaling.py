@@ -133,10 +133,21 @@ def plot(result: Mapping[str, Any], path: Path) -> Path:
             proportional = values[-1] * sizes / sizes[-1]
             axes.loglog(sizes, proportional, "--", color=QUIET, linewidth=0.9)
             axes.set_ylim(values.min() / 3, values.max() * 3)
+            plain_ticks(axes.xaxis)
+            plain_ticks(axes.yaxis)
             axes.set_xlabel(f"number of {name}" if row else "")
             axes.set_ylabel("" if column else label)
             title(axes, f"exponent {measured[exponent_key]:.2f}")
     return save_figure(figure, path)
+
+
+def plain_ticks(axis: Any) -> None:
+    """Label a logarithmic axis with few plain numbers."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(FixedLocator([m * 10.0**e for e in range(-4, 7) for m in (1, 3)]))
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _options() -> argparse.Namespace:
