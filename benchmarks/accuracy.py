@@ -51,7 +51,7 @@ FLOOR = {
     "frequency_percent_of_bin": 1.0,
     "incongruence": 1e-3,
 }
-"""Added to both sides of a ratio: below it a difference means nothing."""
+"""What a measure resolves: a smaller difference means nothing. Added to both sides of a ratio."""
 EQUAL_WITHIN = 1.01
 PEER_CASES_PER_PROCESS = 8
 QUICK_CELLS = ("base", "noise 10")
@@ -160,6 +160,11 @@ def ratio(ours: float, theirs: float, measure_name: str) -> float:
     return (ours + floor) / (theirs + floor)
 
 
+def is_worse(ours: float, theirs: float, measure_name: str) -> bool:
+    """Whether ours is further from the truth by more than 1 % and than the measure resolves."""
+    return ours > EQUAL_WITHIN * theirs and ours - theirs > FLOOR[measure_name]
+
+
 def summarise(rows: list[dict[str, Any]], variant: str) -> dict[str, Any]:
     """Overall ratio (geometric mean over cells and measures), and where ours is worse."""
     ratios: dict[str, list[float]] = {}
@@ -170,7 +175,7 @@ def summarise(rows: list[dict[str, Any]], variant: str) -> dict[str, Any]:
                 continue
             value = ratio(row[variant][name], row["theirs"][name], name)
             ratios.setdefault(name, []).append(value)
-            if value > EQUAL_WITHIN:
+            if is_worse(row[variant][name], row["theirs"][name], name):
                 worse.append(f"{row['set']}, {row['cell']}, {name}: {value:.3f}")
     logs = {name: float(np.mean(np.log(values))) for name, values in ratios.items()}
     errors = [v for name in ("median_px", "p95_px", "drift_px") for v in ratios.get(name, [])]
