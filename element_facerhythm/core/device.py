@@ -59,7 +59,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     import torch
 
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.cuda.OutOfMemoryError):
         return True
     words = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

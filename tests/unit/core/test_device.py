@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from element_facerhythm.core.device import resolve_device
+from element_facerhythm.core.device import is_out_of_memory, resolve_device
 from element_facerhythm.errors import ParameterError
 
 
@@ -38,3 +38,17 @@ def test_unknown_names_are_refused(name):
 def test_cuda_computes():
     device = resolve_device("cuda")
     assert float(torch.ones(3, device=device).sum()) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.cuda.OutOfMemoryError("Tried to allocate 2 GiB"), True),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), True),
+        (RuntimeError("CUFFT_ALLOC_FAILED"), True),
+        (RuntimeError("an illegal memory access was encountered"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_running_out_of_memory_is_told_from_other_errors(error, expected):
+    assert is_out_of_memory(error) is expected

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from element_facerhythm.core.tracking.batched.clahe import BatchedPreparation
 from element_facerhythm.core.tracking.batched.geometry import Level, PyramidGeometry
+from element_facerhythm.core.tracking.batched.steps import Frames
+from element_facerhythm.core.tracking.batched.torch_refine import smoothed
 from element_facerhythm.errors import RoiError
 
 _TAPS = (1, 4, 6, 4, 1)
@@ -32,11 +34,8 @@ class FramePool:
         Where the memory is.
     use_triton
         Halve with Triton's kernel; otherwise with torch's operations. The results are equal.
-
-    Attributes
-    ----------
-    rows
-        (n_slots, n_bytes) uint8.
+    keep_smooth
+        Keep the frames as they came, too, smoothed.
     """
 
     def __init__(
@@ -48,12 +47,22 @@ class FramePool:
         n_at_once: int,
         device: torch.device,
         use_triton: bool,
+        keep_smooth: bool = False,
     ) -> None:
         self._geometry = geometry
         self._preparation = preparation
         self._n_at_once = n_at_once
         self._use_triton = use_triton
         self.rows = torch.empty((n_slots, geometry.n_bytes), dtype=torch.uint8, device=device)
+        self.smooth = None
+        if keep_smooth:
+            n_pixels = geometry.levels[0].n_bytes
+            self.smooth = torch.empty((n_slots, n_pixels), dtype=torch.int16, device=device)
+
+    @property
+    def frames(self) -> Frames:
+        """What the slots hold."""
+        return Frames(self.rows, self.smooth)
 
     def put(self, slots: list[int], frames: Tensor) -> None:
         """Prepare (N, H, W) uint8 raw frames and keep them in the slots.
@@ -73,7 +82,10 @@ class FramePool:
         for part, raw in zip(
             places.split(self._n_at_once), frames.split(self._n_at_once), strict=True
         ):
-            prepared = self._preparation(raw.to(self.rows.device, non_blocking=True))
+            there = raw.to(self.rows.device, non_blocking=True)
+            if self.smooth is not None:
+                self.smooth[part] = smoothed(there).reshape(len(part), -1)
+            prepared = self._preparation(there)
             if not self._use_triton:
                 self.rows[part] = pyramid_rows(prepared, self._geometry)
                 continue

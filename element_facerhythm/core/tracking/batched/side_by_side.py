@@ -46,6 +46,7 @@ def track_side_by_side(
     n_frames_halted_before: int,
     n_frames_halted_after: int,
     relaxation_during_freeze: bool = True,
+    refine: bool = False,
     device: torch.device | str = "cuda",
     backend: StepBackend | None = None,
     sizes: BatchSizes | None = None,
@@ -65,7 +66,7 @@ def track_side_by_side(
         (P, 2) float32 home of each point, in pixels (x, y).
     mesh, visible_mask, window_px, max_level, criteria, mesh_rigidity, relaxation, \
 clahe_clip_limit, clahe_tile_grid, displacement_threshold_px, n_frames_halted_before, \
-n_frames_halted_after, relaxation_during_freeze
+n_frames_halted_after, relaxation_during_freeze, refine
         As in `track_points`.
     device
         `cuda[:N]`, or `cpu` (for tests; `track_points` is faster there).
@@ -108,7 +109,7 @@ n_frames_halted_after, relaxation_during_freeze
     use_triton = chosen == "triton"
     tracker = BatchedTracker(
         make_stepper(
-            Scene.of(home, mesh, geometry, there),
+            Scene.of(home, mesh, geometry, there, visible_mask if refine else None),
             Motion(
                 settings, float(mesh_rigidity), float(relaxation), float(displacement_threshold_px)
             ),
@@ -133,6 +134,7 @@ n_frames_halted_after, relaxation_during_freeze
         device=there,
         sizes=sizes or BatchSizes(),
         use_triton=use_triton,
+        refine=refine,
     )
     states = tracker.track(sequences, on_frames)
     return [

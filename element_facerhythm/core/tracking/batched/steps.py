@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from element_facerhythm.core.tracking.batched.geometry import PyramidGeometry
@@ -30,6 +31,22 @@ class Motion:
 
 
 @dataclass(frozen=True)
+class Frames:
+    """Frames on the device, one row each.
+
+    Attributes
+    ----------
+    rows
+        (n_slots, n_bytes) uint8 pyramids of prepared frames.
+    smooth
+        (n_slots, H * W) int16 frames as they came, smoothed; None where matches are not refined.
+    """
+
+    rows: Tensor
+    smooth: Tensor | None
+
+
+@dataclass(frozen=True)
 class Scene:
     """What all sequences share, on the device.
 
@@ -43,21 +60,35 @@ class Scene:
         (P, 2) float32 rest offsets.
     geometry
         Where the levels of a frame lie.
+    visible
+        (H, W) float32, 1 where the frame is visible, to refine matches there; None to leave them.
     """
 
     home: Tensor
     neighbors: Tensor
     rest: Tensor
     geometry: PyramidGeometry
+    visible: Tensor | None = None
 
     @classmethod
-    def of(cls, home: Points, mesh: Mesh, geometry: PyramidGeometry, device: torch.device) -> Scene:
-        """Bring home, mesh and geometry to a device."""
+    def of(
+        cls,
+        home: Points,
+        mesh: Mesh,
+        geometry: PyramidGeometry,
+        device: torch.device,
+        refine_within: NDArray[np.bool_] | None = None,
+    ) -> Scene:
+        """Bring home, mesh and the mask to refine within to a device."""
+        visible = None
+        if refine_within is not None:
+            visible = torch.from_numpy(refine_within.astype(np.float32)).to(device)
         return cls(
             torch.from_numpy(np.ascontiguousarray(home, np.float32)).to(device),
             torch.from_numpy(np.ascontiguousarray(mesh.neighbors, np.int32)).to(device),
             torch.from_numpy(np.ascontiguousarray(mesh.rest_offsets, np.float32)).to(device),
             geometry,
+            visible,
         )
 
 
@@ -66,8 +97,8 @@ class Stepper(Protocol):
 
     Arguments
     ---------
-    rows
-        (n_slots, n_bytes) uint8 prepared pyramids.
+    frames
+        Prepared frames.
     slots
         (B, K + 1) int32: the row of the frame before the first step, and of each step's frame.
     modes
@@ -86,7 +117,7 @@ class Stepper(Protocol):
     """
 
     def __call__(
-        self, rows: Tensor, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
+        self, frames: Frames, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Points after each step, and where one strayed."""
         ...

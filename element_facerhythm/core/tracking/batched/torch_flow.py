@@ -64,7 +64,7 @@ def batched_flow(
     found = torch.ones(len(start), dtype=torch.bool, device=points.device)
     for number in range(top, -1, -1):
         level = geometry.levels[number]
-        flow = _LevelFlow(rows, level, before[sequence], after[sequence], settings)
+        flow = LevelFlow(rows, level, before[sequence], after[sequence], settings)
         guess, found = flow(start * (1.0 / (1 << number)), guess)
         if number:
             guess = guess * 2.0
@@ -74,7 +74,7 @@ def batched_flow(
 
 
 @dataclass(frozen=True)
-class _LevelFlow:
+class LevelFlow:
     """Lucas-Kanade on one level: N points, each with a row of its own before and after."""
 
     rows: Tensor
@@ -89,7 +89,7 @@ class _LevelFlow:
         half = torch.tensor([(width - 1) * 0.5, (height - 1) * 0.5], device=start.device)
         origin = start - half
         cell = torch.floor(origin)
-        measured = self._touches(cell)
+        measured = self.touches(cell)
         image, gradient_x, gradient_y = self._template(cell, origin - cell)
         a11 = (gradient_x * gradient_x).sum((1, 2)) * _SUM_SCALE
         a12 = (gradient_x * gradient_y).sum((1, 2)) * _SUM_SCALE
@@ -103,7 +103,7 @@ class _LevelFlow:
         active, last_step = measured.clone(), torch.zeros_like(moved)
         for iteration in range(self.settings.n_iterations):
             cell = torch.floor(moved)
-            left = active & ~self._touches(cell)
+            left = active & ~self.touches(cell)
             measured, active = measured & ~left, active & ~left
             if not bool(active.any()):
                 break
@@ -121,13 +121,13 @@ class _LevelFlow:
             last_step = step
         return moved + half, measured
 
-    def _touches(self, cell: Tensor) -> Tensor:
+    def touches(self, cell: Tensor) -> Tensor:
         """(N,) bool: the window that starts at the cell still touches the frame."""
         width, height = self.settings.window_px
         x, y = cell[:, 0], cell[:, 1]
         return (x >= -width) & (x < self.level.width) & (y >= -height) & (y < self.level.height)
 
-    def _pixels(self, rows: Tensor, cell: Tensor, margin: int) -> tuple[Tensor, Tensor, Tensor]:
+    def pixels(self, rows: Tensor, cell: Tensor, margin: int) -> tuple[Tensor, Tensor, Tensor]:
         """Pixels (N, h + 1 + 2 margin, w + 1 + 2 margin) around a cell; the rows and columns."""
         width, height = self.settings.window_px
         device = cell.device
@@ -142,7 +142,7 @@ class _LevelFlow:
 
     def _template(self, cell: Tensor, fraction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Interpolated picture (int32) and gradients (float32) around each point, (N, h, w)."""
-        pixels, y, x = self._pixels(self.before, cell, 1)
+        pixels, y, x = self.pixels(self.before, cell, 1)
         smooth = 3 * (pixels[:, :-2] + pixels[:, 2:]) + 10 * pixels[:, 1:-1]
         change = pixels[:, 2:] - pixels[:, :-2]
         along_x = smooth[:, :, 2:] - smooth[:, :, :-2]
@@ -158,7 +158,7 @@ class _LevelFlow:
 
     def _picture(self, cell: Tensor, fraction: Tensor) -> Tensor:
         """Interpolated picture (N, h, w) int32 around each point in the second frame."""
-        return _interpolate(self._pixels(self.after, cell, 0)[0], fraction, _VALUE_BITS)
+        return _interpolate(self.pixels(self.after, cell, 0)[0], fraction, _VALUE_BITS)
 
 
 def _mirrored(index: Tensor, length: int) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from element_facerhythm.core.tracking.batched.steps import FOLLOWS, STANDS, Motion, Scene
+from element_facerhythm.core.tracking.batched.steps import FOLLOWS, STANDS, Frames, Motion, Scene
 from element_facerhythm.core.tracking.batched.torch_flow import batched_flow
+from element_facerhythm.core.tracking.batched.torch_refine import TorchRefinement, lost
 
 
 class TorchStepper:
@@ -17,26 +18,40 @@ class TorchStepper:
         self._motion = motion
 
     def __call__(
-        self, rows: Tensor, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
+        self, frames: Frames, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Points (B, K, P, 2) after each step, and (B, K) where one strayed."""
         points, strayed = [start], []
         for k in range(modes.shape[1]):
             before = points[-1]
-            moved, found = batched_flow(
-                rows,
-                self._scene.geometry,
-                slots[:, k],
-                slots[:, k + 1],
-                before,
-                (modes[:, k] == FOLLOWS)[:, None] & (held[:, k] == 0),
-                self._motion.flow,
-            )
+            moved, found = self._flow(frames, slots[:, k : k + 2], before, modes[:, k] == FOLLOWS)
+            found &= held[:, k] == 0
             after = self._settled(torch.where(found[..., None], moved, before))
             points.append(torch.where((modes[:, k] >= STANDS)[:, None, None], before, after))
             apart = torch.linalg.vector_norm(points[-1] - self._scene.home, dim=2)
             strayed.append((apart > self._motion.threshold_px).any(1))
         return torch.stack(points[1:], 1), torch.stack(strayed, 1).to(torch.int32)
+
+    def _flow(
+        self, frames: Frames, slots: Tensor, before: Tensor, follows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Where the points (B, P, 2) went, and where that could be measured (B, P)."""
+        scene, settings = self._scene, self._motion.flow
+        everyone = follows[:, None].expand(before.shape[:2])
+        moved, found = batched_flow(
+            frames.rows, scene.geometry, slots[:, 0], slots[:, 1], before, everyone, settings
+        )
+        if scene.visible is None or frames.smooth is None:
+            return moved, found
+        refine = TorchRefinement(frames.smooth, scene.visible, settings)
+        n_points = before.shape[1]
+        first, second = (slots[:, i].repeat_interleave(n_points) for i in (0, 1))
+        refined, mismatch, texture = refine(
+            first, second, before.reshape(-1, 2), moved.reshape(-1, 2), found.reshape(-1)
+        )
+        return refined.view(before.shape), found & ~lost(
+            mismatch.view(found.shape), texture.view(found.shape)
+        )
 
     def _settled(self, points: Tensor) -> Tensor:
         """Take back shares of the way to the mesh and home."""

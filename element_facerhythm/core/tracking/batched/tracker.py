@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,8 @@ class BatchedTracker:
         How much is done at once; fewer side by side where memory does not hold more.
     use_triton
         Whether pyramids are made by Triton's kernel.
+    refine
+        Whether the stepper refines matches, for which frames are kept as they came, too.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class BatchedTracker:
         device: torch.device,
         sizes: BatchSizes,
         use_triton: bool,
+        refine: bool,
     ) -> None:
         self._stepper = stepper
         self._geometry = geometry
@@ -105,6 +109,7 @@ class BatchedTracker:
         self._device = device
         self._sizes = sizes
         self._use_triton = use_triton
+        self._refine = refine
         self._n_steps = sizes.n_steps
         self._pool: FramePool | None = None
         self._free: list[int] = []
@@ -136,7 +141,10 @@ class BatchedTracker:
         waiting = deque(state for state in states if not state.is_finished)
         n_readers = min(max(len(waiting), 1), self._sizes.n_side_by_side, os.cpu_count() or 1)
         self._n_steps = self._sizes.n_steps
-        with ThreadPoolExecutor(n_readers, thread_name_prefix="frame-feed") as executor:
+        with (
+            _current(self._device),
+            ThreadPoolExecutor(n_readers, thread_name_prefix="frame-feed") as executor,
+        ):
             try:
                 while waiting or self._active:
                     for state in self._round(waiting, executor):
@@ -201,7 +209,10 @@ class BatchedTracker:
         return self._halting.n_before + 2 + self._sizes.n_frames_read
 
     def _make_pool(self, n_sequences: int) -> FramePool:
-        bytes_each = self._window * self._geometry.n_bytes
+        bytes_per_pixel = 2 if self._refine else 0
+        bytes_each = self._window * (
+            self._geometry.n_bytes + bytes_per_pixel * self._geometry.levels[0].n_bytes
+        )
         held = int(_memory_for_frames(self._device) // bytes_each)
         n_places = max(min(self._sizes.n_side_by_side, n_sequences, held), 1)
         self._pool = FramePool(
@@ -211,6 +222,7 @@ class BatchedTracker:
             n_at_once=self._sizes.n_frames_read,
             device=self._device,
             use_triton=self._use_triton,
+            keep_smooth=self._refine,
         )
         self._free = list(range(n_places))[::-1]
         return self._pool
@@ -260,7 +272,7 @@ class BatchedTracker:
             for k in range(n_own):
                 held[row, k] = state.flags.row(index + k)
             start[row] = state.points
-        return self._stepper(pool.rows, *(self._there(a) for a in (slots, modes, held, start)))
+        return self._stepper(pool.frames, *(self._there(a) for a in (slots, modes, held, start)))
 
     def _there(self, array: NDArray[Any]) -> Tensor:
         if not array.any():  # mostly nobody is held: nothing to send then
@@ -297,6 +309,11 @@ class BatchedTracker:
         self._active, self._free, self._pool = [], [], None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _current(device: torch.device) -> AbstractContextManager[Any]:
+    """Make a device the current one, on which Triton launches."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _memory_for_frames(device: torch.device) -> float:

@@ -55,7 +55,7 @@ def _blend(p00, p01, p10, p11, w00, w01, w10, w11, SHIFT: tl.constexpr):
 
 
 @triton.jit
-def _touches(cell_x, cell_y, width, height, WINDOW_W: tl.constexpr, WINDOW_H: tl.constexpr):
+def touches(cell_x, cell_y, width, height, WINDOW_W: tl.constexpr, WINDOW_H: tl.constexpr):
     """Whether the window that starts at the cell (float32) still touches the frame: 1 or 0."""
     inside_x = (cell_x >= -1.0 * WINDOW_W) & (cell_x < width)
     inside_y = (cell_y >= -1.0 * WINDOW_H) & (cell_y < height)
@@ -169,7 +169,7 @@ def _iterate(
     active = measured * (N_ITERATIONS > 0)
     while active != 0:
         floor_x, floor_y = tl.floor(moved_x), tl.floor(moved_y)
-        measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
+        measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
         active = measured
         if measured != 0:
             cell_x, cell_y = floor_x.to(tl.int32), floor_y.to(tl.int32)
@@ -233,7 +233,7 @@ def _level_flow(
     origin_x, origin_y = start_x - half_x, start_y - half_y
     floor_x, floor_y = tl.floor(origin_x), tl.floor(origin_y)
     moved_x, moved_y = guess_x - half_x, guess_y - half_y
-    measured = _touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
+    measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     if measured != 0:
         cell_x, cell_y = floor_x.to(tl.int32), floor_y.to(tl.int32)
         template, along_x, along_y = _template(
@@ -300,6 +300,7 @@ def flow_kernel(
     WINDOW_H: tl.constexpr,
     N_TILE: tl.constexpr,
     N_ITERATIONS: tl.constexpr,
+    ALL_POINTS: tl.constexpr,  # those that are held, too: how well they match counts
 ):
     """Follow one point of one sequence into step k's frame."""
     point = tl.program_id(0)
@@ -307,9 +308,9 @@ def flow_kernel(
     row = ((sequence * (n_steps + 1) + k).to(tl.int64) * n_points + point) * 2
     x, y = tl.load(points + row), tl.load(points + row + 1)
     here = sequence * n_steps + k
-    follows = (tl.load(modes + here) == 0) & (
-        tl.load(held + here.to(tl.int64) * n_points + point) == 0
-    )
+    follows = tl.load(modes + here) == 0
+    if not ALL_POINTS:
+        follows = follows & (tl.load(held + here.to(tl.int64) * n_points + point) == 0)
     new_x, new_y = x, y
     measured = follows.to(tl.int32)
     if measured != 0:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from element_facerhythm.core.tracking.batched.steps import Motion, Scene
+from element_facerhythm.core.tracking.batched.steps import Frames, Motion, Scene
+from element_facerhythm.core.tracking.batched.torch_refine import lost
 from element_facerhythm.core.tracking.batched.triton_flow import flow_kernel
+from element_facerhythm.core.tracking.batched.triton_refine import refine_kernel
 from element_facerhythm.core.tracking.batched.triton_settle import settle_kernel
+from element_facerhythm.core.tracking.refinement import N_ITERATIONS, REACH_PX, STEP_PX
 
 _SETTLE_BLOCK = 128
 
@@ -33,7 +36,7 @@ class TritonStepper:
         self._levels = torch.tensor(levels, dtype=torch.int32, device=scene.home.device)
 
     def __call__(
-        self, rows: Tensor, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
+        self, frames: Frames, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Points (B, K, P, 2) after each step, and (B, K) where one strayed."""
         n_sequences, n_steps, n_points = held.shape
@@ -43,7 +46,12 @@ class TritonStepper:
         found = torch.empty((n_sequences, n_points), dtype=torch.uint8, device=start.device)
         strayed = torch.zeros_like(modes, dtype=torch.int32)
         for k in range(n_steps):
-            self._flow(rows, slots, modes, held, points, moved, found, k)
+            self._flow(frames.rows, slots, modes, held, points, moved, found, k)
+            if frames.smooth is not None and self._scene.visible is not None:
+                judged = self._refine(
+                    frames.smooth, self._scene.visible, slots, points, moved, found, k
+                )
+                found = (judged & (held[:, k] == 0)).to(torch.uint8)
             self._settle(points, moved, found, modes, strayed, k)
         return points[:, 1:], strayed
 
@@ -79,9 +87,48 @@ class TritonStepper:
             WINDOW_H=settings.window_px[1],
             N_TILE=self._n_tile,
             N_ITERATIONS=settings.n_iterations,
+            ALL_POINTS=self._scene.visible is not None,
             num_warps=self._flow_warps,
             enable_fp_fusion=False,
         )
+
+    def _refine(
+        self,
+        smooth: Tensor,
+        visible: Tensor,
+        slots: Tensor,
+        points: Tensor,
+        moved: Tensor,
+        found: Tensor,
+        k: int,
+    ) -> Tensor:
+        """Improve `moved` in place; return (B, P) bool, which matches are to be believed."""
+        n_sequences, n_points = found.shape
+        mismatch, texture = moved.new_empty((2, n_sequences, n_points))
+        width, height = self._motion.flow.window_px
+        refine_kernel[(n_points, n_sequences)](
+            smooth,
+            visible,
+            slots,
+            points,
+            moved,
+            found,
+            mismatch,
+            texture,
+            *visible.shape,
+            k,
+            slots.shape[1] - 1,
+            n_points,
+            STEP_PX,
+            REACH_PX,
+            WINDOW_W=width,
+            WINDOW_H=height,
+            N_TILE=self._n_tile,
+            N_ITERATIONS=N_ITERATIONS,
+            num_warps=self._flow_warps,
+            enable_fp_fusion=False,
+        )
+        return (found != 0) & ~lost(mismatch, texture)
 
     def _settle(
         self, points: Tensor, moved: Tensor, found: Tensor, modes: Tensor, strayed: Tensor, k: int

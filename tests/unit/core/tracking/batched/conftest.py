@@ -16,10 +16,10 @@ if not torch.cuda.is_available():
 
 @pytest.fixture(scope="session")
 def swaying(shifted_texture: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """(60, H, W) frames of a scene that sways, and jumps by 8 px for two frames at frame 30."""
-    t = np.arange(60)
+    """(40, H, W) frames of a scene that sways, and jumps by 8 px for two frames at frame 20."""
+    t = np.arange(40)
     shifts = np.stack([3 * np.sin(t / 4.0), 2 * np.cos(t / 5.0)], axis=1)
-    shifts[30:32] += [8.0, 0.0]
+    shifts[20:22] += [8.0, 0.0]
     return shifted_texture(shifts)
 
 
@@ -40,7 +40,7 @@ def options(few_points: np.ndarray) -> dict[str, Any]:
         "visible_mask": visible,
         "window_px": [11, 11],
         "max_level": 2,
-        "criteria": [3, 10, 0.03],
+        "criteria": [3, 5, 0.03],
         "mesh_rigidity": 0.02,
         "relaxation": 0.5,
         "clahe_clip_limit": 20.0,

@@ -20,8 +20,10 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("window", "levels"), [([7, 7], 1), ([8, 6], 0)])
-def test_steps_equal_those_of_torch(swaying, few_points, device, window, levels):
+@pytest.mark.parametrize(
+    ("window", "levels", "refine"), [([7, 7], 1, False), ([8, 6], 0, False), ([9, 9], 1, True)]
+)
+def test_steps_equal_those_of_torch(swaying, few_points, device, window, levels, refine):
     """Two sequences; one point is held, one has left the frame; one sequence only settles at last."""
     there = torch.device(device)
     points = np.concatenate([few_points[:2], [[500.0, 20.0], [1.0, 94.0]]]).astype(np.float32)
@@ -31,19 +33,29 @@ def test_steps_equal_those_of_torch(swaying, few_points, device, window, levels)
     preparation = BatchedPreparation(
         visible, clahe_clip_limit=0.0, clahe_tile_grid=None, device=there, use_triton=False
     )
-    pool = FramePool(geometry, preparation, n_slots=4, n_at_once=4, device=there, use_triton=False)
-    pool.put([0, 1, 2, 3], torch.from_numpy(swaying[28:32]))
+    pool = FramePool(
+        geometry,
+        preparation,
+        n_slots=4,
+        n_at_once=4,
+        device=there,
+        use_triton=False,
+        keep_smooth=refine,
+    )
+    pool.put([0, 1, 2, 3], torch.from_numpy(swaying[18:22]))
     slots = torch.tensor([[0, 1, 2], [1, 3, 3]], dtype=torch.int32, device=there)
     modes = torch.tensor([[0, 2], [0, 1]], dtype=torch.int8, device=there)
     held = torch.zeros((2, 2, 4), dtype=torch.uint8, device=there)
     held[1, 0, 0] = 1
     start = torch.from_numpy(np.stack([points, points + np.float32(0.4)])).to(there)
-    scene = Scene.of(points, make_mesh(points, n_neighbors=3), geometry, there)
+    visible[:, :45] = False
+    mesh = make_mesh(points, n_neighbors=3)
+    scene = Scene.of(points, mesh, geometry, there, visible if refine else None)
     motion = Motion(settings, 0.05, 0.2, 2.0)
     expected, expected_strayed = make_stepper(scene, motion, "torch")(
-        pool.rows, slots, modes, held, start
+        pool.frames, slots, modes, held, start
     )
-    moved, strayed = make_stepper(scene, motion, "triton")(pool.rows, slots, modes, held, start)
+    moved, strayed = make_stepper(scene, motion, "triton")(pool.frames, slots, modes, held, start)
     assert torch.equal(strayed != 0, expected_strayed != 0)
     assert float((moved - expected).abs().max()) <= 1e-3
     assert float((moved[:, 0] - start).abs().max()) > 1.0  # something moved at all
@@ -54,7 +66,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from element_facerhythm.core.tracking.batched import (
-    triton_clahe, triton_flow, triton_pyramid, triton_settle,
+    triton_clahe, triton_flow, triton_pyramid, triton_refine, triton_settle,
 )
 
 def build(kernel, warps, constants, types):
@@ -69,9 +81,13 @@ def build(kernel, warps, constants, types):
     built = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     print(kernel.__name__, len(built.asm["cubin"]) > 0)
 
-window = {"N_LEVELS": 3, "WINDOW_W": 15, "WINDOW_H": 15, "N_TILE": 256, "N_ITERATIONS": 10}
-build(triton_flow.flow_kernel, 1, window,
+window = {"N_LEVELS": 3, "WINDOW_W": 15, "WINDOW_H": 15, "N_TILE": 256, "N_ITERATIONS": 10,
+          "ALL_POINTS": False}
+build(triton_flow.flow_kernel, 2, window,
       "*u8 *i32 *i32 *i8 *u8 *fp32 *fp32 *u8 i32 i32 i32 i32 fp32")
+window = {"WINDOW_W": 15, "WINDOW_H": 15, "N_TILE": 256, "N_ITERATIONS": 10}
+build(triton_refine.refine_kernel, 2, window,
+      "*i16 *fp32 *i32 *fp32 *fp32 *u8 *fp32 *fp32 i32 i32 i32 i32 i32 fp32 fp32")
 build(triton_settle.settle_kernel, 4, {"N_NEIGHBORS": 10, "N_BLOCK": 128},
       "*fp32 *fp32 *u8 *fp32 *i32 *fp32 *i8 *i32 i32 i32 i32 fp32 fp32 fp32")
 build(triton_pyramid.halve_kernel, 4, {"N_BLOCK": 256}, "*u8 *i64 i32 i32 i32 i32 i32 i32 i32")
@@ -91,4 +107,4 @@ def test_kernels_compile_for_a_gpu(tmp_path):
         [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("True") == 5
+    assert done.stdout.count("True") == 6

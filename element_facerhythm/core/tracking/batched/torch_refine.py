@@ -1,0 +1,149 @@
+"""The second look at matches (`core.tracking.refinement`) by torch's operations, all points at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from element_facerhythm.core.tracking.batched.geometry import Level
+from element_facerhythm.core.tracking.batched.torch_flow import LevelFlow
+from element_facerhythm.core.tracking.refinement import (
+    N_ITERATIONS,
+    REACH_PX,
+    STEP_PX,
+    WORST_MISMATCH,
+    WORST_RATIO,
+)
+from element_facerhythm.core.tracking.settings import FlowSettings
+
+LEAST_DETERMINANT = 1e-6  # of the larger gradient sum's square; below, a window is a line
+PER_GRADIENT = 1.0 / 32.0  # Scharr's weights add up to 32 gray differences per pixel
+
+
+def smoothed(frames: Tensor) -> Tensor:
+    """Smooth (N, H, W) uint8 with (1, 2, 1) both ways: int16, sixteenths of a gray level."""
+    for axis in (1, 2):
+        length = frames.shape[axis]
+        index = torch.arange(-1, length + 1, device=frames.device).abs()
+        index = torch.minimum(index, 2 * (length - 1) - index)
+        wide = frames.index_select(axis, index).to(torch.int16)
+        parts = [wide.narrow(axis, first, length) for first in range(3)]
+        frames = parts[0] + 2 * parts[1] + parts[2]
+    return frames
+
+
+def lost(mismatch: Tensor, texture: Tensor) -> Tensor:
+    """(B, P) bool: something has come between; see `refinement.Matches`."""
+    measured = texture > 0
+    n_measured = measured.sum(1, keepdim=True)
+    ordered = torch.where(measured, mismatch, torch.inf).sort(1).values
+    below = ordered.gather(1, ((n_measured - 1) // 2).clamp(min=0))
+    above = ordered.gather(1, (n_measured // 2).clamp(max=ordered.shape[1] - 1))
+    usual = (below + above) * 0.5
+    return measured & (mismatch > WORST_MISMATCH * texture) & (mismatch > WORST_RATIO * usual)
+
+
+class TorchRefinement:
+    """Improves and judges matches of N points on smoothed frames.
+
+    Parameters
+    ----------
+    smooth
+        (n_slots, H * W) int16 smoothed frames.
+    visible
+        (H, W) float32, 1 where the frame is visible.
+    settings
+        The window.
+    """
+
+    def __init__(self, smooth: Tensor, visible: Tensor, settings: FlowSettings) -> None:
+        self._smooth = smooth
+        self._visible = visible
+        self._settings = settings
+        width, height = settings.window_px
+        half = [(width - 1) * 0.5, (height - 1) * 0.5]
+        self._half = torch.tensor(half, device=visible.device)
+
+    def __call__(
+        self, before: Tensor, after: Tensor, start: Tensor, moved: Tensor, found: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Refine `moved` (N, 2); also mismatch and texture (N,), 0 where nothing was measured."""
+        height, width = self._visible.shape
+        level = Level(0, width, height)
+        flow = LevelFlow(self._smooth, level, before, after, self._settings)
+        origin = start - self._half
+        cell = torch.floor(origin)
+        measured = found & flow.touches(cell)
+        pixels, rows, columns = flow.pixels(before, cell, 1)
+        weights = self._weights(rows[:, 1:-2], columns[:, 1:-2])
+        shares = _shares(origin - cell)
+        values = _blend(pixels[:, 1:-1, 1:-1].to(torch.float32), shares)
+        slopes = [
+            _blend(slope.to(torch.float32), shares) * PER_GRADIENT * weights
+            for slope in _gradients(pixels)
+        ]
+        n_visible = weights.sum((1, 2))
+        share = 1.0 / n_visible.clamp(min=1.0)
+        mean = (values * weights).sum((1, 2)) * share
+        variance = (values * values * weights).sum((1, 2)) * share - mean * mean
+        x, y = (s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in slopes)
+        a11, a12, a22 = (x * x).sum((1, 2)), (x * y).sum((1, 2)), (y * y).sum((1, 2))
+        largest = torch.maximum(a11, a22)
+        determinant = a11 * a22 - a12 * a12
+        measured &= (determinant > LEAST_DETERMINANT * largest * largest) & (largest > 0)
+        inverse = 1.0 / torch.where(measured, determinant, 1.0)
+
+        place, difference = moved - self._half, torch.zeros_like(a11)
+        active = measured.clone()
+        for _ in range(N_ITERATIONS):
+            cell = torch.floor(place)
+            left = active & ~flow.touches(cell)
+            measured, active = measured & ~left, active & ~left
+            if not bool(active.any()):
+                break
+            window = flow.pixels(after, cell, 0)[0].to(torch.float32)
+            change = _blend(window, _shares(place - cell)) - values
+            b1, b2 = (change * x).sum((1, 2)), (change * y).sum((1, 2))
+            mean = (change * weights).sum((1, 2)) * share
+            left_over = (change * change * weights).sum((1, 2)) * share - mean * mean
+            difference = torch.where(active, left_over.clamp(min=0.0), difference)
+            step = torch.stack([a12 * b2 - a22 * b1, a12 * b1 - a11 * b2], 1) * inverse[:, None]
+            place = torch.where(active[:, None], place + step, place)
+            active = active & ((step * step).sum(1) > STEP_PX**2)
+        place = place + self._half
+        near = measured & ((place - moved).abs() <= REACH_PX).all(1)
+        refined = torch.where(near[:, None], place, moved)
+        nothing = torch.zeros_like(difference)
+        texture = torch.where(measured, variance.clamp(min=0.0), nothing)
+        return refined, torch.where(measured, difference, nothing), texture
+
+    def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """(N, h, w) float32, 1 where a pixel lies in the frame and is visible."""
+        height, width = self._visible.shape
+        in_rows = ((rows >= 0) & (rows < height))[:, :, None]
+        in_columns = ((columns >= 0) & (columns < width))[:, None, :]
+        inside = in_rows & in_columns
+        rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+        return self._visible[rows[:, :, None], columns[:, None, :]] * inside
+
+
+def _gradients(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Scharr gradients along x and y of int32 pixels (N, h, w), without their border."""
+    smooth = 3 * (pixels[:, :-2] + pixels[:, 2:]) + 10 * pixels[:, 1:-1]
+    change = pixels[:, 2:] - pixels[:, :-2]
+    along_y = 3 * (change[:, :, :-2] + change[:, :, 2:]) + 10 * change[:, :, 1:-1]
+    return smooth[:, :, 2:] - smooth[:, :, :-2], along_y
+
+
+def _shares(fraction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Bilinear weights (N, 1, 1) of the four pixels around a point."""
+    a, b = fraction[:, 0, None, None], fraction[:, 1, None, None]
+    both = a * b
+    return 1.0 - a - b + both, a - both, b - both, both
+
+
+def _blend(pixels: Tensor, shares: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+    """Bilinear values (N, h, w) of pixels (N, h + 1, w + 1)."""
+    w00, w01, w10, w11 = shares
+    upper = w00 * pixels[:, :-1, :-1] + w01 * pixels[:, :-1, 1:]
+    return upper + w10 * pixels[:, 1:, :-1] + w11 * pixels[:, 1:, 1:]

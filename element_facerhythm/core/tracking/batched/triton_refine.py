@@ -1,0 +1,165 @@
+"""Triton kernel of the second look at matches (`core.tracking.refinement`): one program per point."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from element_facerhythm.core.tracking.batched.triton_flow import mirrored, touches
+
+_LEAST_DETERMINANT = tl.constexpr(1e-6)
+_PER_GRADIENT = tl.constexpr(1.0 / 32.0)
+
+
+@triton.jit
+def _gray(image, row, column, height, width):
+    place = mirrored(row, height) * width + mirrored(column, width)
+    return tl.load(image + place).to(tl.float32)
+
+
+@triton.jit
+def _value(image, row, column, height, width, fraction_x, fraction_y):
+    """Bilinear gray value."""
+    both = fraction_x * fraction_y
+    total = (1.0 - fraction_x - fraction_y + both) * _gray(image, row, column, height, width)
+    total += (fraction_x - both) * _gray(image, row, column + 1, height, width)
+    total += (fraction_y - both) * _gray(image, row + 1, column, height, width)
+    return total + both * _gray(image, row + 1, column + 1, height, width)
+
+
+@triton.jit
+def _slopes(image, row, column, height, width, fraction_x, fraction_y):
+    """Bilinear Scharr gradients along x and y: both are sums over differences of values."""
+    v00 = _value(image, row - 1, column - 1, height, width, fraction_x, fraction_y)
+    v01 = _value(image, row - 1, column, height, width, fraction_x, fraction_y)
+    v02 = _value(image, row - 1, column + 1, height, width, fraction_x, fraction_y)
+    v10 = _value(image, row, column - 1, height, width, fraction_x, fraction_y)
+    v12 = _value(image, row, column + 1, height, width, fraction_x, fraction_y)
+    v20 = _value(image, row + 1, column - 1, height, width, fraction_x, fraction_y)
+    v21 = _value(image, row + 1, column, height, width, fraction_x, fraction_y)
+    v22 = _value(image, row + 1, column + 1, height, width, fraction_x, fraction_y)
+    along_x = 3.0 * (v02 - v00 + v22 - v20) + 10.0 * (v12 - v10)
+    along_y = 3.0 * (v20 - v00 + v22 - v02) + 10.0 * (v21 - v01)
+    return along_x * _PER_GRADIENT, along_y * _PER_GRADIENT
+
+
+@triton.jit
+def _search(
+    after,
+    height,
+    width,
+    down,
+    across,
+    x,
+    y,
+    values,
+    slope_x,
+    slope_y,
+    weights,
+    a11,
+    a12,
+    a22,
+    share,
+    measured,
+    step_px,
+    WINDOW_W: tl.constexpr,
+    WINDOW_H: tl.constexpr,
+    N_ITERATIONS: tl.constexpr,
+):
+    """Move the window to where the second frame fits the first; also what is left unmatched."""
+    inverse = 1.0 / tl.where(measured != 0, a11 * a22 - a12 * a12, 1.0)
+    difference = 0.0 * x
+    iteration = 0
+    active = measured
+    while active != 0:
+        floor_x, floor_y = tl.floor(x), tl.floor(y)
+        measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
+        active = measured
+        if measured != 0:
+            row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
+            value = _value(after, row, column, height, width, x - floor_x, y - floor_y)
+            change = value - values
+            b1 = tl.sum(change * slope_x, axis=0)
+            b2 = tl.sum(change * slope_y, axis=0)
+            mean = tl.sum(change * weights, axis=0) * share
+            difference = tl.sum(change * change * weights, axis=0) * share - mean * mean
+            step_x = (a12 * b2 - a22 * b1) * inverse
+            step_y = (a12 * b1 - a11 * b2) * inverse
+            x += step_x
+            y += step_y
+            iteration += 1
+            far = step_x * step_x + step_y * step_y > step_px * step_px
+            active = (far & (iteration < N_ITERATIONS)).to(tl.int32)
+    return x, y, tl.maximum(difference, 0.0), measured
+
+
+# their values would otherwise have the kernel compiled again and again
+@triton.jit(do_not_specialize=["k", "n_steps"])
+def refine_kernel(
+    smooth,  # (n_slots, height * width) int16
+    visible,  # (height, width) float32
+    slots,  # (B, K + 1) int32
+    points,  # (B, K + 1, P, 2) float32
+    moved,  # (B, P, 2) float32, improved in place
+    found,  # (B, P) uint8
+    mismatch,  # (B, P) float32, written
+    texture,  # (B, P) float32, written
+    height,
+    width,
+    k,
+    n_steps,
+    n_points,
+    step_px,
+    reach_px,
+    WINDOW_W: tl.constexpr,
+    WINDOW_H: tl.constexpr,
+    N_TILE: tl.constexpr,
+    N_ITERATIONS: tl.constexpr,
+):
+    """Improve and judge the match of one point of one sequence in step k."""
+    point, sequence = tl.program_id(0), tl.program_id(1)
+    own = sequence.to(tl.int64) * n_points + point
+    start = points + ((sequence * (n_steps + 1) + k).to(tl.int64) * n_points + point) * 2
+    slot = slots + sequence * (n_steps + 1) + k
+    before = smooth + tl.load(slot).to(tl.int64) * height * width
+    after = smooth + tl.load(slot + 1).to(tl.int64) * height * width
+    pixel = tl.arange(0, N_TILE)
+    down, across = pixel // WINDOW_W, pixel % WINDOW_W
+    half_x, half_y = (WINDOW_W - 1) * 0.5, (WINDOW_H - 1) * 0.5
+    x, y = tl.load(start) - half_x, tl.load(start + 1) - half_y
+    floor_x, floor_y = tl.floor(x), tl.floor(y)
+    measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
+    measured = measured * (tl.load(found + own) != 0).to(tl.int32)
+    left_over, variance = 0.0 * x, 0.0 * x
+    if measured != 0:
+        row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        inside = inside & (pixel < WINDOW_W * WINDOW_H)
+        weights = tl.load(visible + row * width + column, mask=inside, other=0.0)
+        values = _value(before, row, column, height, width, x - floor_x, y - floor_y)
+        slope_x, slope_y = _slopes(before, row, column, height, width, x - floor_x, y - floor_y)
+        share = 1.0 / tl.maximum(tl.sum(weights, axis=0), 1.0)
+        slope_x, slope_y = slope_x * weights, slope_y * weights
+        slope_x -= tl.sum(slope_x, axis=0) * share * weights
+        slope_y -= tl.sum(slope_y, axis=0) * share * weights
+        a11 = tl.sum(slope_x * slope_x, axis=0)
+        a12 = tl.sum(slope_x * slope_y, axis=0)
+        a22 = tl.sum(slope_y * slope_y, axis=0)
+        largest = tl.maximum(a11, a22)
+        sound = (a11 * a22 - a12 * a12 > largest * largest * _LEAST_DETERMINANT) & (largest > 0)
+        mean = tl.sum(values * weights, axis=0) * share
+        texture_here = tl.sum(values * values * weights, axis=0) * share - mean * mean
+        old_x, old_y = tl.load(moved + own * 2), tl.load(moved + own * 2 + 1)
+        new_x, new_y, difference, measured = _search(
+            after, height, width, down, across, old_x - half_x, old_y - half_y, values, slope_x,
+            slope_y, weights, a11, a12, a22, share, sound.to(tl.int32), step_px, WINDOW_W,
+            WINDOW_H, N_ITERATIONS,
+        )  # fmt: skip
+        if measured != 0:
+            left_over, variance = difference, tl.maximum(texture_here, 0.0)
+            new_x, new_y = new_x + half_x, new_y + half_y
+            if (tl.abs(new_x - old_x) <= reach_px) & (tl.abs(new_y - old_y) <= reach_px):
+                tl.store(moved + own * 2, new_x)
+                tl.store(moved + own * 2 + 1, new_y)
+    tl.store(mismatch + own, left_over)
+    tl.store(texture + own, variance)
