@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh, track_points
 
@@ -22,6 +23,15 @@ def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         along = x * np.cos(turn) + y * np.sin(turn)
         level += a * np.sin(2 * np.pi * along / length + start)
     return 127.5 + level * 45 / np.sqrt((amplitude**2).sum() / 2)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: many small operations are slow on several on a busy machine."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(scope="session")

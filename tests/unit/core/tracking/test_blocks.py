@@ -232,7 +232,7 @@ def check_side_by_side(frames, points, tracked, told):
     assert told[-1] == len(frames)
 
 
-def test_blocks_go_side_by_side_to_the_gpu(moving, grid, monkeypatch):
+def test_blocks_go_side_by_side_to_the_gpu(moving, grid, monkeypatch, one_thread):
     """What is handed to the device, and what is made of its answer; the CPU stands in for it."""
     frames, points = moving[:150], grid[::12]
 

@@ -14,6 +14,11 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are first imported
 
 
+@pytest.fixture(autouse=True)
+def always_one_thread(one_thread: None) -> None:
+    """All of these tests are many small operations."""
+
+
 @pytest.fixture(scope="session")
 def swaying(shifted_texture: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """(40, H, W) frames of a scene that sways, and jumps by 8 px for two frames at frame 20."""
