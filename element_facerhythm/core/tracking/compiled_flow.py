@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking.lucas_kanade_kernel import follow_points_kernel, n_lanes
+from element_facerhythm.core.tracking.lucas_kanade_kernel import follow_points_kernel
 from element_facerhythm.core.tracking.pyramid import Pyramid, border_px, make_pyramid
 from element_facerhythm.core.tracking.refinement import (
     N_ITERATIONS,
@@ -22,6 +22,7 @@ from element_facerhythm.core.tracking.refinement import (
 )
 from element_facerhythm.core.tracking.refinement_kernel import refine_points_kernel
 from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points
+from element_facerhythm.core.tracking.window_kernel import n_lanes
 
 _FEWEST_POINTS = 64  # per thread: below that, waking a thread costs more than it brings
 

@@ -18,17 +18,17 @@ import numpy as np
 from numba import uintp
 
 from element_facerhythm.core.compiled import compiled, inlined
+from element_facerhythm.core.tracking.window_kernel import (
+    clear_outside,
+    difference_sums,
+    lane_weights,
+    normal_sums,
+    scharr_x,
+    scharr_y,
+    touches,
+)
 
 _f4 = np.float32
-
-VECTOR = 8
-"""Columns of a window are padded to a multiple of this; the spare ones weigh nothing."""
-
-
-def n_lanes(width: int) -> int:
-    """Columns of a padded window of this width."""
-    return (width + VECTOR) // VECTOR * VECTOR
-
 
 _ONE = _f4(1 << 14)
 _PER_ONE = _f4(1.0 / (1 << 14))
@@ -50,7 +50,7 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
     - before, after: tuples of levels, finest first, (h + 2 * pad, w + 2 * pad) uint8, mirrored into
       the border
     - pad: `pyramid.border_px` of the window
-    - lanes: `n_lanes(width)`
+    - lanes: `window_kernel.n_lanes` of its width
     - points: (P, 2) float32 (x, y) in the first image, of which `first` to `stop` are followed
     - n_iterations, step_px: when the search on a level ends
     - moved, found: (P, 2) float32 and (P,) bool, filled in
@@ -64,7 +64,12 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
         before, after, pad, lanes, points, first, stop, n_iterations, step_px, moved, found
     ):
         window = (width, height)
-        gradients, template, sums = scratch(height, lanes)
+        n_cells = height * lanes
+        gradient = np.zeros(n_cells + 2 * lanes, np.float32)
+        template = (np.empty(n_cells, np.float32), np.empty(n_cells, np.float32),
+                    np.empty(n_cells, np.float32))  # fmt: skip
+        values, weights = np.empty(n_cells, np.float32), np.empty(n_cells, np.float32)
+        lane_weights(window, lanes, weights)
         top = len(before) - 1
         half_x, half_y = _f4((width - 1) * 0.5), _f4((height - 1) * 0.5)
         for point in range(first, stop):
@@ -78,12 +83,12 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
                 scale = _f4(1.0 / (1 << level))
                 measured, a11, a12, a22 = _describe(
                     before[level], pad, window, lanes, x * scale - half_x, y * scale - half_y,
-                    gradients, template, sums,
+                    gradient, weights, template,
                 )  # fmt: skip
                 if measured:
                     measured, to_x, to_y = _search(
                         after[level], pad, window, lanes, to_x - half_x, to_y - half_y,
-                        a11, a12, a22, n_iterations, step_px, template, sums,
+                        a11, a12, a22, n_iterations, step_px, template, values,
                     )  # fmt: skip
                     to_x, to_y = to_x + half_x, to_y + half_y
             found[point] = measured
@@ -93,56 +98,26 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
 
 
 @inlined
-def scratch(height, lanes):  # type: ignore[no-untyped-def]
-    """Room for gradients (x, y), template (value, gradients) and sums, one array each."""
-    n_cells = height * lanes
-    n_gradients = n_cells + 2 * lanes
-    gradients = (np.zeros(n_gradients, np.float32), np.zeros(n_gradients, np.float32))
-    template = (
-        np.empty(n_cells, np.float32),
-        np.empty(n_cells, np.float32),
-        np.empty(n_cells, np.float32),
-    )
-    sums = (np.empty(lanes, np.float32), np.empty(lanes, np.float32), np.empty(lanes, np.float32))
-    return gradients, template, sums
-
-
-@inlined
 def _describe(  # type: ignore[no-untyped-def]
-    image, pad, window, lanes, x, y, gradients, template, sums
+    image, pad, window, lanes, x, y, gradient, weights, template
 ):
     """Fill in values and gradients of the window at (x, y); return whether they determine a step.
 
     Also the sums of squares and products of the gradients.
     """
-    zero = _f4(0)
     column, row = int(np.floor(x)), int(np.floor(y))
     if not touches(image, pad, window, column, row):
-        return False, zero, zero, zero
+        return False, _f4(0), _f4(0), _f4(0)
+    shares = _shares(x - _f4(column), y - _f4(row))
     n_rows = window[1] + 1
-    fill_gradients(image, row + pad, column + pad, n_rows, lanes, gradients)
-    _clear_outside(image, pad, column, row, n_rows, lanes, gradients)
-    w00, w01, w10, w11 = _weights(x - _f4(column), y - _f4(row))
-    values, slope_x, slope_y = template
-    along_x, along_y = gradients
-    xx, xy, yy = sums
-    xx[:], xy[:], yy[:] = zero, zero, zero
-    for j in range(window[1]):
-        for i in range(lanes):
-            k = uintp(j * lanes + i)
-            inside = _f4(1) if i < window[0] else zero
-            dx = _blend(along_x, k, lanes, w00, w01, w10, w11)
-            dy = _blend(along_y, k, lanes, w00, w01, w10, w11)
-            dx, dy = dx * inside, dy * inside
-            values[k] = _value(image, row + pad + j, column + pad + i, w00, w01, w10, w11)
-            slope_x[k] = dx
-            slope_y[k] = dy
-            xx[uintp(i)] += dx * dx
-            xy[uintp(i)] += dx * dy
-            yy[uintp(i)] += dy * dy
-    a11, a12, a22 = zero, zero, zero
-    for i in range(lanes):
-        a11, a12, a22 = a11 + xx[i], a12 + xy[i], a22 + yy[i]
+    scharr_x(image, row + pad, column + pad, n_rows, lanes, gradient)
+    clear_outside(image, pad, column, row, n_rows, lanes, gradient)
+    _blend(gradient, window[1] * lanes, lanes, shares, weights, template[1])
+    scharr_y(image, row + pad, column + pad, n_rows, lanes, gradient)
+    clear_outside(image, pad, column, row, n_rows, lanes, gradient)
+    _blend(gradient, window[1] * lanes, lanes, shares, weights, template[2])
+    _sample(image, row + pad, column + pad, window[1], lanes, shares, template[0])
+    a11, a12, a22 = normal_sums(template[1], template[2], window[1] * lanes)
     a11, a12, a22 = a11 * _SUM_SCALE, a12 * _SUM_SCALE, a22 * _SUM_SCALE
     spread = np.sqrt((a11 - a22) * (a11 - a22) + _f4(4) * a12 * a12)
     eigenvalue = (a11 + a22 - spread) / _f4(2 * window[0] * window[1])
@@ -152,7 +127,7 @@ def _describe(  # type: ignore[no-untyped-def]
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
-    image, pad, window, lanes, x, y, a11, a12, a22, n_iterations, step_px, template, sums
+    image, pad, window, lanes, x, y, a11, a12, a22, n_iterations, step_px, template, values
 ):
     """Move the window from (x, y) to where the image fits the template; whether it got there."""
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
@@ -162,7 +137,10 @@ def _search(  # type: ignore[no-untyped-def]
         column, row = int(np.floor(x)), int(np.floor(y))
         if not touches(image, pad, window, column, row):
             return False, x, y
-        b1, b2 = _mismatch(image, pad, window, lanes, column, row, x, y, template, sums)
+        shares = _shares(x - _f4(column), y - _f4(row))
+        _sample(image, row + pad, column + pad, window[1], lanes, shares, values)
+        b1, b2 = difference_sums(values, template[0], template[1], template[2], window[1] * lanes)
+        b1, b2 = b1 * _SUM_SCALE, b2 * _SUM_SCALE
         step_x, step_y = (a12 * b2 - a22 * b1) * inverse, (a12 * b1 - a11 * b2) * inverse
         x, y = x + step_x, y + step_y
         if step_x * step_x + step_y * step_y <= least:
@@ -179,66 +157,7 @@ def _search(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _mismatch(  # type: ignore[no-untyped-def]
-    image, pad, window, lanes, column, row, x, y, template, sums
-):
-    """Sum up (difference to the template) x (its gradients)."""
-    w00, w01, w10, w11 = _weights(x - _f4(column), y - _f4(row))
-    values, slope_x, slope_y = template
-    along_x, along_y, _ = sums
-    along_x[:], along_y[:] = _f4(0), _f4(0)
-    for j in range(window[1]):
-        for i in range(lanes):
-            k = uintp(j * lanes + i)
-            value = _value(image, row + pad + j, column + pad + i, w00, w01, w10, w11)
-            change = value - values[k]
-            along_x[uintp(i)] += change * slope_x[k]
-            along_y[uintp(i)] += change * slope_y[k]
-    b1, b2 = _f4(0), _f4(0)
-    for i in range(lanes):
-        b1, b2 = b1 + along_x[i], b2 + along_y[i]
-    return b1 * _SUM_SCALE, b2 * _SUM_SCALE
-
-
-@inlined
-def touches(image, pad, window, column, row):  # type: ignore[no-untyped-def]
-    """Whether a window that starts at (column, row) still touches the frame."""
-    height, width = image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
-    return -window[0] <= column < width and -window[1] <= row < height
-
-
-@inlined
-def fill_gradients(image, row, column, n_rows, lanes, gradients):  # type: ignore[no-untyped-def]
-    """Scharr gradients of `n_rows` x `lanes` pixels from (row, column) on."""
-    along_x, along_y = gradients
-    for j in range(n_rows):
-        for i in range(lanes):
-            k = uintp(j * lanes + i)
-            r0, r1, r2 = uintp(row + j - 1), uintp(row + j), uintp(row + j + 1)
-            c0, c1, c2 = uintp(column + i - 1), uintp(column + i), uintp(column + i + 1)
-            p00, p01, p02 = _f4(image[r0, c0]), _f4(image[r0, c1]), _f4(image[r0, c2])
-            p10, p12 = _f4(image[r1, c0]), _f4(image[r1, c2])
-            p20, p21, p22 = _f4(image[r2, c0]), _f4(image[r2, c1]), _f4(image[r2, c2])
-            along_x[k] = _f4(3) * (p02 - p00 + p22 - p20) + _f4(10) * (p12 - p10)
-            along_y[k] = _f4(3) * (p20 - p00 + p22 - p02) + _f4(10) * (p21 - p01)
-
-
-@inlined
-def _clear_outside(image, pad, column, row, n_rows, lanes, gradients):  # type: ignore[no-untyped-def]
-    """Beyond the frame there is no gradient."""
-    height, width = image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
-    if column >= 0 and row >= 0 and column + lanes <= width and row + n_rows <= height:
-        return
-    along_x, along_y = gradients
-    for j in range(n_rows):
-        for i in range(lanes):
-            if not (0 <= column + i < width and 0 <= row + j < height):
-                along_x[j * lanes + i] = _f4(0)
-                along_y[j * lanes + i] = _f4(0)
-
-
-@inlined
-def _weights(a, b):  # type: ignore[no-untyped-def]
+def _shares(a, b):  # type: ignore[no-untyped-def]
     """Bilinear weights of the four pixels around a point, whole numbers that add up to 2 ** 14."""
     w00 = np.rint((_f4(1) - a) * (_f4(1) - b) * _ONE)
     w01 = np.rint(a * (_f4(1) - b) * _ONE)
@@ -247,17 +166,23 @@ def _weights(a, b):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _blend(patch, k, lanes, w00, w01, w10, w11):  # type: ignore[no-untyped-def]
-    """Bilinear value at place `k` of a patch with rows of `lanes`, rounded."""
-    total = w00 * patch[uintp(k)] + w01 * patch[uintp(k + 1)]
-    total += w10 * patch[uintp(k + lanes)] + w11 * patch[uintp(k + lanes + 1)]
-    return np.floor(total * _PER_ONE + _f4(0.5))
+def _blend(patch, n_cells, lanes, shares, weights, out):  # type: ignore[no-untyped-def]
+    """Bilinear values of a patch, rounded, times the cells' weights."""
+    w00, w01, w10, w11 = shares
+    for k in range(n_cells):
+        total = w00 * patch[uintp(k)] + w01 * patch[uintp(k + 1)]
+        total += w10 * patch[uintp(k + lanes)] + w11 * patch[uintp(k + lanes + 1)]
+        out[uintp(k)] = np.floor(total * _PER_ONE + _f4(0.5)) * weights[uintp(k)]
 
 
 @inlined
-def _value(image, row, column, w00, w01, w10, w11):  # type: ignore[no-untyped-def]
-    """Bilinear gray value in units of 2 ** -5, rounded."""
-    r0, r1, c0, c1 = uintp(row), uintp(row + 1), uintp(column), uintp(column + 1)
-    total = w00 * _f4(image[r0, c0]) + w01 * _f4(image[r0, c1])
-    total += w10 * _f4(image[r1, c0]) + w11 * _f4(image[r1, c1])
-    return np.floor((total + _HALF_STEP) * _PER_STEP)
+def _sample(image, row, column, n_rows, lanes, shares, out):  # type: ignore[no-untyped-def]
+    """Bilinear gray values in units of 2 ** -5, rounded."""
+    w00, w01, w10, w11 = shares
+    for j in range(n_rows):
+        for i in range(lanes):
+            r0, r1 = uintp(row + j), uintp(row + j + 1)
+            c0, c1 = uintp(column + i), uintp(column + i + 1)
+            total = w00 * _f4(image[r0, c0]) + w01 * _f4(image[r0, c1])
+            total += w10 * _f4(image[r1, c0]) + w11 * _f4(image[r1, c1])
+            out[uintp(j * lanes + i)] = np.floor((total + _HALF_STEP) * _PER_STEP)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.compiled import compiled
-from element_facerhythm.core.tracking.mesh import Mesh, mesh_offsets
+from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.errors import ParameterError
 
 Points = NDArray[np.float32]
@@ -83,7 +83,7 @@ class Motion:
         """Points (P, 2) after the flow took them from `before` to `moved`: held, or drawn back."""
         if self.as_face_rhythm:
             points = np.where(held[:, None], before, moved)
-            offsets = mesh_offsets(points, self.mesh.neighbors) - self.mesh.rest_offsets
+            offsets = _offsets_by_torch(points, self.mesh) - self.mesh.rest_offsets
             points -= offsets * _f4(self.mesh_rigidity)
             points -= (points - self.home) * _f4(self.relaxation)
             return points
@@ -100,6 +100,16 @@ class Motion:
             points,
         )
         return points
+
+
+def _offsets_by_torch(points: Points, mesh: Mesh) -> Points:
+    """Mean offsets (P, 2), summed in torch's order as face-rhythm does: the last bit decides."""
+    import torch
+
+    xy = torch.from_numpy(np.ascontiguousarray(points.T))
+    apart = xy[:, :, None] - xy[:, torch.from_numpy(mesh.neighbors)]
+    offsets: Points = apart.contiguous().mean(dim=2).T.numpy()
+    return offsets
 
 
 @compiled

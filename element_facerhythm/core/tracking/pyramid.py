@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking.lucas_kanade_kernel import VECTOR
+from element_facerhythm.core.tracking.window_kernel import VECTOR
 
 GrayFrame = NDArray[np.uint8]
 

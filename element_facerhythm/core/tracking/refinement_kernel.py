@@ -15,7 +15,14 @@ import numpy as np
 from numba import uintp
 
 from element_facerhythm.core.compiled import compiled, inlined
-from element_facerhythm.core.tracking.lucas_kanade_kernel import fill_gradients, scratch, touches
+from element_facerhythm.core.tracking.window_kernel import (
+    difference_sums,
+    lane_weights,
+    normal_sums,
+    scharr_x,
+    scharr_y,
+    touches,
+)
 
 _f4 = np.float32
 
@@ -47,8 +54,12 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
         moved, found, mismatch, texture,
     ):  # fmt: skip
         window = (width, height)
-        gradients, template, sums = scratch(height, lanes)
-        weights = np.empty(height * lanes, np.float32)
+        n_cells = height * lanes
+        gradient = np.zeros(n_cells + 2 * lanes, np.float32)
+        template = (np.empty(n_cells, np.float32), np.empty(n_cells, np.float32),
+                    np.empty(n_cells, np.float32))  # fmt: skip
+        values, weights = np.empty(n_cells, np.float32), np.empty((2, n_cells), np.float32)
+        lane_weights(window, lanes, weights[0])
         half_x, half_y = _f4((width - 1) * 0.5), _f4((height - 1) * 0.5)
         reach = _f4(reach_px)
         for point in range(first, stop):
@@ -57,14 +68,14 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
                 continue
             described, a11, a12, a22, n_visible, variance = _describe(
                 before, visible, pad, window, lanes, points[point, 0] - half_x,
-                points[point, 1] - half_y, gradients, template, weights,
+                points[point, 1] - half_y, gradient, weights[0], weights[1], template,
             )  # fmt: skip
             if not described:
                 continue
             x, y = moved[point, 0], moved[point, 1]
             matched, to_x, to_y, difference = _search(
                 after, pad, window, lanes, x - half_x, y - half_y, a11, a12, a22, n_iterations,
-                step_px, template, weights, n_visible, sums,
+                step_px, template, weights[1], n_visible, values,
             )  # fmt: skip
             if not matched:
                 continue
@@ -78,7 +89,7 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
 
 @inlined
 def _describe(  # type: ignore[no-untyped-def]
-    image, visible, pad, window, lanes, x, y, gradients, template, weights
+    image, visible, pad, window, lanes, x, y, gradient, cells, weights, template
 ):
     """Fill in values, centred gradients and weights of the window at (x, y).
 
@@ -86,95 +97,84 @@ def _describe(  # type: ignore[no-untyped-def]
     of visible pixels, and the variance of their values.
     """
     zero = _f4(0)
+    n_cells, n_rows = window[1] * lanes, window[1] + 1
     column, row = int(np.floor(x)), int(np.floor(y))
     if not touches(image, pad, window, column, row):
         return False, zero, zero, zero, zero, zero
-    fill_gradients(image, row + pad, column + pad, window[1] + 1, lanes, gradients)
-    values, slope_x, slope_y = template
-    along_x, along_y = gradients
-    w00, w01, w10, w11 = _shares(x - _f4(column), y - _f4(row))
-    n_visible, sum_x, sum_y, sum_value, sum_square = zero, zero, zero, zero, zero
-    for j in range(window[1]):
-        for i in range(lanes):
-            k = uintp(j * lanes + i)
-            seen = visible[uintp(row + pad + j), uintp(column + pad + i)]
-            weight = seen if i < window[0] else zero
-            value = _value(image, row + pad + j, column + pad + i, w00, w01, w10, w11)
-            dx = _blend(along_x, k, lanes, w00, w01, w10, w11) * weight
-            dy = _blend(along_y, k, lanes, w00, w01, w10, w11) * weight
-            values[k] = value
-            slope_x[k] = dx
-            slope_y[k] = dy
-            weights[k] = weight
-            n_visible += weight
-            sum_x += dx
-            sum_y += dy
-            sum_value += value * weight
-            sum_square += value * value * weight
-    share = _f4(1) / max(n_visible, _f4(1))
-    mean_x, mean_y, mean_value = sum_x * share, sum_y * share, sum_value * share
-    a11, a12, a22 = zero, zero, zero
-    for k in range(window[1] * lanes):
-        dx = slope_x[uintp(k)] - mean_x * weights[uintp(k)]
-        dy = slope_y[uintp(k)] - mean_y * weights[uintp(k)]
-        slope_x[uintp(k)] = dx
-        slope_y[uintp(k)] = dy
-        a11 += dx * dx
-        a12 += dx * dy
-        a22 += dy * dy
+    _keep_visible(visible, row + pad, column + pad, window[1], lanes, cells, weights)
+    shares = _shares(x - _f4(column), y - _f4(row))
+    _sample(image, row + pad, column + pad, window[1], lanes, shares, template[0])
+    n_visible, _, variance = _moments(template[0], weights, n_cells)
+    scharr_x(image, row + pad, column + pad, n_rows, lanes, gradient)
+    _blend(gradient, n_cells, lanes, shares, template[1])
+    _centre(template[1], weights, n_visible, n_cells)
+    scharr_y(image, row + pad, column + pad, n_rows, lanes, gradient)
+    _blend(gradient, n_cells, lanes, shares, template[2])
+    _centre(template[2], weights, n_visible, n_cells)
+    a11, a12, a22 = normal_sums(template[1], template[2], n_cells)
     largest = max(a11, a22)
     determined = a11 * a22 - a12 * a12 > _LEAST_DETERMINANT * largest * largest
-    variance = max(sum_square * share - mean_value * mean_value, zero)
     return determined and largest > zero, a11, a12, a22, n_visible, variance
 
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
     image, pad, window, lanes, x, y, a11, a12, a22, n_iterations, step_px, template, weights,
-    n_visible, sums,
+    n_visible, values,
 ):  # fmt: skip
     """Move the window from (x, y) to where the image fits the template, and how badly it does."""
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
     least = _f4(step_px) * _f4(step_px)
-    difference = _f4(0)
+    n_cells = window[1] * lanes
     for _ in range(n_iterations):
         column, row = int(np.floor(x)), int(np.floor(y))
         if not touches(image, pad, window, column, row):
-            return False, x, y, difference
-        b1, b2, difference = _mismatch(
-            image, pad, window, lanes, column, row, x, y, template, weights, n_visible, sums
-        )
+            return False, x, y, _f4(0)
+        shares = _shares(x - _f4(column), y - _f4(row))
+        _sample(image, row + pad, column + pad, window[1], lanes, shares, values)
+        b1, b2 = difference_sums(values, template[0], template[1], template[2], n_cells)
         step_x, step_y = (a12 * b2 - a22 * b1) * inverse, (a12 * b1 - a11 * b2) * inverse
         x, y = x + step_x, y + step_y
         if step_x * step_x + step_y * step_y <= least:
             break
+    for k in range(n_cells):
+        values[uintp(k)] -= template[0][uintp(k)]
+    _, _, difference = _moments(values, weights, n_cells)
     return True, x, y, difference
 
 
 @inlined
-def _mismatch(  # type: ignore[no-untyped-def]
-    image, pad, window, lanes, column, row, x, y, template, weights, n_visible, sums
-):
-    """Sum up (difference to the template) x (its gradients); also the difference's variance."""
-    values, slope_x, slope_y = template
-    along_x, along_y, squares = sums
-    w00, w01, w10, w11 = _shares(x - _f4(column), y - _f4(row))
-    along_x[:], along_y[:], squares[:] = _f4(0), _f4(0), _f4(0)
-    total = _f4(0)
-    for j in range(window[1]):
+def _keep_visible(visible, row, column, n_rows, lanes, cells, weights):  # type: ignore[no-untyped-def]
+    """Take the weight of the window's cells off hidden pixels."""
+    for j in range(n_rows):
         for i in range(lanes):
             k = uintp(j * lanes + i)
-            value = _value(image, row + pad + j, column + pad + i, w00, w01, w10, w11)
-            change = value - values[k]
-            along_x[uintp(i)] += change * slope_x[k]
-            along_y[uintp(i)] += change * slope_y[k]
-            squares[uintp(i)] += change * change * weights[k]
-            total += change * weights[k]
-    b1, b2, square = _f4(0), _f4(0), _f4(0)
-    for i in range(lanes):
-        b1, b2, square = b1 + along_x[i], b2 + along_y[i], square + squares[i]
-    mean = total / n_visible
-    return b1, b2, max(square / n_visible - mean * mean, _f4(0))
+            weights[k] = cells[k] * visible[uintp(row + j), uintp(column + i)]
+
+
+@inlined
+def _moments(values, weights, n_cells):  # type: ignore[no-untyped-def]
+    """Sum of the weights, weighted mean and weighted variance; the window's scale is about 1e3."""
+    total, first, second = _f4(0), _f4(0), _f4(0)
+    for k in range(n_cells):
+        weighted = values[uintp(k)] * weights[uintp(k)]
+        total += weights[uintp(k)]
+        first += weighted
+        second += weighted * values[uintp(k)]
+    share = _f4(1) / max(total, _f4(1))
+    mean = first * share
+    return total, mean, max(second * share - mean * mean, _f4(0))
+
+
+@inlined
+def _centre(slopes, weights, n_visible, n_cells):  # type: ignore[no-untyped-def]
+    """Weigh gradients and take their mean off them."""
+    total = _f4(0)
+    for k in range(n_cells):
+        total += slopes[uintp(k)] * weights[uintp(k)]
+    mean = total / max(n_visible, _f4(1))
+    for k in range(n_cells):
+        slopes[uintp(k)] = (slopes[uintp(k)] - mean) * weights[uintp(k)]
 
 
 @inlined
@@ -185,16 +185,24 @@ def _shares(a, b):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _blend(patch, k, lanes, w00, w01, w10, w11):  # type: ignore[no-untyped-def]
-    """Bilinear gradient at place `k` of a patch with rows of `lanes`, per pixel."""
-    total = w00 * patch[uintp(k)] + w01 * patch[uintp(k + 1)]
-    total += w10 * patch[uintp(k + lanes)] + w11 * patch[uintp(k + lanes + 1)]
-    return total * _PER_GRADIENT
+def _blend(patch, n_cells, lanes, shares, out):  # type: ignore[no-untyped-def]
+    """Bilinear gradients of a patch, per pixel."""
+    w00, w01, w10, w11 = shares
+    for k in range(n_cells):
+        total = w00 * patch[uintp(k)] + w01 * patch[uintp(k + 1)]
+        total += w10 * patch[uintp(k + lanes)] + w11 * patch[uintp(k + lanes + 1)]
+        out[uintp(k)] = total * _PER_GRADIENT
 
 
 @inlined
-def _value(image, row, column, w00, w01, w10, w11):  # type: ignore[no-untyped-def]
-    """Bilinear gray value."""
-    r0, r1, c0, c1 = uintp(row), uintp(row + 1), uintp(column), uintp(column + 1)
-    total = w00 * _f4(image[r0, c0]) + w01 * _f4(image[r0, c1])
-    return total + w10 * _f4(image[r1, c0]) + w11 * _f4(image[r1, c1])
+def _sample(image, row, column, n_rows, lanes, shares, out):  # type: ignore[no-untyped-def]
+    """Bilinear gray values."""
+    w00, w01, w10, w11 = shares
+    for j in range(n_rows):
+        for i in range(lanes):
+            r0, r1 = uintp(row + j), uintp(row + j + 1)
+            c0, c1 = uintp(column + i), uintp(column + i + 1)
+            total = w00 * _f4(image[r0, c0]) + w01 * _f4(image[r0, c1])
+            out[uintp(j * lanes + i)] = total + (
+                w10 * _f4(image[r1, c0]) + w11 * _f4(image[r1, c1])
+            )
