@@ -102,7 +102,7 @@ def _lengths(n_samples: int, lost: int, factor: int, multiple: int) -> dict[int,
     shortest = math.ceil(math.log2((lost + factor) / multiple))
     powers = range(max(shortest, 1), max(shortest, 1) + 6)
     lengths = {multiple * 2**power: 1.0 for power in powers}
-    whole = math.ceil(n_samples / factor) * factor + lost
+    whole = max(math.ceil(n_samples / factor), 1) * factor + lost
     if whole <= max(lengths):
         # Transforms of odd length are slow, those of other lengths than 2^n a little slower.
         half = scipy.fft.next_fast_len(math.ceil(whole / (2 * multiple)), real=True)

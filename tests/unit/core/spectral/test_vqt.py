@@ -85,7 +85,20 @@ def test_long_traces_in_segments_equal_short_ones(bank, monkeypatch, options):
     np.testing.assert_allclose(cut, whole, atol=2e-6 * np.abs(trace).max(), rtol=0)
 
 
-@pytest.mark.parametrize("n_samples", [60, 3_000, 60_000, 5_000_000])
+@pytest.mark.parametrize("options", [{}, {"averaging": "fast"}, {"take_abs": False}])
+@pytest.mark.parametrize("n_more", [0, 5, 19, 20])
+def test_a_trace_of_about_one_window(bank, options, n_more):
+    trace = np.random.default_rng(2).standard_normal(bank.n_taps + n_more).astype(np.float32)
+    arguments = {"downsample_factor": 20, "padding": "valid", "take_abs": True, **options}
+    result = variable_q_transform(trace, bank, **arguments)[0]
+    average = AVERAGES["magnitude" if arguments["take_abs"] else "linear"]
+    expected = direct(trace, bank, 20, "valid", average)
+    assert result.shape == expected.shape
+    fast = "averaging" in options
+    np.testing.assert_allclose(result, expected, atol=2e-3 if fast else 2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("n_samples", [0, 60, 3_000, 60_000, 5_000_000])
 def test_segments_do_not_grow_with_the_trace(n_samples):
     plan = plan_segments(
         Span(0, n_samples), n_before=270, n_after=0, factor=8, multiple=1, longest_hop=2**20
