@@ -50,6 +50,8 @@ class PlantedScene:
         Whether an opaque bar crosses the frame once, from left to right.
     spacing_px
         Of the grid of points.
+    light
+        Factor of all gray levels before noise is added.
     """
 
     sources: tuple[Source, ...]
@@ -64,11 +66,15 @@ class PlantedScene:
     flicker_hz: float = 0.0
     with_bar: bool = False
     spacing_px: int = 16
+    light: float = 1.0
 
     @property
     def key(self) -> str:
         """Digest of everything that the video depends on."""
-        text = json.dumps([_RENDERING_VERSION, asdict(self)], sort_keys=True)
+        fields = asdict(self)
+        if self.light == 1.0:
+            del fields["light"]  # scenes that were rendered before there was light keep their names
+        text = json.dumps([_RENDERING_VERSION, fields], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def displacement_px(self, resting_px: npt.ArrayLike, index: float) -> FloatArray:
@@ -171,7 +177,7 @@ class Surface:
         opacity = opacity * np.clip(right - self._grid[0, :, 0] + 0.5, 0, 1)
         picture += opacity * (self._bar - picture)
         phase = 2 * np.pi * scene.flicker_hz * index / scene.frame_rate_hz
-        picture *= 1 + scene.flicker_fraction * np.sin(phase)
+        picture *= scene.light * (1 + scene.flicker_fraction * np.sin(phase))
         picture += scene.noise_sd * self._rng.standard_normal(picture.shape)
         return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 

@@ -114,6 +114,7 @@ class FacialRhythm(dj.Imported):
         n_components            : int32   # rank
         n_iterations=null       : int32   # iterations until it stopped; null if not known
         explained_variance=null : float64 # fraction, all components together
+        stability=null          : float64 # mean over components, 0 to 1
         relative_error=null     : float64 # norm of the residual / norm of the data
         """
 
@@ -133,6 +134,7 @@ class FacialRhythm(dj.Imported):
         centroid_y_px=null         : float64 # mean place of its points, weighted by their loadings
         xy_ratio=null              : float64 # share of movement along x: 0 all y, 0.5 both, 1 all x
         explained_variance=null    : float64 # fraction
+        stability=null             : float64 # 1: found from every random start, 0: from none
         """
 
     class ComponentFactor(dj.Part):
@@ -211,6 +213,7 @@ class FacialRhythm(dj.Imported):
                 "n_components": model.rank,
                 "n_iterations": model.n_iterations,
                 "explained_variance": _finite(model.explained_variance),
+                "stability": _finite(model.stability),
                 "relative_error": _finite(model.relative_error),
             }
         )
@@ -289,7 +292,7 @@ def _measures(component: Any) -> dict[str, float]:
     """Quantities of a component that have a column."""
     names = (
         "weight", "peak_frequency_hz", "centroid_frequency_hz", "bandwidth_hz", "centroid_x_px",
-        "centroid_y_px", "xy_ratio", "explained_variance",
+        "centroid_y_px", "xy_ratio", "explained_variance", "stability",
     )  # fmt: skip
     return {name: getattr(component, name) for name in names}
 

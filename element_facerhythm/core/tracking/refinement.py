@@ -20,7 +20,7 @@ SmoothFrame = NDArray[np.int16]
 
 N_ITERATIONS = 10
 STEP_PX = 0.003
-REACH_PX = 1.0
+REACH_PX = 1.5
 """An improvement beyond this is no improvement: the search has slipped to another match."""
 WORST_MISMATCH = 0.15
 """Share of a window's variance that may be left unmatched ..."""

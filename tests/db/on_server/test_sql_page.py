@@ -87,8 +87,15 @@ def test_answers(
     failed = query("WHERE status = 'error'")
     messages = {row["session_id"]: row["error_message"] for row in failed}
     assert messages[91].startswith("PathError: 'absent' does not exist below any root directory")
-    components = query("xy_ratio, explained_variance")
+    components = query("xy_ratio, explained_variance, stability")
     assert len(components) == len(fbe.FacialRhythm.Component())
-    numbers = ("peak_frequency_hz", "weight", "centroid_x_px", "xy_ratio", "explained_variance")
+    numbers = (
+        "peak_frequency_hz",
+        "weight",
+        "centroid_x_px",
+        "xy_ratio",
+        "explained_variance",
+        "stability",
+    )
     own = [row for row in components if row["session_id"] == 1 and row["subject"] == "mouse1"]
     assert all(isinstance(row[name], float) for row in own for name in numbers)
