@@ -11,12 +11,12 @@ from typing import Any
 
 _QUESTIONS = (
     (
-        "Which recordings have more than 1 % violations?",
+        "Which recordings have more than 0.1 % violations?",
         """
         SELECT subject, session_id, recording_id, n_points, n_violations,
                100 * violation_fraction AS percent
         FROM {facial_rhythm}
-        WHERE violation_fraction > 0.01
+        WHERE violation_fraction > 0.001
         ORDER BY violation_fraction DESC
         LIMIT 10
         """,
@@ -26,7 +26,7 @@ _QUESTIONS = (
         """
         SELECT component_index AS component, peak_frequency_hz AS peak_hz,
                centroid_frequency_hz AS centroid_hz, bandwidth_hz, centroid_x_px AS x_px,
-               centroid_y_px AS y_px, xy_ratio, weight, explained_variance AS explained
+               centroid_y_px AS y_px, xy_ratio, weight, explained_variance AS explained, stability
         FROM {component}
         WHERE {recording}
         ORDER BY component_index
