@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from element_facerhythm.errors import DecodeError, VideoError
+from element_facerhythm.video.gray import GrayFrame
 from element_facerhythm.video.packets import scan_packets
-from element_facerhythm.video.reader import GrayFrame, iterate_gray_frames
+from element_facerhythm.video.reader import iterate_gray_frames
 
 if TYPE_CHECKING:
     import torch

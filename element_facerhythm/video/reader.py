@@ -7,12 +7,11 @@ every frame's time stamp is checked against those that the file's packets announ
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -21,14 +20,10 @@ from numpy.typing import NDArray
 
 from element_facerhythm.errors import DecodeError, VideoError
 from element_facerhythm.video.container import RE_ENCODE, open_video
+from element_facerhythm.video.gray import GrayConverter, GrayFrame
 from element_facerhythm.video.packets import PacketIndex, scan_packets
 
 RgbFrame = NDArray[np.uint8]
-GrayFrame = NDArray[np.uint8]
-
-# The mean of the channels less one third, rounded, is the mean cut to a whole number: the mean's
-# fraction is 0, 1/3 or 2/3.
-_MEAN_CUT = np.array([[1 / 3, 1 / 3, 1 / 3, -1 / 3]], dtype=np.float32)
 
 # Frames that may be on their way through the decoder's threads when one of them is found broken.
 _IN_FLIGHT = 64
@@ -62,41 +57,58 @@ def iterate_gray_frames(
     DecodeError
         While iterating: a frame cannot be decoded. The message names the file and the frame.
     """
-    return (cv2.transform(rgb, _MEAN_CUT) for rgb in _rgb_frames(Path(path), start, stop))
+    return _frames(Path(path), start, stop, GrayConverter())
 
 
 def iterate_rgb_frames(
     path: str | Path, *, start: int = 0, stop: int | None = None
 ) -> Iterator[RgbFrame]:
     """Colour frames (H, W, 3) uint8; arguments and errors as in `iterate_gray_frames`."""
-    return (np.ascontiguousarray(rgb) for rgb in _rgb_frames(Path(path), start, stop))
+    return _frames(Path(path), start, stop, _RgbConverter())
 
 
 def read_rgb_frame(path: str | Path, index: int) -> RgbFrame:
     """One colour frame (H, W, 3) uint8; errors as in `iterate_gray_frames`."""
-    frames = _rgb_frames(Path(path), index, index + 1)
+    frames = _frames(Path(path), index, index + 1, _RgbConverter())
     try:
-        return np.ascontiguousarray(next(frames))
+        return next(frames)
     finally:
         frames.close()
 
 
-def _rgb_frames(path: Path, start: int, stop: int | None) -> Generator[RgbFrame]:
+class _RgbConverter:
+    """Turns frames into RGB (H, W, 3) uint8."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> RgbFrame:
+        rgb: Any = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(rgb)
+
+
+def _frames(
+    path: Path, start: int, stop: int | None, convert: Callable[[VideoFrame], NDArray[np.uint8]]
+) -> Generator[NDArray[np.uint8]]:
     index = scan_packets(path)
     last = index.n_frames if stop is None else stop
     if not 0 <= start <= last <= index.n_frames:
         raise VideoError(
             f"Frames {start} to {last} were asked of video {path}, which holds {index.n_frames}."
         )
-    return _converted(path, index, start, last)
+    return _converted(path, index, start, last, convert)
 
 
-def _converted(path: Path, index: PacketIndex, start: int, stop: int) -> Generator[RgbFrame]:
-    reformatter = VideoReformatter()
+def _converted(
+    path: Path,
+    index: PacketIndex,
+    start: int,
+    stop: int,
+    convert: Callable[[VideoFrame], NDArray[np.uint8]],
+) -> Generator[NDArray[np.uint8]]:
     try:
         for frame in _whole_frames(path, index, start, stop, threads="AUTO"):
-            rgb: Any = reformatter.reformat(frame, format="rgb24").to_ndarray()
-            yield rgb
+            yield convert(frame)
     except _BrokenFrameError as broken:
         broken = _located(path, index, start, stop, broken)
         raise DecodeError(

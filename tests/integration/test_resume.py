@@ -50,8 +50,8 @@ class Stall:
 
 run_project(
     RunRequest(
-        tuple(map(Path, json.loads(videos))), Path(rois), parameters_from_mapping(json.loads(parameters)).parameters,
-        Path(project), "cpu",
+        tuple(map(Path, json.loads(videos))), Path(rois),
+        parameters_from_mapping(json.loads(parameters)).parameters, Path(project), "cpu",
     ),
     progress=Stall(),
 )

@@ -110,7 +110,8 @@ def test_flagged_points_never_follow_the_flow(seed, threshold_px, n_before, n_af
     rows, columns = tracked.violation_rows, tracked.violation_cols
     before = np.concatenate([home[None], tracked.points])[rows, columns]
     expected = before - (before - home[columns]) * np.float32(relaxation)
-    assert np.array_equal(tracked.points[rows, columns], expected)
+    # compilers multiply and add in one step, which rounds once
+    np.testing.assert_allclose(tracked.points[rows, columns], expected, rtol=3e-7)
     away = np.linalg.norm(tracked.points - home, axis=-1)
     flagged = np.zeros(away.shape, bool)
     flagged[rows, columns] = True

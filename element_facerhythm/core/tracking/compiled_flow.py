@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking.lucas_kanade_kernel import follow_points_kernel
-from element_facerhythm.core.tracking.pyramid import Pyramid, border_px, make_pyramid
+from element_facerhythm.core.tracking.pyramid import (
+    Pyramid,
+    border_px,
+    make_pyramid,
+    pyramid_levels,
+)
 from element_facerhythm.core.tracking.refinement import (
     N_ITERATIONS,
     REACH_PX,
@@ -24,7 +30,8 @@ from element_facerhythm.core.tracking.refinement_kernel import refine_points_ker
 from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points
 from element_facerhythm.core.tracking.window_kernel import n_lanes
 
-_FEWEST_POINTS = 64  # per thread: below that, waking a thread costs more than it brings
+_FEWEST_POINTS = 64  # in a span: below that, calling the kernel costs more than it brings
+_SPANS_PER_THREAD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +74,10 @@ class CompiledFlow:
 
     def describe(self, frame: GrayFrame, raw: GrayFrame) -> DescribedFrame:
         """Pyramid of the prepared frame; the frame as it came, smoothed."""
-        pyramid = make_pyramid(
-            frame, max_level=self._settings.max_level, window_px=self._settings.window_px
+        levels = pyramid_levels(
+            frame.shape, max_level=self._settings.max_level, window_px=self._settings.window_px
         )
+        pyramid = make_pyramid(frame, levels, self._pad_px)
         refines = self._weights is not None
         return DescribedFrame(pyramid, smoothed(raw, self._pad_px) if refines else None)
 
@@ -82,9 +90,9 @@ class CompiledFlow:
 
         def follow(first: int, stop: int) -> None:
             self._follow(
+                before.pyramid.pixels,
+                after.pyramid.pixels,
                 before.pyramid.levels,
-                after.pyramid.levels,
-                self._pad_px,
                 self._n_lanes,
                 points,
                 first,
@@ -122,13 +130,24 @@ class CompiledFlow:
             self._pool.shutdown()
 
     def _share_out(self, follow: Callable[[int, int], None], n_points: int) -> None:
-        """Call `follow` for spans of points that are all points together."""
-        n_parts = max(1, min(self._n_threads, n_points // _FEWEST_POINTS))
-        if self._pool is None or n_parts == 1:
+        """Call `follow` for spans of points that are all points together.
+
+        Whoever is free takes the next span: the threads also share their cores with those that
+        decode and prepare frames.
+        """
+        n_spans = min(self._n_threads * _SPANS_PER_THREAD, n_points // _FEWEST_POINTS)
+        if self._pool is None or n_spans < 2:
             follow(0, n_points)
             return
-        cuts = np.linspace(0, n_points, n_parts + 1).astype(int).tolist()
-        others = [self._pool.submit(follow, *cuts[i : i + 2]) for i in range(1, n_parts)]
-        follow(cuts[0], cuts[1])
+        cuts = np.linspace(0, n_points, n_spans + 1).astype(int).tolist()
+        spans = iter(list(pairwise(cuts)))
+
+        def take() -> None:
+            for first, stop in spans:
+                follow(first, stop)
+
+        others = [self._pool.submit(take) for _ in range(min(self._n_threads, n_spans) - 1)]
+        take()
         for other in others:
-            other.result()
+            if not other.cancel():  # not begun: there is nothing left for it
+                other.result()

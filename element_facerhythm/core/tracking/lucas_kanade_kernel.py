@@ -44,12 +44,11 @@ _STANDSTILL_PX = _f4(0.01)  # two opposite steps that cancel to this are an osci
 def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
     """Make the function that follows points with a window of this size, in pixels.
 
-    It takes ``(before, after, pad, lanes, points, first, stop, n_iterations, step_px, moved,
+    It takes ``(before, after, levels, lanes, points, first, stop, n_iterations, step_px, moved,
     found)``:
 
-    - before, after: tuples of levels, finest first, (h + 2 * pad, w + 2 * pad) uint8, mirrored into
-      the border
-    - pad: `pyramid.border_px` of the window
+    - before, after: pixels of two pyramids, `pyramid.Pyramid.pixels`
+    - levels: where their levels lie, `pyramid.Pyramid.levels`
     - lanes: `window_kernel.n_lanes` of its width
     - points: (P, 2) float32 (x, y) in the first image, of which `first` to `stop` are followed
     - n_iterations, step_px: when the search on a level ends
@@ -61,7 +60,17 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
 
     @compiled
     def follow_points(  # type: ignore[no-untyped-def]
-        before, after, pad, lanes, points, first, stop, n_iterations, step_px, moved, found
+        before,
+        after,
+        levels,
+        lanes,
+        points,
+        first,
+        stop,
+        n_iterations,
+        step_px,
+        moved,
+        found,
     ):
         window = (width, height)
         n_cells = height * lanes
@@ -70,7 +79,7 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
                     np.empty(n_cells, np.float32))  # fmt: skip
         values, weights = np.empty(n_cells, np.float32), np.empty(n_cells, np.float32)
         lane_weights(window, lanes, weights)
-        top = len(before) - 1
+        top = len(levels) - 1
         half_x, half_y = _f4((width - 1) * 0.5), _f4((height - 1) * 0.5)
         for point in range(first, stop):
             x, y = points[point, 0], points[point, 1]
@@ -80,14 +89,16 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
             for level in range(top, -1, -1):
                 if level < top:
                     to_x, to_y = to_x * _f4(2), to_y * _f4(2)
+                origin, stride = levels[level, 0], levels[level, 1]
+                size = (levels[level, 2], levels[level, 3])
                 scale = _f4(1.0 / (1 << level))
                 measured, a11, a12, a22 = _describe(
-                    before[level], pad, window, lanes, x * scale - half_x, y * scale - half_y,
+                    before, origin, stride, size, window, lanes, x * scale - half_x, y * scale - half_y,
                     gradient, weights, template,
                 )  # fmt: skip
                 if measured:
                     measured, to_x, to_y = _search(
-                        after[level], pad, window, lanes, to_x - half_x, to_y - half_y,
+                        after, origin, stride, size, window, lanes, to_x - half_x, to_y - half_y,
                         a11, a12, a22, n_iterations, step_px, template, values,
                     )  # fmt: skip
                     to_x, to_y = to_x + half_x, to_y + half_y
@@ -99,24 +110,24 @@ def follow_points_kernel(width: int, height: int) -> Callable[..., None]:
 
 @inlined
 def _describe(  # type: ignore[no-untyped-def]
-    image, pad, window, lanes, x, y, gradient, weights, template
+    pixels, origin, stride, size, window, lanes, x, y, gradient, weights, template
 ):
     """Fill in values and gradients of the window at (x, y); return whether they determine a step.
 
     Also the sums of squares and products of the gradients.
     """
     column, row = int(np.floor(x)), int(np.floor(y))
-    if not touches(image, pad, window, column, row):
+    if not touches(size, window, column, row):
         return False, _f4(0), _f4(0), _f4(0)
     shares = _shares(x - _f4(column), y - _f4(row))
-    n_rows = window[1] + 1
-    scharr_x(image, row + pad, column + pad, n_rows, lanes, gradient)
-    clear_outside(image, pad, column, row, n_rows, lanes, gradient)
+    place, n_rows = origin + row * stride + column, window[1] + 1
+    scharr_x(pixels, place, stride, n_rows, lanes, gradient)
+    clear_outside(size, column, row, n_rows, lanes, gradient)
     _blend(gradient, window[1] * lanes, lanes, shares, weights, template[1])
-    scharr_y(image, row + pad, column + pad, n_rows, lanes, gradient)
-    clear_outside(image, pad, column, row, n_rows, lanes, gradient)
+    scharr_y(pixels, place, stride, n_rows, lanes, gradient)
+    clear_outside(size, column, row, n_rows, lanes, gradient)
     _blend(gradient, window[1] * lanes, lanes, shares, weights, template[2])
-    _sample(image, row + pad, column + pad, window[1], lanes, shares, template[0])
+    _sample(pixels, place, stride, window[1], lanes, shares, template[0])
     a11, a12, a22 = normal_sums(template[1], template[2], window[1] * lanes)
     a11, a12, a22 = a11 * _SUM_SCALE, a12 * _SUM_SCALE, a22 * _SUM_SCALE
     spread = np.sqrt((a11 - a22) * (a11 - a22) + _f4(4) * a12 * a12)
@@ -127,18 +138,20 @@ def _describe(  # type: ignore[no-untyped-def]
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
-    image, pad, window, lanes, x, y, a11, a12, a22, n_iterations, step_px, template, values
-):
+    pixels, origin, stride, size, window, lanes, x, y, a11, a12, a22, n_iterations, step_px,
+    template, values,
+):  # fmt: skip
     """Move the window from (x, y) to where the image fits the template; whether it got there."""
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
     least = _f4(step_px) * _f4(step_px)
     last_x, last_y = _f4(0), _f4(0)
     for iteration in range(n_iterations):
         column, row = int(np.floor(x)), int(np.floor(y))
-        if not touches(image, pad, window, column, row):
+        if not touches(size, window, column, row):
             return False, x, y
         shares = _shares(x - _f4(column), y - _f4(row))
-        _sample(image, row + pad, column + pad, window[1], lanes, shares, values)
+        place = origin + row * stride + column
+        _sample(pixels, place, stride, window[1], lanes, shares, values)
         b1, b2 = difference_sums(values, template[0], template[1], template[2], window[1] * lanes)
         b1, b2 = b1 * _SUM_SCALE, b2 * _SUM_SCALE
         step_x, step_y = (a12 * b2 - a22 * b1) * inverse, (a12 * b1 - a11 * b2) * inverse
@@ -176,13 +189,12 @@ def _blend(patch, n_cells, lanes, shares, weights, out):  # type: ignore[no-unty
 
 
 @inlined
-def _sample(image, row, column, n_rows, lanes, shares, out):  # type: ignore[no-untyped-def]
+def _sample(pixels, place, stride, n_rows, lanes, shares, out):  # type: ignore[no-untyped-def]
     """Bilinear gray values in units of 2 ** -5, rounded."""
     w00, w01, w10, w11 = shares
     for j in range(n_rows):
+        here, below = place + j * stride, place + (j + 1) * stride
         for i in range(lanes):
-            r0, r1 = uintp(row + j), uintp(row + j + 1)
-            c0, c1 = uintp(column + i), uintp(column + i + 1)
-            total = w00 * _f4(image[r0, c0]) + w01 * _f4(image[r0, c1])
-            total += w10 * _f4(image[r1, c0]) + w11 * _f4(image[r1, c1])
+            total = w00 * _f4(pixels[uintp(here + i)]) + w01 * _f4(pixels[uintp(here + i + 1)])
+            total += w10 * _f4(pixels[uintp(below + i)]) + w11 * _f4(pixels[uintp(below + i + 1)])
             out[uintp(j * lanes + i)] = np.floor((total + _HALF_STEP) * _PER_STEP)

@@ -15,18 +15,19 @@ GrayFrame = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """Levels of one frame, finest first.
+    """Levels of one frame in one flat array, finest first, each with a border mirrored from within.
 
     Attributes
     ----------
+    pixels
+        (N,) uint8.
     levels
-        Each (h + 2 * pad_px, w + 2 * pad_px) uint8; h and w halve from level to level.
-    pad_px
-        Width of the border.
+        (n, 4) int64, per level: index of its first pixel, pixels from a row to the next, width and
+        height. Width and height halve from level to level.
     """
 
-    levels: tuple[GrayFrame, ...]
-    pad_px: int
+    pixels: NDArray[np.uint8]
+    levels: NDArray[np.int64]
 
 
 def border_px(window_px: tuple[int, int]) -> int:
@@ -34,31 +35,51 @@ def border_px(window_px: tuple[int, int]) -> int:
     return max(window_px) + VECTOR + 2
 
 
-def make_pyramid(frame: GrayFrame, *, max_level: int, window_px: tuple[int, int]) -> Pyramid:
-    """Halve a frame up to `max_level` times; as in OpenCV, no level is as small as the window.
+def pyramid_levels(
+    shape: tuple[int, int], *, max_level: int, window_px: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Lay out the pyramid of a frame (H, W); as in OpenCV, no level is as small as the window.
 
     Parameters
     ----------
-    frame
-        (H, W) uint8.
+    shape
+        Of the frame.
     max_level
         Levels above the frame itself.
     window_px
         (width, height) of the window that will be matched.
+
+    Returns
+    -------
+    (n, 4) int64, see `Pyramid.levels`.
     """
     pad = border_px(window_px)
-    levels = [_bordered(frame, pad)]
-    for _ in range(max_level):
-        height, width = ((side + 1) // 2 for side in frame.shape)
-        if width <= window_px[0] or height <= window_px[1]:
+    height, width = shape
+    rows, start = [], 0
+    for level in range(max_level + 1):
+        if level and (width <= window_px[0] or height <= window_px[1]):
             break
-        frame = cv2.pyrDown(frame)
-        levels.append(_bordered(frame, pad))
-    return Pyramid(tuple(levels), pad)
+        stride = width + 2 * pad
+        rows.append((start + pad * stride + pad, stride, width, height))
+        start += stride * (height + 2 * pad)
+        height, width = (height + 1) // 2, (width + 1) // 2
+    return np.array(rows, dtype=np.int64)
 
 
-def _bordered(frame: GrayFrame, pad: int) -> GrayFrame:
-    bordered: GrayFrame = cv2.copyMakeBorder(
-        frame, pad, pad, pad, pad, cv2.BORDER_REFLECT_101
+def make_pyramid(frame: GrayFrame, levels: NDArray[np.int64], pad_px: int) -> Pyramid:
+    """Halve a frame (H, W) uint8 as often as `levels` from `pyramid_levels` ask."""
+    _, stride, _, height = levels[-1]
+    first, last = levels[0, 0], levels[-1, 0]
+    start = first - pad_px * levels[0, 1] - pad_px
+    pixels = np.empty(
+        last - pad_px * stride - pad_px - start + stride * (height + 2 * pad_px), np.uint8
     )
-    return bordered
+    for number, (origin, stride, _, height) in enumerate(levels):
+        if number:
+            frame = cv2.pyrDown(frame)
+        begin = origin - pad_px * stride - pad_px
+        bordered = pixels[begin : begin + stride * (height + 2 * pad_px)].reshape(-1, stride)
+        cv2.copyMakeBorder(
+            frame, pad_px, pad_px, pad_px, pad_px, cv2.BORDER_REFLECT_101, dst=bordered
+        )
+    return Pyramid(pixels, levels)

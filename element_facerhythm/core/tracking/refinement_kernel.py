@@ -53,7 +53,10 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
         before, after, visible, pad, lanes, points, first, stop, n_iterations, step_px, reach_px,
         moved, found, mismatch, texture,
     ):  # fmt: skip
-        window = (width, height)
+        window, size = (width, height), (before.shape[1] - 2 * pad, before.shape[0] - 2 * pad)
+        stride = before.shape[1]
+        origin = pad * stride + pad
+        old, new, seen = before.reshape(-1), after.reshape(-1), visible.reshape(-1)
         n_cells = height * lanes
         gradient = np.zeros(n_cells + 2 * lanes, np.float32)
         template = (np.empty(n_cells, np.float32), np.empty(n_cells, np.float32),
@@ -67,14 +70,14 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
             if not found[point]:
                 continue
             described, a11, a12, a22, n_visible, variance = _describe(
-                before, visible, pad, window, lanes, points[point, 0] - half_x,
+                old, seen, origin, stride, size, window, lanes, points[point, 0] - half_x,
                 points[point, 1] - half_y, gradient, weights[0], weights[1], template,
             )  # fmt: skip
             if not described:
                 continue
             x, y = moved[point, 0], moved[point, 1]
             matched, to_x, to_y, difference = _search(
-                after, pad, window, lanes, x - half_x, y - half_y, a11, a12, a22, n_iterations,
+                new, origin, stride, size, window, lanes, x - half_x, y - half_y, a11, a12, a22, n_iterations,
                 step_px, template, weights[1], n_visible, values,
             )  # fmt: skip
             if not matched:
@@ -89,7 +92,7 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
 
 @inlined
 def _describe(  # type: ignore[no-untyped-def]
-    image, visible, pad, window, lanes, x, y, gradient, cells, weights, template
+    pixels, visible, origin, stride, size, window, lanes, x, y, gradient, cells, weights, template
 ):
     """Fill in values, centred gradients and weights of the window at (x, y).
 
@@ -99,16 +102,17 @@ def _describe(  # type: ignore[no-untyped-def]
     zero = _f4(0)
     n_cells, n_rows = window[1] * lanes, window[1] + 1
     column, row = int(np.floor(x)), int(np.floor(y))
-    if not touches(image, pad, window, column, row):
+    if not touches(size, window, column, row):
         return False, zero, zero, zero, zero, zero
-    _keep_visible(visible, row + pad, column + pad, window[1], lanes, cells, weights)
+    place = origin + row * stride + column
+    _keep_visible(visible, place, stride, window[1], lanes, cells, weights)
     shares = _shares(x - _f4(column), y - _f4(row))
-    _sample(image, row + pad, column + pad, window[1], lanes, shares, template[0])
+    _sample(pixels, place, stride, window[1], lanes, shares, template[0])
     n_visible, _, variance = _moments(template[0], weights, n_cells)
-    scharr_x(image, row + pad, column + pad, n_rows, lanes, gradient)
+    scharr_x(pixels, place, stride, n_rows, lanes, gradient)
     _blend(gradient, n_cells, lanes, shares, template[1])
     _centre(template[1], weights, n_visible, n_cells)
-    scharr_y(image, row + pad, column + pad, n_rows, lanes, gradient)
+    scharr_y(pixels, place, stride, n_rows, lanes, gradient)
     _blend(gradient, n_cells, lanes, shares, template[2])
     _centre(template[2], weights, n_visible, n_cells)
     a11, a12, a22 = normal_sums(template[1], template[2], n_cells)
@@ -119,8 +123,8 @@ def _describe(  # type: ignore[no-untyped-def]
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
-    image, pad, window, lanes, x, y, a11, a12, a22, n_iterations, step_px, template, weights,
-    n_visible, values,
+    pixels, origin, stride, size, window, lanes, x, y, a11, a12, a22, n_iterations, step_px,
+    template, weights, n_visible, values,
 ):  # fmt: skip
     """Move the window from (x, y) to where the image fits the template, and how badly it does."""
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
@@ -128,10 +132,11 @@ def _search(  # type: ignore[no-untyped-def]
     n_cells = window[1] * lanes
     for _ in range(n_iterations):
         column, row = int(np.floor(x)), int(np.floor(y))
-        if not touches(image, pad, window, column, row):
+        if not touches(size, window, column, row):
             return False, x, y, _f4(0)
         shares = _shares(x - _f4(column), y - _f4(row))
-        _sample(image, row + pad, column + pad, window[1], lanes, shares, values)
+        place = origin + row * stride + column
+        _sample(pixels, place, stride, window[1], lanes, shares, values)
         b1, b2 = difference_sums(values, template[0], template[1], template[2], n_cells)
         step_x, step_y = (a12 * b2 - a22 * b1) * inverse, (a12 * b1 - a11 * b2) * inverse
         x, y = x + step_x, y + step_y
@@ -144,12 +149,13 @@ def _search(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _keep_visible(visible, row, column, n_rows, lanes, cells, weights):  # type: ignore[no-untyped-def]
+def _keep_visible(visible, place, stride, n_rows, lanes, cells, weights):  # type: ignore[no-untyped-def]
     """Take the weight of the window's cells off hidden pixels."""
     for j in range(n_rows):
+        here = place + j * stride
         for i in range(lanes):
             k = uintp(j * lanes + i)
-            weights[k] = cells[k] * visible[uintp(row + j), uintp(column + i)]
+            weights[k] = cells[k] * visible[uintp(here + i)]
 
 
 @inlined
@@ -195,14 +201,12 @@ def _blend(patch, n_cells, lanes, shares, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _sample(image, row, column, n_rows, lanes, shares, out):  # type: ignore[no-untyped-def]
+def _sample(pixels, place, stride, n_rows, lanes, shares, out):  # type: ignore[no-untyped-def]
     """Bilinear gray values."""
     w00, w01, w10, w11 = shares
     for j in range(n_rows):
+        here, below = place + j * stride, place + (j + 1) * stride
         for i in range(lanes):
-            r0, r1 = uintp(row + j), uintp(row + j + 1)
-            c0, c1 = uintp(column + i), uintp(column + i + 1)
-            total = w00 * _f4(image[r0, c0]) + w01 * _f4(image[r0, c1])
-            out[uintp(j * lanes + i)] = total + (
-                w10 * _f4(image[r1, c0]) + w11 * _f4(image[r1, c1])
-            )
+            upper = w00 * _f4(pixels[uintp(here + i)]) + w01 * _f4(pixels[uintp(here + i + 1)])
+            lower = w10 * _f4(pixels[uintp(below + i)]) + w11 * _f4(pixels[uintp(below + i + 1)])
+            out[uintp(j * lanes + i)] = upper + lower

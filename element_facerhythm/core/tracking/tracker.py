@@ -136,7 +136,8 @@ def track_points(
     refine
         Improve and judge every match on the frames as they are (`refinement`); compiled backend.
     n_threads
-        Threads that follow points and, half as many, prepare frames; numbers do not depend on it.
+        Cores to use: half of them follow points, the others decode and prepare frames. Numbers do
+        not depend on it.
     out
         (T, P, 2) array or HDF5 dataset to write to, in blocks; memory then does not grow with T.
     on_frame
@@ -185,7 +186,7 @@ def track_points(
         device=device,
         backend=backend,
         refine_within=visible_mask if refine else None,
-        n_threads=n_threads,
+        n_threads=max(1, n_threads // 2),
     )
     with closing(flow_maker) as flow:
 

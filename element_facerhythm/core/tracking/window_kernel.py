@@ -1,7 +1,9 @@
 """Windows of images around points that are no whole pixels, in pieces that compile to vector code.
 
-A window is stored flat, its rows padded to whole vectors (`n_lanes`). Each piece writes to one array
-only, and sums are taken in loops that write nothing: compilers make vectors of such loops.
+Frames are flat arrays of pixels with a border; a place in them is an index, and `stride` leads from
+a row to the next. Windows are flat too, their rows padded to whole vectors (`n_lanes`). Each piece
+writes to one array only, and sums are taken in loops that write nothing: compilers make vectors of
+such loops.
 """
 
 from __future__ import annotations
@@ -23,10 +25,9 @@ def n_lanes(width: int) -> int:
 
 
 @inlined
-def touches(image, pad, window, column, row):  # type: ignore[no-untyped-def]
-    """Tell whether a window that starts at (column, row) still touches the frame."""
-    height, width = image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
-    return -window[0] <= column < width and -window[1] <= row < height
+def touches(size, window, column, row):  # type: ignore[no-untyped-def]
+    """Tell whether a window that starts at (column, row) still touches a frame of (width, height)."""
+    return -window[0] <= column < size[0] and -window[1] <= row < size[1]
 
 
 @inlined
@@ -38,35 +39,33 @@ def lane_weights(window, lanes, weights):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def scharr_x(image, row, column, n_rows, lanes, out):  # type: ignore[no-untyped-def]
-    """Gradient along x, times 32, of `n_rows` x `lanes` pixels from (row, column) on."""
+def scharr_x(pixels, place, stride, n_rows, lanes, out):  # type: ignore[no-untyped-def]
+    """Gradient along x, times 32, of `n_rows` x `lanes` pixels from `place` on."""
     for j in range(n_rows):
+        above, here, below = place + (j - 1) * stride, place + j * stride, place + (j + 1) * stride
         for i in range(lanes):
-            r0, r1, r2 = uintp(row + j - 1), uintp(row + j), uintp(row + j + 1)
-            c0, c2 = uintp(column + i - 1), uintp(column + i + 1)
-            outer = _f4(image[r0, c2]) - _f4(image[r0, c0])
-            outer += _f4(image[r2, c2]) - _f4(image[r2, c0])
-            inner = _f4(image[r1, c2]) - _f4(image[r1, c0])
+            outer = _f4(pixels[uintp(above + i + 1)]) - _f4(pixels[uintp(above + i - 1)])
+            outer += _f4(pixels[uintp(below + i + 1)]) - _f4(pixels[uintp(below + i - 1)])
+            inner = _f4(pixels[uintp(here + i + 1)]) - _f4(pixels[uintp(here + i - 1)])
             out[uintp(j * lanes + i)] = _f4(3) * outer + _f4(10) * inner
 
 
 @inlined
-def scharr_y(image, row, column, n_rows, lanes, out):  # type: ignore[no-untyped-def]
-    """Gradient along y, times 32, of `n_rows` x `lanes` pixels from (row, column) on."""
+def scharr_y(pixels, place, stride, n_rows, lanes, out):  # type: ignore[no-untyped-def]
+    """Gradient along y, times 32, of `n_rows` x `lanes` pixels from `place` on."""
     for j in range(n_rows):
+        above, below = place + (j - 1) * stride, place + (j + 1) * stride
         for i in range(lanes):
-            r0, r2 = uintp(row + j - 1), uintp(row + j + 1)
-            c0, c1, c2 = uintp(column + i - 1), uintp(column + i), uintp(column + i + 1)
-            outer = _f4(image[r2, c0]) - _f4(image[r0, c0])
-            outer += _f4(image[r2, c2]) - _f4(image[r0, c2])
-            inner = _f4(image[r2, c1]) - _f4(image[r0, c1])
+            outer = _f4(pixels[uintp(below + i - 1)]) - _f4(pixels[uintp(above + i - 1)])
+            outer += _f4(pixels[uintp(below + i + 1)]) - _f4(pixels[uintp(above + i + 1)])
+            inner = _f4(pixels[uintp(below + i)]) - _f4(pixels[uintp(above + i)])
             out[uintp(j * lanes + i)] = _f4(3) * outer + _f4(10) * inner
 
 
 @inlined
-def clear_outside(image, pad, column, row, n_rows, lanes, out):  # type: ignore[no-untyped-def]
+def clear_outside(size, column, row, n_rows, lanes, out):  # type: ignore[no-untyped-def]
     """Set what lies beyond the frame to 0; the patch starts at pixel (column, row)."""
-    height, width = image.shape[0] - 2 * pad, image.shape[1] - 2 * pad
+    width, height = size
     if column >= 0 and row >= 0 and column + lanes <= width and row + n_rows <= height:
         return
     for j in range(n_rows):

@@ -167,8 +167,9 @@ def test_file_cut_after_it_was_probed_is_an_error_and_not_a_short_video(write_vi
 def iterate_gray_frames_with_stale_index(path: Path, n_frames: int):
     """Read as a run does that counted the frames before the file shrank."""
     from element_facerhythm.video import packets, reader
+    from element_facerhythm.video.gray import GrayConverter
 
     shrunk = packets.scan_packets(path)
     assert shrunk.n_frames < n_frames
     stale = packets.PacketIndex(n_frames, None, shrunk.sizes, shrunk.pixel_format, 0)
-    return reader._converted(path, stale, 0, n_frames)
+    return reader._converted(path, stale, 0, n_frames, GrayConverter())

@@ -41,7 +41,7 @@ def test_gray_pixels_stay_what_they_are(write_video, colour_frames):
 def test_every_sum_of_channels_gives_the_exact_mean():
     import cv2
 
-    from element_facerhythm.video.reader import _MEAN_CUT
+    from element_facerhythm.video.gray import _MEAN_CUT
 
     levels = np.arange(0, 256, dtype=np.uint8)
     all_pairs = np.stack(np.meshgrid(levels, levels, levels[::5], indexing="ij"), axis=-1)
