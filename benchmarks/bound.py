@@ -7,12 +7,12 @@ import time
 from itertools import islice, pairwise
 from pathlib import Path
 
-from benchmarks.ours_run import tracking_options
 from benchmarks.scenes import BenchVideo
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.tracking import FramePreparation, flow_settings, make_flow
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
+from element_facerhythm.pipeline.tracking import tracking_options
 from element_facerhythm.video import iterate_gray_frames, probe_video
 
 N_RESIDENT_FRAMES = 120

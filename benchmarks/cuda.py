@@ -30,7 +30,6 @@ import torch
 from benchmarks.common import write_result
 from benchmarks.decomposition import ours as decompose_ours
 from benchmarks.decomposition import planted_factors, planted_spectrogram
-from benchmarks.ours_run import tracking_options
 from benchmarks.scenes import BenchVideo, face_video
 from benchmarks.spectral import DOWNSAMPLE_FACTOR, filter_bank, make_traces
 from element_facerhythm.core.rois import place_rois
@@ -46,6 +45,7 @@ from element_facerhythm.core.tracking.batched import (
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
+from element_facerhythm.pipeline.tracking import tracking_options
 from element_facerhythm.video import iterate_gray_frames, probe_video
 from element_facerhythm.video.cuda_reader import cuda_frame_reader
 
@@ -109,8 +109,10 @@ class Scene:
         parameters = parameters_from_mapping(bench.parameters).parameters
         n_neighbors = parameters.PointTracker.params_optical_flow.mesh_n_neighbors
         self.homes = placed.point_positions
+        options = tracking_options(parameters)
+        del options["rewind"]  # side by side there is only the correct one
         self.options = {
-            **tracking_options(parameters),
+            **options,
             "mesh": make_mesh(self.homes, n_neighbors=n_neighbors),
             "visible_mask": placed.visible_mask,
         }

@@ -8,7 +8,6 @@ kernels are loaded.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,11 +20,12 @@ from benchmarks.variants import VARIANTS
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.spectral import make_filter_bank, point_spectrograms
-from element_facerhythm.core.tracking import TrackedVideo, make_mesh, track_points
+from element_facerhythm.core.tracking import TrackedVideo, make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.parameters.tree import Parameters
+from element_facerhythm.pipeline.tracking import n_cores, tracking_options
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames, probe_video
 
 
@@ -86,44 +86,20 @@ def _track(
     options = {
         "mesh": make_mesh(home, n_neighbors=flow.mesh_n_neighbors),
         "visible_mask": placed.visible_mask,
-        "n_threads": os.cpu_count() or 1,
+        "n_threads": n_cores(),
         **tracking_options(parameters),
         **VARIANTS[variant],
     }
     lengths = [min(n_frames or video.n_frames, video.n_frames) for video in videos]
-    if len(videos) == 1:
-        tracked = [track_points(_opener(videos[0]), lengths[0], home, **options)]
-    else:
-        to_track = [
-            VideoToTrack(_opener(video), n, np.empty((n, len(home), 2), np.float32))
-            for video, n in zip(videos, lengths, strict=True)
-        ]
-        tracked = track_videos(to_track, home, **options)
-    return [(track, home) for track in tracked]
+    to_track = [
+        VideoToTrack(_opener(video), n, np.empty((n, len(home), 2), np.float32))
+        for video, n in zip(videos, lengths, strict=True)
+    ]
+    return [(track, home) for track in track_videos(to_track, home, **options)]
 
 
 def _opener(video: VideoMetadata) -> Callable[[int], Iterator[Any]]:
     return lambda start: iterate_gray_frames(video.path, start=start)
-
-
-def tracking_options(parameters: Parameters) -> dict[str, Any]:
-    """Arguments of `track_points` that follow from the parameters."""
-    tracker = parameters.PointTracker
-    flow, outliers = tracker.params_optical_flow, tracker.params_outlier_handling
-    clahe = tracker.params_clahe
-    return {
-        "window_px": flow.kwargs_method.winSize,
-        "max_level": flow.kwargs_method.maxLevel,
-        "criteria": flow.kwargs_method.criteria,
-        "mesh_rigidity": flow.mesh_rigidity,
-        "relaxation": flow.relaxation,
-        "refine": flow.refine,
-        "clahe_clip_limit": 0.0 if clahe is None else clahe.clipLimit,
-        "clahe_tile_grid": None if clahe is None else clahe.tileGridSize,
-        "displacement_threshold_px": outliers.threshold_displacement,
-        "n_frames_halted_before": outliers.framesHalted_before,
-        "n_frames_halted_after": outliers.framesHalted_after,
-    }
 
 
 def _vqt(parameters: Parameters, tracks: list[tuple[TrackedVideo, Any]]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.h5 import atomic_h5, remove_leftovers, write_text_attribute
 from element_facerhythm.io.products import start_point_tracker, write_violations
 from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT, product_path
+from element_facerhythm.parameters import Parameters
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.fingerprint import Fingerprint, refines, rewind_rule
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames
@@ -183,15 +184,12 @@ def remove_parts(project_dir: Path) -> None:
     shutil.rmtree(parts_directory(project_dir), ignore_errors=True)
 
 
-def _options(checked: CheckedRequest) -> dict[str, Any]:
-    """Arguments of `track_videos` that follow from the request."""
-    tracker = checked.parameters.PointTracker
+def tracking_options(parameters: Parameters) -> dict[str, Any]:
+    """Arguments of `track_points` that follow from the parameters alone."""
+    tracker = parameters.PointTracker
     flow, outliers = tracker.params_optical_flow, tracker.params_outlier_handling
     clahe = tracker.params_clahe
-    rewind = rewind_rule(checked.parameters)
-    exact = {"backend": "opencv"} if rewind == "face-rhythm" and not _on_gpu(checked) else {}
     return {
-        "visible_mask": checked.placed.visible_mask,
         "window_px": flow.kwargs_method.winSize,
         "max_level": flow.kwargs_method.maxLevel,
         "criteria": flow.kwargs_method.criteria,
@@ -203,12 +201,22 @@ def _options(checked: CheckedRequest) -> dict[str, Any]:
         "n_frames_halted_before": outliers.framesHalted_before,
         "n_frames_halted_after": outliers.framesHalted_after,
         "relaxation_during_freeze": tracker.relaxation_during_freeze_frames,
-        "rewind": rewind,
-        "refine": refines(checked.parameters),
-        "frames_per_block": tracker.frames_per_block,
+        "rewind": rewind_rule(parameters),
+        "refine": refines(parameters),
+    }
+
+
+def _options(checked: CheckedRequest) -> dict[str, Any]:
+    """Arguments of `track_videos` that follow from the request."""
+    options = tracking_options(checked.parameters)
+    if options["rewind"] == "face-rhythm" and not _on_gpu(checked):
+        options["backend"] = "opencv"
+    return {
+        **options,
+        "visible_mask": checked.placed.visible_mask,
+        "frames_per_block": checked.parameters.PointTracker.frames_per_block,
         "device": checked.device,
         "n_threads": n_cores(),
-        **exact,
     }
 
 
