@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from itertools import islice, pairwise
 from pathlib import Path
@@ -12,7 +11,8 @@ from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.tracking import FramePreparation, flow_settings, make_flow
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
-from element_facerhythm.pipeline.tracking import tracking_options
+from element_facerhythm.pipeline.options import tracking_options
+from element_facerhythm.pipeline.tracking import n_cores
 from element_facerhythm.video import iterate_gray_frames, probe_video
 
 N_RESIDENT_FRAMES = 120
@@ -45,7 +45,7 @@ class FlowAlone:
             clahe_tile_grid=options["clahe_tile_grid"],
         )
         settings = flow_settings(options["window_px"], options["max_level"], options["criteria"])
-        self._flow = make_flow(settings, device="cpu", n_threads=os.cpu_count() or 1)
+        self._flow = make_flow(settings, device="cpu", n_threads=n_cores())
         frames = islice(iterate_gray_frames(bench.video), N_RESIDENT_FRAMES)
         self._frames = [self._flow.describe(prepare(frame).copy(), frame) for frame in frames]
         self._points = placed.point_positions

@@ -314,3 +314,8 @@ def _as_json(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         return asdict(value)
     raise TypeError(f"{type(value).__name__} cannot be written to a result file")
+
+
+def growth_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Slope of a straight line through log value over log size."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])

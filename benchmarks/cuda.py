@@ -45,7 +45,7 @@ from element_facerhythm.core.tracking.batched import (
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
-from element_facerhythm.pipeline.tracking import tracking_options
+from element_facerhythm.pipeline.options import tracking_options
 from element_facerhythm.video import iterate_gray_frames, probe_video
 from element_facerhythm.video.cuda_reader import cuda_frame_reader
 

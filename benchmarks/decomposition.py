@@ -18,7 +18,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from benchmarks.common import CACHE_DIR, interleaved, ratio_of_medians, run_child, write_result
+from benchmarks.common import (
+    CACHE_DIR,
+    growth_exponent,
+    interleaved,
+    ratio_of_medians,
+    run_child,
+    write_result,
+)
 from element_facerhythm.core.decomposition import (
     CpModel,
     decompose,
@@ -224,15 +231,11 @@ def growth(n: int, *, quick: bool) -> dict[str, Any]:
         grown[what] = {
             "sizes": sizes,
             "median_s": wall,
-            "exponent": _exponent(sizes, wall),
+            "exponent": growth_exponent(sizes, wall),
             "median_cpu_s": cpu,
-            "cpu_exponent": _exponent(sizes, cpu),
+            "cpu_exponent": growth_exponent(sizes, cpu),
         }
     return grown
-
-
-def _exponent(sizes: list[int], seconds: list[float]) -> float:
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def print_summary(result: Mapping[str, Any]) -> None:

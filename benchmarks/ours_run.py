@@ -19,13 +19,19 @@ import numpy as np
 from benchmarks.variants import VARIANTS
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.rois import place_rois
-from element_facerhythm.core.spectral import make_filter_bank, point_spectrograms
+from element_facerhythm.core.spectral import FilterBank, point_spectrograms
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.parameters.tree import Parameters
-from element_facerhythm.pipeline.tracking import n_cores, tracking_options
+from element_facerhythm.pipeline.options import (
+    decomposition_options,
+    filter_bank,
+    spectral_options,
+    tracking_options,
+)
+from element_facerhythm.pipeline.tracking import n_cores
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames, probe_video
 
 
@@ -107,40 +113,17 @@ def _vqt(parameters: Parameters, tracks: list[tuple[TrackedVideo, Any]]) -> dict
         f"spectrograms/{i}": spectrogram(parameters, track.points, home)
         for i, (track, home) in enumerate(tracks)
     }
-    return {**spectrograms, "frequencies": filter_bank(parameters).frequencies_hz}
+    return {**spectrograms, "frequencies": _filters(parameters).frequencies_hz}
 
 
-def filter_bank(parameters: Parameters) -> Any:
-    """Make the filters at the sampling rate that the parameters name."""
-    vqt = parameters.VQT_Analyzer.params_VQT
-    return make_filter_bank(
-        frame_rate_hz=float(vqt.Fs_sample or 0),
-        q_low=vqt.Q_lowF,
-        q_high=vqt.Q_highF,
-        freq_min_hz=vqt.F_min,
-        freq_max_hz=vqt.F_max,
-        n_freq_bins=vqt.n_freq_bins,
-        window_type=vqt.window_type,
-        symmetry=vqt.symmetry,
-        taper_asymmetric=vqt.taper_asymmetric,
-    )
+def _filters(parameters: Parameters) -> FilterBank:
+    """Make the filters at the sampling rate that the parameters name, as the peer does."""
+    return filter_bank(parameters, float(parameters.VQT_Analyzer.params_VQT.Fs_sample))
 
 
 def spectrogram(parameters: Parameters, points: Any, home: Any) -> Any:
     """(2, P, F, W) spectrogram of tracks (T, P, 2)."""
-    analyzer = parameters.VQT_Analyzer
-    return point_spectrograms(
-        points,
-        home,
-        filter_bank(parameters),
-        downsample_factor=analyzer.params_VQT.downsample_factor,
-        padding=analyzer.params_VQT.padding,
-        take_abs=True,
-        averaging=analyzer.params_VQT.averaging,
-        normalization_factor=analyzer.normalization_factor,
-        spectrogram_exponent=analyzer.spectrogram_exponent,
-        one_over_f_exponent=analyzer.one_over_f_exponent,
-    )
+    return point_spectrograms(points, home, _filters(parameters), **spectral_options(parameters))
 
 
 def _tca(parameters: Parameters, arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,20 +132,7 @@ def _tca(parameters: Parameters, arrays: Mapping[str, Any]) -> dict[str, Any]:
         for name, array in arrays.items()
         if name.startswith("spectrograms/")
     }
-    tca = parameters.TCA
-    data, fit = tca.rearrange_data, tca.fit
-    decomposition = decompose(
-        spectrograms,
-        names_dims_array=data.names_dims_array,
-        names_dims_concat_array=data.names_dims_concat_array,
-        name_dim_dict_elements=data.name_dim_dictElements,
-        method_handling_dict_elements=data.method_handling_dictElements,
-        name_dim_concat_dict_elements=data.name_dim_concat_dictElements,
-        method=fit.method,
-        rank=fit.params_method.rank,
-        seed=parameters.seed,
-        **fit.options(),
-    )
+    decomposition = decompose(spectrograms, **decomposition_options(parameters))
     return {
         f"factors/{element}/{name}": factor
         for element, model in decomposition.models.items()

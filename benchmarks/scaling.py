@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import write_result
+from benchmarks.common import growth_exponent, write_result
 from benchmarks.ours import ask_ours
 from benchmarks.peer import job
 from benchmarks.scenes import BenchVideo, face_video
@@ -93,16 +93,11 @@ def measure(axis: str, cases: list[Case], rounds: int) -> dict[str, Any]:
         "seconds": list(median_s.values()),
         "peak_rss_mb": list(median_mb.values()),
         "rounds": rounds,
-        "exponent_time": exponent(median_s),
-        "exponent_memory": exponent(median_mb),
+        "exponent_time": growth_exponent(list(median_s), list(median_s.values())),
+        "exponent_memory": growth_exponent(list(median_mb), list(median_mb.values())),
     }
     print(f"{axis}: time {result['exponent_time']:.2f}, memory {result['exponent_memory']:.2f}")
     return result
-
-
-def exponent(values: Mapping[int, float]) -> float:
-    """Slope of log value over log size."""
-    return float(np.polyfit(np.log(list(values)), np.log(list(values.values())), 1)[0])
 
 
 def plot(result: Mapping[str, Any], path: Path) -> Path:

@@ -23,7 +23,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from benchmarks.common import REPOSITORY_DIR, interleaved, ratio_of_medians, run_child, write_result
+from benchmarks.common import (
+    REPOSITORY_DIR,
+    growth_exponent,
+    interleaved,
+    ratio_of_medians,
+    run_child,
+    write_result,
+)
 from benchmarks.peer import peer_python
 from element_facerhythm.core.spectral import (
     FilterBank,
@@ -212,8 +219,7 @@ def growth(axis: str, sizes: list[tuple[int, int]], rounds: int) -> dict[str, An
         "rounds": rounds,
     }
     for key, name in (("seconds", "exponent_time"), ("peak_rss_mb", "exponent_memory")):
-        line = np.polyfit(np.log(result["sizes"]), np.log(result[key]), 1)
-        result[name] = float(line[0])
+        result[name] = growth_exponent(result["sizes"], result[key])
     print(
         f"{axis}: time {result['exponent_time']:.2f}, memory {result['exponent_memory']:.2f}, "
         f"largest {max(result['peak_rss_mb']):.0f} MB"

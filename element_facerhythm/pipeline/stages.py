@@ -10,8 +10,6 @@ import h5py
 
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.spectral import (
-    FilterBank,
-    make_filter_bank,
     point_spectrograms,
     window_centres,
 )
@@ -24,10 +22,10 @@ from element_facerhythm.io.products import (
 )
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest
-from element_facerhythm.pipeline.fingerprint import (
-    averaging,
-    complex_average,
-    decomposition_solver,
+from element_facerhythm.pipeline.options import (
+    decomposition_options,
+    filter_bank,
+    spectral_options,
 )
 from element_facerhythm.pipeline.records import Progress
 from element_facerhythm.pipeline.tracking import track_sequences
@@ -69,9 +67,9 @@ def run_point_tracking(context: StageContext) -> None:
 def run_spectral_analysis(context: StageContext) -> None:
     """Transform the tracks of every sequence, window by window, straight into the product."""
     checked = context.checked
-    analyzer = checked.parameters.VQT_Analyzer
-    vqt = analyzer.params_VQT
-    bank = _filter_bank(checked)
+    vqt = checked.parameters.VQT_Analyzer.params_VQT
+    rate_hz = checked.parameters.spectral_rate_hz(checked.videos[0].frame_rate_hz)
+    bank = filter_bank(checked.parameters, rate_hz)
     centres = [
         window_centres(n, bank, downsample_factor=vqt.downsample_factor, padding=vqt.padding)
         for n in checked.n_frames
@@ -89,14 +87,7 @@ def run_spectral_analysis(context: StageContext) -> None:
                 tracked[f"points_tracked/{i}"],
                 homes,
                 bank,
-                downsample_factor=vqt.downsample_factor,
-                padding=vqt.padding,
-                take_abs=vqt.take_abs,
-                averaging=averaging(checked.parameters),
-                complex_average=complex_average(checked.parameters),
-                normalization_factor=analyzer.normalization_factor,
-                spectrogram_exponent=analyzer.spectrogram_exponent,
-                one_over_f_exponent=analyzer.one_over_f_exponent,
+                **spectral_options(checked.parameters),
                 device=checked.device,
                 out=target,
                 on_windows=_offset(tell, sum(n_windows[:i])),
@@ -107,37 +98,20 @@ def run_spectral_analysis(context: StageContext) -> None:
 def run_decomposition(context: StageContext) -> None:
     """Decompose the spectrograms into components."""
     tca = context.checked.parameters.TCA
-    data, normalize, fit = tca.rearrange_data, tca.normalize_data, tca.fit
     project = Project.open(context.project_dir)
     spectrograms = {key: project.spectrogram(i) for i, key in enumerate(project.video_keys)}
-    n_models = len(spectrograms) if data.method_handling_dictElements == "separate" else 1
-    total = n_models * fit.params_method.n_iter_max
+    n_models = (
+        len(spectrograms) if tca.rearrange_data.method_handling_dictElements == "separate" else 1
+    )
+    total = n_models * tca.fit.params_method.n_iter_max
     with context.progress.stage("decomposition", total, "iterations") as tell:
         decomposition = decompose(
             spectrograms,
-            names_dims_array=data.names_dims_array,
-            names_dims_concat_array=data.names_dims_concat_array,
-            concat_complex_dim=data.concat_complexDim,
-            name_dim_concat_complex_dim=data.name_dim_concat_complexDim,
-            name_dim_dict_elements=data.name_dim_dictElements,
-            method_handling_dict_elements=data.method_handling_dictElements,
-            name_dim_concat_dict_elements=data.name_dim_concat_dictElements,
-            idx_windows=data.idx_windows,
-            name_dim_array_window=data.name_dim_array_window,
-            mean_subtract=normalize.mean_subtract,
-            std_divide=normalize.std_divide,
-            normalize_dim=normalize.dim_name,
-            method=fit.method,
-            rank=fit.params_method.rank,
-            seed=context.checked.parameters.seed,
-            solver=decomposition_solver(context.checked.parameters),
             device=context.checked.device,
-            undo_concat_complex=tca.rearrange_factors.undo_concat_complexDim,
-            undo_concat_elements=tca.rearrange_factors.undo_concat_dictElements,
             on_iteration=tell,
-            **fit.options(),
+            **decomposition_options(context.checked.parameters),
         )
-    write_decomposition(context.file, decomposition, fit.method)
+    write_decomposition(context.file, decomposition, tca.fit.method)
 
 
 STAGE_FUNCTIONS: dict[str, Callable[[StageContext], None]] = {
@@ -147,21 +121,6 @@ STAGE_FUNCTIONS: dict[str, Callable[[StageContext], None]] = {
     "spectral_analysis": run_spectral_analysis,
     "decomposition": run_decomposition,
 }
-
-
-def _filter_bank(checked: CheckedRequest) -> FilterBank:
-    vqt = checked.parameters.VQT_Analyzer.params_VQT
-    return make_filter_bank(
-        frame_rate_hz=checked.parameters.spectral_rate_hz(checked.videos[0].frame_rate_hz),
-        q_low=vqt.Q_lowF,
-        q_high=vqt.Q_highF,
-        freq_min_hz=vqt.F_min,
-        freq_max_hz=vqt.F_max,
-        n_freq_bins=vqt.n_freq_bins,
-        window_type=vqt.window_type,
-        symmetry=vqt.symmetry,
-        taper_asymmetric=vqt.taper_asymmetric,
-    )
 
 
 def _offset(tell: Callable[[int], None], n_before: int) -> Callable[[int], None]:

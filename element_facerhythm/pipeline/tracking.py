@@ -24,9 +24,9 @@ from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.h5 import atomic_h5, remove_leftovers, write_text_attribute
 from element_facerhythm.io.products import start_point_tracker, write_violations
 from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT, product_path
-from element_facerhythm.parameters import Parameters
 from element_facerhythm.pipeline.check import CheckedRequest
-from element_facerhythm.pipeline.fingerprint import Fingerprint, refines, rewind_rule
+from element_facerhythm.pipeline.fingerprint import Fingerprint
+from element_facerhythm.pipeline.options import tracking_options
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames
 
 OpenFrames = Callable[[int], Iterator[NDArray[np.uint8]]]
@@ -110,7 +110,10 @@ class TrackedParts:
         n_done = sum(videos[number].n_frames for number in done)
         tell(n_done)
         with ExitStack() as unfinished:
-            drafts = [self._draft(number, videos[number], len(homes)) for number in todo]
+            drafts = [
+                _Draft(self._path(number), self._fingerprint, videos[number], len(homes))
+                for number in todo
+            ]
             for draft in drafts:
                 unfinished.push(draft.abandon)
             track_videos(
@@ -133,9 +136,6 @@ class TrackedParts:
                 return text == self._fingerprint
         except (OSError, KeyError):
             return False
-
-    def _draft(self, number: int, video: VideoToTrack, n_points: int) -> _Draft:
-        return _Draft(self._path(number), self._fingerprint, video, n_points)
 
     def _copy(self, number: int, video: VideoToTrack) -> Flags:
         with h5py.File(self._path(number), "r") as part:
@@ -182,28 +182,6 @@ def parts_directory(project_dir: Path) -> Path:
 def remove_parts(project_dir: Path) -> None:
     """Remove the parts, once the product is there."""
     shutil.rmtree(parts_directory(project_dir), ignore_errors=True)
-
-
-def tracking_options(parameters: Parameters) -> dict[str, Any]:
-    """Arguments of `track_points` that follow from the parameters alone."""
-    tracker = parameters.PointTracker
-    flow, outliers = tracker.params_optical_flow, tracker.params_outlier_handling
-    clahe = tracker.params_clahe
-    return {
-        "window_px": flow.kwargs_method.winSize,
-        "max_level": flow.kwargs_method.maxLevel,
-        "criteria": flow.kwargs_method.criteria,
-        "mesh_rigidity": flow.mesh_rigidity,
-        "relaxation": flow.relaxation,
-        "clahe_clip_limit": 0.0 if clahe is None else clahe.clipLimit,
-        "clahe_tile_grid": None if clahe is None else clahe.tileGridSize,
-        "displacement_threshold_px": outliers.threshold_displacement,
-        "n_frames_halted_before": outliers.framesHalted_before,
-        "n_frames_halted_after": outliers.framesHalted_after,
-        "relaxation_during_freeze": tracker.relaxation_during_freeze_frames,
-        "rewind": rewind_rule(parameters),
-        "refine": refines(parameters),
-    }
 
 
 def _options(checked: CheckedRequest) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -35,6 +36,7 @@ def border_px(window_px: tuple[int, int]) -> int:
     return max(window_px) + VECTOR + 2
 
 
+@lru_cache(maxsize=16)  # asked for every frame
 def pyramid_levels(
     shape: tuple[int, int], *, max_level: int, window_px: tuple[int, int]
 ) -> NDArray[np.int64]:

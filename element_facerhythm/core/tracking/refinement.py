@@ -50,7 +50,7 @@ class Matches:
         """(P,) bool, where something has come between."""
         measured = self.texture > 0
         if not measured.any():
-            return ~measured & False
+            return measured
         usual = float(np.median(self.mismatch[measured]))
         differs: NDArray[np.bool_] = self.mismatch > WORST_MISMATCH * self.texture
         return measured & differs & (self.mismatch > WORST_RATIO * usual)

@@ -172,6 +172,7 @@ def track_points(
         rewind,
     )
     by_opencv = choose_backend(device, backend) == "opencv"
+    n_each = max(1, n_threads // 2)
     equalise = FramePreparation(
         visible_mask,
         clahe_clip_limit=clahe_clip_limit,
@@ -181,14 +182,14 @@ def track_points(
     settings = flow_settings(window_px, max_level, criteria)
     target = np.empty((n_frames, len(home), 2), np.float32) if out is None else out
     n_kept = min(motion.n_before + 4, _KEPT_FRAMES_BYTES // max(4 * visible_mask.size, 1))
-    flow_maker = make_flow(
+    flow = make_flow(
         settings,
         device=device,
         backend=backend,
         refine_within=visible_mask if refine else None,
-        n_threads=max(1, n_threads // 2),
+        n_threads=n_each,
     )
-    with closing(flow_maker) as flow:
+    with closing(flow):
 
         def prepare(frame: GrayFrame) -> Any:
             return flow.describe(equalise(frame), frame)
@@ -199,7 +200,7 @@ def track_points(
             prepare,
             n_frames=n_frames,
             n_kept=n_kept,
-            n_workers=1 if by_opencv else max(1, n_threads // 2),
+            n_workers=1 if by_opencv else n_each,
         ) as frames:
             tracker = _Tracker(frames, n_frames, motion, flow, start, first_frame, target)
             tracker.run(on_frame)
