@@ -45,9 +45,9 @@ class FlowAlone:
             clahe_tile_grid=options["clahe_tile_grid"],
         )
         settings = flow_settings(options["window_px"], options["max_level"], options["criteria"])
-        self._flow = make_flow(settings, device="cpu", n_threads=n_cores())
+        self._flow = make_flow(settings, device="cpu", prepare=prepare, n_threads=n_cores())
         frames = islice(iterate_gray_frames(bench.video), N_RESIDENT_FRAMES)
-        self._frames = [self._flow.describe(prepare(frame).copy(), frame) for frame in frames]
+        self._frames = [self._flow.describe(frame) for frame in frames]
         self._points = placed.point_positions
         self._n_frames = bench.n_frames
         self._pass()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks.common import REPOSITORY_DIR, ChildRun
 from benchmarks.peer import ask
 
-RECOMMENDED = Path(__file__).with_name("parameters") / "recommended.json"
 N_WARM_UP_FRAMES = 20
 
 
@@ -42,9 +39,9 @@ def ask_ours(
     return OurAnswer(child, answers)
 
 
-def recommended(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a parameter tree with what we recommend laid over it."""
-    return _laid_over(parameters, json.loads(RECOMMENDED.read_text()))
+def without_clahe(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parameter tree that leaves local contrast as it is."""
+    return _laid_over(parameters, {"PointTracker": {"params_clahe": None}})
 
 
 def without_refinement(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,9 +70,10 @@ class OpticalFlow(Section):
     kwargs_method: LucasKanade = LucasKanade()
     refine: bool = Field(
         default=True,
-        description="Improve every match on the frames as the camera gave them, since equalised "
-        "frames displace it a little, and hold points where something has come between. false (and "
-        'compat "face-rhythm") keeps the match on equalised frames.',
+        description="Match points on the frames as the camera gave them, since equalised frames "
+        "displace matches a little; search on equalised frames only where that is not clear, and let "
+        "points that something hides go with their neighbours. false (and compat "
+        '"face-rhythm") always takes the match on equalised frames.',
     )
 
 

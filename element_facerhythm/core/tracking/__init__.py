@@ -3,6 +3,7 @@
 from element_facerhythm.core.tracking.lucas_kanade import OpenCvFlow, OpticalFlow, make_flow
 from element_facerhythm.core.tracking.mesh import Mesh, make_mesh, mesh_offsets
 from element_facerhythm.core.tracking.preparation import FramePreparation
+from element_facerhythm.core.tracking.refinement import RefineWithin
 from element_facerhythm.core.tracking.settings import FlowSettings, flow_settings
 from element_facerhythm.core.tracking.tracker import TrackedVideo, track_points
 
@@ -12,6 +13,7 @@ __all__ = [
     "Mesh",
     "OpenCvFlow",
     "OpticalFlow",
+    "RefineWithin",
     "TrackedVideo",
     "flow_settings",
     "make_flow",

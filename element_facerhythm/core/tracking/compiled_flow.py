@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.tracking.carrying import carry
 from element_facerhythm.core.tracking.lucas_kanade_kernel import follow_points_kernel
 from element_facerhythm.core.tracking.pyramid import (
     Pyramid,
@@ -18,28 +18,49 @@ from element_facerhythm.core.tracking.pyramid import (
     pyramid_levels,
 )
 from element_facerhythm.core.tracking.refinement import (
+    FIRST_LOOK,
+    LAST_LOOK,
     N_ITERATIONS,
-    REACH_PX,
     STEP_PX,
+    Look,
     Matches,
+    RefineWithin,
     SmoothFrame,
-    smoothed,
-    weights_of,
+    VisiblePart,
 )
 from element_facerhythm.core.tracking.refinement_kernel import refine_points_kernel
-from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points
+from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points, Prepare
 from element_facerhythm.core.tracking.window_kernel import n_lanes
 
 _FEWEST_POINTS = 64  # in a span: below that, calling the kernel costs more than it brings
 _SPANS_PER_THREAD = 4
+_MEMORY = 1 / 32  # of how often points had to be searched for, lately
 
 
-@dataclass(frozen=True, eq=False)
 class DescribedFrame:
-    """What the flow needs of a frame: its pyramid and, to refine matches, the smoothed frame."""
+    """What the flow needs of a frame.
 
-    pyramid: Pyramid
-    smooth: SmoothFrame | None
+    Parameters
+    ----------
+    smooth
+        The visible part, smoothed, to match on the frame as it came; None to search only.
+    make_pyramid
+        Makes the pyramid of the prepared frame, when it is first asked for.
+
+    One thread at a time uses it: first the one that describes frames, then the one that tracks.
+    """
+
+    def __init__(self, smooth: SmoothFrame | None, make_pyramid: Callable[[], Pyramid]) -> None:
+        self.smooth = smooth
+        self._make_pyramid = make_pyramid
+        self._pyramid: Pyramid | None = None
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """The prepared frame, halved again and again."""
+        if self._pyramid is None:
+            self._pyramid = self._make_pyramid()
+        return self._pyramid
 
 
 class CompiledFlow:
@@ -49,9 +70,11 @@ class CompiledFlow:
     ----------
     settings
         Window, levels and criteria.
-    visible_mask
-        (H, W) bool, given to refine matches on the visible pixels of the frames as they are; None
-        leaves matches as they are found on equalised frames, which are OpenCV's up to rounding.
+    prepare
+        Equalises frames for the search; where every match is clear, a frame is never equalised.
+    refine_within
+        What to match on the frames as they are; None leaves matches as they are found on equalised
+        frames, which are OpenCV's up to rounding.
     n_threads
         Threads that follow points.
     """
@@ -60,39 +83,71 @@ class CompiledFlow:
         self,
         settings: FlowSettings,
         *,
-        visible_mask: NDArray[np.bool_] | None = None,
+        prepare: Prepare,
+        refine_within: RefineWithin | None = None,
         n_threads: int = 1,
     ) -> None:
         self._settings = settings
+        self._prepare = prepare
         self._follow = follow_points_kernel(*settings.window_px)
         self._refine = refine_points_kernel(*settings.window_px)
         self._n_lanes = n_lanes(settings.window_px[0])
         self._pad_px = border_px(settings.window_px)
-        self._weights = None if visible_mask is None else weights_of(visible_mask, self._pad_px)
+        self._part: VisiblePart | None = None
+        self._searches = 1.0  # in what share of the last frames
+        if refine_within is not None:
+            self._part = VisiblePart(refine_within.visible_mask, self._pad_px)
+            self._neighbors = refine_within.neighbors
         self._n_threads = n_threads
         self._pool = ThreadPoolExecutor(n_threads - 1, "flow") if n_threads > 1 else None
 
-    def describe(self, frame: GrayFrame, raw: GrayFrame) -> DescribedFrame:
-        """Pyramid of the prepared frame; the frame as it came, smoothed."""
-        levels = pyramid_levels(
-            frame.shape, max_level=self._settings.max_level, window_px=self._settings.window_px
-        )
-        pyramid = make_pyramid(frame, levels, self._pad_px)
-        refines = self._weights is not None
-        return DescribedFrame(pyramid, smoothed(raw, self._pad_px) if refines else None)
+    def describe(self, frame: GrayFrame) -> DescribedFrame:
+        """Smoothed visible part, and the pyramid at once where it probably will be needed."""
+        smooth = None if self._part is None else self._part.smoothed(frame)
+        described = DescribedFrame(smooth, lambda: self._pyramid(frame))
+        if self._searches > 0.5:  # waiting for it later would cost more than making some in vain
+            _ = described.pyramid
+        return described
 
     def __call__(
         self, before: DescribedFrame, after: DescribedFrame, points: Points
     ) -> tuple[Points, NDArray[np.bool_]]:
         """Points in the second frame, and where they were found."""
+        if self._part is None:
+            return self._searched(before, after, points)
+        moved, found = points.copy(), np.ones(len(points), dtype=np.bool_)
+        matches = self._match(before, after, points, FIRST_LOOK, moved, found)
+        unclear = np.flatnonzero(~matches.clear())
+        self._searches += ((len(unclear) > 0) - self._searches) * _MEMORY
+        if len(unclear):
+            some = points[unclear]
+            to, there = self._searched(before, after, some)
+            matches.put(unclear, self._match(before, after, some, LAST_LOOK, to, there))
+            moved[unclear], found[unclear] = to, there
+        lost = matches.lost()
+        if lost.any():
+            carried = carry(points, moved, lost, matches.clear(), self._neighbors)
+            found &= carried | ~lost
+        return moved, found
+
+    def _pyramid(self, frame: GrayFrame) -> Pyramid:
+        levels = pyramid_levels(
+            frame.shape, max_level=self._settings.max_level, window_px=self._settings.window_px
+        )
+        return make_pyramid(self._prepare(frame), levels, self._pad_px)
+
+    def _searched(
+        self, before: DescribedFrame, after: DescribedFrame, points: Points
+    ) -> tuple[Points, NDArray[np.bool_]]:
+        """Points in the second frame, and where they were found, on the prepared frames."""
         moved, found = np.empty_like(points), np.empty(len(points), dtype=np.bool_)
-        matches = Matches(*np.zeros((2, len(points)), np.float32))
+        old, new = before.pyramid, after.pyramid
 
         def follow(first: int, stop: int) -> None:
             self._follow(
-                before.pyramid.pixels,
-                after.pyramid.pixels,
-                before.pyramid.levels,
+                old.pixels,
+                new.pixels,
+                old.levels,
                 self._n_lanes,
                 points,
                 first,
@@ -102,27 +157,45 @@ class CompiledFlow:
                 moved,
                 found,
             )
-            if self._weights is not None:
-                self._refine(
-                    before.smooth,
-                    after.smooth,
-                    self._weights,
-                    self._pad_px,
-                    self._n_lanes,
-                    points,
-                    first,
-                    stop,
-                    N_ITERATIONS,
-                    STEP_PX,
-                    REACH_PX,
-                    moved,
-                    found,
-                    matches.mismatch,
-                    matches.texture,
-                )
 
         self._share_out(follow, len(points))
-        return moved, found & ~matches.lost()
+        return moved, found
+
+    def _match(
+        self,
+        before: DescribedFrame,
+        after: DescribedFrame,
+        points: Points,
+        look: Look,
+        moved: Points,
+        found: NDArray[np.bool_],
+    ) -> Matches:
+        """Improve `moved` on the frames as they are, where `found`, and say how well it matches."""
+        part, matches = self._part, Matches.of(len(points))
+        assert part is not None
+
+        def match(first: int, stop: int) -> None:
+            self._refine(
+                before.smooth,
+                after.smooth,
+                part.weights,
+                part.layout,
+                self._n_lanes,
+                points,
+                first,
+                stop,
+                N_ITERATIONS,
+                STEP_PX,
+                look,
+                moved,
+                found,
+                matches.mismatch,
+                matches.texture,
+                matches.taken,
+            )
+
+        self._share_out(match, len(points))
+        return matches
 
     def close(self) -> None:
         """Let go of threads."""

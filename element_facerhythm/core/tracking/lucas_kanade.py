@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points
+from element_facerhythm.core.tracking.refinement import RefineWithin
+from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points, Prepare
 from element_facerhythm.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Backend = Literal["compiled", "opencv", "torch"]
 class OpticalFlow(Protocol):
     """Moves points from one frame to the next."""
 
-    def describe(self, frame: GrayFrame, raw: GrayFrame, /) -> Any:
+    def describe(self, frame: GrayFrame, /) -> Any:
         """Return what the flow needs of a frame (H, W) uint8; it is asked in other threads."""
         ...
 
@@ -42,12 +43,13 @@ class OpticalFlow(Protocol):
 class OpenCvFlow:
     """OpenCV's pyramidal Lucas-Kanade on the CPU: the numbers that face-rhythm gives."""
 
-    def __init__(self, settings: FlowSettings) -> None:
+    def __init__(self, settings: FlowSettings, *, prepare: Prepare) -> None:
         self._settings = settings
+        self._prepare = prepare
 
-    def describe(self, frame: GrayFrame, raw: GrayFrame) -> GrayFrame:
+    def describe(self, frame: GrayFrame) -> GrayFrame:
         """Return the prepared frame."""
-        return frame
+        return self._prepare(frame)
 
     def __call__(
         self, before: GrayFrame, after: GrayFrame, points: Points
@@ -86,12 +88,18 @@ def choose_backend(device: torch.device | str, backend: Backend | None = None) -
     )
 
 
+def as_it_is(frame: GrayFrame) -> GrayFrame:
+    """Leave a frame as it came."""
+    return frame
+
+
 def make_flow(
     settings: FlowSettings,
     *,
     device: torch.device | str,
     backend: Backend | None = None,
-    refine_within: NDArray[np.bool_] | None = None,
+    prepare: Prepare = as_it_is,
+    refine_within: RefineWithin | None = None,
     n_threads: int = 1,
 ) -> OpticalFlow:
     """Make what computes the flow.
@@ -104,9 +112,12 @@ def make_flow(
         `cpu` or `cuda[:N]`.
     backend
         `compiled`, `opencv` or `torch`; None chooses by the device.
+    prepare
+        What a frame goes through before points are searched for in it, in whichever thread
+        describes it.
     refine_within
-        (H, W) bool: refine matches on the frames as they are, on these pixels (compiled backend);
-        None does not.
+        Match on the frames as they are, too (compiled backend); None only searches on the prepared
+        ones.
     n_threads
         Threads of the compiled backend.
 
@@ -119,9 +130,11 @@ def make_flow(
     if chosen == "compiled":
         from element_facerhythm.core.tracking.compiled_flow import CompiledFlow
 
-        return CompiledFlow(settings, visible_mask=refine_within, n_threads=n_threads)
+        return CompiledFlow(
+            settings, prepare=prepare, refine_within=refine_within, n_threads=n_threads
+        )
     if chosen == "opencv":
-        return OpenCvFlow(settings)
+        return OpenCvFlow(settings, prepare=prepare)
     from element_facerhythm.core.tracking.torch_lucas_kanade import TorchFlow
 
-    return TorchFlow(settings, device)
+    return TorchFlow(settings, device, prepare=prepare)

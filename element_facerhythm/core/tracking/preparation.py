@@ -62,11 +62,7 @@ class FramePreparation:
         RoiError
             The frame is not of the mask's size.
         """
-        if frame.shape != self._shape:
-            raise RoiError(
-                f"A frame is {frame.shape[1]} x {frame.shape[0]} px (width x height), the mask "
-                f"{self._shape[1]} x {self._shape[0]}; use ROIs drawn on this video."
-            )
+        require_size(frame, self._shape)
         return self._masked(frame) if self._equalise is None else self._equalise(frame)
 
     def _masked(self, frame: GrayFrame) -> GrayFrame:
@@ -74,3 +70,12 @@ class FramePreparation:
             return frame
         masked: GrayFrame = cv2.bitwise_and(frame, self._mask)
         return masked
+
+
+def require_size(frame: GrayFrame, shape: tuple[int, ...]) -> None:
+    """Raise RoiError unless a frame has the shape (H, W) of the mask."""
+    if frame.shape != shape:
+        raise RoiError(
+            f"A frame is {frame.shape[1]} x {frame.shape[0]} px (width x height), the mask "
+            f"{shape[1]} x {shape[0]}; use ROIs drawn on this video."
+        )

@@ -1,34 +1,59 @@
-"""A second look at every match, on frames as the camera gave them.
+"""Matches on frames as the camera gave them: the first look, and the last.
 
 CLAHE makes faint texture count and keeps tracks from slipping, but it bends gray levels differently
 in every tile, so that a displacement measured on equalised frames is off by some hundredths of a
-pixel, and more where tiles are small. Here a match found on equalised frames is improved on the
-frames themselves, lightly smoothed, and judged: where the two windows differ much more than those of
-most points do, something has come between, and the point is not moved by it.
+pixel, and more where tiles are small. So a match is looked for on the frames themselves, lightly
+smoothed, from where the point was: mostly it has moved by little, and where the two windows then
+are alike beyond doubt, that is the match. All other points are searched for on equalised frames,
+through the pyramid, and what is found is improved on the frames themselves and judged: where the
+two windows differ much more than those of most points do, something has come between. Such a point
+goes with those of its neighbours whose match is beyond doubt; where there are none, it stays.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from element_facerhythm.core.tracking.preparation import require_size
+from element_facerhythm.core.tracking.smoothing_kernel import smooth_part
 
 GrayFrame = NDArray[np.uint8]
 SmoothFrame = NDArray[np.int16]
 
 N_ITERATIONS = 10
 STEP_PX = 0.003
-REACH_PX = 1.5
-"""An improvement beyond this is no improvement: the search has slipped to another match."""
+CLEAR_MISMATCH = 0.06
+"""Share of a window's variance that may be left unmatched where a match is beyond doubt."""
 WORST_MISMATCH = 0.15
 """Share of a window's variance that may be left unmatched ..."""
 WORST_RATIO = 4.0
 """... unless it is below this multiple of what most points leave, which then is noise."""
 
-# Binomial, a standard deviation of 0.7 pixels; with it a frame is stored in sixteenths of a gray.
-_TAPS = np.array([1.0, 2.0, 1.0])
+
+class Look(NamedTuple):
+    """How far a look may move a point from where it has been put.
+
+    Attributes
+    ----------
+    reach_px
+        A match further away along x or y is not taken: the search has slipped to another one.
+    doubt
+        A match is taken by a share of 1 / (1 + doubt * mismatch / texture) of the way: where noise
+        is a good part of the picture, two estimates together are better than the last alone.
+    """
+
+    reach_px: float
+    doubt: float
+
+
+FIRST_LOOK = Look(reach_px=4.0, doubt=0.0)
+"""From where the point was."""
+LAST_LOOK = Look(reach_px=1.5, doubt=2.0)
+"""From where it was found on equalised frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,30 +66,115 @@ class Matches:
         (P,) float32 mean squared difference, brightness apart.
     texture
         (P,) float32 variance within the window of the first frame; 0 where nothing was measured.
+    taken
+        (P,) bool, whether the point was moved to the match.
     """
 
     mismatch: NDArray[np.float32]
     texture: NDArray[np.float32]
+    taken: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, n_points: int) -> Matches:
+        """Room for so many points."""
+        mismatch, texture = np.empty((2, n_points), np.float32)
+        return cls(mismatch, texture, np.empty(n_points, np.bool_))
+
+    def clear(self) -> NDArray[np.bool_]:
+        """(P,) bool, where a match is beyond doubt."""
+        alike: NDArray[np.bool_] = self.mismatch <= np.float32(CLEAR_MISMATCH) * self.texture
+        return alike & self.taken
+
+    def put(self, places: NDArray[np.intp], others: Matches) -> None:
+        """Put other points' matches in the place of some of these."""
+        self.mismatch[places] = others.mismatch
+        self.texture[places] = others.texture
+        self.taken[places] = others.taken
 
     def lost(self) -> NDArray[np.bool_]:
         """(P,) bool, where something has come between."""
+        differs: NDArray[np.bool_] = self.mismatch > np.float32(WORST_MISMATCH) * self.texture
         measured = self.texture > 0
-        if not measured.any():
-            return measured
+        differs &= measured
+        if not differs.any():
+            return differs
         usual = float(np.median(self.mismatch[measured]))
-        differs: NDArray[np.bool_] = self.mismatch > WORST_MISMATCH * self.texture
-        return measured & differs & (self.mismatch > WORST_RATIO * usual)
+        return differs & (self.mismatch > WORST_RATIO * usual)
 
 
-def smoothed(frame: GrayFrame, pad_px: int) -> SmoothFrame:
-    """Smooth a frame (H, W) into (H + 2 * pad, W + 2 * pad) int16, sixteenths of a gray."""
-    smooth = cv2.sepFilter2D(frame, cv2.CV_16S, _TAPS, _TAPS, borderType=cv2.BORDER_REFLECT_101)
-    bordered: SmoothFrame = cv2.copyMakeBorder(
-        smooth, pad_px, pad_px, pad_px, pad_px, cv2.BORDER_REFLECT_101
-    )
-    return bordered
+@dataclass(frozen=True, eq=False)
+class RefineWithin:
+    """Where matches are made on the frames as they are, and who goes with whom.
+
+    Attributes
+    ----------
+    visible_mask
+        (H, W) bool, the pixels that count.
+    neighbors
+        (P, K) int64 neighbours of each point, `Mesh.neighbors`.
+    """
+
+    visible_mask: NDArray[np.bool_]
+    neighbors: NDArray[np.int64]
 
 
-def weights_of(visible_mask: NDArray[np.bool_], pad_px: int) -> NDArray[np.float32]:
-    """Weight of every pixel of a bordered frame: 1 where it is visible, 0 elsewhere and outside."""
-    return np.pad(visible_mask.astype(np.float32), pad_px)
+class VisiblePart:
+    """The part of frames that matches are made on: what the mask leaves visible, and a border.
+
+    Parameters
+    ----------
+    visible_mask
+        (H, W) bool.
+    pad_px
+        Width of the border; beyond the frame, it is mirrored into it.
+
+    Attributes
+    ----------
+    weights
+        (h + 2 * pad, w + 2 * pad) float32: 1 where a pixel is visible, 0 elsewhere.
+    layout
+        (5,) int64, of flat arrays of this shape: place of the frame's pixel (0, 0), which may lie
+        outside, pixels from a row to the next, and first column, first row, of the part without
+        its border; then its width and height.
+    """
+
+    def __init__(self, visible_mask: NDArray[np.bool_], pad_px: int) -> None:
+        top, height = _extent(np.any(visible_mask, axis=1))
+        left, width = _extent(np.any(visible_mask, axis=0))
+        stride = width + 2 * pad_px
+        self._shape = visible_mask.shape
+        self.weights: NDArray[np.float32] = np.pad(
+            visible_mask[top : top + height, left : left + width].astype(np.float32), pad_px
+        )
+        origin = (pad_px - top) * stride + pad_px - left
+        self.layout = np.array([origin, stride, left, top, width, height], np.int64)
+        self._rows = _mirrored(top - pad_px - 1, height + 2 * pad_px + 2, visible_mask.shape[0])
+        self._columns = _mirrored(left - pad_px - 1, width + 2 * pad_px + 2, visible_mask.shape[1])
+
+    def smoothed(self, frame: GrayFrame) -> SmoothFrame:
+        """Smooth a frame (H, W): int16 in the shape of `weights`, sixteenths of a gray.
+
+        By (1, 2, 1) / 4 both ways, a standard deviation of 0.7 pixels.
+
+        Raises
+        ------
+        RoiError
+            The frame is not of the mask's size.
+        """
+        require_size(frame, self._shape)
+        smooth: SmoothFrame = np.empty(self.weights.shape, np.int16)
+        smooth_part(frame, self._rows, self._columns, smooth)
+        return smooth
+
+
+def _extent(shown: Any) -> tuple[int, int]:
+    """First place that is shown, and how many there are from it to the last; none is one."""
+    places = np.flatnonzero(shown)
+    return (int(places[0]), int(places[-1] - places[0]) + 1) if len(places) else (0, 1)
+
+
+def _mirrored(first: int, n: int, length: int) -> NDArray[np.int64]:
+    """Pixels of an axis from `first` on, mirrored about the first and the last."""
+    period = max(2 * (length - 1), 1)
+    index = np.arange(first, first + n) % period
+    return np.minimum(index, period - index) % length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +13,7 @@ from element_facerhythm.errors import ParameterError
 
 GrayFrame = NDArray[np.uint8]
 Points = NDArray[np.float32]
+Prepare = Callable[[GrayFrame], GrayFrame]
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,23 @@ from numpy.typing import NDArray
 from element_facerhythm.core.tracking.batched.geometry import PyramidGeometry, pyramid_geometry
 from element_facerhythm.core.tracking.batched.pool import pyramid_rows
 from element_facerhythm.core.tracking.batched.torch_flow import batched_flow
-from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points
+from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points, Prepare
 
 
 class TorchFlow:
     """Lucas-Kanade on a torch device; the pyramid of the last frame is kept for the next call."""
 
-    def __init__(self, settings: FlowSettings, device: torch.device | str) -> None:
+    def __init__(
+        self, settings: FlowSettings, device: torch.device | str, *, prepare: Prepare
+    ) -> None:
         self._settings = settings
+        self._prepare = prepare
         self._device = torch.device(device)
         self._last: tuple[GrayFrame, torch.Tensor] | None = None
 
-    def describe(self, frame: GrayFrame, raw: GrayFrame) -> GrayFrame:
+    def describe(self, frame: GrayFrame) -> GrayFrame:
         """Return the prepared frame."""
-        return frame
+        return self._prepare(frame)
 
     def close(self) -> None:
         """There is nothing to let go of."""

@@ -30,6 +30,7 @@ from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.core.tracking.motion import BoolPoints, Motion, Points, Rewind
 from element_facerhythm.core.tracking.point_store import PointArray, PointStore
 from element_facerhythm.core.tracking.preparation import FramePreparation
+from element_facerhythm.core.tracking.refinement import RefineWithin
 from element_facerhythm.core.tracking.settings import flow_settings
 from element_facerhythm.core.tracking.violations import ViolationLog, violating_points
 from element_facerhythm.errors import ParameterError
@@ -186,18 +187,15 @@ def track_points(
         settings,
         device=device,
         backend=backend,
-        refine_within=visible_mask if refine else None,
+        prepare=equalise,
+        refine_within=RefineWithin(visible_mask, mesh.neighbors) if refine else None,
         n_threads=n_each,
     )
     with closing(flow):
-
-        def prepare(frame: GrayFrame) -> Any:
-            return flow.describe(equalise(frame), frame)
-
-        first_frame = None if previous_frame is None else prepare(previous_frame)
+        first_frame = None if previous_frame is None else flow.describe(previous_frame)
         with PreparedFrames(
             open_frames,
-            prepare,
+            flow.describe,
             n_frames=n_frames,
             n_kept=n_kept,
             n_workers=1 if by_opencv else n_each,

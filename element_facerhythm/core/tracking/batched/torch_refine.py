@@ -1,6 +1,8 @@
-"""The second look at matches (`core.tracking.refinement`) by torch's operations, all points at once."""
+"""Matches on frames as they are (`core.tracking.refinement`) by torch's operations, all points at once."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -8,16 +10,17 @@ from torch import Tensor
 from element_facerhythm.core.tracking.batched.geometry import Level
 from element_facerhythm.core.tracking.batched.torch_flow import LevelFlow
 from element_facerhythm.core.tracking.refinement import (
+    CLEAR_MISMATCH,
     N_ITERATIONS,
-    REACH_PX,
     STEP_PX,
     WORST_MISMATCH,
     WORST_RATIO,
+    Look,
 )
 from element_facerhythm.core.tracking.settings import FlowSettings
 
 LEAST_DETERMINANT = 1e-6  # of the larger gradient sum's square; below, a window is a line
-PER_GRADIENT = 1.0 / 32.0  # Scharr's weights add up to 32 gray differences per pixel
+LEAST_VARIANCE = 1e-3  # far below that of a single step of gray in a window
 
 
 def smoothed(frames: Tensor) -> Tensor:
@@ -32,15 +35,68 @@ def smoothed(frames: Tensor) -> Tensor:
     return frames
 
 
-def lost(mismatch: Tensor, texture: Tensor) -> Tensor:
-    """(B, P) bool: something has come between; see `refinement.Matches`."""
-    measured = texture > 0
-    n_measured = measured.sum(1, keepdim=True)
-    ordered = torch.where(measured, mismatch, torch.inf).sort(1).values
-    below = ordered.gather(1, ((n_measured - 1) // 2).clamp(min=0))
-    above = ordered.gather(1, (n_measured // 2).clamp(max=ordered.shape[1] - 1))
-    usual = (below + above) * 0.5
-    return measured & (mismatch > WORST_MISMATCH * texture) & (mismatch > WORST_RATIO * usual)
+@dataclass(frozen=True)
+class BatchedMatches:
+    """How well windows match: `refinement.Matches` of B sequences.
+
+    Attributes
+    ----------
+    mismatch, texture
+        (B, P) float32.
+    taken
+        (B, P) bool.
+    """
+
+    mismatch: Tensor
+    texture: Tensor
+    taken: Tensor
+
+    def clear(self) -> Tensor:
+        """(B, P) bool: the match is beyond doubt."""
+        return self.taken & (self.mismatch <= CLEAR_MISMATCH * self.texture)
+
+    def lost(self) -> Tensor:
+        """(B, P) bool: something has come between."""
+        measured = self.texture > 0
+        n_measured = measured.sum(1, keepdim=True)
+        mismatch = torch.where(measured, self.mismatch, torch.inf)
+        usual = _median(mismatch, n_measured)
+        differs = self.mismatch > WORST_MISMATCH * self.texture
+        return measured & differs & (self.mismatch > WORST_RATIO * usual)
+
+    def where(self, chosen: Tensor, others: BatchedMatches) -> BatchedMatches:
+        """Take these where `chosen`, the others elsewhere."""
+        return BatchedMatches(
+            torch.where(chosen, self.mismatch, others.mismatch),
+            torch.where(chosen, self.texture, others.texture),
+            torch.where(chosen, self.taken, others.taken),
+        )
+
+
+def carry(
+    before: Tensor, moved: Tensor, lost: Tensor, clear: Tensor, neighbors: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Move lost points (B, P, 2) with their clear neighbours, as `carrying.carry` does.
+
+    Returns all points, and (B, P) bool, lost points that have a clear neighbour.
+    """
+    chosen = neighbors.to(torch.int64)
+    there = clear[:, chosen]
+    n_there = there.sum(2)
+    steps = torch.where(there[..., None], (moved - before)[:, chosen], torch.inf)
+    middle = torch.stack(
+        [_median(steps[..., axis].flatten(0, 1), n_there.flatten()[:, None]) for axis in (0, 1)], 2
+    ).view(before.shape)
+    carried = lost & (n_there > 0)
+    return torch.where(carried[..., None], before + middle, moved), carried
+
+
+def _median(values: Tensor, n: Tensor) -> Tensor:
+    """Median (N, 1) of the `n` (N, 1) smallest of each row (N, M); what is left out is infinite."""
+    ordered = values.sort(1).values
+    below = ordered.gather(1, ((n - 1) // 2).clamp(min=0))
+    above = ordered.gather(1, (n // 2).clamp(max=ordered.shape[1] - 1))
+    return (below + above) * 0.5
 
 
 class TorchRefinement:
@@ -65,9 +121,12 @@ class TorchRefinement:
         self._half = torch.tensor(half, device=visible.device)
 
     def __call__(
-        self, before: Tensor, after: Tensor, start: Tensor, moved: Tensor, found: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Refine `moved` (N, 2); also mismatch and texture (N,), 0 where nothing was measured."""
+        self, before: Tensor, after: Tensor, start: Tensor, moved: Tensor, found: Tensor, look: Look
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Refine `moved` (N, 2); also mismatch and texture (N,), 0 where nothing was measured.
+
+        Last (N,) bool, where the match was taken.
+        """
         height, width = self._visible.shape
         level = Level(0, width, height)
         flow = LevelFlow(self._smooth, level, before, after, self._settings)
@@ -77,10 +136,11 @@ class TorchRefinement:
         pixels, rows, columns = flow.pixels(before, cell, 1)
         weights = self._weights(rows[:, 1:-2], columns[:, 1:-2])
         shares = _shares(origin - cell)
-        values = _blend(pixels[:, 1:-1, 1:-1].to(torch.float32), shares)
+        patch = _blend(pixels.to(torch.float32), shares)
+        values = patch[:, 1:-1, 1:-1]
         slopes = [
-            _blend(slope.to(torch.float32), shares) * PER_GRADIENT * weights
-            for slope in _gradients(pixels)
+            (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]) * 0.5 * weights,
+            (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]) * 0.5 * weights,
         ]
         n_visible = weights.sum((1, 2))
         share = 1.0 / n_visible.clamp(min=1.0)
@@ -111,11 +171,12 @@ class TorchRefinement:
             place = torch.where(active[:, None], place + step, place)
             active = active & ((step * step).sum(1) > STEP_PX**2)
         place = place + self._half
-        near = measured & ((place - moved).abs() <= REACH_PX).all(1)
-        refined = torch.where(near[:, None], place, moved)
+        near = measured & ((place - moved).abs() <= look.reach_px).all(1)
+        share = 1.0 / (1.0 + look.doubt * difference / variance.clamp(min=LEAST_VARIANCE))
+        refined = torch.where(near[:, None], moved + (place - moved) * share[:, None], moved)
         nothing = torch.zeros_like(difference)
         texture = torch.where(measured, variance.clamp(min=0.0), nothing)
-        return refined, torch.where(measured, difference, nothing), texture
+        return refined, torch.where(measured, difference, nothing), texture, near
 
     def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(N, h, w) float32, 1 where a pixel lies in the frame and is visible."""
@@ -125,14 +186,6 @@ class TorchRefinement:
         inside = in_rows & in_columns
         rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
         return self._visible[rows[:, :, None], columns[:, None, :]] * inside
-
-
-def _gradients(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Scharr gradients along x and y of int32 pixels (N, h, w), without their border."""
-    smooth = 3 * (pixels[:, :-2] + pixels[:, 2:]) + 10 * pixels[:, 1:-1]
-    change = pixels[:, 2:] - pixels[:, :-2]
-    along_y = 3 * (change[:, :, :-2] + change[:, :, 2:]) + 10 * change[:, :, 1:-1]
-    return smooth[:, :, 2:] - smooth[:, :, :-2], along_y
 
 
 def _shares(fraction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

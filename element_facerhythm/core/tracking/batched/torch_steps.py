@@ -7,7 +7,12 @@ from torch import Tensor
 
 from element_facerhythm.core.tracking.batched.steps import FOLLOWS, STANDS, Frames, Motion, Scene
 from element_facerhythm.core.tracking.batched.torch_flow import batched_flow
-from element_facerhythm.core.tracking.batched.torch_refine import TorchRefinement, lost
+from element_facerhythm.core.tracking.batched.torch_refine import (
+    BatchedMatches,
+    TorchRefinement,
+    carry,
+)
+from element_facerhythm.core.tracking.refinement import FIRST_LOOK, LAST_LOOK, Look
 
 
 class TorchStepper:
@@ -36,21 +41,27 @@ class TorchStepper:
         self, frames: Frames, slots: Tensor, before: Tensor, follows: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Where the points (B, P, 2) went, and where that could be measured (B, P)."""
-        scene, settings = self._scene, self._motion.flow
         everyone = follows[:, None].expand(before.shape[:2])
-        moved, found = batched_flow(
-            frames.rows, scene.geometry, slots[:, 0], slots[:, 1], before, everyone, settings
-        )
-        if scene.visible is None or frames.smooth is None:
-            return moved, found
-        refine = TorchRefinement(frames.smooth, scene.visible, settings)
-        n_points = before.shape[1]
-        first, second = (slots[:, i].repeat_interleave(n_points) for i in (0, 1))
-        refined, mismatch, texture = refine(
-            first, second, before.reshape(-1, 2), moved.reshape(-1, 2), found.reshape(-1)
-        )
-        return refined.view(before.shape), found & ~lost(
-            mismatch.view(found.shape), texture.view(found.shape)
+        if self._scene.visible is None or frames.smooth is None:
+            return self._searched(frames, slots, before, everyone)
+        refine = TorchRefinement(frames.smooth, self._scene.visible, self._motion.flow)
+        moved, matches = _matched(refine, slots, before, before, everyone, FIRST_LOOK)
+        clear = matches.clear()
+        searched, found = self._searched(frames, slots, before, everyone & ~clear)
+        refined, judged = _matched(refine, slots, before, searched, found, LAST_LOOK)
+        moved = torch.where(clear[..., None], moved, refined)
+        matches = matches.where(clear, judged)
+        lost = matches.lost()
+        moved, carried = carry(before, moved, lost, matches.clear(), self._scene.neighbors)
+        return moved, (clear | found) & (carried | ~lost)
+
+    def _searched(
+        self, frames: Frames, slots: Tensor, before: Tensor, follows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Search for the points that follow (B, P) on the prepared frames."""
+        settings, geometry = self._motion.flow, self._scene.geometry
+        return batched_flow(
+            frames.rows, geometry, slots[:, 0], slots[:, 1], before, follows, settings
         )
 
     def _settled(self, points: Tensor) -> Tensor:
@@ -61,3 +72,20 @@ class TorchStepper:
             total += points - points[:, neighbor]
         points = points - (total / scene.neighbors.shape[1] - scene.rest) * motion.mesh_rigidity
         return points - (points - scene.home) * motion.relaxation
+
+
+def _matched(
+    refine: TorchRefinement,
+    slots: Tensor,
+    before: Tensor,
+    moved: Tensor,
+    found: Tensor,
+    look: Look,
+) -> tuple[Tensor, BatchedMatches]:
+    """Improve `moved` (B, P, 2) where `found`, and say how well that matches."""
+    shape = found.shape
+    first, second = (slots[:, i].repeat_interleave(shape[1]) for i in (0, 1))
+    improved, *judged = refine(
+        first, second, before.reshape(-1, 2), moved.reshape(-1, 2), found.reshape(-1), look
+    )
+    return improved.view(before.shape), BatchedMatches(*(values.view(shape) for values in judged))

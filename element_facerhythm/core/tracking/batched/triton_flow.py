@@ -286,7 +286,7 @@ def flow_kernel(
     geometry,  # (N_LEVELS, 3) int32: offset, width, height
     slots,  # (B, K + 1) int32: where the frames of a sequence lie
     modes,  # (B, K) int8: 0 follows the flow
-    held,  # (B, K, P) uint8: 1 stays
+    stays,  # (B, P) uint8: 1 is not searched for
     points,  # (B, K + 1, P, 2) float32
     moved,  # (B, P, 2) float32, written
     found,  # (B, P) uint8, written
@@ -300,17 +300,14 @@ def flow_kernel(
     WINDOW_H: tl.constexpr,
     N_TILE: tl.constexpr,
     N_ITERATIONS: tl.constexpr,
-    ALL_POINTS: tl.constexpr,  # those that are held, too: how well they match counts
 ):
     """Follow one point of one sequence into step k's frame."""
     point = tl.program_id(0)
     sequence = tl.program_id(1)
     row = ((sequence * (n_steps + 1) + k).to(tl.int64) * n_points + point) * 2
     x, y = tl.load(points + row), tl.load(points + row + 1)
-    here = sequence * n_steps + k
-    follows = tl.load(modes + here) == 0
-    if not ALL_POINTS:
-        follows = follows & (tl.load(held + here.to(tl.int64) * n_points + point) == 0)
+    follows = tl.load(modes + sequence * n_steps + k) == 0
+    follows = follows & (tl.load(stays + sequence.to(tl.int64) * n_points + point) == 0)
     new_x, new_y = x, y
     measured = follows.to(tl.int32)
     if measured != 0:

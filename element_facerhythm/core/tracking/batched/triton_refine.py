@@ -1,4 +1,4 @@
-"""Triton kernel of the second look at matches (`core.tracking.refinement`): one program per point."""
+"""Triton kernel of matches on frames as they are (`core.tracking.refinement`): one program a point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import triton.language as tl
 from element_facerhythm.core.tracking.batched.triton_flow import mirrored, touches
 
 _LEAST_DETERMINANT = tl.constexpr(1e-6)
-_PER_GRADIENT = tl.constexpr(1.0 / 32.0)
+_LEAST_VARIANCE = tl.constexpr(1e-3)
 
 
 @triton.jit
@@ -29,18 +29,12 @@ def _value(image, row, column, height, width, fraction_x, fraction_y):
 
 @triton.jit
 def _slopes(image, row, column, height, width, fraction_x, fraction_y):
-    """Bilinear Scharr gradients along x and y: both are sums over differences of values."""
-    v00 = _value(image, row - 1, column - 1, height, width, fraction_x, fraction_y)
-    v01 = _value(image, row - 1, column, height, width, fraction_x, fraction_y)
-    v02 = _value(image, row - 1, column + 1, height, width, fraction_x, fraction_y)
-    v10 = _value(image, row, column - 1, height, width, fraction_x, fraction_y)
-    v12 = _value(image, row, column + 1, height, width, fraction_x, fraction_y)
-    v20 = _value(image, row + 1, column - 1, height, width, fraction_x, fraction_y)
-    v21 = _value(image, row + 1, column, height, width, fraction_x, fraction_y)
-    v22 = _value(image, row + 1, column + 1, height, width, fraction_x, fraction_y)
-    along_x = 3.0 * (v02 - v00 + v22 - v20) + 10.0 * (v12 - v10)
-    along_y = 3.0 * (v20 - v00 + v22 - v02) + 10.0 * (v21 - v01)
-    return along_x * _PER_GRADIENT, along_y * _PER_GRADIENT
+    """Central differences along x and y of bilinear values."""
+    left = _value(image, row, column - 1, height, width, fraction_x, fraction_y)
+    right = _value(image, row, column + 1, height, width, fraction_x, fraction_y)
+    above = _value(image, row - 1, column, height, width, fraction_x, fraction_y)
+    below = _value(image, row + 1, column, height, width, fraction_x, fraction_y)
+    return (right - left) * 0.5, (below - above) * 0.5
 
 
 @triton.jit
@@ -104,6 +98,7 @@ def refine_kernel(
     found,  # (B, P) uint8
     mismatch,  # (B, P) float32, written
     texture,  # (B, P) float32, written
+    taken,  # (B, P) uint8, written
     height,
     width,
     k,
@@ -111,6 +106,7 @@ def refine_kernel(
     n_points,
     step_px,
     reach_px,
+    doubt,
     WINDOW_W: tl.constexpr,
     WINDOW_H: tl.constexpr,
     N_TILE: tl.constexpr,
@@ -131,6 +127,7 @@ def refine_kernel(
     measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     measured = measured * (tl.load(found + own) != 0).to(tl.int32)
     left_over, variance = 0.0 * x, 0.0 * x
+    near = measured * 0
     if measured != 0:
         row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
@@ -158,8 +155,12 @@ def refine_kernel(
         if measured != 0:
             left_over, variance = difference, tl.maximum(texture_here, 0.0)
             new_x, new_y = new_x + half_x, new_y + half_y
-            if (tl.abs(new_x - old_x) <= reach_px) & (tl.abs(new_y - old_y) <= reach_px):
-                tl.store(moved + own * 2, new_x)
-                tl.store(moved + own * 2 + 1, new_y)
+            step_x, step_y = new_x - old_x, new_y - old_y
+            near = ((tl.abs(step_x) <= reach_px) & (tl.abs(step_y) <= reach_px)).to(tl.int32)
+            if near != 0:
+                part = 1.0 / (1.0 + doubt * left_over / tl.maximum(variance, _LEAST_VARIANCE))
+                tl.store(moved + own * 2, old_x + step_x * part)
+                tl.store(moved + own * 2 + 1, old_y + step_y * part)
     tl.store(mismatch + own, left_over)
     tl.store(texture + own, variance)
+    tl.store(taken + own, near.to(tl.uint8))

@@ -1,16 +1,22 @@
-"""Steps of many sequences by the fused Triton kernels: two launches a step."""
+"""Steps of many sequences by the fused Triton kernels: a few launches a step."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from element_facerhythm.core.tracking.batched.steps import Frames, Motion, Scene
-from element_facerhythm.core.tracking.batched.torch_refine import lost
+from element_facerhythm.core.tracking.batched.steps import FOLLOWS, Frames, Motion, Scene
+from element_facerhythm.core.tracking.batched.torch_refine import BatchedMatches, carry
 from element_facerhythm.core.tracking.batched.triton_flow import flow_kernel
 from element_facerhythm.core.tracking.batched.triton_refine import refine_kernel
 from element_facerhythm.core.tracking.batched.triton_settle import settle_kernel
-from element_facerhythm.core.tracking.refinement import N_ITERATIONS, REACH_PX, STEP_PX
+from element_facerhythm.core.tracking.refinement import (
+    FIRST_LOOK,
+    LAST_LOOK,
+    N_ITERATIONS,
+    STEP_PX,
+    Look,
+)
 
 _SETTLE_BLOCK = 128
 
@@ -42,38 +48,53 @@ class TritonStepper:
         n_sequences, n_steps, n_points = held.shape
         points = start.new_empty((n_sequences, n_steps + 1, n_points, 2))
         points[:, 0] = start
-        moved = torch.empty_like(start)
-        found = torch.empty((n_sequences, n_points), dtype=torch.uint8, device=start.device)
         strayed = torch.zeros_like(modes, dtype=torch.int32)
         for k in range(n_steps):
-            self._flow(frames.rows, slots, modes, held, points, moved, found, k)
-            if frames.smooth is not None and self._scene.visible is not None:
-                judged = self._refine(
-                    frames.smooth, self._scene.visible, slots, points, moved, found, k
-                )
-                found = (judged & (held[:, k] == 0)).to(torch.uint8)
+            stays = held[:, k].contiguous()
+            if frames.smooth is None or self._scene.visible is None:
+                moved, found = self._search(frames.rows, slots, modes, stays, points, k)
+            else:
+                moved, found = self._match_or_search(frames, slots, modes, points, k)
+                found &= stays == 0
             self._settle(points, moved, found, modes, strayed, k)
         return points[:, 1:], strayed
 
-    def _flow(
-        self,
-        rows: Tensor,
-        slots: Tensor,
-        modes: Tensor,
-        held: Tensor,
-        points: Tensor,
-        moved: Tensor,
-        found: Tensor,
-        k: int,
-    ) -> None:
-        n_sequences, n_steps, n_points = held.shape
+    def _match_or_search(
+        self, frames: Frames, slots: Tensor, modes: Tensor, points: Tensor, k: int
+    ) -> tuple[Tensor, Tensor]:
+        """Where the points (B, P, 2) went in step k, and (B, P) uint8 where that is known.
+
+        Of those that are held, too: how well they match counts.
+        """
+        before = points[:, k].contiguous()
+        follows = (modes[:, k] == FOLLOWS)[:, None].expand(before.shape[:2]).contiguous()
+        moved = before.clone()
+        matches = self._refine(frames, slots, points, moved, follows, k, FIRST_LOOK)
+        clear = matches.clear()
+        searched, found = self._search(frames.rows, slots, modes, clear.to(torch.uint8), points, k)
+        judged = self._refine(frames, slots, points, searched, found != 0, k, LAST_LOOK)
+        moved = torch.where(clear[..., None], moved, searched)
+        matches = matches.where(clear, judged)
+        lost = matches.lost()
+        moved, carried = carry(before, moved, lost, matches.clear(), self._scene.neighbors)
+        known = (clear | (found != 0)) & (carried | ~lost)
+        return moved.contiguous(), known.to(torch.uint8)
+
+    def _search(
+        self, rows: Tensor, slots: Tensor, modes: Tensor, stays: Tensor, points: Tensor, k: int
+    ) -> tuple[Tensor, Tensor]:
+        """Where the points (B, P, 2) went on the prepared frames, and (B, P) uint8 where found."""
+        n_sequences, n_points = stays.shape
+        n_steps = modes.shape[1]
+        moved = points.new_empty((n_sequences, n_points, 2))
+        found = torch.empty_like(stays)
         settings, geometry = self._motion.flow, self._scene.geometry
         flow_kernel[(n_points, n_sequences)](
             rows,
             self._levels,
             slots,
             modes,
-            held,
+            stays,
             points,
             moved,
             found,
@@ -87,40 +108,45 @@ class TritonStepper:
             WINDOW_H=settings.window_px[1],
             N_TILE=self._n_tile,
             N_ITERATIONS=settings.n_iterations,
-            ALL_POINTS=self._scene.visible is not None,
             num_warps=self._flow_warps,
             enable_fp_fusion=False,
         )
+        return moved, found
 
     def _refine(
         self,
-        smooth: Tensor,
-        visible: Tensor,
+        frames: Frames,
         slots: Tensor,
         points: Tensor,
         moved: Tensor,
         found: Tensor,
         k: int,
-    ) -> Tensor:
-        """Improve `moved` in place; return (B, P) bool, which matches are to be believed."""
+        look: Look,
+    ) -> BatchedMatches:
+        """Improve `moved` in place where `found` (B, P), and say how well that matches."""
         n_sequences, n_points = found.shape
         mismatch, texture = moved.new_empty((2, n_sequences, n_points))
+        taken = torch.empty((n_sequences, n_points), dtype=torch.uint8, device=moved.device)
+        visible = self._scene.visible
+        assert visible is not None
         width, height = self._motion.flow.window_px
         refine_kernel[(n_points, n_sequences)](
-            smooth,
+            frames.smooth,
             visible,
             slots,
             points,
             moved,
-            found,
+            found.to(torch.uint8),
             mismatch,
             texture,
+            taken,
             *visible.shape,
             k,
             slots.shape[1] - 1,
             n_points,
             STEP_PX,
-            REACH_PX,
+            look.reach_px,
+            look.doubt,
             WINDOW_W=width,
             WINDOW_H=height,
             N_TILE=self._n_tile,
@@ -128,7 +154,7 @@ class TritonStepper:
             num_warps=self._flow_warps,
             enable_fp_fusion=False,
         )
-        return (found != 0) & ~lost(mismatch, texture)
+        return BatchedMatches(mismatch, texture, taken != 0)
 
     def _settle(
         self, points: Tensor, moved: Tensor, found: Tensor, modes: Tensor, strayed: Tensor, k: int

@@ -53,6 +53,17 @@ def grid() -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
+@pytest.fixture(scope="session")
+def passing_bar(shifted_texture: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(30, H, W) frames of a swaying scene in front of which a striped bar passes, left to right."""
+    t = np.arange(30)
+    frames = shifted_texture(np.stack([2 * np.sin(t / 3.0), np.cos(t / 4.0)], axis=1))
+    stripes = np.where(np.arange(HEIGHT) // 3 % 2, 230, 30).astype(np.uint8)
+    for frame, left in zip(frames, 20 + 3 * t, strict=True):
+        frame[:, left : left + 6] = stripes[:, None]
+    return frames
+
+
 class FrameSource:
     """Frames in memory that count how often they were opened and how many were read."""
 

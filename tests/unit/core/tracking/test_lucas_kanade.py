@@ -17,7 +17,7 @@ SETTINGS = flow_settings([15, 15], 2, [3, 10, 0.03])
 
 
 def follow(flow, before, after, points):
-    return flow(flow.describe(before, before), flow.describe(after, after), points)
+    return flow(flow.describe(before), flow.describe(after), points)
 
 
 @pytest.fixture

@@ -86,6 +86,26 @@ def test_side_by_side_equals_alone(swaying, few_points, options, device, backend
     assert (n_flags > 0) == ("displacement_threshold_px" in changes)
 
 
+@pytest.mark.parametrize(("device", "backend"), HOW)
+@pytest.mark.parametrize("light", [1.0, 0.05], ids=["clear", "dark"])
+def test_behind_a_bar_and_in_the_dark_as_alone(
+    passing_bar, few_points, options, device, backend, light
+):
+    """Points that are hidden, carried, or searched for where noise is stronger than texture."""
+    noise = np.random.default_rng(5).normal(0, 3.0, passing_bar.shape)
+    frames = np.rint(np.clip(passing_bar * light + noise, 0, 255)).astype(np.uint8)
+    options |= {"refine": True, "clahe_tile_grid": (20, 16)}
+    spans = [(0, 30), (7, 26)]
+    together = track_side_by_side(
+        sequences(frames, 12, spans), few_points, device=device, backend=backend, **options
+    )
+    for tracked, span in zip(together, spans, strict=True):
+        expected = alone(frames, few_points, span, options)
+        apart_px = np.abs(tracked.points - expected.points)
+        assert np.median(apart_px) <= 0.001
+        assert np.percentile(apart_px, 99) <= 0.02
+
+
 @pytest.mark.parametrize(
     "sizes",
     [BatchSizes(1, 32, 32), BatchSizes(2, 1, 7), BatchSizes(3, 5, 2), BatchSizes(128, 64, 9)],
