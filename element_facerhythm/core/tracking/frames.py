@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -22,10 +23,22 @@ Prepare = Callable[[GrayFrame], Any]
 _POLL_S = 0.1  # how soon the thread notices that nobody reads any more
 
 
-class Prefetch:
-    """Reads an iterator of frames in a thread of its own; other threads prepare them.
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A frame that is prepared already, with the face of a future."""
 
-    Prepared frames come in order. Whatever the threads raise is raised again from `next()`, in the
+    frame: Any
+
+    def result(self) -> Any:
+        """Return it."""
+        return self.frame
+
+
+class Prefetch:
+    """Reads an iterator of frames in a thread of its own, and prepares them there or in others.
+
+    One worker is the reading thread itself: handing each frame on to another one costs more than
+    it brings. Prepared frames come in order. Whatever the threads raise is raised again from `next()`, in the
     reader's thread; after `close()` they have ended and the source is closed.
     """
 
@@ -37,9 +50,11 @@ class Prefetch:
         n_ahead: int,
         n_workers: int = 1,
     ) -> None:
-        self._queue: queue.Queue[Future[Any] | BaseException | None] = queue.Queue(n_ahead)
+        self._queue: queue.Queue[Future[Any] | _Ready | BaseException | None] = queue.Queue(n_ahead)
         self._stop = threading.Event()
-        self._workers = ThreadPoolExecutor(n_workers, "frame-preparation")
+        self._workers = (
+            ThreadPoolExecutor(n_workers, "frame-preparation") if n_workers > 1 else None
+        )
         self._thread = threading.Thread(
             target=self._work, args=(open_source, prepare), name="frame-prefetch", daemon=True
         )
@@ -51,7 +66,7 @@ class Prefetch:
     def __next__(self) -> Any:
         """Return the next prepared frame, or raise what a thread raised."""
         item = self._queue.get()
-        if isinstance(item, Future):
+        if isinstance(item, (Future, _Ready)):
             return item.result()
         self._queue.put(item)  # whoever asks again gets the same answer instead of waiting for ever
         raise StopIteration if item is None else item
@@ -60,7 +75,8 @@ class Prefetch:
         """End the threads; unread frames are dropped."""
         self._stop.set()
         self._thread.join()
-        self._workers.shutdown(cancel_futures=True)
+        if self._workers is not None:
+            self._workers.shutdown(cancel_futures=True)
 
     def _work(self, open_source: Callable[[], Iterator[GrayFrame]], prepare: Prepare) -> None:
         end: BaseException | None = None
@@ -68,7 +84,12 @@ class Prefetch:
             source = open_source()
             try:
                 for frame in source:
-                    if not self._put(self._workers.submit(prepare, frame)):
+                    ready = (
+                        _Ready(prepare(frame))
+                        if self._workers is None
+                        else self._workers.submit(prepare, frame)
+                    )
+                    if not self._put(ready):
                         return
             finally:
                 close = getattr(source, "close", None)
@@ -78,7 +99,7 @@ class Prefetch:
             end = error
         self._put(end)
 
-    def _put(self, item: Future[Any] | BaseException | None) -> bool:
+    def _put(self, item: Future[Any] | _Ready | BaseException | None) -> bool:
         while not self._stop.is_set():
             try:
                 self._queue.put(item, timeout=_POLL_S)
@@ -107,7 +128,7 @@ class PreparedFrames:
     n_ahead
         How many frames may be ready before they are asked for.
     n_workers
-        Threads that prepare frames; with more than one, `prepare` must bear that.
+        Threads that prepare frames: 1 is the one that reads them; with more, `prepare` must bear it.
     """
 
     def __init__(
