@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from element_facerhythm.core.decomposition import (
@@ -190,6 +190,8 @@ def test_more_iterations_never_fit_worse(seed, method, solver):
 
 
 @settings(max_examples=15, deadline=None)
+# two components that cancel, each 40 times as large as the tensor
+@example(seed=36264, shape=(2, 2, 2), nonnegative=False)
 @given(
     seed=seeds,
     shape=st.tuples(st.integers(2, 90), st.integers(2, 12), st.integers(2, 90)),
@@ -218,8 +220,11 @@ def test_the_true_error_never_rises_from_one_accepted_point_to_the_next(seed, sh
         errors.append(
             model_from_factors(blocks, AXES, dict(zip(AXES, loadings, strict=True))).relative_error
         )
-        assert abs(errors[-1] ** 2 - told_error**2) < 1e-6  # products are float32
-    assert (np.diff(np.square(errors)) <= 1e-6).all()
+        # products are float32, of components that may be larger than the tensor and cancel
+        norms = np.prod([np.linalg.norm(factor, axis=0) for factor in loadings], axis=0)
+        rounding = 1e-6 * max(1.0, float(np.linalg.norm(norms)) / norm_square**0.5)
+        assert abs(errors[-1] ** 2 - told_error**2) < rounding
+    assert (np.diff(np.square(errors)) <= rounding).all()
 
 
 @settings(max_examples=10, deadline=None)
