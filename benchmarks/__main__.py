@@ -22,6 +22,7 @@ ORDER = (
     "accuracy",
     "scaling",
     "memory",
+    "keypoints",
     "cuda",
 )
 LEFT_OUT_WHEN_QUICK = ("memory",)

@@ -54,8 +54,8 @@ def peer_python() -> Path:
     """
     named = os.environ.get("FACERHYTHM_PEER_PYTHON")
     python = Path(named) if named else ENVIRONMENT_DIR / "bin" / "python"
-    if not named and not (ENVIRONMENT_DIR / ".built").exists():
-        _build()
+    if not named:
+        build_environment(ENVIRONMENT_DIR, REQUIREMENTS)
     question = "from importlib import metadata; print(metadata.version('face-rhythm'))"
     finished = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
     if finished.stdout.strip() != VERSION:
@@ -114,16 +114,25 @@ def job(
     }
 
 
-def _build() -> None:
-    """Make the environment with plain pip; torch as `constraints.txt` has it."""
+def build_environment(directory: Path, requirements: Sequence[str]) -> Path:
+    """Make an environment with plain pip, torch as `constraints.txt` has it; return its Python.
+
+    Raises
+    ------
+    PeerMissingError
+        pip failed.
+    """
+    python = directory / "bin" / "python"
+    if (directory / ".built").exists():
+        return python
     lines = (REPOSITORY_DIR / "constraints.txt").read_text().splitlines()
     torch = next(line for line in lines if line.startswith("torch=="))
     flags = ["--quiet", *os.environ.get("PIP_FLAGS", "").split()]
     commands = [
-        [sys.executable, "-m", "venv", ENVIRONMENT_DIR],
-        [ENVIRONMENT_DIR / "bin" / "python", "-m", "pip", "install", *flags, torch, *REQUIREMENTS],
+        [sys.executable, "-m", "venv", directory],
+        [python, "-m", "pip", "install", *flags, torch, *requirements],
     ]
-    ENVIRONMENT_DIR.parent.mkdir(parents=True, exist_ok=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
     for command in commands:
         finished = subprocess.run([str(part) for part in command], check=False)
         if finished.returncode != 0:
@@ -131,7 +140,8 @@ def _build() -> None:
                 f"{command[0]} {command[2]} failed with status {finished.returncode}; the peer's "
                 "environment needs pip and a package index."
             )
-    (ENVIRONMENT_DIR / ".built").touch()
+    (directory / ".built").touch()
+    return python
 
 
 if __name__ == "__main__":

@@ -137,16 +137,16 @@ def speed_table(result_name: str, part: str | None) -> Callable[[], str | None]:
             return None
         measured = result if part is None else result[part]
         rows = []
+        rounds = max(timing["n"] for timing in measured["timings"].values())
         for name, timing in measured["timings"].items():
-            facts = measured["facts"].get(name, {})
+            facts = measured.get("facts", {}).get(name, {})
             memory = f"{facts['peak_rss_mb']:,.0f} MB" if "peak_rss_mb" in facts else ""
             speed = f"{measured['n_frames'] / timing['median_s']:,.1f}"
             spread = f"{timing['min_s']:.1f} to {timing['max_s']:.1f}"
-            rows.append([name, f"{timing['median_s']:.1f}", spread, speed, memory])
-        caption = (
-            f"{measured['n_frames']:,} frames, {measured['n_points']} points, "
-            f"median of {timing['n']}.\n\n"
-        )
+            times = f" ({timing['n']} x)" if timing["n"] < rounds else ""
+            rows.append([name + times, f"{timing['median_s']:.1f}", spread, speed, memory])
+        points = f"{measured['n_points']} points, " if "n_points" in measured else ""
+        caption = f"{measured['n_frames']:,} frames, {points}median of {rounds}.\n\n"
         return caption + _markdown(["", "seconds", "range", "frames/s", "peak memory"], rows)
 
     return make
@@ -245,6 +245,7 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "tracking textured": speed_table("tracking", "textured"),
     "tracking violating": speed_table("tracking", "violating"),
     "whole": speed_table("whole", None),
+    "keypoints": speed_table("keypoints", None),
     "accuracy": accuracy_table("accuracy"),
     "accuracy summary": accuracy_summary("accuracy"),
     "accuracy holdout": accuracy_table("accuracy_holdout"),

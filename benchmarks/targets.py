@@ -320,6 +320,30 @@ TARGETS: tuple[Target, ...] = (
         lambda r: r["longest_over_shortest"],
     ),
     Target(
+        "keypoints",
+        "keypoints, over facemap's Pose, CPU",
+        ">=",
+        2,
+        lambda r: r["ratios"]["ours"],
+        _TIMES,
+    ),
+    Target(
+        "keypoints",
+        "keypoints, largest difference from facemap's Pose, CPU",
+        "<=",
+        0.05,
+        lambda r: r["largest_difference_px"]["ours"],
+        " px",
+    ),
+    Target(
+        "keypoints",
+        "keypoints, over facemap's Pose, CUDA",
+        ">=",
+        20,
+        lambda r: r["ratios"].get("ours, CUDA"),
+        _TIMES,
+    ),
+    Target(
         "cuda", "GPU, frames/s tracked with frames resident", ">=", 20_000, _resident_frames_per_s
     ),
     Target("cuda", "GPU, time over decoding alone", "<=", 1.5, _over_decoding, _TIMES),

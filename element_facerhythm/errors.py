@@ -34,6 +34,10 @@ class ProjectError(RequestError):
     """A project directory is incomplete, of another version, or not a project at all."""
 
 
+class KeypointError(RequestError):
+    """A keypoint model or a file of predictions is unreadable, or does not fit the recording."""
+
+
 class PathError(RequestError):
     """A path does not exist or escapes the configured root directories."""
 

@@ -1,13 +1,14 @@
-"""Gray levels of decoded frames: the mean of red, green and blue, cut to a whole number.
+"""Gray levels of decoded frames.
 
-Most cameras for mice are monochrome: their videos carry chroma planes without chroma. Such a frame
-need not be turned to RGB, because its gray is a function of its luma alone, which a table of 256
-entries holds.
+Two rules: the mean of red, green and blue, cut to a whole number, as face-rhythm has it; and luma,
+their sum weighted as the eye weighs them, as OpenCV (and facemap) has it. Most cameras for mice are
+monochrome: their videos carry chroma planes without chroma. Such a frame need not be turned to RGB,
+because its gray is a function of its luma alone, which a table of 256 entries holds.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -27,10 +28,14 @@ _N_LUMA = 256
 _RAMP_HEIGHT = 16
 
 
+GrayRule = Literal["mean", "luma"]
+
+
 class GrayConverter:
     """Turns the frames of one video, in one thread, into gray (H, W) uint8."""
 
-    def __init__(self) -> None:
+    def __init__(self, rule: GrayRule = "mean") -> None:
+        self._rule = rule
         self._reformatter = VideoReformatter()
         self._tables: dict[tuple[Any, ...], GrayFrame] = {}
 
@@ -39,11 +44,16 @@ class GrayConverter:
         if frame.format.name in _PLANAR and _is_colourless(frame):
             gray: GrayFrame = cv2.LUT(_plane(frame, 0), self._table(frame))
             return gray
-        return self._mean(frame)
+        return self._by_way_of_rgb(frame)
 
-    def _mean(self, frame: VideoFrame) -> GrayFrame:
+    def _by_way_of_rgb(self, frame: VideoFrame) -> GrayFrame:
         rgb: Any = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
-        return cv2.transform(rgb, _MEAN_CUT)
+        gray: GrayFrame = (
+            cv2.transform(rgb, _MEAN_CUT)
+            if self._rule == "mean"
+            else cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        )
+        return gray
 
     def _table(self, frame: VideoFrame) -> GrayFrame:
         """Gray of every luma, as the conversion by way of RGB gives it for frames of this kind."""
@@ -54,7 +64,7 @@ class GrayConverter:
             _fill(ramp, 0, np.arange(_N_LUMA, dtype=np.uint8))
             for number in (1, 2):
                 _fill(ramp, number, np.full(1, _NO_CHROMA, np.uint8))
-            self._tables[kind] = np.ascontiguousarray(self._mean(ramp)[0])
+            self._tables[kind] = np.ascontiguousarray(self._by_way_of_rgb(ramp)[0])
         return self._tables[kind]
 
 

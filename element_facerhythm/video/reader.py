@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from element_facerhythm.errors import DecodeError, VideoError
 from element_facerhythm.video.container import RE_ENCODE, open_video
-from element_facerhythm.video.gray import GrayConverter, GrayFrame
+from element_facerhythm.video.gray import GrayConverter, GrayFrame, GrayRule
 from element_facerhythm.video.packets import PacketIndex, scan_packets
 
 RgbFrame = NDArray[np.uint8]
@@ -39,9 +39,9 @@ class _BrokenFrameError(Exception):
 
 
 def iterate_gray_frames(
-    path: str | Path, *, start: int = 0, stop: int | None = None
+    path: str | Path, *, start: int = 0, stop: int | None = None, rule: GrayRule = "mean"
 ) -> Iterator[GrayFrame]:
-    """Gray frames (H, W) uint8: the mean of R, G and B, cut to a whole number as face-rhythm does.
+    """Gray frames (H, W) uint8.
 
     Parameters
     ----------
@@ -49,6 +49,9 @@ def iterate_gray_frames(
         The file.
     start, stop
         First frame, and the one after the last; None goes to the end.
+    rule
+        `mean`: of R, G and B, cut to a whole number as face-rhythm does; `luma`: weighted, as
+        OpenCV and facemap do. On monochrome video the two are one.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def iterate_gray_frames(
     DecodeError
         While iterating: a frame cannot be decoded. The message names the file and the frame.
     """
-    return _frames(Path(path), start, stop, GrayConverter())
+    return _frames(Path(path), start, stop, GrayConverter(rule))
 
 
 def iterate_rgb_frames(

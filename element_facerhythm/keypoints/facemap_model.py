@@ -1,0 +1,197 @@
+"""Facemap's keypoint network with weights from a file that may come from anybody.
+
+The network is facemap's own (`facemap.pose.facemap_network.FMnet`; Syeda et al. 2024, "Facemap: a
+framework for modeling neural activity based on orofacial tracking", Nature Neuroscience 27). Its
+shape is read off the weights, so facemap's file of parameters is not needed. Weights are read as
+tensors and nothing else: a pickle that would call something is refused. `facemap.pose.pose` and
+`facemap.pose.model_loader` are never imported, since that downloads weights into the home
+directory.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from element_facerhythm.digest import file_sha256
+from element_facerhythm.errors import KeypointError
+
+if TYPE_CHECKING:
+    import torch
+
+INPUT_PX = 256
+"""The network sees a square of so many pixels."""
+
+FACEMAP_BODY_PARTS = (
+    "eye(back)", "eye(bottom)", "eye(front)", "eye(top)", "lowerlip", "mouth", "nose(bottom)",
+    "nose(r)", "nose(tip)", "nose(top)", "nosebridge", "paw", "whisker(I)", "whisker(III)",
+    "whisker(II)",
+)  # fmt: skip
+"""What facemap's published network finds, in the order of its outputs."""
+
+_SAFE_MEND = (
+    "save the weights alone (torch.save(network.state_dict(), path)) with the software that made "
+    "them"
+)
+_BLOCK = re.compile(r"Conv\.conv(\d+)\.conv\.conv_1\.2\.weight")
+_UPSAMPLING = re.compile(r"Up_conv\.upconv(\d+)\.")
+_OUTPUT = "Conv2_1x1.conv0.weight"
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What makes one facemap network different from another.
+
+    Attributes
+    ----------
+    channels
+        Of each block, from the picture inwards.
+    kernel
+        Width of the convolutions, in pixels.
+    n_upsampling
+        Blocks on the way back.
+    n_outputs
+        Body parts.
+    """
+
+    channels: tuple[int, ...]
+    kernel: int
+    n_upsampling: int
+    n_outputs: int
+
+
+@dataclass(frozen=True)
+class FacemapModel:
+    """A network that is ready to predict.
+
+    Attributes
+    ----------
+    network
+        Maps (B, 1, 256, 256) float32 pictures to three tensors (B, K, 64, 64).
+    body_parts
+        K names, in the order of the outputs.
+    device
+        Where it computes.
+    """
+
+    network: torch.nn.Module
+    body_parts: tuple[str, ...]
+    device: torch.device
+
+
+def load_facemap_model(
+    path: Path, body_parts: Sequence[str], *, device: torch.device, sha256: str | None = None
+) -> FacemapModel:
+    """Load weights from a file and put them into facemap's network.
+
+    Parameters
+    ----------
+    path
+        A state dictionary as facemap saves it (`.pt`).
+    body_parts
+        What the outputs are, in order.
+    device
+        Where to compute.
+    sha256
+        Expected digest of the file; None does not check.
+
+    Raises
+    ------
+    KeypointError
+        The file is missing, changed, damaged, holds anything but weights, or the weights are those of
+        another network or of other body parts.
+    """
+    import torch
+    from facemap.pose.facemap_network import FMnet
+
+    state = read_weights(path, sha256=sha256)
+    shape = network_shape(state, path)
+    if shape.n_outputs != len(body_parts):
+        raise KeypointError(
+            f"{path} finds {shape.n_outputs} body parts, {len(body_parts)} are declared "
+            f"({', '.join(body_parts)}); declare all that the network finds, in the order of its outputs"
+        )
+    network = FMnet(
+        img_ch=1,
+        output_ch=shape.n_outputs,
+        labels_id=list(body_parts),
+        channels=list(shape.channels),
+        device=device,
+        kernel=shape.kernel,
+        shape=(INPUT_PX, INPUT_PX),
+        n_upsample=shape.n_upsampling,
+    )
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise KeypointError(
+            f"{path} holds the weights of another network than facemap's: {_first_line(error)}"
+        ) from error
+    # channels last: on a CPU two thirds of the time, with the same numbers
+    ready = network.eval().to(device, memory_format=torch.channels_last)
+    return FacemapModel(ready, tuple(body_parts), device)
+
+
+def read_weights(path: Path, *, sha256: str | None = None) -> dict[str, torch.Tensor]:
+    """Read a state dictionary; see `load_facemap_model` for the errors."""
+    import torch
+
+    if not path.is_file():
+        raise KeypointError(f"model file {path} does not exist; restore it, or correct its path")
+    if sha256 is not None and file_sha256(path) != sha256:
+        raise KeypointError(
+            f"model file {path} changed since it was entered (its SHA-256 is not {sha256[:12]}...); "
+            "restore it, or enter it as another model"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle that is no file of torch's: refused below
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise KeypointError(
+            f"model file {path} holds more than weights, or none, and is not opened: it could run code "
+            f"of whoever made it. If you trust it, {_SAFE_MEND}"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise KeypointError(
+            f"model file {path} is damaged, or no file of weights ({_first_line(error)}); copy it again"
+        ) from error
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
+        raise KeypointError(f"model file {path} is not a dictionary of weights; {_SAFE_MEND}")
+    return dict(state)
+
+
+def network_shape(state: Mapping[str, torch.Tensor], path: Path) -> NetworkShape:
+    """Read a network's shape off its weights.
+
+    Raises
+    ------
+    KeypointError
+        They are not those of facemap's network.
+    """
+    blocks = {int(m[1]): state[m[0]] for name in state if (m := _BLOCK.fullmatch(name))}
+    ups = {int(m[1]) for name in state if (m := _UPSAMPLING.match(name))}
+    consecutive = sorted(blocks) == list(range(len(blocks)))
+    if len(blocks) < 2 or not consecutive or not ups or _OUTPUT not in state:
+        named = ", ".join(list(state)[:3]) or "nothing"
+        raise KeypointError(
+            f"{path} holds the weights of another network than facemap's (it begins with {named}); "
+            "predictions of other trackers are taken in with task_mode 'load'"
+        )
+    return NetworkShape(
+        channels=tuple(int(blocks[i].shape[0]) for i in range(len(blocks))),
+        kernel=int(blocks[0].shape[-1]),
+        n_upsampling=len(ups),
+        n_outputs=int(state[_OUTPUT].shape[0]),
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

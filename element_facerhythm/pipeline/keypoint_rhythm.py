@@ -1,0 +1,111 @@
+"""Which body parts move with which component, for a recording that has both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.coupling import Coupling, band_limited_speed, couple
+from element_facerhythm.errors import KeypointError
+from element_facerhythm.io.project import Project
+from element_facerhythm.keypoints.predictions import Predictions
+from element_facerhythm.keypoints.product import read_keypoints
+from element_facerhythm.pipeline.model_summary import summarise_models
+from element_facerhythm.pipeline.records import ModelSummary
+
+
+@dataclass(frozen=True)
+class ComponentBodyPart:
+    """How one body part moves with one component.
+
+    Attributes
+    ----------
+    model_key, component_index
+        The component.
+    individual, body_part
+        The track.
+    coupling
+        See `core.coupling.Coupling`.
+    """
+
+    model_key: str
+    component_index: int
+    individual: str
+    body_part: str
+    coupling: Coupling
+
+
+def couple_components(project_dir: Path, keypoints: Path) -> tuple[ComponentBodyPart, ...]:
+    """Correlate every component of a project with every track of a file of keypoints.
+
+    Pairs are left out where a track is missing in more than half of the frames, where the component's
+    band lies beyond what the frame rate shows, or where one of the two does not change.
+
+    Raises
+    ------
+    ProjectError
+        The project or the file is incomplete.
+    KeypointError
+        The two have different numbers of frames.
+    """
+    project = Project.open(project_dir)
+    predictions = read_keypoints(keypoints)
+    if predictions.n_frames != sum(project.n_frames):
+        raise KeypointError(
+            f"{keypoints} has {predictions.n_frames} frames, the project {project_dir} "
+            f"{sum(project.n_frames)}: they are of different recordings"
+        )
+    models = summarise_models(project)
+    return tuple(pair for model in models for pair in _pairs(project, model, predictions))
+
+
+def _pairs(
+    project: Project, model: ModelSummary, predictions: Predictions
+) -> Iterator[ComponentBodyPart]:
+    rate = project.frame_rate_hz
+    for index, component in enumerate(model.components):
+        centre, width = component.centroid_frequency_hz, component.bandwidth_hz
+        courses = _courses(model, index)
+        if not courses or not (math.isfinite(centre) and centre > 0):
+            continue
+        spans = _spans(project, list(courses))
+        centres = [project.window_centres(video) for video in courses]
+        for i, individual in enumerate(predictions.individuals):
+            for k, part in enumerate(predictions.body_parts):
+                speeds = [
+                    band_limited_speed(
+                        np.asarray(predictions.positions[span, i, k], np.float64),
+                        frame_rate_hz=rate,
+                        centre_hz=centre,
+                        bandwidth_hz=width if math.isfinite(width) else 0.0,
+                    )
+                    for span in spans
+                ]
+                known = [speed for speed in speeds if speed is not None]
+                if len(known) < len(speeds):
+                    continue
+                coupling = couple(list(courses.values()), known, centres, frame_rate_hz=rate)
+                if coupling is not None:
+                    yield ComponentBodyPart(model.model_key, index, individual, part, coupling)
+
+
+def _courses(model: ModelSummary, component_index: int) -> dict[int, NDArray[np.float64]]:
+    """Give the loadings over time of one component, by video."""
+    return {
+        factor.video_index: np.asarray(factor.loadings, np.float64)
+        for factor in model.factors
+        if factor.component_index == component_index
+        and factor.video_index is not None
+        and "imaginary" not in factor.dimension
+    }
+
+
+def _spans(project: Project, videos: list[int]) -> list[slice]:
+    """Frames of these videos within the recording."""
+    starts = np.concatenate([[0], np.cumsum(project.n_frames)])
+    return [slice(int(starts[video]), int(starts[video + 1])) for video in videos]
