@@ -12,7 +12,7 @@ WORKDIR /opt/element-facerhythm
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY element_facerhythm ./element_facerhythm
 COPY notebooks ./notebooks
-RUN pip install --no-cache-dir --constraint constraints.txt ".[notebook]" \
+RUN pip install --no-cache-dir --constraint constraints.txt ".[formats,notebook]" \
     && useradd --create-home --uid 1000 facerhythm \
     && mkdir -p /data/raw /data/results \
     && chown -R facerhythm:facerhythm /data /opt/element-facerhythm/notebooks

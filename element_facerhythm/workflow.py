@@ -1,6 +1,7 @@
 """Everything activated on the configured database, ready to import.
 
-    from element_facerhythm.workflow import lab, subject, session, facial_behavior_estimation
+    from element_facerhythm.workflow import lab, subject, session
+    from element_facerhythm.workflow import facial_behavior_estimation, keypoint_inference
 
 The database is the one that DataJoint's own configuration names (`datajoint.json`, `.secrets/`,
 `DJ_*` variables); where none is, the embedded one is started. What else can be set, by environment
@@ -23,7 +24,7 @@ import os
 import sys
 from pathlib import Path
 
-from element_facerhythm import embedded, facial_behavior_estimation
+from element_facerhythm import embedded, facial_behavior_estimation, keypoint_inference
 from element_facerhythm.elements import activate_elements
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.linking import (
@@ -93,14 +94,20 @@ Session = session.Session
 facial_behavior_estimation.activate(
     f"{prefix}facial_behavior_estimation", linking_module=sys.modules[__name__]
 )
+keypoint_inference.activate(f"{prefix}keypoint_inference")
+
+POPULATED = (*facial_behavior_estimation.POPULATED, *keypoint_inference.POPULATED)
+"""Tables of both schemas that `populate()` fills, upstream first."""
 
 __all__ = [
+    "POPULATED",
     "Device",
     "Session",
     "Subject",
     "facial_behavior_estimation",
     "get_facerhythm_processed_data_dir",
     "get_facerhythm_root_data_dir",
+    "keypoint_inference",
     "lab",
     "prefix",
     "session",

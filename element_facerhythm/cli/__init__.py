@@ -20,7 +20,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from element_facerhythm import __version__
-from element_facerhythm.cli import db, demo, doctor, ingest, rank, rois, run, status, worker
+from element_facerhythm.cli import (
+    db,
+    demo,
+    doctor,
+    exporting,
+    importing,
+    ingest,
+    keypoints,
+    rank,
+    rois,
+    run,
+    status,
+    worker,
+)
 from element_facerhythm.errors import ProcessingError, RequestError
 
 EXIT_FAILED = 1
@@ -44,6 +57,9 @@ app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("worker")(worker.worker)
 app.add_typer(rois.app, name="rois")
+app.add_typer(keypoints.app, name="keypoints")
+app.add_typer(importing.app, name="import")
+app.add_typer(exporting.app, name="export")
 app.add_typer(db.app, name="db")
 
 

@@ -22,7 +22,7 @@ def status(
     from element_facerhythm.cli.database import activated_workflow
 
     with quiet_stdout():
-        tables = activated_workflow().facial_behavior_estimation.POPULATED
+        tables = activated_workflow().POPULATED
         counts = {table.__name__: count(table) for table in tables}
         messages = [row for table in tables for row in failures(table)]
     if as_json:

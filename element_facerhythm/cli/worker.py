@@ -39,7 +39,7 @@ def worker(
         from element_facerhythm.worker import work
 
         report = work(
-            activated_workflow().facial_behavior_estimation.POPULATED,
+            activated_workflow().POPULATED,
             stop=stop,
             max_jobs=max_jobs,
             exit_when_idle=exit_when_idle,

@@ -220,7 +220,7 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             rois=_unpack_rois(inputs),
             parameters=parameters,
             project_dir=resolve_new_path(output_dir, active_link().processed_dir()),
-            device=os.environ.get(DEVICE_VARIABLE, "auto"),
+            device=device_of_this_process(),
         )
     )
     for probed, (_, _, sha256) in zip(record.videos or (), inputs.files, strict=True):
@@ -229,6 +229,11 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
                 f"{probed.path} changed since it was entered: {_CHANGED_VIDEO_MEND}"
             )
     return record
+
+
+def device_of_this_process() -> str:
+    """Name of the device that computes: what the environment says, else `auto`."""
+    return os.environ.get(DEVICE_VARIABLE, "auto")
 
 
 _CHANGED_VIDEO_MEND = "restore the file, or delete its RecordingInfo entry and populate again"

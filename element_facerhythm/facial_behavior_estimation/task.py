@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -279,12 +279,7 @@ class FaceRhythmTask(dj.Manual):
 
     def insert(self, rows: Any, **kwargs: Any) -> None:
         """Insert tasks; ConfigurationError for a `task_mode` that is neither 'load' nor 'trigger'."""
-        if isinstance(rows, (list, tuple, Iterator)):
-            rows = list(rows)
-            for row in rows:
-                if isinstance(row, Mapping):
-                    check_task_mode(row.get("task_mode", "load"))
-        super().insert(rows, **kwargs)
+        super().insert(checked_rows(rows, check_mode_of), **kwargs)
 
     @classmethod
     def infer_output_dir(cls, key: Key, *, relative: bool = True, mkdir: bool = False) -> Path:
@@ -299,13 +294,33 @@ class FaceRhythmTask(dj.Manual):
         mkdir
             Create it.
         """
-        recording = [_directory_name(name, key[name]) for name in VideoRecording.primary_key]
-        ids = (_directory_name(name, key[name]) for name in ("paramset_id", "roi_id"))
-        output_dir = Path(*recording, "_".join(ids))
-        absolute = resolve_new_path(output_dir, active_link().processed_dir())
-        if mkdir:
-            absolute.mkdir(parents=True, exist_ok=True)
-        return output_dir if relative else absolute
+        ids = (directory_name(name, key[name]) for name in ("paramset_id", "roi_id"))
+        return directory_of(key, "_".join(ids), relative=relative, mkdir=mkdir)
+
+
+def checked_rows(rows: Any, check: Callable[[Mapping[str, Any]], None]) -> Any:
+    """Rows as `insert` takes them, each that is a mapping looked at first."""
+    if isinstance(rows, (list, tuple, Iterator)):
+        rows = list(rows)
+        for row in rows:
+            if isinstance(row, Mapping):
+                check(row)
+    return rows
+
+
+def check_mode_of(row: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError unless the mode of a task's row is known."""
+    check_task_mode(row.get("task_mode", "load"))
+
+
+def directory_of(key: Key, last: str, *, relative: bool, mkdir: bool) -> Path:
+    """Directory `last` of a recording, below the processed data directory; see `infer_output_dir`."""
+    recording = [directory_name(name, key[name]) for name in VideoRecording.primary_key]
+    output_dir = Path(*recording, last)
+    absolute = resolve_new_path(output_dir, active_link().processed_dir())
+    if mkdir:
+        absolute.mkdir(parents=True, exist_ok=True)
+    return output_dir if relative else absolute
 
 
 def check_task_mode(task_mode: Any) -> None:
@@ -317,7 +332,7 @@ def check_task_mode(task_mode: Any) -> None:
         )
 
 
-def _directory_name(name: str, value: Any) -> str:
+def directory_name(name: str, value: Any) -> str:
     """Make `name-value` a directory name; a digest keeps apart what differs in odd characters only."""
     text = str(value)
     safe = re.sub(r"[^A-Za-z0-9.-]", "_", text)

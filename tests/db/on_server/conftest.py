@@ -87,6 +87,7 @@ def workflow(
 
 def drop_schemas(workflow: ModuleType) -> None:
     modules = (
+        workflow.keypoint_inference,
         workflow.facial_behavior_estimation,
         workflow.session,
         workflow.subject,
@@ -140,6 +141,42 @@ def processed(register: Callable[..., dict[str, Any]], fbe: ModuleType) -> dict[
     for table in (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm):
         table.populate(key)
     return key
+
+
+@pytest.fixture(scope="session")
+def kpi(workflow: ModuleType) -> ModuleType:
+    """The tables of keypoints."""
+    return workflow.keypoint_inference
+
+
+@pytest.fixture(scope="session")
+def weights(root_dir: Path) -> Path:
+    """Weights of a small network with the parts of the face."""
+    from tests.unit.keypoints.training import new_network, save_weights
+
+    return save_weights(new_network().eval(), root_dir / "small.pt")
+
+
+@pytest.fixture(scope="session")
+def model_id(kpi: ModuleType, weights: Path) -> int:
+    """Number of the model with these weights."""
+    from tests.unit.keypoints.training import PARTS
+
+    return kpi.KeypointModel.insert_new_model(
+        None, "small", "random weights", weights, body_parts=tuple(PARTS), add_body_parts=True
+    )
+
+
+@pytest.fixture(scope="session")
+def inferred(
+    processed: dict[str, Any], fbe: ModuleType, kpi: ModuleType, model_id: int
+) -> dict[str, Any]:
+    """Key of a run of the network on a recording that has components, too; both compared."""
+    recording = {name: processed[name] for name in fbe.VideoRecording.primary_key}
+    task = kpi.KeypointInferenceTask.generate(recording, model_id, bbox=[10, 150, 5, 115])
+    kpi.KeypointInference.populate(task)
+    kpi.KeypointRhythm.populate({**processed, **task})
+    return task
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def test_ingest_registers_populates_and_can_be_repeated(
     after = table_counts(facerhythm)
     assert {name: counts["done"] - before[name]["done"] for name, counts in after.items()} == {
         "RecordingInfo": 1, "FaceRhythmProcessing": 1, "FacialRhythm": 1,
+        "KeypointInference": 0, "KeypointRhythm": 0,
     }  # fmt: skip
 
 
@@ -164,3 +165,47 @@ def test_a_worker_that_is_stopped_gives_its_job_back(
     assert facerhythm("worker", "--exit-when-idle").code == 0
     assert np.isfinite((fbe.FaceRhythmProcessing & key).fetch1("total_seconds"))
     assert len(fbe.FacialRhythm & key) == 1
+
+
+def test_keypoints_go_in_and_out_again(
+    facerhythm: Command, register: Callable[..., dict[str, Any]], root_dir: Path, tmp_path: Path
+) -> None:
+
+    from element_facerhythm.keypoints.formats import read_predictions, write_predictions
+    from element_facerhythm.keypoints.predictions import Predictions
+
+    register(61)
+    rng = np.random.default_rng(0)
+    positions, likelihood = rng.uniform(0, 100, (180, 1, 2, 2)), rng.random((180, 1, 2))
+    predictions = Predictions(positions, likelihood, ("left ear", "tongue"))
+    (path,) = write_predictions(predictions, root_dir / "cli.csv", "lightningpose")
+    where = ("--subject", "mouse1", "--session", "61")
+    refused = facerhythm("import", "keypoints", path, "--from", "LightningPose", *where)
+    assert refused.code == 2
+    assert "left ear, tongue is not entered" in refused.err
+    done = facerhythm(
+        "import", "keypoints", path, "--from", "LightningPose", *where, "--add-body-parts", "--json"
+    )
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert result["rows"]["KeypointInference.BodyPartPosition"] == 2
+    absent = facerhythm(
+        "import",
+        "keypoints",
+        path,
+        "--from",
+        "LightningPose",
+        "--subject",
+        "nobody",
+        "--session",
+        "1",
+    )
+    assert absent.code == 2
+    assert "is not in the database" in absent.err
+    out = tmp_path / "out.nwb"
+    exported = facerhythm("export", "keypoints", "--to", "nwb", "-o", out, *where, "--json")
+    assert exported.code == 0, exported.err
+    back = read_predictions(out, "NWB").reordered(predictions.body_parts)
+    np.testing.assert_allclose(back.positions, positions)
+    nothing = facerhythm("export", "keypoints", "--to", "nwb", "-o", out, "--subject", "mouse1")
+    assert nothing.code == 2

@@ -9,7 +9,13 @@ import pytest
 from element_facerhythm.cli import app
 
 HEAVY = ("torch", "cv2", "av", "datajoint", "matplotlib", "h5py", "numpy", "scipy", "tensorly")
-GROUPS = {"rois": ("propose", "check"), "db": ("start", "stop", "status", "url")}
+GROUPS = {
+    "rois": ("propose", "check"),
+    "keypoints": ("run",),
+    "import": ("keypoints",),
+    "export": ("keypoints",),
+    "db": ("start", "stop", "status", "url"),
+}
 VERBS = [command.name for command in app.registered_commands]
 COMMANDS = [(verb,) for verb in VERBS] + [(g, sub) for g, subs in GROUPS.items() for sub in subs]
 

@@ -1,0 +1,208 @@
+"""Body parts, and the models that find them."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from element_facerhythm.errors import KeypointError
+from element_facerhythm.keypoint_inference.schema import dj, schema
+from element_facerhythm.keypoints.facemap_model import FACEMAP_BODY_PARTS
+from element_facerhythm.linking import active_link, relative_to_roots
+
+FACEMAP = "Facemap"
+
+
+@schema
+class BodyPart(dj.Lookup):
+    """A point on the animal, under the name that its model gives it."""
+
+    definition = """
+    # Points on the animal that models find
+    body_part                : varchar(64)   # as the model names it
+    ---
+    body_part_description='' : varchar(1000) # where it is
+    """
+    contents = tuple(
+        {"body_part": name, "body_part_description": "facemap's published model"}
+        for name in FACEMAP_BODY_PARTS
+    )
+
+    @classmethod
+    def unknown(cls, names: Iterable[str]) -> list[str]:
+        """Return which of these names are not entered, in their order."""
+        known = set(cls.to_arrays("body_part"))
+        return [name for name in names if name not in known]
+
+    @classmethod
+    def add(cls, names: Iterable[str], description: str = "") -> list[str]:
+        """Enter names that are new; return which were.
+
+        Raises
+        ------
+        KeypointError
+            A name is longer than its column.
+        """
+        new = cls.unknown(names)
+        longest = int(cls.heading.attributes["body_part"].type[len("varchar(") : -1])
+        for name in new:
+            if len(name) > longest:
+                raise KeypointError(
+                    f"body part {name!r} has {len(name)} characters, the column takes {longest}; rename it "
+                    "in the predictions"
+                )
+        cls.insert({"body_part": name, "body_part_description": description} for name in new)
+        return new
+
+
+@schema
+class KeypointModel(dj.Manual):
+    """A model that finds body parts: facemap's, with its weights, or that of another tracker."""
+
+    definition = """
+    # Models that find body parts
+    model_id                  : int32         # number of the model
+    ---
+    model_name                : varchar(64)   # its name; the scorer in tables of tracks
+    source_software='Facemap' : varchar(32)   # the tracker
+    model_description=''      : varchar(1000) # what it was trained on, by whom
+    """
+
+    class BodyPart(dj.Part):
+        """What the model finds."""
+
+        definition = """
+        # Body parts of each model
+        -> master
+        -> BodyPart
+        ---
+        output_index : int32 # place among the model's outputs, from 0
+        """
+
+    class File(dj.Part):
+        """Its weights; a model whose predictions are only loaded has none."""
+
+        definition = """
+        # Files of weights
+        -> master
+        ---
+        file_path  : varchar(512) # relative to a root or the processed data directory
+        size_bytes : int64        # file size
+        sha256     : char(64)     # digest of the file's content
+        """
+
+    @classmethod
+    def insert_new_model(
+        cls,
+        model_id: int | None,
+        model_name: str,
+        model_description: str = "",
+        full_model_path: str | Path | None = None,
+        *,
+        body_parts: Sequence[str] = FACEMAP_BODY_PARTS,
+        source_software: str = FACEMAP,
+        add_body_parts: bool = False,
+    ) -> int:
+        """Enter a model, its body parts and its file, all or nothing.
+
+        Parameters
+        ----------
+        model_id
+            Number to enter it under; None takes the next free one.
+        model_name, model_description
+            For people.
+        full_model_path
+            File of weights, below a root or the processed data directory; None for a model whose
+            predictions are only loaded. facemap's weights are opened and checked.
+        body_parts
+            What the model finds, in the order of its outputs.
+        source_software
+            The tracker.
+        add_body_parts
+            Enter names that `BodyPart` does not have yet, as they are. Without it they are refused, so
+            that a misspelt name makes no new body part.
+
+        Returns
+        -------
+        int
+            The number it is entered under.
+
+        Raises
+        ------
+        KeypointError
+            A body part is unknown or stands twice, or the weights are not those of facemap's network
+            with so many outputs.
+        PathError
+            The file lies outside of the configured directories.
+        """
+        parts = list(body_parts)
+        require_distinct(parts)
+        file = None if full_model_path is None else _file_row(Path(full_model_path))
+        if full_model_path is not None and source_software == FACEMAP:
+            _require_outputs(Path(full_model_path), len(parts))
+        unknown = BodyPart.unknown(parts)
+        if unknown and not add_body_parts:
+            raise KeypointError(
+                f"body part {', '.join(unknown)} is not entered; enter it first with BodyPart.add(...), or "
+                "say add_body_parts (--add-body-parts) if the name is right"
+            )
+        if model_id is None:
+            model_id = 1 + max(map(int, cls.to_arrays("model_id")), default=-1)
+        in_transaction = cls.connection.in_transaction
+        with nullcontext() if in_transaction else cls.connection.transaction:
+            BodyPart.add(unknown, f"entered with model {model_name}")
+            cls.insert1(
+                {
+                    "model_id": model_id,
+                    "model_name": model_name,
+                    "source_software": source_software,
+                    "model_description": model_description,
+                }
+            )
+            cls.BodyPart.insert(
+                {"model_id": model_id, "body_part": part, "output_index": index}
+                for index, part in enumerate(parts)
+            )
+            if file is not None:
+                cls.File.insert1({"model_id": model_id, **file})
+        return model_id
+
+    @classmethod
+    def body_parts_of(cls, key: dict[str, Any]) -> tuple[str, ...]:
+        """Body parts of one model, in the order of its outputs."""
+        rows = (cls.BodyPart() & key).to_dicts(order_by="output_index")
+        return tuple(row["body_part"] for row in rows)
+
+
+def require_distinct(names: Sequence[str]) -> None:
+    """Raise KeypointError where a name stands twice, or none is given."""
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice or not names:
+        raise KeypointError(
+            f"body parts {', '.join(twice)} stand more than once"
+            if twice
+            else "a model finds at least one body part; none was given"
+        )
+
+
+def _file_row(path: Path) -> dict[str, Any]:
+    from element_facerhythm.digest import file_sha256
+
+    if not path.is_file():
+        raise KeypointError(f"model file {path} does not exist; check the path")
+    return {
+        "file_path": relative_to_roots(path, active_link().search_dirs()),
+        "size_bytes": path.stat().st_size,
+        "sha256": file_sha256(path),
+    }
+
+
+def _require_outputs(path: Path, n_parts: int) -> None:
+    from element_facerhythm.keypoints.facemap_model import network_shape, read_weights
+
+    n_outputs = network_shape(read_weights(path), path).n_outputs
+    if n_outputs != n_parts:
+        raise KeypointError(
+            f"{path} finds {n_outputs} body parts, {n_parts} are declared; declare all that the network "
+            "finds, in the order of its outputs"
+        )
