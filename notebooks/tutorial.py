@@ -251,5 +251,62 @@ Image(png_bytes(component_figure(Project.open(project_dir(output_dir)))), width=
 # Whisking, sniffing and chewing come out as components of their own, at the frequency, place and time
 # at which they were planted.
 #
+# ## Keypoints
+#
+# What is it that moves? Body parts that another tracker found, or facemap's network, say. Here the file
+# of such a tracker is made from the truth, with some noise and some frames in which it saw nothing.
+
+# %%
+from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
+from element_facerhythm.keypoints import Predictions
+from element_facerhythm.keypoints.formats import write_predictions
+from element_facerhythm.workflow import keypoint_inference as kpi
+
+rng = np.random.default_rng(0)
+parts = {name: scene.source(name).region.center_px for name in ("whisking", "sniffing", "chewing")}
+body_parts = ("whisker pad", "nose", "jaw")
+positions = scene.true_positions(np.array(list(parts.values()))) + rng.normal(
+    0, 0.3, (scene.n_frames, 3, 2)
+)
+positions[rng.random(positions.shape[:2]) < 0.02] = np.nan
+predictions = Predictions(
+    positions[:, None], rng.uniform(0.8, 1.0, (scene.n_frames, 1, 3)), body_parts
+)
+(file,) = write_predictions(predictions, folder / "tracker.h5", "dlc")
+
+task = register_predictions(
+    recording_key, [file], "DeepLabCut", model_name="tracker", add_body_parts=True
+)
+populate_keypoints(task.key)
+
+# %% [markdown]
+# Each body part is a row, with its track and with single numbers that SQL can ask for; `get_trajectory`
+# gives the table that Element Facemap gives.
+
+# %%
+kpi.KeypointInference.get_trajectory(task.key, ["nose", "jaw"]).head(3)
+
+# %%
+(kpi.KeypointInference.BodyPartPosition & task.key).proj(
+    "mean_likelihood", "missing_fraction", "median_speed_px_s"
+)
+
+# %% [markdown]
+# Which body part moves when a component is strong?
+
+# %%
+pairs = (kpi.KeypointRhythm.Pair & task.key & task_key).to_dicts()
+figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
+for body_part in body_parts:
+    own = sorted(
+        (r for r in pairs if r["body_part"] == body_part), key=lambda r: r["component_index"]
+    )
+    axis.plot(
+        [r["component_index"] for r in own], [r["correlation"] for r in own], "o-", label=body_part
+    )
+axis.set(xlabel="component", ylabel="correlation", xticks=range(len(courses)), ylim=(-1, 1))
+_ = axis.legend()
+
+# %% [markdown]
 # **Where to go from here:** the page *Questions in SQL* of the documentation, `facerhythm worker` for
 # many recordings, and *Use a shared lab database* for joining these tables with your own.
