@@ -98,9 +98,21 @@ def check_facemap() -> Finding:
     state = (
         f"{len(there)} weight files in {weights}"
         if there
-        else f"no weights in {weights} (not needed yet)"
+        else f"no weights in {weights} (needed to predict keypoints alone)"
     )
     return Finding("facemap", OK, f"{metadata.version('facemap')}, {state}")
+
+
+def check_formats() -> Finding:
+    """Whether files of other trackers can be read and written; movement itself is not imported."""
+    try:
+        version = metadata.version("movement")
+    except metadata.PackageNotFoundError:
+        return Finding(
+            "formats", WARN, "movement is not installed: no files of other trackers than facemap's",
+            'pip install "element-facerhythm[formats]"',
+        )  # fmt: skip
+    return Finding("formats", OK, f"movement {version}: DeepLabCut, SLEAP, NWB and others")
 
 
 def check_database() -> Finding:
@@ -171,6 +183,7 @@ CHECKS: dict[str, Callable[[], Finding | Sequence[Finding]]] = {
     "opencv": check_opencv,
     "codecs": check_codecs,
     "facemap": check_facemap,
+    "formats": check_formats,
     "elements": check_elements,
     "database": check_database,
     "store": check_store,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -11,11 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from element_facerhythm.core.device import is_out_of_memory
 from element_facerhythm.core.tracking.frames import Prefetch
 from element_facerhythm.keypoints.facemap_frames import BoundingBox, FrameWindow, located
 from element_facerhythm.keypoints.facemap_model import FacemapModel
 from element_facerhythm.keypoints.predictions import DEFAULT_INDIVIDUAL, Predictions
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames
+
+logger = logging.getLogger(__name__)
 
 SOURCE_SOFTWARE = "Facemap"
 BATCH_SIZE_CPU, BATCH_SIZE_CUDA = 2, 64  # larger ones outgrow a CPU's caches
@@ -91,9 +95,8 @@ def predict_keypoints(
         for frames in _batches(video, n_at_once):
             stop = first + len(frames)
             with torch.inference_mode(), _precision(mixed_precision, on_cuda):
-                places, sure = located(*model.network(window.cut(frames)))
-                positions[first:stop, 0] = window.place(places).cpu().numpy()
-                likelihood[first:stop, 0] = sure.cpu().numpy()
+                places, sure = _found(model, window, frames)
+            positions[first:stop, 0], likelihood[first:stop, 0] = places, sure
             first = stop
             if on_frames is not None:
                 on_frames(first)
@@ -105,6 +108,24 @@ def predict_keypoints(
         ),
         time.perf_counter() - started,
     )
+
+
+def _found(
+    model: FacemapModel, window: FrameWindow, frames: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Positions (N, K, 2) and likelihoods (N, K); in halves where memory does not hold so many frames."""
+    try:
+        places, sure = located(*model.network(window.cut(frames)))
+        return window.place(places).cpu().numpy(), sure.cpu().numpy()
+    except RuntimeError as error:
+        if len(frames) == 1 or not is_out_of_memory(error):
+            raise
+    logger.warning(
+        "%s is out of memory for %d frames at once: in halves", model.device, len(frames)
+    )
+    half = len(frames) // 2
+    parts = [_found(model, window, part) for part in (frames[:half], frames[half:])]
+    return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
 
 
 def _batches(video: VideoMetadata, n_at_once: int) -> Iterator[NDArray[np.uint8]]:

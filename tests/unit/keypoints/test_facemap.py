@@ -15,6 +15,7 @@ from element_facerhythm.keypoints.facemap_frames import (
     located,
 )
 from element_facerhythm.keypoints.facemap_model import (
+    FacemapModel,
     load_facemap_model,
     network_shape,
     read_weights,
@@ -90,6 +91,23 @@ def test_batches_do_not_change_what_is_found(weights, face_video, cpu):
     for other in answers[1:]:
         np.testing.assert_allclose(other.positions, answers[0].positions, atol=1e-2)
         np.testing.assert_allclose(other.likelihood, answers[0].likelihood, atol=1e-5)
+
+
+def test_running_out_of_memory_halves_and_goes_on(weights, face_video, cpu, caplog):
+    model = load_facemap_model(weights, NAMES, device=cpu)
+    video = face_video(1)
+    expected = predict_keypoints([video], [WHOLE], model, batch_size=8).predictions
+
+    class Small(torch.nn.Module):
+        def forward(self, pictures):
+            if len(pictures) > 3:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return model.network(pictures)
+
+    small = FacemapModel(Small(), model.body_parts, cpu)
+    found = predict_keypoints([video], [WHOLE], small, batch_size=8).predictions
+    np.testing.assert_allclose(found.positions, expected.positions, atol=1e-2)
+    assert "out of memory for 8 frames at once" in caplog.text
 
 
 def test_videos_stay_in_their_order_each_with_its_box(weights, face_video, cpu):
