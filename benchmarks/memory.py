@@ -31,6 +31,7 @@ SIZE = {"width_px": 320, "height_px": 240, "spacing_px": 9}
 GOAL_MB = 1536.0
 POLLING_INTERVAL_S = 0.02
 N_SAMPLES_KEPT = 2000
+LABELLED_STAGES = ("point_tracking", "spectral_analysis", "decomposition")
 
 
 def cheap_parameters(bench: BenchVideo) -> dict[str, Any]:
@@ -141,12 +142,13 @@ def plot(runs: Sequence[Mapping[str, Any]], path: Path) -> Path:
             np.array(run["times_s"]), np.array(run["resident_mb"]), color=colour, linewidth=1.2
         )
         axes.axhline(GOAL_MB, color=QUIET, linestyle="--", linewidth=0.9)
-        for stage, start in run["stage_starts_s"].items():
-            if stage in ("point_tracking", "spectral_analysis", "decomposition"):
+        for level, stage in enumerate(LABELLED_STAGES):
+            start = run["stage_starts_s"].get(stage)
+            if start is not None:
                 axes.axvline(start, color=QUIET, linewidth=0.8)
-                label = f" {stage.replace('_', ' ')}"
-                axes.text(start, 1.02 * GOAL_MB, label, fontsize=7, va="bottom", color=QUIET)
-        axes.set_ylim(0, 1.2 * GOAL_MB)
+                label, height = f" {stage.replace('_', ' ')}", 1.02 + 0.09 * (level % 2)
+                axes.text(start, height * GOAL_MB, label, fontsize=7, va="bottom", color=QUIET)
+        axes.set_ylim(0, 1.25 * GOAL_MB)
         axes.set_xlim(0, run["wall_s"])
         axes.set_ylabel("resident memory (MB)")
         title(axes, f"{run['n_frames']:,} frames: peak {run['peak_rss_mb']:.0f} MB")

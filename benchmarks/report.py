@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import scaling
+from benchmarks import scaling, spectral
 from benchmarks.accuracy import FLOOR, MEASURES, compared, ratio
 from benchmarks.common import REPOSITORY_DIR, RESULTS_DIR, read_result
+from benchmarks.memory import plot as plot_memory
 from benchmarks.targets import outcomes
 
 DOCS = REPOSITORY_DIR / "docs"
 PAGES = (DOCS / "reference" / "benchmarks.md", DOCS / "explanation" / "accuracy.md")
 SCALING_PLOT, ACCURACY_PLOT = "benchmark-scaling.png", "benchmark-accuracy.png"
+MEMORY_PLOT, SPECTRAL_PLOT = "memory.png", "spectral.png"
 HEADINGS = {
     "median_px": "median error (px)",
     "p95_px": "95th percentile (px)",
@@ -63,6 +65,12 @@ def draw() -> list[Path]:
     grown = read_result("scaling")
     if grown is not None:
         drawn.append(scaling.plot(grown, DOCS / "images" / SCALING_PLOT))
+    transformed = read_result("spectral")
+    if transformed is not None:
+        drawn.append(spectral.plot(transformed, DOCS / "images" / SPECTRAL_PLOT))
+    lengths = read_result("memory")
+    if lengths is not None:
+        drawn.append(plot_memory(lengths["runs"], DOCS / "images" / MEMORY_PLOT))
     measured = read_result("accuracy")
     if measured is not None:
         drawn.append(plot_accuracy(measured, DOCS / "images" / ACCURACY_PLOT))
