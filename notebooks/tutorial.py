@@ -292,20 +292,32 @@ kpi.KeypointInference.get_trajectory(task.key, ["nose", "jaw"]).head(3)
 )
 
 # %% [markdown]
-# Which body part moves when a component is strong?
+# Which body part moves when a component is strong? Full dots are more than chance would give (p below
+# 0.05, by circular shift): the nose goes with sniffing alone; whisker pad and jaw, which lie close to
+# each other, both go with whisking and chewing.
 
 # %%
 pairs = (kpi.KeypointRhythm.Pair & task.key & task_key).to_dicts()
+peaks = (fbe.FacialRhythm.Component & task_key).to_arrays(
+    "peak_frequency_hz", order_by="component_index"
+)
 figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
-for body_part in body_parts:
-    own = sorted(
-        (r for r in pairs if r["body_part"] == body_part), key=lambda r: r["component_index"]
-    )
-    axis.plot(
-        [r["component_index"] for r in own], [r["correlation"] for r in own], "o-", label=body_part
-    )
-axis.set(xlabel="component", ylabel="correlation", xticks=range(len(courses)), ylim=(-1, 1))
-_ = axis.legend()
+for k, body_part in enumerate(body_parts):
+    for row in (row for row in pairs if row["body_part"] == body_part):
+        place, sure = row["component_index"] + 0.12 * (k - 1), row["p_value"] < 0.05
+        axis.plot(
+            place,
+            row["correlation"],
+            "o",
+            color=f"C{k}",
+            fillstyle="full" if sure else "none",
+            label=body_part if row["component_index"] == 0 else None,
+        )
+axis.set(ylabel="correlation", ylim=(-1, 1), xlim=(-0.5, len(peaks) - 0.5))
+axis.set_xticks(range(len(peaks)), [f"{i}: {peak:.1f} Hz" for i, peak in enumerate(peaks)])
+axis.set_xlabel("component")
+axis.axhline(0, color="gray", linewidth=0.6)
+_ = axis.legend(loc="lower left")
 
 # %% [markdown]
 # **Where to go from here:** the page *Questions in SQL* of the documentation, `facerhythm worker` for
