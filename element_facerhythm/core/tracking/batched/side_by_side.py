@@ -71,7 +71,7 @@ n_frames_halted_after, relaxation_during_freeze, refine
     device
         `cuda[:N]`, or `cpu` (for tests; `track_points` is faster there).
     backend
-        `triton` (two launches a step) or `torch` (some thousands); None takes Triton where it can
+        `triton` (some fifty launches a step) or `torch` (some thousands); None takes Triton where it can
         be imported and the device is a GPU.
     sizes
         How much is done at once; it changes speed and memory, not results.
