@@ -33,8 +33,8 @@ _OWN_ENTRIES = {
     "run.json",
     "analysis_files",
     "visualizations",
-    LOCK_NAME,
 }
+_OWN_BEGINNINGS = (LOCK_NAME, ".facerhythm.lock")  # the second: of versions before 0.2
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,9 @@ def _check_content(directory: Path) -> None:
     strangers = sorted(
         entry.name
         for entry in directory.iterdir()
-        if entry.name not in _OWN_ENTRIES and not entry.name.endswith(TEMPORARY_SUFFIX)
+        if entry.name not in _OWN_ENTRIES
+        and not entry.name.startswith(_OWN_BEGINNINGS)
+        and not entry.name.endswith(TEMPORARY_SUFFIX)
     )
     if strangers and not ours:
         raise ProjectError(
