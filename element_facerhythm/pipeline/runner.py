@@ -32,8 +32,9 @@ from element_facerhythm.pipeline.records import (
     RunRequest,
     StageRecord,
 )
-from element_facerhythm.pipeline.stages import STAGE_FUNCTIONS, StageContext
+from element_facerhythm.pipeline.stages import READING_STAGES, STAGE_FUNCTIONS, StageContext
 from element_facerhythm.pipeline.tracking import parts_directory
+from element_facerhythm.video import require_unchanged
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +136,8 @@ class _Run:
             with new_product(path, lambda: self._stamp(stage.name, started)) as file:
                 context = StageContext(self.checked, self.directory, file, self.progress)
                 STAGE_FUNCTIONS[stage.name](context)
+                if stage.name in READING_STAGES:
+                    require_unchanged(self.checked.videos, self.checked.signatures)
                 self._drop_later(stage.name)
             if stage.name == "point_tracking":
                 self.lock.withdraw(parts_directory(self.directory))
