@@ -21,7 +21,7 @@ import element_facerhythm
 from element_facerhythm.errors import ProcessingError
 from element_facerhythm.facial_behavior_estimation.processing import device_of_this_process
 from element_facerhythm.fleet import claims as outcomes
-from element_facerhythm.fleet.attempt import Attempt
+from element_facerhythm.fleet.attempt import Attempt, Result
 from element_facerhythm.fleet.claims import Claims, History, JobName
 from element_facerhythm.fleet.claims import Progress as JobState
 from element_facerhythm.fleet.connection import Lifeline, is_collision, is_lost
@@ -299,8 +299,8 @@ class _Shift:
         progress = JobProgress(state.stop, state.lost, self.bars)
         state.doing = (job, progress)
         try:
-            error = Attempt(queue, job, self.claims, self.lifeline, progress).run()
-            tried = self._steadily(lambda: self._conclude(job, history, error))
+            result = Attempt(queue, job, self.claims, self.lifeline, progress).run()
+            tried = self._steadily(lambda: self._conclude(job, history, result))
         except Stopped:
             self._steadily(lambda: self._give_back(self.claims, job))
             tried = Job(job.table, dict(job.key), outcomes.GIVEN_BACK)
@@ -312,15 +312,18 @@ class _Shift:
         if tried is not None:
             self.on_job(tried)
 
-    def _conclude(self, job: JobName, history: History, error: BaseException | None) -> Job | None:
+    def _conclude(self, job: JobName, history: History, result: Result) -> Job | None:
         """Write down what became of an attempt; None where there was nothing to do."""
-        queue, key = self.queues[job.table], dict(job.key)
+        queue, key, error = self.queues[job.table], dict(job.key), result.error
         if queue.is_done(job):
             with self.connection.transaction:
-                self.claims.end(job, outcomes.DONE)
                 queue.remove(job)
-            self.state.n_done += 1
-            return Job(job.table, key, outcomes.DONE)
+                if result.made:
+                    self.claims.end(job, outcomes.DONE)
+                else:
+                    self.claims.drop(job)
+            self.state.n_done += result.made
+            return Job(job.table, key, outcomes.DONE) if result.made else None
         if error is None:  # somebody else's, or gone
             self.claims.drop(job)
             return None

@@ -58,6 +58,22 @@ class ResultKeeper:
 
 
 @dataclass(frozen=True)
+class Result:
+    """How an attempt ended.
+
+    Attributes
+    ----------
+    error
+        Why the rows are not there; None where nothing failed, also where there was nothing to do.
+    made
+        Whether it was, or may have been, this attempt that inserted the rows.
+    """
+
+    error: BaseException | None
+    made: bool
+
+
+@dataclass(frozen=True)
 class Attempt:
     """A claimed job that is being done.
 
@@ -79,8 +95,8 @@ class Attempt:
     lifeline: Lifeline
     progress: JobProgress
 
-    def run(self) -> BaseException | None:
-        """Populate the table with this key; give the error where it failed.
+    def run(self) -> Result:
+        """Populate the table with this key.
 
         A connection that is lost, or a statement that collided with another session's, is no failure: the
         rows are inserted again, without computing again.
@@ -91,15 +107,17 @@ class Attempt:
         """
         keeper = ResultKeeper(self.lifeline, self.progress, lambda: self.claims.holds(self.job))
         for n_interruptions in range(MOST_INTERRUPTIONS):
-            error = self._populate(keeper)
+            result = self._populate(keeper)
+            error = result.error
             if error is None or not (is_lost(error) or is_collision(error)):
-                return error
+                # an answer that was lost may have been that of the commit
+                return Result(error, result.made or n_interruptions > 0)
             logger.warning("%s %s was interrupted (%s)", self.job.table, self.job.text, error)
             self.progress.stop.wait(min(0.1 * n_interruptions, 5))
             self._offer_again()
-        return error
+        return result
 
-    def _populate(self, keeper: ResultKeeper) -> BaseException | None:
+    def _populate(self, keeper: ResultKeeper) -> Result:
         try:
             with reporting_to(self.progress), supervised_by(keeper):
                 result = self.queue.table.populate(
@@ -110,9 +128,9 @@ class Attempt:
                     return_exception_objects=True,
                 )
         except Exception as error:  # noqa: BLE001  judged by the caller
-            return error
+            return Result(error, made=False)
         errors = [error for _, error in result["error_list"]]
-        return errors[0] if errors else None
+        return Result(errors[0] if errors else None, made=bool(result["success_count"]))
 
     def _offer_again(self) -> None:
         """Make the job pending, so that `populate` takes it, if it is still this worker's."""

@@ -127,19 +127,26 @@ class Claims:
 
     def take(self, job: JobName) -> History | None:
         """Claim a job; None where another worker has it, else what was tried before."""
-        history = self.history(job)
         try:
             self._run(
                 f"INSERT INTO {self._active} (table_name, job_id, job_key, worker_id, attempt, "
-                f"claimed_time, progress_time) VALUES (%s, %s, %s, %s, %s, {self._now}, {self._now})",
+                f"claimed_time, progress_time) VALUES (%s, %s, %s, %s, 1, {self._now}, {self._now})",
                 job.table,
                 job.job_id,
                 job.text,
                 self.worker_id,
-                history.last_attempt + 1,
             )
         except dj.errors.DuplicateError:
             return None
+        # read only now: until the claim was there, another worker could have added to it
+        history = self.history(job)
+        if history.last_attempt:
+            self._run(
+                f"UPDATE {self._active} SET attempt=%s WHERE table_name=%s AND job_id=%s",
+                history.last_attempt + 1,
+                job.table,
+                job.job_id,
+            )
         return history
 
     def history(self, job: JobName) -> History:
@@ -203,20 +210,21 @@ class Claims:
         where = "WHERE table_name=%s AND job_id=%s AND worker_id=%s"
         names = (job.table, job.job_id, worker_id)
         found = self._run(
-            f"SELECT attempt, claimed_time FROM {self._active} {where} FOR UPDATE", *names
+            f"SELECT claimed_time FROM {self._active} {where} FOR UPDATE", *names
         ).fetchone()
         if found is None:
             return False
+        attempt = self.history(job).last_attempt + 1
         self._run(f"DELETE FROM {self._active} {where}", *names)
         self._run(
             f"INSERT INTO {self._attempts} (table_name, job_id, attempt, job_key, worker_id, started_time, "
             f"ended_time, outcome, stage, reason) VALUES (%s, %s, %s, %s, %s, %s, {self._now}, %s, %s, %s)",
             job.table,
             job.job_id,
-            found[0],
+            attempt,
             job.text,
             worker_id,
-            found[1],
+            found[0],
             outcome,
             stage,
             reason[:MAX_REASON],

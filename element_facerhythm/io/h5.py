@@ -20,9 +20,11 @@ import h5py
 import numpy as np
 
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.room import give_room_back, take_room
 
 TEMPORARY_SUFFIX = ".part"
 _ATTRIBUTE_BYTES = 60_000
+_MARGIN_BYTES = 1 << 20
 _staging: ContextVar[Path | None] = ContextVar("facerhythm_staging", default=None)
 
 
@@ -64,13 +66,32 @@ def remove_leftovers(directory: Path) -> tuple[Path, ...]:
 
 @contextmanager
 def atomic_h5(path: Path) -> Iterator[h5py.File]:
-    """Yield a new HDF5 file, open for writing, that appears under `path` when the block ends."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
-        yield file
+    """Yield a new HDF5 file, open for writing, that appears under `path` when the block ends.
+
+    Whoever adds datasets other than by `write_tree` calls `make_room` first.
+    """
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w", track_order=True) as file:
+            make_room(file, 0)
+            yield file
+        give_room_back(temporary)
+
+
+def make_room(group: h5py.Group, n_bytes: int) -> None:
+    """Take room on the disk for datasets of `n_bytes` in all, and for what HDF5 writes about them.
+
+    Raises
+    ------
+    OSError
+        There is no room.
+    """
+    file = group.file
+    take_room(Path(file.filename), file.id.get_filesize() + n_bytes + _MARGIN_BYTES)
 
 
 def write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
     """Write a nested mapping of arrays, numbers and texts into `group`, in its order."""
+    make_room(group, sum(np.asarray(v).nbytes for v in tree.values() if not isinstance(v, Mapping)))
     for name, value in tree.items():
         if isinstance(value, Mapping):
             write_tree(group.create_group(name, track_order=True), value)

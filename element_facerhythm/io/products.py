@@ -8,6 +8,7 @@ proof of validity in attributes of the root group.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from element_facerhythm.core.decomposition import Decomposition
 from element_facerhythm.core.rois import PlacedRois, Rois
 from element_facerhythm.core.spectral import FilterBank
 from element_facerhythm.core.tracking import Mesh
-from element_facerhythm.io.h5 import atomic_h5, write_text_attribute, write_tree
+from element_facerhythm.io.h5 import atomic_h5, make_room, write_text_attribute, write_tree
 from element_facerhythm.io.project import (
     ATTRIBUTE_FINGERPRINT,
     ATTRIBUTE_FORMAT,
@@ -93,6 +94,7 @@ def start_point_tracker(
         },
     )
     shape = placed.point_positions.shape
+    make_room(file, sum(n_frames) * math.prod(shape) * np.float32().nbytes)
     group = file.create_group("points_tracked", track_order=True)
     return [
         group.create_dataset(str(i), shape=(n, *shape), dtype=np.float32)
@@ -139,12 +141,11 @@ def start_spectrograms(
         },
     )
     group = file.create_group("spectrograms", track_order=True)
-    dtype = np.float32 if take_abs else np.complex64
+    dtype = np.dtype(np.float32 if take_abs else np.complex64)
+    shapes = [(2, n_points, len(bank.frequencies_hz), len(centres)) for centres in window_centres]
+    make_room(file, sum(math.prod(shape) for shape in shapes) * dtype.itemsize)
     return [
-        group.create_dataset(
-            str(i), shape=(2, n_points, len(bank.frequencies_hz), len(centres)), dtype=dtype
-        )
-        for i, centres in enumerate(window_centres)
+        group.create_dataset(str(i), shape=shape, dtype=dtype) for i, shape in enumerate(shapes)
     ]
 
 

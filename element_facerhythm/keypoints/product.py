@@ -21,6 +21,7 @@ from element_facerhythm.io.h5 import (
     open_h5,
     read_text_attribute,
     write_text_attribute,
+    write_tree,
 )
 from element_facerhythm.keypoints.predictions import DEFAULT_INDIVIDUAL, SPACE, Predictions
 
@@ -73,9 +74,7 @@ def write_keypoints(
     with atomic_h5(path) as file:
         write_text_attribute(file, ATTRIBUTE, json.dumps(about))
         for (_, _, name), columns in _tracks(predictions):
-            group = file.create_group(name, track_order=True)
-            for coordinate, values in columns.items():
-                group.create_dataset(coordinate, data=values)
+            write_tree(file.create_group(name, track_order=True), columns)
 
 
 def read_facts(path: Path) -> dict[str, Any]:

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
-from element_facerhythm.io.h5 import atomic_h5, remove_leftovers, write_text_attribute
+from element_facerhythm.io.h5 import (
+    atomic_h5,
+    make_room,
+    remove_leftovers,
+    write_text_attribute,
+    write_tree,
+)
 from element_facerhythm.io.products import start_point_tracker, write_violations
 from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT, product_path
 from element_facerhythm.pipeline.check import CheckedRequest
@@ -151,6 +157,7 @@ class _Draft:
         self._stack: ExitStack | None = ExitStack()
         self._file = self._stack.enter_context(atomic_h5(path))
         self._fingerprint = fingerprint
+        make_room(self._file, 4 * 2 * video.n_frames * n_points)
         out = self._file.create_dataset("points", (video.n_frames, n_points, 2), np.float32)
         self.video = VideoToTrack(
             video.open_frames, video.n_frames, out, video.frames_freeze, video.open_reader
@@ -158,8 +165,7 @@ class _Draft:
 
     def finish(self, tracked: TrackedVideo) -> None:
         """Add the flags and put the file in its place."""
-        self._file["rows"] = tracked.violation_rows
-        self._file["cols"] = tracked.violation_cols
+        write_tree(self._file, {"rows": tracked.violation_rows, "cols": tracked.violation_cols})
         write_text_attribute(self._file, ATTRIBUTE_FINGERPRINT, self._fingerprint)
         stack, self._stack = self._stack, None
         if stack is not None:

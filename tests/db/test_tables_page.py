@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from element_facerhythm import facial_behavior_estimation as fbe
+from element_facerhythm import fleet
 from element_facerhythm import keypoint_inference as kpi
 from element_facerhythm.embedded import import_datajoint
 
@@ -13,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 def declared_columns() -> dict[str, set[str]]:
     """Own columns of every table and part, from the definitions."""
     dj = import_datajoint()
-    masters = [getattr(module, name) for module in (fbe, kpi) for name in module.__all__]
+    masters = [getattr(module, name) for module in (fbe, kpi, fleet) for name in module.__all__]
     masters = [cls for cls in masters if isinstance(cls, type) and issubclass(cls, dj.Table)]
     tables = {cls.__name__: cls for cls in masters}
     for cls in masters:
@@ -35,5 +36,5 @@ def described_columns() -> dict[str, set[str]]:
 
 def test_every_table_and_column_is_described() -> None:
     declared = declared_columns()
-    assert len(declared) == 32
+    assert len(declared) == 35
     assert described_columns() == declared

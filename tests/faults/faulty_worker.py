@@ -15,6 +15,8 @@ from points import install  # beside this program
 
 
 def main() -> None:
+    # before any import starts a thread, as the command does
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     wanted, action = os.environ["FAULT_POINT"], os.environ["FAULT_ACTION"]
     directory = Path(os.environ["FAULT_DIR"])
     struck = False

@@ -89,7 +89,7 @@ class Lab:
     server: MysqlServer
     workflow: ModuleType
     reference: dict[str, Any]
-    processes: list[Process] = field(default_factory=list)
+    processes: list[Process]
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     # ---------------------------------------------------------------- recordings and workers
@@ -264,17 +264,21 @@ def open_lab(directory: Path) -> Iterator[Lab]:
             patch.setenv(name, value)
         for name in ("recordings", "processed"):
             (directory / name).mkdir()
+        processes: list[Process] = []
         try:
-            yield _furnish(directory, server)
+            yield _furnish(directory, server, processes)
         finally:
+            for process in processes:
+                process.popen.kill()
+                process.popen.wait()
             server.close()
 
 
-def _furnish(directory: Path, server: MysqlServer) -> Lab:
+def _furnish(directory: Path, server: MysqlServer, processes: list[Process]) -> Lab:
     from element_facerhythm import workflow
     from element_facerhythm.synthetic import make_scene_video
 
-    lab = Lab(directory, server, workflow, {})
+    lab = Lab(directory, server, workflow, {}, processes)
     make_scene_video(lab.video, n_frames=80, width_px=128, height_px=96, frame_rate_hz=50.0, seed=1)
     lab.reference = lab.register()
     lab.finish_work()

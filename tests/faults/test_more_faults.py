@@ -1,5 +1,6 @@
 """Faults that have no single point: poison, full disks, replaced videos, wrong clocks, crowds."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import HERE, LEASE_S, ROOT, Lab
+from tests.faults.lab import LEASE_S, ROOT, Lab, Process
 from tests.faults.table import Cell
 from tests.faults.test_matrix import cell
 
@@ -95,44 +96,70 @@ def test_a_video_that_is_replaced_fails_its_task_alone(lab: Lab, matrix: list[Ce
 
 
 @contextmanager
-def small_disk(path: Path, size: str) -> Iterator[None]:
+def small_disk(path: Path, size: str) -> Iterator[Path]:
     """Mount a file system of a size; needs root."""
     path.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], check=True)
     try:
-        yield
+        yield path
     finally:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk can be mounted by root alone")
+def fill(path: Path) -> None:
+    """Write until nothing fits any more."""
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+
+
+@pytest.mark.mounting
+@pytest.mark.parametrize("stage", ["point_tracking", "spectral_analysis"])
 @pytest.mark.parametrize("emptied", [True, False], ids=["emptied in time", "stays full"])
-def test_a_disk_that_is_full(lab: Lab, matrix: list[Cell], emptied: bool, tmp_path: Path) -> None:
+def test_a_disk_that_is_full(
+    lab: Lab, matrix: list[Cell], emptied: bool, stage: str, tmp_path: Path
+) -> None:
     end = "done" if emptied else "failed, with reason"
     fault = "disk full, emptied in time" if emptied else "disk full for good"
-    with cell(matrix, fault, "writing of products", end), small_disk(tmp_path / "disk", "60k"):
+    with cell(matrix, fault, f"stage:{stage}", end), small_disk(tmp_path / "disk", "8m") as disk:
         key = lab.register()
-        where = {"FACERHYTHM_PROCESSED_DATA_DIR": str(tmp_path / "disk")}
-        tries = ["--retry-delay", "3" if emptied else "0.2"]
-        worker = lab.start_worker(*tries, **where)
+        worker = lab.start_worker(
+            "--retry-delay",
+            "3" if emptied else "0.2",
+            fault=(f"stage:{stage}", "pause"),
+            FACERHYTHM_PROCESSED_DATA_DIR=str(disk),
+        )
+        worker.wait_reached()
+        fill(disk / "filler")
         if emptied:
-            wait_for_a_retry(lab, worker)
-            subprocess.run(["mount", "-o", "remount,size=20m", str(tmp_path / "disk")], check=True)
+            before = n_retries(lab)
+            worker.go_on()
+            wait_for_a_retry(lab, worker, before)
+            (disk / "filler").unlink()
+        worker.go_on()
         code = worker.finish()
         if not emptied:
-            assert code == 1
+            assert code == 1, worker.output()
             assert "No space left on device" in lab.check(key, done=False)
             lab.forget(key)
             return
         assert code == 0, worker.output()
-        shutil.copytree(tmp_path / "disk", lab.directory / "processed", dirs_exist_ok=True)
+        shutil.copytree(disk, lab.directory / "processed", dirs_exist_ok=True)
         lab.check(key)
 
 
-def wait_for_a_retry(lab: Lab, worker) -> None:
-    attempts = lab.workflow.fleet.JobAttempt & {"outcome": "retry"}
+def n_retries(lab: Lab) -> int:
+    return len(lab.workflow.fleet.JobAttempt & {"outcome": "retry"})
+
+
+def wait_for_a_retry(lab: Lab, worker: Process, before: int) -> None:
+    """Wait until a job failed and is to be tried again."""
     deadline = time.monotonic() + 60
-    while not len(attempts):
+    while n_retries(lab) == before:
         assert worker.popen.poll() is None, worker.output()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -150,7 +177,9 @@ def test_workers_with_wrong_clocks(lab: Lab, matrix: list[Cell]) -> None:
     point = "stage:point_tracking"
     with cell(matrix, "clocks a day behind and an hour ahead; worker killed", point):
         key = lab.register()
-        steady = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+        steady = dict.fromkeys(
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"), "1"
+        )
         behind, ahead = ([faketime, "-f", shift] for shift in ("-1d", "+1h"))
         worker = lab.start_worker(fault=(point, "pause"), command=behind, **steady)
         worker.wait_reached()
@@ -167,7 +196,7 @@ def test_workers_with_wrong_clocks(lab: Lab, matrix: list[Cell]) -> None:
 
 
 def test_many_workers_at_once_on_many_small_tasks(lab: Lab, matrix: list[Cell]) -> None:
-    from tests.faults import small_tasks
+    from benchmarks import small_tasks
 
     with cell(matrix, f"{N_WORKERS} workers at once", f"{N_SMALL_TASKS} small tasks"):
         prefix = f"{lab.workflow.prefix}crowd_"
@@ -189,8 +218,10 @@ def test_many_workers_at_once_on_many_small_tasks(lab: Lab, matrix: list[Cell]) 
 
 
 def start_small_worker(prefix: str, *options: str) -> "subprocess.Popen[str]":
+    from benchmarks import small_tasks
+
     worker = subprocess.Popen(
-        [sys.executable, str(HERE / "small_tasks.py"), prefix, *options],
+        [sys.executable, small_tasks.__file__, prefix, *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

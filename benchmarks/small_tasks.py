@@ -37,14 +37,17 @@ class Slept(dj.Computed):
     """
 
     def make_fetch(self, key: dict[str, Any]) -> tuple[float]:
+        """Give the time to sleep."""
         return (float((Task() & key).fetch1("sleep_s")),)
 
     @supervised
     def make_compute(self, key: dict[str, Any], sleep_s: float) -> tuple[float]:
+        """Sleep."""
         time.sleep(sleep_s)
         return (sleep_s,)
 
     def make_insert(self, key: dict[str, Any], slept_s: float) -> None:
+        """Write the row."""
         self.insert1({**key, "slept_s": slept_s})
 
 

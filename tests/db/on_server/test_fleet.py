@@ -1,0 +1,215 @@
+"""Claims, and what becomes of the jobs of workers that died; on every server."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from element_facerhythm.fleet import claims as outcomes
+from element_facerhythm.fleet.claims import Claims, JobName, Progress
+from element_facerhythm.fleet.connection import is_lost, open_second
+from element_facerhythm.fleet.outcomes import RetryPolicy
+from element_facerhythm.fleet.queue import JobQueue
+from element_facerhythm.worker import WorkerOptions, work
+
+Command = Callable[..., Any]
+FACTS = {
+    "host": "elsewhere", "pid": 1, "device": "cpu", "batch_job": "", "package_version": "0",
+    "lease_s": 1.0,
+}  # fmt: skip
+QUICK = WorkerOptions(exit_when_idle=True, poll_s=0.2, lease_s=1.0, policy=RetryPolicy(3, 0.0))
+
+
+@pytest.fixture
+def queue(fbe: ModuleType, workflow: ModuleType) -> Iterator[JobQueue]:
+    """Queue of RecordingInfo; the claims and attempts of a test are removed afterwards."""
+    queue = JobQueue(fbe.RecordingInfo)
+    yield queue
+    for table in (workflow.fleet.ActiveJob, workflow.fleet.JobAttempt, workflow.fleet.Worker):
+        table().delete_quick()
+
+
+@pytest.fixture
+def dead(queue: JobQueue) -> Claims:
+    """A worker that is registered and never gives a sign of life."""
+    claims = Claims(queue.connection, "dead")
+    claims.register(FACTS)
+    return claims
+
+
+NUMBERS = iter(range(400, 500))
+
+
+@pytest.fixture
+def new_job(
+    queue: JobQueue, register: Callable[..., dict[str, Any]], fbe: ModuleType
+) -> Iterator[Callable[[], JobName]]:
+    """Make a pending job of a recording of its own; the recordings are deleted afterwards."""
+    made = []
+
+    def make() -> JobName:
+        key = register(next(NUMBERS))
+        queue.add_new()
+        made.append(queue.job(key))
+        return made[-1]
+
+    yield make
+    for job in made:
+        (queue.jobs & dict(job.key)).delete_quick()
+        (fbe.VideoRecording & dict(job.key)).delete()
+
+
+@pytest.fixture
+def job(new_job: Callable[[], JobName]) -> JobName:
+    """Give one such job."""
+    return new_job()
+
+
+def reserve(queue: JobQueue, claims: Claims, job: JobName) -> None:
+    assert claims.take(job) is not None
+    assert queue.jobs.reserve(dict(job.key))
+
+
+def test_a_job_has_one_owner(queue: JobQueue, dead: Claims, job: JobName) -> None:
+    other = Claims(queue.connection, "other")
+    other.register(FACTS)
+    assert dead.take(job) is not None
+    assert other.take(job) is None
+    assert dead.holds(job) and not other.holds(job)
+    assert dead.tell(job, Progress("recording_info", 1, 2, "files", 3.0))
+    assert not other.tell(job, Progress())
+    assert not other.end(job, outcomes.DONE)
+    assert dead.jobs_of("dead") == [(job, Progress("recording_info", 1, 2, "files"))]
+    assert dead.end(job, outcomes.GIVEN_BACK, reason="x" * 5000)
+    history = other.take(job)
+    assert history is not None and history.last_attempt == 1
+    other.drop(job)
+
+
+def test_the_job_of_a_dead_worker_is_done_by_another_one(
+    queue: JobQueue, dead: Claims, job: JobName, workflow: ModuleType
+) -> None:
+    reserve(queue, dead, job)
+    report = work([queue.table], QUICK)
+    assert report.stopped_by == "idle"
+    assert queue.is_done(job)
+    rows = (workflow.fleet.JobAttempt & {"job_id": job.job_id}).to_dicts(order_by="attempt")
+    assert [row["outcome"] for row in rows] == ["lost", "done"]
+    assert "process 1 on elsewhere" in rows[0]["reason"]
+    assert (workflow.fleet.Worker & {"worker_id": "dead"}).fetch1("state") == "lost"
+
+
+def test_the_job_of_a_slow_worker_is_left_to_it(
+    queue: JobQueue, dead: Claims, job: JobName
+) -> None:
+    reserve(queue, dead, job)
+    over = threading.Event()
+
+    def live() -> None:
+        second = Claims(open_second(queue.connection), "dead")
+        while not over.wait(0.2):
+            second.beat("working", 0, 0)
+        second.connection.close()
+
+    slow = threading.Thread(target=live)
+    slow.start()
+    try:
+        started = time.monotonic()
+        assert work([queue.table], QUICK).n_done == 0
+        # it left as soon as it saw that the other one lives
+        assert time.monotonic() - started < 30
+        time.sleep(1.5)
+        work([queue.table], QUICK)
+        assert dead.holds(job)
+    finally:
+        over.set()
+        slow.join()
+        dead.end(job, outcomes.GIVEN_BACK)
+
+
+def test_a_job_that_killed_three_workers_is_set_aside_until_somebody_asks(
+    queue: JobQueue, dead: Claims, job: JobName, facerhythm: Command
+) -> None:
+    for _ in range(2):
+        reserve(queue, dead, job)
+        dead.end(job, outcomes.LOST, stage="recording_info")
+        queue.offer(job)
+    reserve(queue, dead, job)
+    work([queue.table], QUICK)
+    assert not queue.is_done(job)
+    row = (queue.jobs & dict(job.key)).fetch1()
+    assert row["status"] == "ignore"
+    assert "3 workers died on it" in row["error_message"]
+    session = ("--session", job.key["session_id"])
+    status = json.loads(facerhythm("status", "--json").out)
+    assert status["tables"]["RecordingInfo"]["set_aside"] == 1
+    assert [row["table"] for row in status["set_aside"]] == ["RecordingInfo"]
+    shown = json.loads(facerhythm("jobs", "show", "--status", "aside", *session, "--json").out)
+    assert [a["outcome"] for a in shown["jobs"][0]["attempts"]] == ["lost"] * 3
+    assert "set aside" in facerhythm("status", "--errors").out
+    assert facerhythm("jobs", "retry", "--table", "RecordingInfo").out.startswith("1 jobs")
+    work([queue.table], QUICK)
+    assert queue.is_done(job)
+
+
+def test_trouble_is_tried_again_and_then_failed(
+    queue: JobQueue, job: JobName, workflow: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import element_facerhythm.video as video
+
+    calls = []
+
+    def fail(path: object) -> None:
+        calls.append(path)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(video, "probe_video", fail)
+        tried: list[str] = []
+        report = work([queue.table], QUICK, on_job=lambda done: tried.append(done.outcome))
+    assert tried == ["retry", "retry", "failed"]
+    assert (report.n_done, report.n_failed, len(calls)) == (0, 1, 3)
+    row = (queue.jobs & dict(job.key)).fetch1()
+    assert row["status"] == "error"
+    assert "No space left on device" in row["error_message"]
+
+
+def test_jobs_are_left_alone_and_ordered(
+    queue: JobQueue, job: JobName, new_job: Callable[[], JobName], facerhythm: Command
+) -> None:
+    second = new_job()
+    session = ("--session", second.key["session_id"])
+    assert facerhythm("jobs", "priority", "1", "--table", "RecordingInfo", *session).code == 0
+    assert [name for _, name in queue.candidates(1)] == [second]
+    assert facerhythm("jobs", "ignore", *session, "--reason", "covered").code == 0
+    assert [name for _, name in queue.candidates(1)] == [job]
+    shown = json.loads(
+        facerhythm("jobs", "show", "--table", "RecordingInfo", *session, "--json").out
+    )
+    assert [(row["status"], row["priority"]) for row in shown["jobs"]] == [("aside", 1)]
+    assert shown["jobs"][0]["reason"].endswith(": covered")
+    for arguments in (("retry",), ("show", "--table", "Session"), ("show", "--status", "odd")):
+        assert facerhythm("jobs", *arguments).code == 2
+
+
+def test_errors_of_a_lost_connection_are_told_from_others(queue: JobQueue) -> None:
+    second = open_second(queue.connection)
+    with pytest.raises(Exception, match="nowhere") as wrong:
+        second.query("SELECT * FROM nowhere")
+    assert not is_lost(wrong.value)
+    kind = queue.connection.adapter.backend
+    number = second.query(
+        "SELECT CONNECTION_ID()" if kind == "mysql" else "SELECT pg_backend_pid()"
+    ).fetchone()[0]
+    queue.connection.query(
+        f"KILL {number}" if kind == "mysql" else f"SELECT pg_terminate_backend({number})"
+    )
+    with pytest.raises(Exception, match=r"(?s).") as lost:
+        for _ in range(50):
+            second.query("SELECT 1", reconnect=False)
+            time.sleep(0.05)
+    assert is_lost(lost.value)
