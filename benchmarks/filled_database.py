@@ -5,9 +5,9 @@ made on the server, by ``INSERT ... SELECT`` from a series of numbers, so that a
 Recording number *n* is recording *n* mod 2 of session *n* / 2 mod 20 + 1 of subject ``mouse<n / 40 + 1>``.
 
 A recording has ten videos, a model of ten components for each, 300 points, fifteen body parts, one finished
-analysis (parameter set 0) and one that waits (parameter set 1). Of three tables that no query of the
-documentation reads, and that would need tens of gigabytes, only every hundredth recording has rows; of pairs of
-components and body parts every twentieth.
+analysis (parameter set 0) and one that waits (parameter set 1). In three tables that no query of the
+documentation reads, and that would need tens of gigabytes, only every hundredth recording has rows; pairs of
+components and body parts are there for every twentieth.
 """
 
 from __future__ import annotations
@@ -130,7 +130,9 @@ class FilledDatabase:
             recording_id : int32
             """
 
-        Number.insert([{"number": n} for n in range(self.shape.largest_count)], skip_duplicates=True)
+        Number.insert(
+            [{"number": n} for n in range(self.shape.largest_count)], skip_duplicates=True
+        )
         return Number, Recording
 
     def _enter_once(self) -> None:
@@ -218,14 +220,17 @@ def recording_key(number: int) -> dict[str, Any]:
 
 
 def noise(salt: int, *aliases: str) -> str:
-    """SQL of a number from 0 to 1 that looks random and is the same in every run."""
+    """Return SQL of a number from 0 to 1 that looks random and is the same in every run."""
     factors = np.random.default_rng(salt).integers(1_000, PRIME, len(aliases) + 2)
-    terms = [f"{alias}.number * {factor}" for alias, factor in zip(("r", *aliases), factors, strict=False)]
+    terms = [
+        f"{alias}.number * {factor}"
+        for alias, factor in zip(("r", *aliases), factors, strict=False)
+    ]
     return f"(MOD({' + '.join(terms)} + {factors[-1]}, {PRIME}) / {PRIME}e0)"
 
 
 def between(low: float, high: float, salt: int, *aliases: str) -> str:
-    """SQL of a number between two others."""
+    """Return SQL of a number between two others."""
     return f"({low}e0 + {high - low}e0 * {noise(salt, *aliases)})"
 
 
@@ -233,8 +238,12 @@ def all_tables(workflow: ModuleType) -> list[Any]:
     """Return every table and part of both schemas, and the queues that exist."""
     dj = workflow.dj
     modules = (workflow.facial_behavior_estimation, workflow.keypoint_inference)
-    masters = [v for m in modules for n, v in vars(m).items() if n in m.__all__ and _is_table(dj, v)]
-    parts = [p for m in masters for p in vars(m).values() if _is_table(dj, p) and issubclass(p, dj.Part)]
+    masters = [
+        v for m in modules for n, v in vars(m).items() if n in m.__all__ and _is_table(dj, v)
+    ]
+    parts = [
+        p for m in masters for p in vars(m).values() if _is_table(dj, p) and issubclass(p, dj.Part)
+    ]
     return [*masters, *parts]
 
 

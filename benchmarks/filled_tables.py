@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,9 @@ from benchmarks.filled_database import (
 
 Json = Callable[[str], str]
 ANALYSIS = {"paramset_id": "0", "roi_id": "0"}
-RECORDING_DIR = "CONCAT('subject-', r.subject, '/session-', r.session_id, '/recording-', r.recording_id)"
+RECORDING_DIR = (
+    "CONCAT('subject-', r.subject, '/session-', r.session_id, '/recording-', r.recording_id)"
+)
 PROJECT_DIR = f"CONCAT({RECORDING_DIR}, '/paramset-0_roi-0')"
 TIME = "TIMESTAMP '2026-04-01 12:00:00'"
 DURATION_S = FRAMES_PER_VIDEO / FRAME_RATE_HZ
@@ -184,7 +185,7 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
         },
         {"p": shape.n_points},
     )  # fmt: skip
-    trace = reference("v", f"[{FRAMES_PER_VIDEO}, 2]", more=', "point_index": \', p.number, \'')
+    trace = reference("v", f"[{FRAMES_PER_VIDEO}, 2]", more=", \"point_index\": ', p.number, '")
     yield Rows(
         rhythm.PointTrace,
         {**ANALYSIS, "point_index": "p.number", "video_index": "v.number", "trace": json(trace)},
@@ -201,9 +202,9 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
 def reference(video: str, shape: str, more: str = "") -> str:
     """SQL of the JSON that a `<facerhythm_array>` column stores."""
     return (
-        f"CONCAT('{{\"path\": \"', {PROJECT_DIR}, '/analysis_files/PointTracker.h5\", \"dataset\": "
-        f"\"points_tracked/', {video}.number, '\", \"shape\": {shape}, \"dtype\": \"float32\", "
-        f"\"sha256\": \"', {digest(9)}, '\"{more}}}')"
+        f'CONCAT(\'{{"path": "\', {PROJECT_DIR}, \'/analysis_files/PointTracker.h5", "dataset": '
+        f'"points_tracked/\', {video}.number, \'", "shape": {shape}, "dtype": "float32", '
+        f'"sha256": "\', {digest(9)}, \'"{more}}}\')'
     )
 
 
@@ -238,10 +239,19 @@ def component_rows(fbe: ModuleType, shape: Shape) -> Iterator[Rows]:
         components,
     )  # fmt: skip
     random = np.random.default_rng(0)
-    for dimension, length in (("xy", 2), ("points", shape.n_points), ("frequency", shape.n_frequencies)):
+    for dimension, length in (
+        ("xy", 2),
+        ("points", shape.n_points),
+        ("frequency", shape.n_frequencies),
+    ):
         yield Rows(
             rhythm.ComponentFactor,
-            {**component, "dimension": f"'{dimension}'", "n_loadings": str(length), "loadings": "%s"},
+            {
+                **component,
+                "dimension": f"'{dimension}'",
+                "n_loadings": str(length),
+                "loadings": "%s",
+            },
             components,
             args=(packed(random.random(length, dtype=np.float32)),),
             where=one_in(shape.large_every),
@@ -277,8 +287,8 @@ def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
         {},
     )  # fmt: skip
     track = json(
-        f"CONCAT('{{\"path\": \"', {product}, '\", \"dataset\": \"tracks\", \"shape\": "
-        f"[{shape.n_videos * FRAMES_PER_VIDEO}], \"dtype\": \"float32\", \"sha256\": \"', {digest(34)}, '\"}}')"
+        f'CONCAT(\'{{"path": "\', {product}, \'", "dataset": "tracks", "shape": '
+        f'[{shape.n_videos * FRAMES_PER_VIDEO}], "dtype": "float32", "sha256": "\', {digest(34)}, \'"}}\')'
     )
     yield Rows(
         kpi.KeypointInference.BodyPartPosition,

@@ -45,7 +45,12 @@ def main() -> None:
     with configured_database(), own_workflow() as workflow:
         database = FilledDatabase(workflow, SMALL if options.quick else Shape())
         try:
-            result = {"server": server_version(workflow), "shape": vars(database.shape), "sizes": []}
+            result = {
+                "server": server_version(workflow),
+                "buffer_pool_mb": buffer_pool_mb(database),
+                "shape": vars(database.shape),
+                "sizes": [],
+            }
             for n_recordings in sizes:
                 result["sizes"].append(measure(database, n_recordings, rounds))
                 report(result["sizes"][-1])
@@ -93,6 +98,15 @@ def server_version(workflow: ModuleType) -> str:
     return version if "PostgreSQL" in version or "Maria" in version else f"MySQL {version}"
 
 
+def buffer_pool_mb(database: FilledDatabase) -> float:
+    """Memory that the server keeps pages of tables in."""
+    if database.postgresql:
+        query = "SELECT setting::bigint * 8192 FROM pg_settings WHERE name = 'shared_buffers'"
+    else:
+        query = "SELECT @@innodb_buffer_pool_size"
+    return float(database.connection.query(query).fetchone()[0]) / 2**20
+
+
 def measure(database: FilledDatabase, n_recordings: int, rounds: int) -> dict[str, Any]:
     """Fill up to a number of recordings, and measure."""
     started = time.perf_counter()
@@ -111,6 +125,8 @@ def measure(database: FilledDatabase, n_recordings: int, rounds: int) -> dict[st
 def measure_disk(database: FilledDatabase) -> dict[str, dict[str, float]]:
     """Rows and bytes of each table with its indices, and bytes per row."""
     sizes = {}
+    if server_version(database.workflow).startswith("MySQL"):
+        database.connection.query("SET SESSION information_schema_stats_expiry = 0")
     queues = [table.jobs for table in database.workflow.POPULATED]
     for table in (*all_tables(database.workflow), *queues):
         instance = table() if isinstance(table, type) else table
@@ -142,7 +158,13 @@ def measure_status(workflow: ModuleType, rounds: int) -> dict[str, Any]:
     """Time `facerhythm status --json` as a command, and its counting in this process."""
     from element_facerhythm.key_counts import count_keys
 
-    command = [sys.executable, "-c", "from element_facerhythm.cli import main; main()", "status", "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from element_facerhythm.cli import main; main()",
+        "status",
+        "--json",
+    ]
     runs = [run_child(command).wall_s for _ in range(max(rounds, 1))]
     tables = workflow.POPULATED
     counts = {table.__name__: vars(count_keys(table)) for table in tables}
@@ -181,7 +203,9 @@ def report(size: Mapping[str, Any]) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale_database", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scale_database", description=__doc__
+    )
     parser.add_argument("--recordings", type=int, nargs="+", default=list(N_RECORDINGS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="40 recordings, one round")

@@ -88,7 +88,9 @@ def _one_job(table: Any, *, refresh: bool) -> float:
 def _direct(table: Any) -> float:
     (key,) = table.jobs.pending.keys(limit=1)
     started = time.perf_counter()
-    return _elapsed(started, table.populate(key, suppress_errors=True))
+    elapsed = _elapsed(started, table.populate(key, suppress_errors=True))
+    (table.jobs & key).delete_quick()  # else the next one would be offered the same
+    return elapsed
 
 
 def _elapsed(started: float, result: dict[str, Any]) -> float:
@@ -113,7 +115,12 @@ def no_computation(database: FilledDatabase) -> Iterator[None]:
     """Replace the analysis by its outcome: a record of five stages and five products."""
     from element_facerhythm.facial_behavior_estimation import processing
     from element_facerhythm.linking import active_link
-    from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, ProductRecord, RunRecord, StageRecord
+    from element_facerhythm.pipeline.records import (
+        PRODUCT_OF_STAGE,
+        ProductRecord,
+        RunRecord,
+        StageRecord,
+    )
 
     directory = Path(active_link().processed_dir()) / "project"
     directory.mkdir(exist_ok=True)
