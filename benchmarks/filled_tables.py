@@ -31,18 +31,18 @@ N_BODY_PARTS = 15
 
 
 def digest(salt: int, *aliases: str) -> str:
-    """SQL of 64 digits in the place of a SHA-256."""
+    """Return SQL of 64 digits in the place of a SHA-256."""
     digits = ", ".join(f"{alias}.number" for alias in ("r", *aliases))
     return f"LPAD(CONCAT({salt}, {digits}), 64, '0')"
 
 
 def one_in(every: int) -> str:
-    """SQL condition that takes one recording in so many."""
+    """Return an SQL condition that takes one recording in so many."""
     return f"MOD(r.number, {every}) = 0"
 
 
 def chosen(values: tuple[str, ...], alias: str) -> str:
-    """SQL of one of several texts, by the number of a series."""
+    """Return SQL of one of several texts, by the number of a series."""
     cases = " ".join(f"WHEN {i} THEN '{value}'" for i, value in enumerate(values))
     return f"CASE {alias}.number {cases} END"
 
@@ -98,14 +98,14 @@ def recording_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
 
 
 def result_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
-    """A finished run, its tracking, spectra and components."""
+    """Yield a finished run, its tracking, spectra and components."""
     yield from processing_rows(fbe, json)
     yield from tracking_rows(fbe, shape, json)
     yield from component_rows(fbe, shape)
 
 
 def processing_rows(fbe: ModuleType, json: Json) -> Iterator[Rows]:
-    """The run, its stages, products and libraries."""
+    """Yield the run, its stages, products and libraries."""
     processing = fbe.FaceRhythmProcessing
     yield Rows(
         processing,
@@ -142,7 +142,7 @@ def processing_rows(fbe: ModuleType, json: Json) -> Iterator[Rows]:
 
 
 def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
-    """The results' own table, videos, points, traces and frequencies."""
+    """Yield the results' own table, videos, points, traces and frequencies."""
     rhythm, n_points = fbe.FacialRhythm, str(shape.n_points)
     n_frames = shape.n_videos * FRAMES_PER_VIDEO
     violations = f"POWER({noise(10)}, 6) * 0.05"
@@ -200,7 +200,7 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
 
 
 def reference(video: str, shape: str, more: str = "") -> str:
-    """SQL of the JSON that a `<facerhythm_array>` column stores."""
+    """Return SQL of the JSON that a `<facerhythm_array>` column stores."""
     return (
         f'CONCAT(\'{{"path": "\', {PROJECT_DIR}, \'/analysis_files/PointTracker.h5", "dataset": '
         f'"points_tracked/\', {video}.number, \'", "shape": {shape}, "dtype": "float32", '
@@ -209,7 +209,7 @@ def reference(video: str, shape: str, more: str = "") -> str:
 
 
 def component_rows(fbe: ModuleType, shape: Shape) -> Iterator[Rows]:
-    """A model for each video, its components and their factors."""
+    """Yield a model for each video, its components and their factors."""
     rhythm = fbe.FacialRhythm
     model = {**ANALYSIS, "model_key": "CONCAT('', v.number)"}
     component = {**model, "component_index": "c.number"}
@@ -321,7 +321,7 @@ def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
 
 
 def queue_rows(fbe: ModuleType) -> Iterator[Rows]:
-    """The queue of the analysis: one analysis waits for each that is done; some failed or are set aside."""
+    """Yield the queue: one analysis waits for each that is done; some failed or are set aside."""
     job = {"paramset_id": "1", "roi_id": "0", "priority": "5"}
     failed, set_aside = "MOD(r.number, 200) = 199", "MOD(r.number, 2000) = 1998"
     for status, where, message in (

@@ -1,12 +1,12 @@
 """Queries, `status` and the queue on databases of 1,000, 10,000 and more recordings.
 
-``python -m benchmarks.scale_database [--recordings 1000 10000] [--rounds 5] [--quick]`` fills schemas under a prefix
-of their own on the configured database server (``DJ_HOST`` ...), measures at each size, and drops them. Without
-a configured server, or with ``--quick`` and none, an embedded PostgreSQL of its own serves. See
-`benchmarks.filled_database` for what a recording has.
+``python -m benchmarks.scale_database [--recordings 1000 10000] [--rounds 5] [--quick]`` fills schemas under a
+prefix of their own on the configured database server (``DJ_HOST`` ...), measures at each size, and drops them.
+Without a configured server an embedded PostgreSQL of its own serves. `benchmarks.filled_database` says what a
+recording has.
 
-Measured are every query of ``docs/reference/sql.md`` and of the demo, with the server's own plan, warm, median of
-the rounds; counting for ``facerhythm status``, in this process and as a command; the queue, for a job whose
+Measured are every query of ``docs/reference/sql.md`` and of the demo, with the server's own plan, warm, median
+of the rounds; counting for ``facerhythm status``, in this process and as a command; the queue, for a job whose
 analysis takes no time; and what tables and indices take on disk.
 """
 

@@ -33,7 +33,7 @@ def measure_queries(database: FilledDatabase, rounds: int) -> list[dict[str, Any
 
 
 def all_queries(database: FilledDatabase) -> Iterator[Query]:
-    """Queries of the page for this kind of server, then those of the demo."""
+    """Yield the queries of the page for this kind of server, then those of the demo."""
     from element_facerhythm.demo.questions import ask_everything
 
     backend = "postgresql" if database.postgresql else "mysql"
@@ -44,7 +44,7 @@ def all_queries(database: FilledDatabase) -> Iterator[Query]:
 
 
 def page_queries(page: str, backend: str, prefix: str) -> Iterator[Query]:
-    """SQL blocks of the page that are meant for a kind of server, with the text before each."""
+    """Yield the SQL blocks of the page that are meant for a kind of server, with the text before each."""
     for before, sql in re.findall(r"((?:[^\n]+\n)+)\n```sql\n(.*?)```", page, re.DOTALL):
         if DIALECTS.get(sql.split("\n")[0], backend) == backend:
             asks = " ".join(before.split()).removesuffix(":")

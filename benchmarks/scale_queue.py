@@ -20,10 +20,11 @@ COMPLETED = "2026-04-01T12:00:00+00:00"
 def measure_queue(database: FilledDatabase, rounds: int) -> dict[str, float]:
     """Milliseconds of a look for new keys, of entering one, and of a job by each way of working.
 
-    The jobs are real ones of `FaceRhythmProcessing`, with all their statements, in a queue in which about as many
-    wait as there are recordings; only the computation is left out. What they wrote is taken back. A job
-    `with_a_look` searches for new keys first; `by_one_object` uses the same table object for all jobs, the others
-    make one for each, as `Table.populate()` does; `without_the_queue` is `populate(key)` without reservation.
+    The jobs are real ones of `FaceRhythmProcessing`, with all their statements, in a queue in which about as
+    many wait as there are recordings; only the computation is left out. What they wrote is taken back. A job
+    `with_a_look` searches for new keys first; `by_one_object` uses the same table object for all jobs, the
+    others make one for each, as `Table.populate()` does; `without_the_queue` is `populate(key)` without
+    reservation.
     """
     fbe = database.workflow.facial_behavior_estimation
     table = fbe.FaceRhythmProcessing

@@ -1,7 +1,7 @@
 """How far a populated table is, counted by the server in one query.
 
-DataJoint's own `table.progress()` makes a text of every key and counts the distinct ones, and knows nothing of
-the queue. Here every key is looked up in the table and in its queue by their primary keys.
+DataJoint's own `table.progress()` knows nothing of the queue, so that two numbers taken one after the other may
+not fit each other. Here every key is looked up in the table and in its queue, by their primary keys, at once.
 """
 
 from dataclasses import dataclass
