@@ -1,13 +1,13 @@
 """Queries, `status` and the queue on databases of 1,000, 10,000 and more recordings.
 
 ``python -m benchmarks.scale_database [--recordings 1000 10000] [--rounds 5] [--quick]`` fills schemas under a
-prefix of their own on the configured database server (``DJ_HOST`` ...), measures at each size, and drops them.
-Without a configured server an embedded PostgreSQL of its own serves. `benchmarks.filled_database` says what a
-recording has.
+prefix of their own on the configured database server (``DJ_HOST`` ...), measures at each size, and drops
+them. Without a configured server an embedded PostgreSQL of its own serves. `benchmarks.filled_database` says
+what a recording has.
 
-Measured are every query of ``docs/reference/sql.md`` and of the demo, with the server's own plan, warm, median
-of the rounds; counting for ``facerhythm status``, in this process and as a command; the queue, for a job whose
-analysis takes no time; and what tables and indices take on disk.
+Measured are every query of ``docs/reference/sql.md`` and of the demo, with the server's own plan, warm,
+median of the rounds; counting for ``facerhythm status``, in this process and as a command; the queue, for a
+job whose analysis takes no time; and what tables and indices take on disk.
 """
 
 from __future__ import annotations
@@ -165,11 +165,12 @@ def measure_status(workflow: ModuleType, rounds: int) -> dict[str, Any]:
         "status",
         "--json",
     ]
-    runs = [run_child(command).wall_s for _ in range(max(rounds, 1))]
+    runs = [run_child(command) for _ in range(rounds)]
     tables = workflow.POPULATED
     counts = {table.__name__: vars(count_keys(table)) for table in tables}
     return {
-        "command_s": statistics.median(runs),
+        "command_s": statistics.median(run.wall_s for run in runs),
+        "command_cpu_s": statistics.median(run.cpu_s for run in runs),
         "count_keys_s": median_seconds(lambda: [count_keys(table) for table in tables], rounds),
         "progress_s": median_seconds(lambda: [table().progress() for table in tables], rounds),
         "counts": counts,
@@ -194,7 +195,7 @@ def report(size: Mapping[str, Any]) -> None:
         print(f"  {query['median_ms']:8.1f} ms  {query['n_rows']:7,} rows  {query['asks']}")
     status, queue = size["status"], size["queue"]
     print(
-        f"  status {status['command_s']:.2f} s; count_keys {status['count_keys_s']:.3f} s, "
+        f"  status {status['command_s']:.2f} s ({status['command_cpu_s']:.2f} s of it on a processor); count_keys {status['count_keys_s']:.3f} s, "
         f"progress() {status['progress_s']:.3f} s"
     )
     for name, value in queue.items():

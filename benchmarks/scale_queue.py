@@ -76,7 +76,7 @@ def _enter_keys(
         queue.refresh(delay=-1)
     added = 1000 * (time.perf_counter() - started) - without
     (queue & {"paramset_id": 2}).delete_quick()
-    (fbe.FaceRhythmTask() & {"paramset_id": 2}).delete(prompt=False)
+    (fbe.FaceRhythmTask() & {"paramset_id": 2}).delete_quick()
     return added / len(keys)
 
 
@@ -145,7 +145,11 @@ def no_computation(database: FilledDatabase) -> Iterator[None]:
 
 
 def _take_back(database: FilledDatabase) -> None:
-    """Delete what the jobs wrote; the keys go back into the queue."""
-    fbe = database.workflow.facial_behavior_estimation
-    (fbe.FaceRhythmProcessing() & {"paramset_id": 1}).delete(prompt=False)
-    fbe.FaceRhythmProcessing.jobs.refresh(delay=-1)
+    """Delete what the jobs wrote; the keys go back into the queue.
+
+    Only these tables have such rows; `delete` would search all tables below for them, millions of rows.
+    """
+    processing = database.workflow.facial_behavior_estimation.FaceRhythmProcessing
+    for table in (processing.Stage, processing.Product, processing.Library, processing):
+        (table() & {"paramset_id": 1}).delete_quick()
+    processing.jobs.refresh(delay=-1)

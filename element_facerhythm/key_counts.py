@@ -1,7 +1,7 @@
 """How far a populated table is, counted by the server in one query.
 
-DataJoint's own `table.progress()` knows nothing of the queue, so that two numbers taken one after the other may
-not fit each other. Here every key is looked up in the table and in its queue, by their primary keys, at once.
+DataJoint's own `table.progress()` knows nothing of the queue, so that numbers taken one after the other may
+not fit each other. Here every key is looked up in the table and in its queue, by primary key, at once.
 """
 
 from dataclasses import dataclass
