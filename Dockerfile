@@ -11,9 +11,11 @@ FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NUMBA_CACHE_DIR=/var/cache/facerhythm \
+    MPLCONFIGDIR=/var/cache/facerhythm/matplotlib \
+    XDG_CACHE_HOME=/var/cache/facerhythm \
     FACERHYTHM_ROOT_DATA_DIR=/data/raw \
     FACERHYTHM_PROCESSED_DATA_DIR=/data/results
-# the cache of compiled kernels serves whichever user id the container is given
+# the caches (compiled kernels among them) serve whichever user id the container is given
 RUN useradd --create-home --uid 1000 facerhythm \
     && mkdir -p /data/raw /data/results \
     && chown facerhythm:facerhythm /data/results \

@@ -31,8 +31,8 @@ SECRET = re.compile(r"pass|secret|token|credential", re.IGNORECASE)
 def grace_s() -> float:
     """Seconds that a worker told to stop has to give its job back."""
     worker = get_command(app).commands["worker"]
-    defaults = {parameter.name: parameter.default for parameter in worker.params}
-    return float(defaults.get("grace", DEFAULT_GRACE_S))
+    defaults = [parameter.default for parameter in worker.params if "--grace" in parameter.opts]
+    return float(*defaults or [DEFAULT_GRACE_S])
 
 
 def seconds(text: str) -> float:
