@@ -5,6 +5,7 @@ not fit each other. Here every key is looked up in the table and in its queue, b
 """
 
 from dataclasses import dataclass
+from inspect import getattr_static
 from typing import Any
 
 
@@ -38,8 +39,8 @@ class KeyCounts:
         return self.done + self.running + self.failed + self.pending + self.set_aside
 
 
-FIELD_OF_STATUS = {"reserved": "running", "error": "failed", "ignore": "set_aside"}
-"""Job statuses that are not `pending`; a finished job whose row is gone waits to be done again."""
+STATUSES = {"running": "reserved", "failed": "error", "set_aside": "ignore"}
+"""Job statuses that are counted; what is left waits, a finished job whose row is gone again among it."""
 
 
 def count_keys(table: Any) -> KeyCounts:
@@ -53,30 +54,49 @@ def count_keys(table: Any) -> KeyCounts:
     Returns
     -------
     KeyCounts
-        Jobs in the queue whose key has left the key source are in none of the numbers.
+        As of one moment. Jobs in the queue whose key has left the key source are in none of the numbers.
     """
     target = table()
     source = target.key_source
     keys = (source() if isinstance(source, type) else source).proj()
+    sql = _counting_sql(target, keys, queue_name(target))
+    total, done, *by_status = map(int, target.connection.query(sql).fetchone())
+    counts = dict(zip(STATUSES, by_status, strict=False))
+    return KeyCounts(done=done, pending=total - done - sum(by_status), **counts)
+
+
+def _counting_sql(target: Any, keys: Any, queue: str | None) -> str:
+    """One statement that counts keys, rows, and jobs of each status."""
     quote = target.connection.adapter.quote_identifier
 
-    def joined(alias: str, sql: str) -> str:
-        on = " AND ".join(f"k.{quote(name)} = {alias}.{quote(name)}" for name in keys.primary_key)
-        return f"LEFT JOIN {sql} AS {alias} ON {on}"
+    def same(one: str, other: str) -> str:
+        names = map(quote, keys.primary_key)
+        return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
 
-    queue = queue_name(target)
-    has_row = f"t.{quote(keys.primary_key[0])} IS NOT NULL"
-    status = "NULL" if queue is None else "j.status"
-    rows = target.connection.query(
-        f"SELECT {has_row} AS done, {status} AS status, COUNT(*) AS n FROM ({keys.make_sql()}) AS k "
-        f"{joined('t', target.full_table_name)} {'' if queue is None else joined('j', queue)} "
-        "GROUP BY 1, 2"
-    ).fetchall()
-    counts: dict[str, int] = {}
-    for done, job_status, n in rows:
-        field = "done" if done else FIELD_OF_STATUS.get(job_status, "pending")
-        counts[field] = counts.get(field, 0) + int(n)
-    return KeyCounts(**counts)
+    source = f"({keys.make_sql()}) AS k"
+    rows = f"{target.full_table_name} AS t"
+    done = f"SELECT COUNT(*) FROM {rows}"
+    if _leaves_keys_out(target):
+        done += f" JOIN {source} ON {same('k', 't')}"
+    counts = [f"SELECT COUNT(*) FROM {source}", done]
+    for status in STATUSES.values() if queue else ():
+        counts.append(
+            f"SELECT COUNT(*) FROM {queue} AS j WHERE j.status = '{status}' "
+            f"AND EXISTS (SELECT 1 FROM {source} WHERE {same('k', 'j')}) "
+            f"AND NOT EXISTS (SELECT 1 FROM {rows} WHERE {same('t', 'j')})"
+        )
+    return f"SELECT {', '.join(f'({count})' for count in counts)}"
+
+
+def _leaves_keys_out(target: Any) -> bool:
+    """Return whether the table has a key source of its own.
+
+    DataJoint's is the join of the table's parents: each row has its key there, since foreign keys say so.
+    """
+    from datajoint.autopopulate import AutoPopulate
+
+    used = getattr_static(type(target), "key_source")
+    return used is not getattr_static(AutoPopulate, "key_source")
 
 
 def queue_name(target: Any) -> str | None:
