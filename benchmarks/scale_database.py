@@ -34,7 +34,7 @@ N_RECORDINGS = (1_000, 10_000)
 
 
 def main() -> None:
-    """Fill, measure at each size, write the result."""
+    """Fill, measure, and write the result after each size."""
     options = _options()
     sizes = [20, 40] if options.quick else sorted(options.recordings)
     rounds = 1 if options.quick else options.rounds
@@ -50,9 +50,10 @@ def main() -> None:
             for n_recordings in sizes:
                 result["sizes"].append(measure(database, n_recordings, rounds))
                 report(result["sizes"][-1])
+                path = write_result("scale_database", result)
         finally:
             database.drop()
-    print(write_result("scale_database", result))
+    print(path)
 
 
 @contextmanager
