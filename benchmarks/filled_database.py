@@ -104,11 +104,15 @@ class FilledDatabase:
         return added
 
     def drop(self) -> None:
-        """Drop all schemas under the prefix."""
+        """Drop all schemas under the prefix, whatever else the workflow activates among them."""
         w = self.workflow
-        for module in (w.keypoint_inference, w.facial_behavior_estimation, w.session, w.subject):
-            module.schema.drop(prompt=False)
-        w.lab.schema.drop(prompt=False)
+        known = [w.keypoint_inference, w.facial_behavior_estimation, w.session, w.subject, w.lab]
+        modules = [
+            m for m in vars(w).values() if isinstance(m, ModuleType) and hasattr(m, "schema")
+        ]
+        for module in (*(m for m in modules if m not in known), *known):
+            if str(module.schema.database).startswith(w.prefix):
+                module.schema.drop(prompt=False)
         self.scratch.drop(prompt=False)
 
     # -------------------------------------------------------------- what exists once

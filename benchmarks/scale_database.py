@@ -59,11 +59,11 @@ def main() -> None:
 @contextmanager
 def configured_database() -> Iterator[None]:
     """Have a server: the configured one, else an embedded PostgreSQL that nobody else uses."""
-    if "DJ_HOST" in os.environ:
-        yield
-        return
     from element_facerhythm import embedded
 
+    if embedded.database_is_configured():
+        yield
+        return
     with tempfile.TemporaryDirectory(prefix="facerhythm-scale-") as directory:
         os.environ["FACERHYTHM_EMBEDDED_DIR"] = str(Path(directory) / "server")
         try:

@@ -178,9 +178,9 @@ def crossings() -> str | None:
 
 
 def passed_at(n_recordings: int, value: float, goal: float) -> str:
-    """Return the number of recordings at which a value in proportion to them reaches a goal, to one digit."""
+    """Return the number of recordings at which a value in proportion to them reaches a goal, to two digits."""
     reached = n_recordings * goal / value
-    return f"{float(f'{reached:.0e}'):,.0f}"
+    return f"{float(f'{reached:.1e}'):,.0f}"
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
