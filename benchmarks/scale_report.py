@@ -178,7 +178,7 @@ def crossings() -> str | None:
 
 
 def passed_at(n_recordings: int, value: float, goal: float) -> str:
-    """Return the number of recordings at which a value in proportion to them reaches a goal, to two digits."""
+    """Return how many recordings bring a value in proportion to them to a goal, to two digits."""
     reached = n_recordings * goal / value
     return f"{float(f'{reached:.1e}'):,.0f}"
 
