@@ -24,6 +24,7 @@ ORDER = (
     "memory",
     "keypoints",
     "cuda",
+    "scale_database",
 )
 LEFT_OUT_WHEN_QUICK = ("memory",)
 

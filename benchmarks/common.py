@@ -30,6 +30,7 @@ CACHE_DIR = Path(os.environ.get("FACERHYTHM_BENCH_DIR", REPOSITORY_DIR / ".bench
 RECORDED_PACKAGES = (
     "element-facerhythm",
     "av",
+    "datajoint",
     "h5py",
     "numba",
     "numpy",

@@ -1,7 +1,8 @@
 """Prints the table of targets; with ``--docs`` writes tables and plots of all results into the documentation.
 
-``docs/reference/benchmarks.md`` and ``docs/explanation/accuracy.md`` hold pairs of comments, ``begin NAME``
-and ``end NAME``; what stands between them is written here, so that no figure is typed by hand.
+``docs/reference/benchmarks.md``, ``docs/explanation/accuracy.md`` and ``docs/scale.md`` hold pairs of
+comments, ``begin NAME`` and ``end NAME``; what stands between them is written here, so that no figure is
+typed by hand.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ from benchmarks import scaling, spectral
 from benchmarks.accuracy import FLOOR, MEASURES, compared, ratio
 from benchmarks.common import REPOSITORY_DIR, RESULTS_DIR, read_result
 from benchmarks.memory import plot as plot_memory
+from benchmarks.scale_report import SCALE_SECTIONS, markdown
 from benchmarks.targets import outcomes
 
 DOCS = REPOSITORY_DIR / "docs"
-PAGES = (DOCS / "reference" / "benchmarks.md", DOCS / "explanation" / "accuracy.md")
+PAGES = (
+    DOCS / "reference" / "benchmarks.md",
+    DOCS / "explanation" / "accuracy.md",
+    DOCS / "scale.md",
+)
 SCALING_PLOT, ACCURACY_PLOT = "benchmark-scaling.png", "benchmark-accuracy.png"
 MEMORY_PLOT, SPECTRAL_PLOT = "memory.png", "spectral.png"
 HEADINGS = {
@@ -117,7 +123,7 @@ def _draw_errors(axes: Any, rows: list[dict[str, Any]], cells: list[str], varian
 def targets_table() -> str | None:
     """All targets with what was measured."""
     rows = [outcome.cells() for outcome in outcomes()]
-    return _markdown(["target", "goal", "measured", ""], rows)
+    return markdown(["target", "goal", "measured", ""], rows)
 
 
 def machine_table() -> str | None:
@@ -133,7 +139,7 @@ def machine_table() -> str | None:
         command, load = f"`{machine['command']}`", str(machine["load_average"][0])
         rows.append([path.stem, device, memory, day, machine["git_commit"] or "", command, load])
     headings = ["result", "machine", "memory", "taken", "commit", "command", "load"]
-    return _markdown(headings, rows) if rows else None
+    return markdown(headings, rows) if rows else None
 
 
 def speed_table(result_name: str, part: str | None) -> Callable[[], str | None]:
@@ -155,7 +161,7 @@ def speed_table(result_name: str, part: str | None) -> Callable[[], str | None]:
             rows.append([name + times, f"{timing['median_s']:.1f}", spread, speed, memory])
         points = f"{measured['n_points']} points, " if "n_points" in measured else ""
         caption = f"{measured['n_frames']:,} frames, {points}median of {rounds}.\n\n"
-        return caption + _markdown(["", "seconds", "range", "frames/s", "peak memory"], rows)
+        return caption + markdown(["", "seconds", "range", "frames/s", "peak memory"], rows)
 
     return make
 
@@ -178,7 +184,7 @@ def accuracy_table(result_name: str) -> Callable[[], str | None]:
                 theirs, ours = row["theirs"][name], row[variant][name]
                 cells.append(f"{theirs:.3f} → {ours:.3f} ({ratio(ours, theirs, name):.2f})")
             rows.append(cells)
-        return _markdown(["parameters", "scene", *HEADINGS.values()], rows)
+        return markdown(["parameters", "scene", *HEADINGS.values()], rows)
 
     return make
 
@@ -215,7 +221,7 @@ def agreement_table() -> str | None:
         for name, d in result["textured"]["agreement"].items()
     ]
     headings = ["distance from face-rhythm, tuned (px)", "median", "99th percentile", "largest"]
-    return _markdown([*headings, "bit-identical"], rows)
+    return markdown([*headings, "bit-identical"], rows)
 
 
 def scaling_table() -> str | None:
@@ -234,7 +240,7 @@ def scaling_table() -> str | None:
             rows.append([f"{size:,} {name}", f"{seconds:.1f}", f"{memory:,.0f} MB", "", ""])
         exponents = (measured["exponent_time"], measured["exponent_memory"])
         rows[-1][3:] = [f"{value:.2f}" for value in exponents]
-    return _markdown(["", "seconds", "peak memory", "exponent of time", "of memory"], rows)
+    return markdown(["", "seconds", "peak memory", "exponent of time", "of memory"], rows)
 
 
 def picture(result_name: str, file_name: str, says: str) -> Callable[[], str | None]:
@@ -267,14 +273,8 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "accuracy plot": picture(
         "accuracy", ACCURACY_PLOT, "Endpoint errors of both packages in every scene"
     ),
+    **SCALE_SECTIONS,
 }
-
-
-def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [
-        "| " + " | ".join(cells) + " |" for cells in (headings, ["---"] * len(headings), *rows)
-    ]
-    return "\n".join(lines)
 
 
 def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.common import read_result
+from benchmarks.scale_report import queue_overhead_ms, slowest_query_ms, status_s
 from benchmarks.tracking import DEFAULT, EXACT, INSTALLED, OURS, TUNED, WITHOUT_CLAHE
 
 Result = Mapping[str, Any]
@@ -354,5 +355,22 @@ TARGETS: tuple[Target, ...] = (
         0.02,
         lambda r: r["agreement"]["median_px"],
         " px",
+    ),
+    Target(
+        "scale_database",
+        "slowest SQL query of the documentation, 10,000 recordings",
+        "<=",
+        200,
+        slowest_query_ms,
+        " ms",
+    ),
+    Target("scale_database", "`status`, 10,000 recordings", "<=", 2, status_s, " s"),
+    Target(
+        "scale_database",
+        "what the queue adds to a job, 10,000 wait",
+        "<=",
+        50,
+        queue_overhead_ms,
+        " ms",
     ),
 )

@@ -42,6 +42,7 @@ class FacialRhythm(dj.Imported):
     n_frequencies        : int32   # centre frequencies of the spectrograms
     n_violations         : int64   # point-frames in which a point left its track and was frozen
     violation_fraction   : float64 # n_violations / all point-frames
+    index (violation_fraction)
     """
 
     class Video(dj.Part):
@@ -117,6 +118,7 @@ class FacialRhythm(dj.Imported):
         explained_variance=null : float64 # fraction, all components together
         stability=null          : float64 # mean over components, 0 to 1
         relative_error=null     : float64 # norm of the residual / norm of the data
+        index (relative_error)
         """
 
     class Component(dj.Part):
@@ -136,6 +138,7 @@ class FacialRhythm(dj.Imported):
         xy_ratio=null              : float64 # share of movement along x: 0 all y, 0.5 both, 1 all x
         explained_variance=null    : float64 # fraction
         stability=null             : float64 # 1: found from every random start, 0: from none
+        index (weight, peak_frequency_hz)
         """
 
     class ComponentFactor(dj.Part):

@@ -93,6 +93,7 @@ class KeypointInference(dj.Computed):
         confident_fraction=null: float64 # frames with a likelihood above 0.5 / all frames
         median_speed_px_s=null : float64 # of the steps between frames; null in space
         missing_fraction       : float64 # frames without a position / all frames
+        index (missing_fraction)
         """
 
     class Library(dj.Part):

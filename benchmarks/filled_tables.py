@@ -1,0 +1,337 @@
+"""What the generated rows of each table hold, in SQL that MySQL, MariaDB and PostgreSQL understand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import numpy as np
+
+from benchmarks.filled_database import (
+    FRAME_RATE_HZ,
+    FRAMES_PER_VIDEO,
+    LIBRARIES,
+    PRODUCTS,
+    STAGES,
+    Rows,
+    Shape,
+    between,
+    noise,
+)
+
+Json = Callable[[str], str]
+ANALYSIS = {"paramset_id": "0", "roi_id": "0"}
+RECORDING_DIR = (
+    "CONCAT('subject-', r.subject, '/session-', r.session_id, '/recording-', r.recording_id)"
+)
+PROJECT_DIR = f"CONCAT({RECORDING_DIR}, '/paramset-0_roi-0')"
+TIME = "TIMESTAMP '2026-04-01 12:00:00'"
+DURATION_S = FRAMES_PER_VIDEO / FRAME_RATE_HZ
+N_BODY_PARTS = 15
+
+
+def digest(salt: int, *aliases: str) -> str:
+    """Return SQL of 64 digits in the place of a SHA-256."""
+    digits = ", ".join(f"{alias}.number" for alias in ("r", *aliases))
+    return f"LPAD(CONCAT({salt}, {digits}), 64, '0')"
+
+
+def one_in(every: int) -> str:
+    """Return an SQL condition that takes one recording in so many."""
+    return f"MOD(r.number, {every}) = 0"
+
+
+def chosen(values: tuple[str, ...], alias: str) -> str:
+    """Return SQL of one of several texts, by the number of a series."""
+    cases = " ".join(f"WHEN {i} THEN '{value}'" for i, value in enumerate(values))
+    return f"CASE {alias}.number {cases} END"
+
+
+def packed(values: np.ndarray) -> bytes:
+    """Bytes of a `<blob>` column."""
+    from datajoint import blob
+
+    return bytes(blob.pack(values))
+
+
+def recording_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
+    """Files, facts, regions of interest and tasks."""
+    videos = {"v": shape.n_videos}
+    file_path = f"CONCAT({RECORDING_DIR}, '/part', v.number, '.mp4')"
+    n_frames = str(shape.n_videos * FRAMES_PER_VIDEO)
+    yield Rows(fbe.VideoRecording.File, {"file_id": "v.number", "file_path": file_path}, videos)
+    yield Rows(
+        fbe.RecordingInfo,
+        {
+            "source": "'video'", "n_files": str(shape.n_videos), "width_px": "640", "height_px": "480",
+            "frame_rate_hz": str(FRAME_RATE_HZ), "n_frames": n_frames, "n_frames_header": n_frames,
+            "duration_s": str(shape.n_videos * DURATION_S), "size_bytes": "4000000000",
+            "recording_time": TIME,
+        },
+        {},
+    )  # fmt: skip
+    yield Rows(
+        fbe.RecordingInfo.File,
+        {
+            "file_id": "v.number", "n_frames": str(FRAMES_PER_VIDEO), "n_frames_header": "null",
+            "duration_s": str(DURATION_S), "codec": "'h264'", "pixel_format": "'yuv420p'",
+            "size_bytes": "400000000", "sha256": digest(1, "v"), "recording_time": TIME,
+        },
+        videos,
+    )  # fmt: skip
+    yield Rows(fbe.FaceRhythmROI, {"roi_id": "0", "rois_sha256": digest(2)}, {})
+    yield Rows(
+        fbe.FaceRhythmROI.Polygon,
+        {
+            "roi_id": "0", "role": "CASE p.number WHEN 0 THEN 'points' ELSE 'mask' END",
+            "polygon_index": "0", "n_vertices": "4", "area_px2": between(2e4, 6e4, 3, "p"),
+            "vertices": json("'[[160.0, 120.0], [480.0, 120.0], [480.0, 360.0], [160.0, 360.0]]'"),
+            "centroid_x_px": between(300, 340, 4, "p"), "centroid_y_px": between(220, 260, 5, "p"),
+        },
+        {"p": 2},
+    )  # fmt: skip
+    yield Rows(
+        fbe.FaceRhythmTask,
+        {"paramset_id": "t.number", "roi_id": "0", "task_mode": "'trigger'"},
+        {"t": 2},
+    )
+
+
+def result_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
+    """Yield a finished run, its tracking, spectra and components."""
+    yield from processing_rows(fbe, json)
+    yield from tracking_rows(fbe, shape, json)
+    yield from component_rows(fbe, shape)
+
+
+def processing_rows(fbe: ModuleType, json: Json) -> Iterator[Rows]:
+    """Yield the run, its stages, products and libraries."""
+    processing = fbe.FaceRhythmProcessing
+    yield Rows(
+        processing,
+        {
+            **ANALYSIS, "output_dir": PROJECT_DIR, "layout": "'element-facerhythm 1'",
+            "processing_time": TIME, "total_seconds": between(100, 900, 6), "device": "'cpu'",
+            "package_version": "'0.1.0'", "notes": json("'[]'"),
+        },
+        {},
+    )  # fmt: skip
+    yield Rows(
+        processing.Stage,
+        {
+            **ANALYSIS, "stage": chosen(STAGES, "s"), "seconds": between(1, 400, 7, "s"),
+            "device": "CASE MOD(r.number, 4) WHEN 0 THEN 'cuda' ELSE 'cpu' END", "reused": "false",
+            "completed_time": TIME,
+        },
+        {"s": len(STAGES)},
+    )  # fmt: skip
+    yield Rows(
+        processing.Product,
+        {
+            **ANALYSIS, "product": chosen(PRODUCTS, "s"), "size_bytes": "250000000",
+            "file_path": f"CONCAT({PROJECT_DIR}, '/analysis_files/', {chosen(PRODUCTS, 's')}, '.h5')",
+            "sha256": digest(8, "s"),
+        },
+        {"s": len(PRODUCTS)},
+    )  # fmt: skip
+    yield Rows(
+        processing.Library,
+        {**ANALYSIS, "library_name": chosen(LIBRARIES, "s"), "library_version": "'1.2.3'"},
+        {"s": len(LIBRARIES)},
+    )
+
+
+def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
+    """Yield the results' own table, videos, points, traces and frequencies."""
+    rhythm, n_points = fbe.FacialRhythm, str(shape.n_points)
+    n_frames = shape.n_videos * FRAMES_PER_VIDEO
+    violations = f"POWER({noise(10)}, 6) * 0.05"
+    yield Rows(
+        rhythm,
+        {
+            **ANALYSIS, "frame_rate_hz": str(FRAME_RATE_HZ), "n_videos": str(shape.n_videos),
+            "n_frames": str(n_frames), "duration_s": str(n_frames / FRAME_RATE_HZ),
+            "n_points": n_points, "n_frequencies": str(shape.n_frequencies),
+            "n_violations": f"FLOOR({violations} * {n_frames * shape.n_points})",
+            "violation_fraction": violations,
+        },
+        {},
+    )  # fmt: skip
+    yield Rows(
+        rhythm.Video,
+        {
+            **ANALYSIS, "video_index": "v.number", "n_frames": str(FRAMES_PER_VIDEO),
+            "file_name": "CONCAT('part', v.number, '.mp4')", "duration_s": str(DURATION_S),
+            "n_violations": "1000", "violation_fraction": f"POWER({noise(11, 'v')}, 6) * 0.05",
+            "violation_frame_fraction": f"POWER({noise(12, 'v')}, 3) * 0.2",
+            "n_windows": str(shape.n_windows),
+            "points": json(reference("v", f"[{FRAMES_PER_VIDEO}, {n_points}, 2]")),
+            "spectrogram": json(
+                reference("v", f"[2, {n_points}, {shape.n_frequencies}, {shape.n_windows}]")
+            ),
+            "window_centres": "%s",
+        },
+        {"v": shape.n_videos},
+        args=(packed(np.arange(shape.n_windows, dtype=np.float32) * 20),),
+    )  # fmt: skip
+    yield Rows(
+        rhythm.Point,
+        {
+            **ANALYSIS, "point_index": "p.number", "x_px": between(160, 480, 13, "p"),
+            "y_px": between(120, 360, 14, "p"), "rms_displacement_px": between(0.1, 4, 15, "p"),
+            "max_displacement_px": between(1, 20, 16, "p"),
+            "path_length_px": between(1e4, 9e4, 17, "p"), "mean_speed_px_s": between(2, 25, 18, "p"),
+            "violation_fraction": f"POWER({noise(19, 'p')}, 6) * 0.1",
+        },
+        {"p": shape.n_points},
+    )  # fmt: skip
+    trace = reference("v", f"[{FRAMES_PER_VIDEO}, 2]", more=", \"point_index\": ', p.number, '")
+    yield Rows(
+        rhythm.PointTrace,
+        {**ANALYSIS, "point_index": "p.number", "video_index": "v.number", "trace": json(trace)},
+        {"v": shape.n_videos, "p": shape.n_points},
+        where=one_in(shape.large_every),
+    )
+    yield Rows(
+        rhythm.Frequency,
+        {**ANALYSIS, "frequency_index": "f.number", "frequency_hz": "1e0 + f.number"},
+        {"f": shape.n_frequencies},
+    )
+
+
+def reference(video: str, shape: str, more: str = "") -> str:
+    """Return SQL of the JSON that a `<facerhythm_array>` column stores."""
+    return (
+        f'CONCAT(\'{{"path": "\', {PROJECT_DIR}, \'/analysis_files/PointTracker.h5", "dataset": '
+        f'"points_tracked/\', {video}.number, \'", "shape": {shape}, "dtype": "float32", '
+        f'"sha256": "\', {digest(9)}, \'"{more}}}\')'
+    )
+
+
+def component_rows(fbe: ModuleType, shape: Shape) -> Iterator[Rows]:
+    """Yield a model for each video, its components and their factors."""
+    rhythm = fbe.FacialRhythm
+    model = {**ANALYSIS, "model_key": "CONCAT('', v.number)"}
+    component = {**model, "component_index": "c.number"}
+    models = {"v": shape.n_videos}
+    components = {**models, "c": shape.n_components}
+    yield Rows(
+        rhythm.Decomposition,
+        {
+            **model, "method": "'CP_NN_HALS'", "n_components": str(shape.n_components),
+            "n_iterations": "100", "explained_variance": between(0.6, 0.95, 20, "v"),
+            "stability": between(0.5, 1, 21, "v"), "relative_error": between(0.2, 0.6, 22, "v"),
+        },
+        models,
+    )  # fmt: skip
+    yield Rows(
+        rhythm.Component,
+        {
+            **component, "weight": between(1, 100, 23, "v", "c"),
+            "peak_frequency_hz": between(1, 30, 24, "v", "c"),
+            "centroid_frequency_hz": between(1, 30, 25, "v", "c"),
+            "bandwidth_hz": between(0.5, 6, 26, "v", "c"),
+            "centroid_x_px": between(160, 480, 27, "v", "c"),
+            "centroid_y_px": between(120, 360, 28, "v", "c"), "xy_ratio": noise(29, "v", "c"),
+            "explained_variance": between(0.01, 0.3, 30, "v", "c"),
+            "stability": between(0.3, 1, 31, "v", "c"),
+        },
+        components,
+    )  # fmt: skip
+    random = np.random.default_rng(0)
+    for dimension, length in (
+        ("xy", 2),
+        ("points", shape.n_points),
+        ("frequency", shape.n_frequencies),
+    ):
+        yield Rows(
+            rhythm.ComponentFactor,
+            {
+                **component,
+                "dimension": f"'{dimension}'",
+                "n_loadings": str(length),
+                "loadings": "%s",
+            },
+            components,
+            args=(packed(random.random(length, dtype=np.float32)),),
+            where=one_in(shape.large_every),
+        )
+    yield Rows(
+        rhythm.ComponentVideoFactor,
+        {
+            **component, "video_index": "v.number", "dimension": "'time'",
+            "n_loadings": str(shape.n_windows), "loadings": "%s",
+        },
+        components,
+        args=(packed(random.random(shape.n_windows, dtype=np.float32)),),
+        where=one_in(shape.large_every),
+    )  # fmt: skip
+
+
+def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
+    """Keypoints of every recording, and how they go with its components."""
+    run = {"model_id": "0"}
+    body_parts = tuple(kpi.KeypointModel.body_parts_of({"model_id": 0}))
+    body_part = {"body_part": chosen(body_parts, "b"), "individual": "'animal'"}
+    product = f"CONCAT({RECORDING_DIR}, '/keypoints_model-0/keypoints.h5')"
+    yield Rows(kpi.KeypointInferenceTask, {**run, "task_mode": "'load'"}, {})
+    yield Rows(
+        kpi.KeypointInference,
+        {
+            **run, "inference_completion_time": TIME, "frames_per_s": between(50, 500, 32),
+            "inference_run_duration": between(100, 900, 33),
+            "total_frame_count": str(shape.n_videos * FRAMES_PER_VIDEO), "n_individuals": "1",
+            "source_software": "'Facemap'", "device": "'cpu'", "package_version": "'0.1.0'",
+            "file_path": product, "size_bytes": "65000000", "sha256": digest(34), "notes": json("'[]'"),
+        },
+        {},
+    )  # fmt: skip
+    track = json(
+        f'CONCAT(\'{{"path": "\', {product}, \'", "dataset": "tracks", "shape": '
+        f'[{shape.n_videos * FRAMES_PER_VIDEO}], "dtype": "float32", "sha256": "\', {digest(34)}, \'"}}\')'
+    )
+    yield Rows(
+        kpi.KeypointInference.BodyPartPosition,
+        {
+            **run, **body_part, "x_pos": track, "y_pos": track, "likelihood": track,
+            "mean_likelihood": between(0.5, 1, 35, "b"),
+            "confident_fraction": between(0.5, 1, 36, "b"),
+            "median_speed_px_s": between(5, 60, 37, "b"),
+            "missing_fraction": f"POWER({noise(38, 'b')}, 4)",
+        },
+        {"b": len(body_parts)},
+    )  # fmt: skip
+    pairs = {"v": shape.n_videos, "c": shape.n_components, "b": len(body_parts)}
+    yield Rows(
+        kpi.KeypointRhythm,
+        {**run, **ANALYSIS, "n_pairs": str(int(np.prod(list(pairs.values()))))},
+        {},
+    )
+    yield Rows(
+        kpi.KeypointRhythm.Pair,
+        {
+            **run, **ANALYSIS, **body_part, "model_key": "CONCAT('', v.number)",
+            "component_index": "c.number", "correlation": noise(39, "v", "c", "b"),
+            "lag_s": between(-0.5, 0.5, 40, "v", "c", "b"), "p_value": noise(41, "v", "c", "b"),
+            "n_windows": str(shape.n_windows),
+        },
+        pairs,
+        where=one_in(shape.pairs_every),
+    )  # fmt: skip
+
+
+def queue_rows(fbe: ModuleType) -> Iterator[Rows]:
+    """Yield the queue: one analysis waits for each that is done; some failed or are set aside."""
+    job = {"paramset_id": "1", "roi_id": "0", "priority": "5"}
+    failed, set_aside = "MOD(r.number, 200) = 199", "MOD(r.number, 2000) = 1998"
+    for status, where, message in (
+        ("error", failed, "VideoError: the file cannot be read"),
+        ("ignore", set_aside, ""),
+        ("pending", f"NOT ({failed} OR {set_aside})", ""),
+    ):
+        yield Rows(
+            fbe.FaceRhythmProcessing.jobs,
+            {**job, "status": f"'{status}'", "error_message": f"'{message}'"},
+            {},
+            where=where,
+        )
