@@ -134,6 +134,30 @@ def register_project(
     return done
 
 
+def require_right_to_populate(tables: Sequence[Any]) -> None:
+    """Refuse where the account may not insert into tables that are to be populated.
+
+    Asked before any work: the database itself would only say so once the first job was computed.
+
+    Raises
+    ------
+    RequestError
+        The message names the account and the table.
+    """
+    from element_facerhythm.workflow import dj
+
+    for table in tables:
+        try:
+            table().insert(
+                table() & "1 = 0", allow_direct_insert=True
+            )  # nothing, but the right is asked
+        except dj.errors.AccessError as error:
+            raise RequestError(
+                f"the account {dj.config.database.user} may not populate {table.__name__}; register alone "
+                "(--no-populate), and a worker does the rest"
+            ) from error
+
+
 def populate(key: Mapping[str, Any]) -> dict[str, int]:
     """Compute or load everything below a task; return how many rows each table now holds for it.
 

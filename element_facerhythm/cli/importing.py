@@ -56,7 +56,7 @@ def keypoints(
     with quiet_stdout(), progress_bars():
         from element_facerhythm.cli.database import activated_workflow
 
-        activated_workflow()
+        activated_workflow(to_populate=not no_populate)
         from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
 
         registered = register_predictions(

@@ -85,7 +85,9 @@ def ingest(
         session_datetime=session_datetime,
     )
     with quiet_stdout(), progress_bars() as progress, reporting_to(progress):
-        registered = register(choice, videos or [], project, rois, params, recording)
+        registered = register(
+            choice, videos or [], project, rois, params, recording, to_populate=not no_populate
+        )
         rows = {} if no_populate else populate(registered.key)
     show(registered, rows, as_json)
 
@@ -107,6 +109,8 @@ def register(
     rois: Path | None,
     params: Path | None,
     recording: int,
+    *,
+    to_populate: bool,
 ) -> "Registered":
     """Read the files, then register them."""
     from element_facerhythm.cli.database import activated_workflow
@@ -119,14 +123,14 @@ def register(
     if project is None:
         assert rois is not None  # require_one_source saw to it
         regions = read_rois(rois)
-        activated_workflow()
+        activated_workflow(to_populate=to_populate)
         registered = register_videos(
             choice, videos, regions, loaded.parameters, recording_id=recording
         )
     else:
         opened = Project.open(project)
         parameters = loaded.parameters if params else None  # else what the project recorded
-        activated_workflow()
+        activated_workflow(to_populate=to_populate)
         registered = register_project(choice, opened, parameters, recording_id=recording)
     unused = [f"not used: {', '.join(loaded.unused)}"] if loaded.unused else []
     registered.notes[:0] = [*loaded.notes, *unused]
