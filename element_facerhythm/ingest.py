@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from element_facerhythm.columns import require_length
 from element_facerhythm.errors import ConfigurationError, ParameterError, PathError, RequestError
 from element_facerhythm.linking import active_link, relative_to_roots
 
@@ -332,16 +333,6 @@ def enter(done: Registered, table: Any, row: dict[str, Any]) -> bool:
         table.insert1(row)
     done.new_rows[table.__name__] = int(is_new)
     return is_new
-
-
-def require_length(table: Any, attribute: str, value: str) -> None:
-    """Refuse a text that its column would cut off."""
-    declared = table.heading.attributes[attribute].type
-    if declared.startswith("varchar(") and len(value) > (limit := int(declared[8:-1])):
-        raise ConfigurationError(
-            f"{attribute} {value!r} has {len(value)} characters, the column of {table.__name__} takes "
-            f"{limit}"
-        )
 
 
 def modification_time(path: Path) -> datetime:

@@ -3,15 +3,13 @@
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from element_facerhythm.cli.output import (
     JsonOption,
-    print_json,
-    print_lines,
-    print_table,
+    print_registered,
     progress_bars,
     quiet_stdout,
 )
@@ -89,7 +87,7 @@ def ingest(
             choice, videos or [], project, rois, params, recording, to_populate=not no_populate
         )
         rows = {} if no_populate else populate(registered.key)
-    show(registered, rows, as_json)
+    print_registered(registered, rows, as_json=as_json)
 
 
 def require_one_source(videos: list[Path], project: Path | None, rois: Path | None) -> None:
@@ -135,25 +133,3 @@ def register(
     unused = [f"not used: {', '.join(loaded.unused)}"] if loaded.unused else []
     registered.notes[:0] = [*loaded.notes, *unused]
     return registered
-
-
-def show(registered: "Registered", rows: dict[str, int], as_json: bool) -> None:
-    """Print the key, what was registered, and the row counts."""
-    result: dict[str, Any] = {
-        "key": registered.key,
-        "new_rows": registered.new_rows,
-        "populated": bool(rows),
-        "rows": rows,
-        "notes": registered.notes,
-    }
-    if as_json:
-        print_json(result)
-        return
-    key = ", ".join(f"{name}={value}" for name, value in registered.key.items())
-    new = [f"{name} ({count})" for name, count in registered.new_rows.items() if count]
-    print_lines([("key", key), ("registered", ", ".join(new) or "nothing new")])
-    if rows:
-        print_table("", ("table", "rows"), rows.items(), right=("rows",))
-    else:
-        print_lines([("next", "`facerhythm worker --exit-when-idle` populates it")])
-    print_lines([("note", note) for note in dict.fromkeys(registered.notes)])
