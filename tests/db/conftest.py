@@ -163,7 +163,9 @@ def serve_mysql(*options: str) -> Iterator[dict[str, str]]:
             port = free_port()
             server = subprocess.Popen(
                 [*common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={home / 's'}",
-                 f"--init-file={home / 'init.sql'}", f"--pid-file={home / 'pid'}", *options], **output,
+                 f"--init-file={home / 'init.sql'}", f"--pid-file={home / 'pid'}",
+                 # MariaDB's own default cannot keep every text: a worker could not say why a job failed
+                 "--character-set-server=utf8mb4", *options], **output,
             )  # fmt: skip
             try:
                 wait_until_ready(server, port, home / "log")
