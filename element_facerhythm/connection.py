@@ -10,7 +10,8 @@ plain text. So the connection is opened here, with options that leave no such wa
 - `FACERHYTHM_TLS_CHECK_HOST=false`: the certificate may name another host (those that MySQL makes for
   itself name none).
 
-Without any of them DataJoint decides: encrypted where the server offers it.
+Without any of them DataJoint decides: encrypted where the server offers it. On MySQL `DJ_USE_TLS=false`
+changes nothing about that.
 """
 
 import os

@@ -100,7 +100,7 @@ def _creating_what_is_missing() -> Iterator[None]:
             raise
         raise ConfigurationError(
             f"the schemas {prefix}* are not complete for the account {dj.config.database.user}, which may "
-            f"not create what it does not find ({error.args[0]}). An administrator runs `facerhythm admin "
+            f"not create what it does not find ({error.args[-1]}). An administrator runs `facerhythm admin "
             "init`, and then what `facerhythm admin grants` prints for the account"
         ) from error
 

@@ -6,7 +6,7 @@ more rights than its work needs.
 
 from element_facerhythm.admin.initialise import Initialised, initialise
 from element_facerhythm.admin.roles import KINDS, ROLES, Right, Role, rights_of
-from element_facerhythm.admin.statements import PASSWORD, Account, grants
+from element_facerhythm.admin.statements import PASSWORD, Account, grants, require_mysql
 
 __all__ = [
     "KINDS",
@@ -18,5 +18,6 @@ __all__ = [
     "Role",
     "grants",
     "initialise",
+    "require_mysql",
     "rights_of",
 ]

@@ -88,8 +88,7 @@ def rights_of(
     for schema in schemas:
         of_workers = any(schema is other for other in worker_schemas)
         for table, kind in _tables_with_kind(schema):
-            kind = "workers" if of_workers and kind != "lineage" else kind
-            rights.append(_right(role, table, kind))
+            rights.append(_right(role, table, "workers" if of_workers else kind))
         rights.append(Right(schema.database, "~lineage", "lineage", KINDS["lineage"][role]))
     return rights
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from element_facerhythm.admin.roles import Right, Role, dj, rights_of, tables_of
+from element_facerhythm.embedded import database_is_configured
 from element_facerhythm.errors import ConfigurationError, RequestError
 
 PASSWORD = "<PASSWORD>"
@@ -66,7 +67,7 @@ def grants(role: Role, account: Account, *, create_user: bool = True) -> list[st
     Raises
     ------
     RequestError
-        The database is no MySQL.
+        No MySQL is configured.
     ConfigurationError
         A table or a queue is missing: rights cannot be granted on what is not there.
     """
@@ -80,12 +81,17 @@ def grants(role: Role, account: Account, *, create_user: bool = True) -> list[st
 
 
 def require_mysql() -> None:
-    """Refuse PostgreSQL, whose accounts and rights are others."""
-    settings = dj.config.database
-    if settings.backend != "mysql":
+    """Refuse anything but a configured MySQL, before it is connected to.
+
+    Raises
+    ------
+    RequestError
+        Accounts and rights of PostgreSQL are others.
+    """
+    if dj.config.database.backend != "mysql" or not database_is_configured():
         raise RequestError(
-            f"accounts by role are for MySQL and MariaDB, and the database is {settings.backend}. The "
-            "embedded one is one person's; a shared database needs DJ_BACKEND=mysql and DJ_HOST"
+            "accounts by role are for a configured MySQL or MariaDB (DJ_HOST, DJ_BACKEND=mysql); the "
+            "embedded PostgreSQL is one person's"
         )
 
 

@@ -122,7 +122,7 @@ def main() -> NoReturn:
 
 def refusal(error: Exception) -> str:
     """Tell that the database account lacks a right for what was asked."""
-    reason = error.args[1] if len(error.args) > 1 else error
+    reason = error.args[-1] if error.args else error
     return f"the database refuses, the account has no right to do this: {reason}"
 
 

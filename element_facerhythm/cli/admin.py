@@ -71,6 +71,7 @@ def grants(
         from element_facerhythm import admin
 
         account = admin.Account(user, host, require_tls)
+        admin.require_mysql()
         activated_workflow()
         statements = admin.grants(role.value, account, create_user=not existing)
     if as_json:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from element_facerhythm.admin import KINDS, ROLES
+from element_facerhythm.cli.admin import RoleName
 
 PAGE = Path(__file__).parents[2] / "docs" / "admin.md"
 WORDS = {"read": "SELECT", "enter": "INSERT", "correct": "UPDATE", "delete": "DELETE"}
@@ -21,4 +22,4 @@ def test_page_and_code_give_the_same_rights() -> None:
         for kind, *cells in rows
     }
     assert described == KINDS
-    assert set(ROLES) == {"viewer", "analyst", "worker"}
+    assert set(ROLES) == {"viewer", "analyst", "worker"} == {role.value for role in RoleName}

@@ -294,6 +294,40 @@ def test_activation_without_rights_says_who_can_help(
     assert database.facerhythm("worker", "worker", "--exit-when-idle").returncode == 0
 
 
+A_FURTHER_SCHEMA = """
+from element_facerhythm.workflow import dj, facial_behavior_estimation as fbe
+from element_facerhythm.admin import Account, rights_of
+from element_facerhythm.admin.statements import grant_statement
+schema = dj.Schema("{schema}")
+
+@schema
+class Beat(dj.Manual):
+    definition = "beat_id : int32"
+
+    class Part(dj.Part):
+        definition = "-> master"
+
+for role in ("viewer", "analyst", "worker"):
+    for right in rights_of(role, [schema], [schema]):
+        print(grant_statement(right, Account("anna")))
+schema.drop(prompt=False)
+"""
+
+
+def test_tables_of_a_further_schema_get_rights_without_being_named(
+    database: SharedDatabase,
+) -> None:
+    schema = f"{database.prefix}fleet"
+    printed = database.python(ADMINISTRATOR, A_FURTHER_SCHEMA.format(schema=schema)).splitlines()
+    tables = ("beat", "beat__part")
+    everything = "SELECT, INSERT, UPDATE, DELETE"
+    assert printed[-9:] == [
+        f"GRANT {rights} ON `{schema}`.`{table}` TO 'anna'@'%';"
+        for role_rights in ("SELECT", "SELECT", everything)
+        for rights, table in (*((role_rights, name) for name in tables), ("SELECT", "~lineage"))
+    ]
+
+
 def test_no_account_gets_a_password_that_everybody_knows(database: SharedDatabase) -> None:
     first = printed_sql(database, "viewer", "frtest_nobody", "--require-tls")[0]
     assert first.startswith("CREATE USER IF NOT EXISTS 'frtest_nobody'@'")
