@@ -94,7 +94,11 @@ def rights_of(
 
 
 def tables_of(schema: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each table of an activated schema, parts and queues of jobs too, with the class it belongs to."""
+    """Yield each table of an activated schema, parts and queues of jobs too, with the class it belongs to.
+
+    The tables are those that `activate` declared, as in every Element; what somebody else put into the schema
+    later is not ours to grant.
+    """
     for cls, _ in schema.declare_list:
         yield cls(), cls
         for part in vars(cls).values():

@@ -298,7 +298,7 @@ A_FURTHER_SCHEMA = """
 from element_facerhythm.workflow import dj, facial_behavior_estimation as fbe
 from element_facerhythm.admin import Account, rights_of
 from element_facerhythm.admin.statements import grant_statement
-schema = dj.Schema("{schema}")
+schema = dj.Schema()
 
 @schema
 class Beat(dj.Manual):
@@ -307,6 +307,7 @@ class Beat(dj.Manual):
     class Part(dj.Part):
         definition = "-> master"
 
+schema.activate("{schema}")
 for role in ("viewer", "analyst", "worker"):
     for right in rights_of(role, [schema], [schema]):
         print(grant_statement(right, Account("anna")))
