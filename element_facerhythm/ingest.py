@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from element_facerhythm.columns import require_length
 from element_facerhythm.errors import ConfigurationError, ParameterError, PathError, RequestError
 from element_facerhythm.linking import active_link, relative_to_roots
 
@@ -132,6 +133,30 @@ def register_project(
             done, project.rois(), parameters, {"task_mode": "load", "output_dir": output_dir}
         )
     return done
+
+
+def require_right_to_populate(tables: Sequence[Any]) -> None:
+    """Refuse where the account may not insert into tables that are to be populated.
+
+    Asked before any work: the database itself would only say so once the first job was computed.
+
+    Raises
+    ------
+    RequestError
+        The message names the account and the table.
+    """
+    from element_facerhythm.workflow import dj
+
+    for table in tables:
+        try:
+            table().insert(
+                table() & "1 = 0", allow_direct_insert=True
+            )  # nothing, but the right is asked
+        except dj.errors.AccessError as error:
+            raise RequestError(
+                f"the account {dj.config.database.user} may not populate {table.__name__}; register alone "
+                "(--no-populate), and a worker does the rest"
+            ) from error
 
 
 def populate(key: Mapping[str, Any]) -> dict[str, int]:
@@ -308,16 +333,6 @@ def enter(done: Registered, table: Any, row: dict[str, Any]) -> bool:
         table.insert1(row)
     done.new_rows[table.__name__] = int(is_new)
     return is_new
-
-
-def require_length(table: Any, attribute: str, value: str) -> None:
-    """Refuse a text that its column would cut off."""
-    declared = table.heading.attributes[attribute].type
-    if declared.startswith("varchar(") and len(value) > (limit := int(declared[8:-1])):
-        raise ConfigurationError(
-            f"{attribute} {value!r} has {len(value)} characters, the column of {table.__name__} takes "
-            f"{limit}"
-        )
 
 
 def modification_time(path: Path) -> datetime:

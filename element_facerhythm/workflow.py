@@ -15,6 +15,10 @@ variables:
   data directory; else the first root directory. The store is configured to that place if it is not
   yet.
 - `FACERHYTHM_DEVICE`: device that computes (`auto`, `cpu`, `cuda`).
+- `FACERHYTHM_TLS_CA`, `FACERHYTHM_TLS_CHECK_HOST`: see `element_facerhythm.connection`.
+
+What does not exist in the database yet is created, where the account may create it; for others an
+administrator does that once (`facerhythm admin init`).
 
 A lab with a workflow of its own does not import this module but calls
 `facial_behavior_estimation.activate` with its own linking module.
@@ -22,9 +26,12 @@ A lab with a workflow of its own does not import this module but calls
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from element_facerhythm import embedded, facial_behavior_estimation, fleet, keypoint_inference
+from element_facerhythm.connection import connect
 from element_facerhythm.elements import activate_elements
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.linking import (
@@ -82,26 +89,59 @@ def _configure_store() -> None:
 
 _configure_store()
 
+
+@contextmanager
+def _creating_what_is_missing() -> Iterator[None]:
+    """Say who can help where something is missing that this account may not create."""
+    try:
+        yield
+    except dj.DataJointError as error:
+        if not (isinstance(error, dj.errors.AccessError) or "could not be created" in str(error)):
+            raise
+        raise ConfigurationError(
+            f"the schemas {prefix}* are not complete for the account {dj.config.database.user}, which may "
+            f"not create what it does not find ({error.args[-1]}). An administrator runs `facerhythm admin "
+            "init`, and then what `facerhythm admin grants` prints for the account"
+        ) from error
+
+
 prefix = os.environ.get(PREFIX_VARIABLE, DEFAULT_PREFIX)
-_elements = activate_elements(prefix)
-lab, subject, session = _elements.lab, _elements.subject, _elements.session
+connect()
+with _creating_what_is_missing():
+    _elements = activate_elements(prefix)
+    lab, subject, session = _elements.lab, _elements.subject, _elements.session
 
-Lab, User, Protocol, Source, Project = lab.Lab, lab.User, lab.Protocol, lab.Source, lab.Project
-Device = lab.Device
-Subject = subject.Subject
-Session = session.Session
+    Lab, User, Protocol, Source, Project = lab.Lab, lab.User, lab.Protocol, lab.Source, lab.Project
+    Device = lab.Device
+    Subject = subject.Subject
+    Session = session.Session
 
-facial_behavior_estimation.activate(
-    f"{prefix}facial_behavior_estimation", linking_module=sys.modules[__name__]
+    facial_behavior_estimation.activate(
+        f"{prefix}facial_behavior_estimation", linking_module=sys.modules[__name__]
+    )
+    keypoint_inference.activate(f"{prefix}keypoint_inference")
+    fleet.activate(f"{prefix}fleet")
+
+SCHEMAS = (
+    lab.schema,
+    subject.schema,
+    session.schema,
+    facial_behavior_estimation.schema,
+    keypoint_inference.schema,
+    fleet.schema,
 )
-keypoint_inference.activate(f"{prefix}keypoint_inference")
-fleet.activate(f"{prefix}fleet")
+"""Everything that is activated, upstream first."""
+
+WORKER_SCHEMAS = (fleet.schema,)
+"""Those of `SCHEMAS` that hold what workers say of themselves, and that workers alone write."""
 
 POPULATED = (*facial_behavior_estimation.POPULATED, *keypoint_inference.POPULATED)
 """Tables of both schemas that `populate()` fills, upstream first."""
 
 __all__ = [
     "POPULATED",
+    "SCHEMAS",
+    "WORKER_SCHEMAS",
     "Device",
     "Session",
     "Subject",

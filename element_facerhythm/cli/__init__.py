@@ -21,6 +21,7 @@ import typer
 
 from element_facerhythm import __version__
 from element_facerhythm.cli import (
+    admin,
     db,
     demo,
     doctor,
@@ -65,6 +66,7 @@ app.add_typer(keypoints.app, name="keypoints")
 app.add_typer(importing.app, name="import")
 app.add_typer(exporting.app, name="export")
 app.add_typer(db.app, name="db")
+app.add_typer(admin.app, name="admin")
 
 
 def show_version(wanted: bool) -> None:
@@ -111,6 +113,8 @@ def main() -> NoReturn:
             )
         raise
     except Exception as error:  # noqa: BLE001  the last place where an error can be explained
+        if type(error).__name__ == "AccessError":  # DataJoint's; it is not imported for every verb
+            leave(RuntimeError(refusal(error)), EXIT_WRONG_REQUEST)
         traceback.print_exception(error)
         say(
             f"unexpected {type(error).__name__}: this is a defect of facerhythm {__version__}. "
@@ -118,6 +122,12 @@ def main() -> NoReturn:
         )
         sys.exit(EXIT_FAILED)
     sys.exit(0)
+
+
+def refusal(error: Exception) -> str:
+    """Tell that the database account lacks a right for what was asked."""
+    reason = error.args[-1] if error.args else error
+    return f"the database refuses, the account has no right to do this: {reason}"
 
 
 def leave(error: Exception, code: int) -> NoReturn:

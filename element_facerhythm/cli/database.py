@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
 @dataclass(frozen=True)
 class DatabaseReport:
     """What `doctor` says of the database."""
@@ -21,13 +24,26 @@ class DatabaseReport:
     text: str
     mend: str = ""
     max_packet_bytes: int | None = None
+    exposed: bool = False  # in plain text, over a network
 
 
-def activated_workflow() -> ModuleType:
-    """Import the activated tables; a database that does not answer is a `ConfigurationError`."""
+def activated_workflow(*, to_populate: bool = False) -> ModuleType:
+    """Import the activated tables, for an account that may populate them where that is wanted.
+
+    Raises
+    ------
+    ConfigurationError
+        The database does not answer, or is not complete.
+    RequestError
+        The account may not populate.
+    """
     hold_back_job_table_remarks()
     with explained_connection():
         from element_facerhythm import workflow
+    if to_populate:
+        from element_facerhythm.ingest import require_right_to_populate
+
+        require_right_to_populate(workflow.POPULATED)
     return workflow
 
 
@@ -83,7 +99,9 @@ def connect_if_configured() -> None:
     from element_facerhythm.embedded import database_is_configured
 
     if database_is_configured():
-        configured_datajoint().conn()
+        from element_facerhythm.connection import connect
+
+        connect()
 
 
 def require_login() -> None:
@@ -135,14 +153,18 @@ def describe_database() -> DatabaseReport:
 
 
 def examine_server(where: str) -> DatabaseReport:
-    """Ask the configured server for its version and its limit on rows."""
-    dj = configured_datajoint()
-    connection = dj.conn()
+    """Ask the configured server for its version, its limit on rows, and whether it is spoken to in secret."""
+    from element_facerhythm.connection import cipher, connect
+
+    connection = connect()
     version = connection.query("SELECT VERSION()").fetchone()[0]
     packet = None
-    if dj.config.database.backend == "mysql":
+    if connection.adapter.backend == "mysql":
         packet = int(connection.query("SELECT @@max_allowed_packet").fetchone()[0])
-    return DatabaseReport(True, True, f"{where}, version {version}", max_packet_bytes=packet)
+    encryption = cipher(connection)
+    secrecy = f"encrypted ({encryption})" if encryption else "not encrypted"
+    exposed = encryption is None and connection.conn_info["host"] not in LOOPBACK
+    return DatabaseReport(True, True, f"{where}, version {version}, {secrecy}", "", packet, exposed)
 
 
 def store_location() -> str | None:

@@ -116,7 +116,7 @@ def check_formats() -> Finding:
 
 
 def check_database() -> Finding:
-    """Look at the database that would be used: is it there, and does it take rows of our size."""
+    """Look at the database that would be used: is it there, does it take our rows, who can read along."""
     from element_facerhythm.cli.database import describe_database
 
     database = describe_database()
@@ -128,6 +128,11 @@ def check_database() -> Finding:
         return Finding(
             "database", WARN, f"{database.text}, max_allowed_packet {database.max_packet_bytes:,} bytes",
             "set max_allowed_packet=64M or more on the server; large rows fail otherwise",
+        )  # fmt: skip
+    if database.exposed:
+        return Finding(
+            "database", WARN, database.text,
+            "set DJ_USE_TLS=true (and FACERHYTHM_TLS_CA), or anybody on the way can read along",
         )  # fmt: skip
     return Finding("database", OK, database.text)
 

@@ -7,9 +7,7 @@ import typer
 
 from element_facerhythm.cli.output import (
     JsonOption,
-    print_json,
-    print_lines,
-    print_table,
+    print_registered,
     progress_bars,
     quiet_stdout,
 )
@@ -56,7 +54,7 @@ def keypoints(
     with quiet_stdout(), progress_bars():
         from element_facerhythm.cli.database import activated_workflow
 
-        activated_workflow()
+        activated_workflow(to_populate=not no_populate)
         from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
 
         registered = register_predictions(
@@ -67,12 +65,4 @@ def keypoints(
             add_body_parts=add_body_parts,
         )
         rows = {} if no_populate else populate_keypoints(registered.key)
-    if as_json:
-        print_json({"key": registered.key, "new_rows": registered.new_rows, "rows": rows})
-        return
-    key = ", ".join(f"{name}={value}" for name, value in registered.key.items())
-    print_lines([("key", key)])
-    if rows:
-        print_table("", ("table", "rows"), rows.items(), right=("rows",))
-    else:
-        print_lines([("next", "`facerhythm worker --exit-when-idle` populates it")])
+    print_registered(registered, rows, as_json=as_json)

@@ -3,15 +3,13 @@
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from element_facerhythm.cli.output import (
     JsonOption,
-    print_json,
-    print_lines,
-    print_table,
+    print_registered,
     progress_bars,
     quiet_stdout,
 )
@@ -85,9 +83,11 @@ def ingest(
         session_datetime=session_datetime,
     )
     with quiet_stdout(), progress_bars() as progress, reporting_to(progress):
-        registered = register(choice, videos or [], project, rois, params, recording)
+        registered = register(
+            choice, videos or [], project, rois, params, recording, to_populate=not no_populate
+        )
         rows = {} if no_populate else populate(registered.key)
-    show(registered, rows, as_json)
+    print_registered(registered, rows, as_json=as_json)
 
 
 def require_one_source(videos: list[Path], project: Path | None, rois: Path | None) -> None:
@@ -107,6 +107,8 @@ def register(
     rois: Path | None,
     params: Path | None,
     recording: int,
+    *,
+    to_populate: bool,
 ) -> "Registered":
     """Read the files, then register them."""
     from element_facerhythm.cli.database import activated_workflow
@@ -119,37 +121,15 @@ def register(
     if project is None:
         assert rois is not None  # require_one_source saw to it
         regions = read_rois(rois)
-        activated_workflow()
+        activated_workflow(to_populate=to_populate)
         registered = register_videos(
             choice, videos, regions, loaded.parameters, recording_id=recording
         )
     else:
         opened = Project.open(project)
         parameters = loaded.parameters if params else None  # else what the project recorded
-        activated_workflow()
+        activated_workflow(to_populate=to_populate)
         registered = register_project(choice, opened, parameters, recording_id=recording)
     unused = [f"not used: {', '.join(loaded.unused)}"] if loaded.unused else []
     registered.notes[:0] = [*loaded.notes, *unused]
     return registered
-
-
-def show(registered: "Registered", rows: dict[str, int], as_json: bool) -> None:
-    """Print the key, what was registered, and the row counts."""
-    result: dict[str, Any] = {
-        "key": registered.key,
-        "new_rows": registered.new_rows,
-        "populated": bool(rows),
-        "rows": rows,
-        "notes": registered.notes,
-    }
-    if as_json:
-        print_json(result)
-        return
-    key = ", ".join(f"{name}={value}" for name, value in registered.key.items())
-    new = [f"{name} ({count})" for name, count in registered.new_rows.items() if count]
-    print_lines([("key", key), ("registered", ", ".join(new) or "nothing new")])
-    if rows:
-        print_table("", ("table", "rows"), rows.items(), right=("rows",))
-    else:
-        print_lines([("next", "`facerhythm worker --exit-when-idle` populates it")])
-    print_lines([("note", note) for note in dict.fromkeys(registered.notes)])

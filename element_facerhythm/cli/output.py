@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
+    from element_facerhythm.ingest import Registered
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
 ]
@@ -97,6 +99,29 @@ def print_lines(lines: Iterable[tuple[str, object]]) -> None:
         table.add_row(label, str(text))
     if table.row_count:
         Console(highlight=False, markup=False).print(table)
+
+
+def print_registered(registered: "Registered", rows: Mapping[str, int], *, as_json: bool) -> None:
+    """Print what was registered, and the rows that were populated from it."""
+    if as_json:
+        print_json(
+            {
+                "key": registered.key,
+                "new_rows": registered.new_rows,
+                "populated": bool(rows),
+                "rows": rows,
+                "notes": registered.notes,
+            }
+        )
+        return
+    key = ", ".join(f"{name}={value}" for name, value in registered.key.items())
+    new = [f"{name} ({count})" for name, count in registered.new_rows.items() if count]
+    print_lines([("key", key), ("registered", ", ".join(new) or "nothing new")])
+    if rows:
+        print_table("", ("table", "rows"), rows.items(), right=("rows",))
+    else:
+        print_lines([("next", "`facerhythm worker --exit-when-idle` populates it")])
+    print_lines([("note", note) for note in dict.fromkeys(registered.notes)])
 
 
 def human_size(n_bytes: int) -> str:

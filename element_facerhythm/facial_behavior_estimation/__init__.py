@@ -12,6 +12,7 @@ Call `activate` once per process before using the tables, or import `element_fac
 
 from typing import Any
 
+from element_facerhythm.connection import connect
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayCodec, ArrayReference
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.recording import RecordingInfo, VideoRecording
@@ -68,9 +69,11 @@ def activate(
     Raises
     ------
     ConfigurationError
-        The linking module lacks something; the message names it. Nothing was created then.
+        The linking module lacks something; the message names it. Nothing was created then. Or TLS is
+        asked for, and the process's connection allows plain text.
     """
     link = check_linking_module(linking_module)
+    connect()
     schema.activate(
         schema_name,
         create_schema=create_schema,

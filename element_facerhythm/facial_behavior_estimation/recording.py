@@ -120,7 +120,11 @@ class RecordingInfo(dj.Imported):
             Primary key of a `VideoRecording` without files.
         project
             An opened project directory.
+
+        A recording that has its facts already keeps them.
         """
+        if cls() & key:  # `skip_duplicates` would ask for the right to update
+            return
         height_px, width_px = project.example_image().shape[:2]
         n_frames = sum(project.n_frames)
         facts = {
@@ -132,7 +136,7 @@ class RecordingInfo(dj.Imported):
             "n_frames": n_frames,
             "duration_s": n_frames / project.frame_rate_hz,
         }
-        cls.insert1({**key, **facts}, allow_direct_insert=True, skip_duplicates=True)
+        cls.insert1({**key, **facts}, allow_direct_insert=True)
 
 
 def _recording_facts(videos: "list[VideoMetadata]") -> dict[str, Any]:

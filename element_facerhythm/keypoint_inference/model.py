@@ -5,9 +5,16 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from element_facerhythm.columns import require_length
 from element_facerhythm.errors import KeypointError
 from element_facerhythm.keypoint_inference.schema import dj, schema
-from element_facerhythm.keypoints.facemap_model import FACEMAP_BODY_PARTS
+from element_facerhythm.keypoints.facemap_model import (
+    FACEMAP_BODY_PARTS,
+    network_shape,
+    read_weights,
+    require_outputs,
+)
+from element_facerhythm.keypoints.predictions import require_names
 from element_facerhythm.linking import active_link, relative_to_roots
 
 FACEMAP = "Facemap"
@@ -40,17 +47,12 @@ class BodyPart(dj.Lookup):
 
         Raises
         ------
-        KeypointError
+        RequestError
             A name is longer than its column.
         """
         new = cls.unknown(names)
-        longest = int(cls.heading.attributes["body_part"].type[len("varchar(") : -1])
         for name in new:
-            if len(name) > longest:
-                raise KeypointError(
-                    f"body part {name!r} has {len(name)} characters, the column takes {longest}; rename it "
-                    "in the predictions"
-                )
+            require_length(cls, "body_part", name)
         cls.insert({"body_part": name, "body_part_description": description} for name in new)
         return new
 
@@ -136,10 +138,11 @@ class KeypointModel(dj.Manual):
             The file lies outside of the configured directories.
         """
         parts = list(body_parts)
-        require_distinct(parts)
+        require_names(f"model {model_name}", "body part", parts)
         file = None if full_model_path is None else _file_row(Path(full_model_path))
         if full_model_path is not None and source_software == FACEMAP:
-            _require_outputs(Path(full_model_path), len(parts))
+            path = Path(full_model_path)
+            require_outputs(network_shape(read_weights(path), path), parts, path)
         unknown = BodyPart.unknown(parts)
         if unknown and not add_body_parts:
             raise KeypointError(
@@ -174,17 +177,6 @@ class KeypointModel(dj.Manual):
         return tuple(row["body_part"] for row in rows)
 
 
-def require_distinct(names: Sequence[str]) -> None:
-    """Raise KeypointError where a name stands twice, or none is given."""
-    twice = sorted({name for name in names if list(names).count(name) > 1})
-    if twice or not names:
-        raise KeypointError(
-            f"body parts {', '.join(twice)} stand more than once"
-            if twice
-            else "a model finds at least one body part; none was given"
-        )
-
-
 def _file_row(path: Path) -> dict[str, Any]:
     from element_facerhythm.digest import file_sha256
 
@@ -195,14 +187,3 @@ def _file_row(path: Path) -> dict[str, Any]:
         "size_bytes": path.stat().st_size,
         "sha256": file_sha256(path),
     }
-
-
-def _require_outputs(path: Path, n_parts: int) -> None:
-    from element_facerhythm.keypoints.facemap_model import network_shape, read_weights
-
-    n_outputs = network_shape(read_weights(path), path).n_outputs
-    if n_outputs != n_parts:
-        raise KeypointError(
-            f"{path} finds {n_outputs} body parts, {n_parts} are declared; declare all that the network "
-            "finds, in the order of its outputs"
-        )

@@ -111,11 +111,7 @@ def load_facemap_model(
 
     state = read_weights(path, sha256=sha256)
     shape = network_shape(state, path)
-    if shape.n_outputs != len(body_parts):
-        raise KeypointError(
-            f"{path} finds {shape.n_outputs} body parts, {len(body_parts)} are declared "
-            f"({', '.join(body_parts)}); declare all that the network finds, in the order of its outputs"
-        )
+    require_outputs(shape, body_parts, path)
     network = FMnet(
         img_ch=1,
         output_ch=shape.n_outputs,
@@ -191,6 +187,21 @@ def network_shape(state: Mapping[str, torch.Tensor], path: Path) -> NetworkShape
         n_upsampling=len(ups),
         n_outputs=int(state[_OUTPUT].shape[0]),
     )
+
+
+def require_outputs(shape: NetworkShape, body_parts: Sequence[str], path: Path) -> None:
+    """Refuse a network that finds another number of body parts than are declared.
+
+    Raises
+    ------
+    KeypointError
+        The message says how many of each there are.
+    """
+    if shape.n_outputs != len(body_parts):
+        raise KeypointError(
+            f"{path} finds {shape.n_outputs} body parts, {len(body_parts)} are declared "
+            f"({', '.join(body_parts)}); declare all that the network finds, in the order of its outputs"
+        )
 
 
 def _first_line(error: BaseException) -> str:

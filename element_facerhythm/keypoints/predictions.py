@@ -61,7 +61,7 @@ class Predictions:
                 "positions with x and y (and z) for each"
             )
         for what, names in (("body part", self.body_parts), ("individual", self.individuals)):
-            _require_names(what, names)
+            require_names("predictions", what, names)
 
     @property
     def n_frames(self) -> int:
@@ -186,9 +186,25 @@ def require_fit(
         )
 
 
-def _require_names(what: str, names: Sequence[str]) -> None:
+def require_names(owner: str, what: str, names: Sequence[str]) -> None:
+    """Refuse names of which there are none, or where one is empty or stands twice.
+
+    Parameters
+    ----------
+    owner
+        Whose names they are, for the message.
+    what
+        What is named.
+    names
+        The names.
+
+    Raises
+    ------
+    KeypointError
+        As above.
+    """
     if not names or "" in names:
-        raise KeypointError(f"predictions have no {what}, or one without a name: {list(names)}")
+        raise KeypointError(f"{owner}: no {what}, or one without a name: {list(names)}")
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
-        raise KeypointError(f"predictions name {what} {', '.join(twice)} more than once")
+        raise KeypointError(f"{owner}: {what} {', '.join(twice)} stands more than once")

@@ -14,7 +14,7 @@ RUN_TIMEOUT_S = 540
 
 @pytest.mark.database
 @pytest.mark.timeout(RUN_TIMEOUT_S + 30)
-@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+@pytest.mark.parametrize("kind", ["postgresql", pytest.param("mysql", marks=pytest.mark.mysql)])
 def test_tables_on_server(kind: str, summary: list[str], pytestconfig: pytest.Config) -> None:
     configured = kind == "mysql" and os.environ.get("DJ_BACKEND", "mysql") == "mysql"
     environment = {

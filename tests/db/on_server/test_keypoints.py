@@ -189,7 +189,7 @@ def test_weights_that_changed_are_not_used(
     ("change", "error", "match"),
     [
         ({"body_parts": NAMES[:2]}, KeypointError, "finds 4 body parts, 2 are declared"),
-        ({"body_parts": ("eye", "eye")}, KeypointError, "stand more than once"),
+        ({"body_parts": ("eye", "eye")}, KeypointError, "stands more than once"),
         ({"body_parts": (*NAMES[:3], "chin")}, KeypointError, "chin is not entered"),
         (
             {"full_model_path": "/etc/hostname"},

@@ -15,6 +15,7 @@ GROUPS = {
     "import": ("keypoints",),
     "export": ("keypoints",),
     "db": ("start", "stop", "status", "url"),
+    "admin": ("init", "grants"),
 }
 VERBS = [command.name for command in app.registered_commands]
 COMMANDS = [(verb,) for verb in VERBS] + [(g, sub) for g, subs in GROUPS.items() for sub in subs]

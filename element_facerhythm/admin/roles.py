@@ -1,0 +1,137 @@
+"""Who may do what: rights by role and kind of table.
+
+The tables are those that are activated, and what kind a table is follows from its class and from what it
+depends on; a table that is added gets its rights without being named here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from element_facerhythm.embedded import import_datajoint
+
+dj: Any = import_datajoint()
+
+Role = Literal["viewer", "analyst", "worker"]
+ROLES: tuple[Role, ...] = ("viewer", "analyst", "worker")
+
+READ = ("SELECT",)
+ENTER = ("SELECT", "INSERT", "DELETE")
+ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+KINDS: dict[str, dict[Role, tuple[str, ...]]] = {
+    # animals, sessions, devices: tables of the released Elements; what is no key may be corrected
+    "registry": {"viewer": READ, "analyst": ALL, "worker": READ},
+    # recordings, parameters, regions, models, tasks: never changed, but deleted and entered again
+    "entries": {"viewer": READ, "analyst": ENTER, "worker": READ},
+    # tables that come with contents: these are entered again by whoever activates a table that lacks some,
+    # so nobody may delete them
+    "vocabulary": {"viewer": READ, "analyst": ("SELECT", "INSERT"), "worker": READ},
+    # read off files when a project or predictions are registered, or by a worker
+    "facts": {"viewer": READ, "analyst": ENTER, "worker": ("SELECT", "INSERT")},
+    # who deletes an entry deletes what was computed from it
+    "results": {
+        "viewer": READ,
+        "analyst": ("SELECT", "DELETE"),
+        "worker": ("SELECT", "INSERT"),
+    },
+    # jobs are tried again, put off or given another priority by their rows
+    "queue": {"viewer": READ, "analyst": ALL, "worker": ALL},
+    # what workers say of themselves
+    "workers": {"viewer": READ, "analyst": READ, "worker": ALL},
+    # where DataJoint keeps which columns are the same
+    "lineage": {"viewer": READ, "analyst": READ, "worker": READ},
+}
+"""Rights of each role on each kind of table."""
+
+OWN_PACKAGE = __name__.split(".")[0]
+
+
+@dataclass(frozen=True)
+class Right:
+    """What a role may do with one table.
+
+    Attributes
+    ----------
+    schema, table
+        Names in the database.
+    kind
+        One of `KINDS`.
+    privileges
+        SQL privileges.
+    columns
+        The columns that `UPDATE` is for; empty where it is for all.
+    """
+
+    schema: str
+    table: str
+    kind: str
+    privileges: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+
+
+def rights_of(
+    role: Role, schemas: Sequence[Any], worker_schemas: Sequence[Any] = ()
+) -> list[Right]:
+    """Return what a role may do with each table of activated schemas.
+
+    Parameters
+    ----------
+    role
+        One of `ROLES`.
+    schemas
+        Activated DataJoint schemas.
+    worker_schemas
+        Those of them whose tables hold what workers say of themselves.
+    """
+    rights = []
+    for schema in schemas:
+        of_workers = any(schema is other for other in worker_schemas)
+        for table, kind in _tables_with_kind(schema):
+            rights.append(_right(role, table, "workers" if of_workers else kind))
+        rights.append(Right(schema.database, "~lineage", "lineage", KINDS["lineage"][role]))
+    return rights
+
+
+def tables_of(schema: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each table of an activated schema, parts and queues of jobs too, with the class it belongs to.
+
+    The tables are those that `activate` declared, as in every Element; what somebody else put into the schema
+    later is not ours to grant.
+    """
+    for cls, _ in schema.declare_list:
+        yield cls(), cls
+        for part in vars(cls).values():
+            if isinstance(part, type) and issubclass(part, dj.Part):
+                yield part(), cls
+        if issubclass(cls, dj.AutoPopulate):
+            yield dj.Job(cls()), cls  # `cls.jobs` would create the table
+
+
+def _tables_with_kind(schema: Any) -> Iterator[tuple[Any, str]]:
+    for table, master in tables_of(schema):
+        yield table, "queue" if isinstance(table, dj.Job) else _kind_of(master)
+
+
+def _kind_of(cls: Any) -> str:
+    if issubclass(cls, dj.AutoPopulate):
+        return "results" if issubclass(cls, dj.Computed) or _has_populated_parent(cls) else "facts"
+    if issubclass(cls, dj.Lookup) and getattr(cls, "contents", None):
+        return "vocabulary"
+    return "entries" if cls.__module__.split(".")[0] == OWN_PACKAGE else "registry"
+
+
+def _has_populated_parent(cls: Any) -> bool:
+    cls.connection.dependencies.load()
+    parents = (dj.FreeTable(cls.connection, name) for name in cls().parents())
+    return any(parent.table_name.startswith("_") for parent in parents)
+
+
+def _right(role: Role, table: Any, kind: str) -> Right:
+    privileges, columns = KINDS[kind][role], ()
+    if kind == "registry" and "UPDATE" in privileges:
+        # a key that is changed is changed in every table below, whatever the rights there
+        columns = tuple(table.heading.secondary_attributes)
+        if not columns:
+            privileges = tuple(name for name in privileges if name != "UPDATE")
+    return Right(table.database, table.table_name, kind, privileges, columns)

@@ -1,0 +1,131 @@
+"""The SQL that makes an account of a role.
+
+Rights are granted table by table. A grant for a whole schema would give what is put there later, too, and its
+name is a pattern, in which `_` stands for any character unless the server was told otherwise:
+`lab_subject.*` would also open `lab1subject`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from element_facerhythm.admin.roles import Right, Role, dj, rights_of, tables_of
+from element_facerhythm.embedded import database_is_configured
+from element_facerhythm.errors import ConfigurationError, RequestError
+
+PASSWORD = "<PASSWORD>"
+"""Stands for the password. The server refuses a statement that still has it."""
+
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+_HOST = re.compile(r"[A-Za-z0-9_.:%/-]{1,255}")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of the database server: who, from where, and whether only encrypted.
+
+    Raises
+    ------
+    RequestError
+        The name or the host holds more than an account needs.
+    """
+
+    user: str
+    host: str = "%"
+    require_tls: bool = False
+
+    def __post_init__(self) -> None:
+        if not _USER.fullmatch(self.user):
+            raise RequestError(
+                f"user {self.user!r} is not a name for an account; expected a letter or _, then letters, "
+                "digits and _ . - (32 characters at most)"
+            )
+        if not _HOST.fullmatch(self.host):
+            raise RequestError(
+                f"host {self.host!r} is not one that accounts come from; expected a name, an address, "
+                "or a pattern such as 10.1.% or %.lab.example"
+            )
+
+    def __str__(self) -> str:
+        # neither can hold a quote or a backslash
+        return f"'{self.user}'@'{self.host}'"
+
+
+def grants(role: Role, account: Account, *, create_user: bool = True) -> list[str]:
+    """Return the statements that make an account of a role, for MySQL and MariaDB.
+
+    Parameters
+    ----------
+    role
+        One of `roles.ROLES`.
+    account
+        Whom they are for.
+    create_user
+        Begin with the account itself, its password still to be filled in.
+
+    Raises
+    ------
+    RequestError
+        No MySQL is configured.
+    ConfigurationError
+        A table or a queue is missing: rights cannot be granted on what is not there.
+    """
+    from element_facerhythm.workflow import SCHEMAS, WORKER_SCHEMAS
+
+    require_mysql()
+    require_complete(SCHEMAS)
+    rights = rights_of(role, SCHEMAS, WORKER_SCHEMAS)
+    first = [create_statement(account)] if create_user else []
+    return [*first, *(grant_statement(right, account) for right in rights)]
+
+
+def require_mysql() -> None:
+    """Refuse anything but a configured MySQL, before it is connected to.
+
+    Raises
+    ------
+    RequestError
+        Accounts and rights of PostgreSQL are others.
+    """
+    if dj.config.database.backend != "mysql" or not database_is_configured():
+        raise RequestError(
+            "accounts by role are for a configured MySQL or MariaDB (DJ_HOST, DJ_BACKEND=mysql); the "
+            "embedded PostgreSQL is one person's"
+        )
+
+
+def require_complete(schemas: Sequence[Any]) -> None:
+    """Refuse where a table is missing."""
+    missing = [
+        table.full_table_name
+        for schema in schemas
+        for table, _ in tables_of(schema)
+        if not table.is_declared
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"{', '.join(missing)} is not there yet; run `facerhythm admin init` first"
+        )
+
+
+def create_statement(account: Account) -> str:
+    """Return the statement that makes the account."""
+    tls = " REQUIRE SSL" if account.require_tls else ""
+    return f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {PASSWORD}{tls};"
+
+
+def grant_statement(right: Right, account: Account) -> str:
+    """Return the statement that gives an account its rights on one table."""
+    privileges = ", ".join(
+        f"{name} ({', '.join(map(quoted, right.columns))})"
+        if name == "UPDATE" and right.columns
+        else name
+        for name in right.privileges
+    )
+    return f"GRANT {privileges} ON {quoted(right.schema)}.{quoted(right.table)} TO {account};"
+
+
+def quoted(name: str) -> str:
+    """Return a name of the schema as MySQL's identifiers are quoted."""
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,83 @@
+"""`facerhythm admin`: what the administrator of a shared database does."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from element_facerhythm.cli.output import JsonOption, print_json, print_table, quiet_stdout
+
+app = typer.Typer(help="Set up a shared database, and accounts for it.", no_args_is_help=True)
+
+
+class RoleName(StrEnum):
+    """What an account is for."""
+
+    viewer = "viewer"
+    analyst = "analyst"
+    worker = "worker"
+
+
+@app.command()
+def init(as_json: JsonOption = False) -> None:
+    """Create every schema, table and queue of jobs that is missing. Run it again after an upgrade.
+
+    Needs an account that may create schemas. The others can then do without that right.
+
+    Example: `facerhythm admin init`
+    """
+    from element_facerhythm.cli.database import explained_connection, hold_back_job_table_remarks
+
+    hold_back_job_table_remarks()
+    with quiet_stdout(), explained_connection():
+        from element_facerhythm.admin import initialise
+
+        done = initialise()
+    if as_json:
+        print_json({"tables": done.tables, "new": done.new})
+        return
+    rows = [(name, len(tables), len(done.new[name])) for name, tables in done.tables.items()]
+    print_table("", ("schema", "tables", "new"), rows, right=("tables", "new"))
+
+
+@app.command()
+def grants(
+    role: Annotated[RoleName, typer.Option("--role", help="What the account is for.")],
+    user: Annotated[str, typer.Option("--user", help="Name of the account.")],
+    host: Annotated[
+        str, typer.Option("--host", help="Where it comes from: a name, an address, 10.1.%, ...")
+    ] = "%",
+    require_tls: Annotated[
+        bool, typer.Option("--require-tls", help="Encrypted connections only.")
+    ] = False,
+    existing: Annotated[
+        bool, typer.Option("--existing", help="The account is there: print its rights alone.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the SQL that makes an account of a role, with no more rights than it needs. Runs nothing.
+
+    The password is left to you: the server refuses the first statement until <PASSWORD> is replaced.
+
+    Example: `facerhythm admin grants --role analyst --user anna --require-tls > anna.sql`
+    """
+    if existing and require_tls:
+        raise typer.BadParameter(
+            "--require-tls is said when the account is made, not with --existing"
+        )
+    from element_facerhythm.cli.database import activated_workflow
+
+    with quiet_stdout():
+        from element_facerhythm import admin
+
+        account = admin.Account(user, host, require_tls)
+        admin.require_mysql()
+        activated_workflow()
+        statements = admin.grants(role.value, account, create_user=not existing)
+    if as_json:
+        print_json({"role": role.value, "account": str(account), "statements": statements})
+        return
+    typer.echo(f"-- {role.value} {account}")
+    if not existing:
+        typer.echo(f"-- replace {admin.PASSWORD} by a password in single quotes")
+    typer.echo("\n".join(statements))

@@ -1,0 +1,200 @@
+"""A shared MySQL with an account for each role, made by the SQL that `facerhythm admin grants` prints.
+
+Everything is done as people do it: every verb and script is a process of its own, under one account.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+FACERHYTHM = "from element_facerhythm.cli import main; main()"
+ADMINISTRATOR = "administrator"
+ROLES = ("viewer", "analyst", "worker")
+ROIS = {"points": [[[40, 40], [120, 40], [120, 90], [40, 90]]]}
+PARAMETERS = {
+    "ROIs": {"make_rois": {"point_spacing": 16}},
+    "VQT_Analyzer": {
+        "params_VQT": {"Q_lowF": 2, "Q_highF": 4, "F_min": 3, "F_max": 25, "n_freq_bins": 8}
+    },
+    "TCA": {"fit": {"params_method": {"rank": 3, "n_iter_max": 10}}},
+}
+
+
+@dataclass(frozen=True)
+class SharedDatabase:
+    """A MySQL server, schemas of one prefix, and directories for them."""
+
+    variables: dict[str, str]  # DJ_* of the administrator
+    prefix: str
+    raw: Path
+    results: Path
+    accounts: dict[str, tuple[str, str]]  # role -> user, password
+
+    def environment(self, role: str) -> dict[str, str]:
+        """Environment of a process under an account."""
+        user, password = self.accounts[role]
+        ours = {n: v for n, v in os.environ.items() if not n.startswith(("DJ_", "FACERHYTHM_"))}
+        return {
+            **ours,
+            **self.variables,
+            "DJ_USER": user,
+            "DJ_PASS": password,
+            "DJ_IGNORE_CONFIG_FILE": "true",
+            "FACERHYTHM_DB_PREFIX": self.prefix,
+            "FACERHYTHM_ROOT_DATA_DIR": str(self.raw),
+            "FACERHYTHM_PROCESSED_DATA_DIR": str(self.results),
+            "FACERHYTHM_DEVICE": "cpu",
+        }
+
+    def facerhythm(
+        self, role: str, *arguments: object, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run the command under an account."""
+        return self.run_python(role, FACERHYTHM, *map(str, arguments), **variables)
+
+    def facerhythm_json(self, role: str, *arguments: object) -> dict[str, Any]:
+        """Run a verb that must succeed, and give what it printed."""
+        done = self.facerhythm(role, *arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def python(self, role: str, script: str) -> str:
+        """Run a script under an account, every warning an error; gives what it printed."""
+        quiet = "import warnings; warnings.simplefilter('error')\n"
+        quiet += "warnings.filterwarnings('ignore', message='MariaDB')\n"
+        done = self.run_python(role, quiet + script, DJ_LOG_LEVEL="WARNING")
+        assert done.returncode == 0, done.stderr
+        assert "WARNING" not in done.stderr, done.stderr
+        return done.stdout
+
+    def run_python(
+        self, role: str, script: str, *arguments: str, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a script under an account, with arguments and further variables."""
+        return subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            env=self.environment(role) | variables,
+            capture_output=True, text=True, check=False, timeout=200,
+        )  # fmt: skip
+
+    def connect(self, role: str = ADMINISTRATOR) -> "pymysql.connections.Connection[Any]":
+        """Connect without DataJoint."""
+        user, password = self.accounts[role]
+        return pymysql.connect(
+            host=self.variables["DJ_HOST"],
+            port=int(self.variables["DJ_PORT"]),
+            user=user, password=password, autocommit=True,
+        )  # fmt: skip
+
+    def query(self, role: str, statement: str) -> list[tuple[Any, ...]]:
+        """Run one statement under an account."""
+        with closing(self.connect(role)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+
+def printed_sql(database: SharedDatabase, role: str, user: str, *options: str) -> list[str]:
+    """Statements of `facerhythm admin grants`, as they stand on its output."""
+    came_from = database.query(ADMINISTRATOR, "SELECT USER()")[0][0].rpartition("@")[2]
+    done = database.facerhythm(
+        ADMINISTRATOR,
+        "admin",
+        "grants",
+        "--role",
+        role,
+        "--user",
+        user,
+        "--host",
+        came_from,
+        *options,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("-- ")]
+    assert all(line.endswith(";") for line in lines)
+    return lines
+
+
+def run_sql(database: SharedDatabase, lines: list[str], password: str) -> None:
+    """Do what the page tells an administrator: put a password in, and run it all."""
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        for line in lines:
+            cursor.execute(line.replace("<PASSWORD>", f"'{password}'"))
+
+
+@pytest.fixture(scope="session")
+def empty_database(
+    serve: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedDatabase]:
+    """A server on which nothing is initialised yet; accounts and schemas are dropped at the end."""
+    token = secrets.token_hex(4)
+    with serve("mysql") as variables:
+        accounts = {ADMINISTRATOR: (variables["DJ_USER"], variables["DJ_PASS"])}
+        directories = (tmp_path_factory.mktemp(name) for name in ("raw", "results"))
+        database = SharedDatabase(variables, f"frtest_{token}_", *directories, accounts)
+        yield database
+        drop_everything(database, token)
+
+
+def drop_everything(database: SharedDatabase, token: str) -> None:
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute("SELECT schema_name FROM information_schema.schemata")
+        for (schema,) in list(cursor.fetchall()):
+            if token in schema:
+                cursor.execute(f"DROP DATABASE `{schema}`")
+        cursor.execute("SELECT user, host FROM mysql.user")
+        for user, host in list(cursor.fetchall()):
+            if token in user:
+                cursor.execute(f"DROP USER '{user}'@'{host}'")
+
+
+@pytest.fixture(scope="session")
+def database(empty_database: SharedDatabase) -> SharedDatabase:
+    """The initialised database, with an account for each role."""
+    token = empty_database.prefix.split("_")[1]
+    empty_database.facerhythm_json(ADMINISTRATOR, "admin", "init")
+    for role in ROLES:
+        user, password = f"fr_{token}_{role}", secrets.token_urlsafe(12)
+        run_sql(empty_database, printed_sql(empty_database, role, user), password)
+        empty_database.accounts[role] = (user, password)
+    return empty_database
+
+
+@pytest.fixture(scope="session")
+def video(empty_database: SharedDatabase) -> Path:
+    """A short video below the root directory, with ROI and parameter files beside it."""
+    from element_facerhythm.synthetic import make_scene_video
+
+    path = empty_database.raw / "mouse.mp4"
+    make_scene_video(path, n_frames=90, width_px=160, height_px=120, frame_rate_hz=60.0, seed=1)
+    (empty_database.raw / "rois.json").write_text(json.dumps(ROIS))
+    (empty_database.raw / "params.json").write_text(json.dumps(PARAMETERS))
+    return path
+
+
+@pytest.fixture(scope="session")
+def ingest(database: SharedDatabase, video: Path) -> Callable[..., dict[str, Any]]:
+    """An analyst registers the video, under a subject and session; gives the task's key."""
+
+    def register(subject: str, session_id: int) -> dict[str, Any]:
+        files = (
+            video,
+            "--rois",
+            video.with_name("rois.json"),
+            "--params",
+            video.with_name("params.json"),
+        )
+        where = ("--subject", subject, "--session", session_id, "--no-populate")
+        return database.facerhythm_json("analyst", "ingest", *files, *where)["key"]
+
+    return register

@@ -1,0 +1,342 @@
+"""Each role can do its work and nothing else, on a server that enforces the SQL that was printed."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pymysql
+import pytest
+
+from tests.db.shared.conftest import ADMINISTRATOR, ROLES, SharedDatabase, printed_sql
+
+pytestmark = [pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
+
+Ingest = Callable[..., dict[str, Any]]
+
+DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1419, 4162}
+"""Error numbers of MySQL and MariaDB that say: not with these rights."""
+SQL_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
+READ = {"SELECT"}
+ALL = {"SELECT", "INSERT", "UPDATE", "UPDATE of the key", "DELETE"}
+POLICY: list[tuple[str, dict[str, set[str]]]] = [
+    (r".*\.~~.*", {"analyst": ALL, "worker": ALL}),
+    (r".*\.~lineage", {}),
+    (r".*\.#body_part", {"analyst": {"SELECT", "INSERT"}}),
+    (
+        r".*\._recording_info(__file)?",
+        {"analyst": {"SELECT", "INSERT", "DELETE"}, "worker": {"SELECT", "INSERT"}},
+    ),
+    (r".*\._.*", {"analyst": {"SELECT", "DELETE"}, "worker": {"SELECT", "INSERT"}}),
+    (r".*_(estimation|inference)\..*", {"analyst": ALL - {"UPDATE", "UPDATE of the key"}}),
+    (r".*(lab|subject|session)\..*", {"analyst": ALL - {"UPDATE of the key"}}),
+]  # fmt: skip
+"""What is meant, by names of tables: the first pattern that fits counts, a role without a set only reads."""
+
+
+def tables(database: SharedDatabase) -> list[tuple[str, str]]:
+    return [
+        (schema, table)
+        for schema, table in database.query(
+            ADMINISTRATOR, "SELECT table_schema, table_name FROM information_schema.tables"
+        )
+        if schema.startswith(database.prefix) and not schema.endswith("other")
+    ]
+
+
+def is_denied(cursor: Any, statement: str) -> bool:
+    """Run a statement that changes nothing where it is allowed."""
+    try:
+        cursor.execute(statement)
+    except pymysql.err.MySQLError as error:
+        assert error.args[0] in DENIED, f"{statement}: {error}"
+        return True
+    return False
+
+
+def probes(cursor: Any, place: str) -> dict[str, str]:
+    """Statements that ask for a right on a table and touch no row; columns as the administrator sees them."""
+    cursor.execute(f"SHOW COLUMNS FROM {place}")
+    columns = [(row[0], row[3] == "PRI") for row in cursor.fetchall()]
+    listed = ", ".join(f"`{name}`" for name, _ in columns)
+    key = next(name for name, is_key in columns if is_key)
+    value = next((name for name, is_key in columns if not is_key), None)
+    return {
+        "SELECT": f"SELECT {listed} FROM {place} WHERE 1 = 0",
+        "INSERT": f"INSERT INTO {place} ({listed}) SELECT {listed} FROM {place} WHERE 1 = 0",
+        "UPDATE of the key": f"UPDATE {place} SET `{key}` = `{key}` WHERE 1 = 0",
+        "DELETE": f"DELETE FROM {place} WHERE 1 = 0",
+    } | ({"UPDATE": f"UPDATE {place} SET `{value}` = `{value}` WHERE 1 = 0"} if value else {})
+
+
+def test_rights_on_every_table_are_those_that_are_meant(database: SharedDatabase) -> None:
+    found = tables(database)
+    assert len(found) == 79
+    with closing(database.connect()) as administrator, administrator.cursor() as columns:
+        asked = {name: probes(columns, f"`{name[0]}`.`{name[1]}`") for name in found}
+    for role in ROLES:
+        with closing(database.connect(role)) as connection, connection.cursor() as cursor:
+            for name, statements in asked.items():
+                full = ".".join(name)
+                meant = next(sets for pattern, sets in POLICY if re.fullmatch(pattern, full))
+                may = {what for what, sql in statements.items() if not is_denied(cursor, sql)}
+                assert may == meant.get(role, READ) & set(statements), f"{role} on {full}"
+
+
+def test_no_role_changes_a_table_itself(database: SharedDatabase) -> None:
+    statements = (
+        "DROP TABLE {}", "TRUNCATE TABLE {}", "ALTER TABLE {} ADD COLUMN more int",
+        "CREATE INDEX more ON {} (more)", "RENAME TABLE {} TO gone.gone",
+        "CREATE TRIGGER {}_t BEFORE INSERT ON {} FOR EACH ROW SET @x = 1", "LOCK TABLES {} WRITE",
+    )  # fmt: skip
+    for role in ROLES:
+        with closing(database.connect(role)) as connection, connection.cursor() as cursor:
+            for schema, table in tables(database):
+                place = f"`{schema}`.`{table}`"
+                for statement in statements:
+                    sql = statement.replace("{}_t", f"`{schema}`.`more`").format(place)
+                    assert is_denied(cursor, sql), f"{role}: {sql}"
+    assert len(tables(database)) == 79
+
+
+def test_no_role_goes_beyond_our_schemas(database: SharedDatabase) -> None:
+    lookalike = database.prefix[:-1] + "x"  # `_` is a wildcard in grants on whole schemas
+    other = [f"{database.prefix}other", f"{lookalike}subject"]
+    for schema in other:
+        database.query(ADMINISTRATOR, f"CREATE DATABASE `{schema}`")
+        database.query(ADMINISTRATOR, f"CREATE TABLE `{schema}`.`secret` (number int)")
+    statements = [
+        *(f"SELECT * FROM `{schema}`.`secret`" for schema in other),
+        f"INSERT INTO `{other[0]}`.`secret` VALUES (1)",
+        *(f"CREATE TABLE `{database.prefix}{name}`.`mine` (number int)" for name in ("lab", "other")),
+        f"CREATE VIEW `{database.prefix}lab`.`mine` AS SELECT 1",
+        f"CREATE PROCEDURE `{database.prefix}lab`.`mine`() SELECT 1",
+        f"DROP DATABASE `{database.prefix}keypoint_inference`",
+        f"CREATE DATABASE `{database.prefix}mine`",
+        "SELECT * FROM mysql.user",
+        "CREATE USER 'frtest_more'@'%' IDENTIFIED BY 'x'",
+        "SET GLOBAL max_connections = 1",
+        "SELECT 1 INTO OUTFILE '/tmp/facerhythm-mine'",
+        "SELECT LOAD_FILE('/etc/passwd') FROM mysql.user",
+        "SHUTDOWN",
+        "FLUSH TABLES",
+        f"GRANT SELECT ON `{database.prefix}lab`.`#lab` TO {{}}",
+    ]  # fmt: skip
+    for role in ROLES:
+        with closing(database.connect(role)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT CURRENT_USER()")
+            me = "'{}'@'{}'".format(*cursor.fetchone()[0].rsplit("@", 1))
+            for statement in statements:
+                sql = statement.format(me) if statement.startswith("GRANT") else statement
+                assert is_denied(cursor, sql), f"{role}: {sql}"
+            cursor.execute("SELECT schema_name FROM information_schema.schemata")
+            seen = {name for (name,) in cursor.fetchall()} - {
+                "information_schema",
+                "performance_schema",
+            }
+            assert not seen - {schema for schema, _ in tables(database)}
+
+
+def test_each_role_does_its_work(
+    database: SharedDatabase, ingest: Ingest, video: Path, tmp_path: Path
+) -> None:
+    from element_facerhythm.keypoints.formats import write_predictions
+    from element_facerhythm.keypoints.predictions import Predictions
+    from tests.unit.keypoints.training import PARTS, new_network, save_weights
+
+    # an analyst enters a recording to be analysed, one that was, predictions, and a network
+    key = ingest("mouse1", 1)
+    outside = tmp_path / "elsewhere.mp4"
+    outside.write_bytes(video.read_bytes())
+    files = (
+        outside,
+        "--rois",
+        video.with_name("rois.json"),
+        "--params",
+        video.with_name("params.json"),
+    )
+    project = database.raw / "project"
+    done = database.facerhythm("analyst", "run", *files, "--no-figures", "-o", project)
+    assert done.returncode == 0, done.stderr
+    where = ("--subject", "mouse1", "--session", 2, "--no-populate")
+    loaded = database.facerhythm_json("analyst", "ingest", "--project", project, *where)
+    assert loaded["new_rows"]["RecordingInfo"] == 1
+    rng = np.random.default_rng(0)
+    planted = Predictions(
+        rng.uniform(0, 100, (90, 1, 2, 2)), rng.random((90, 1, 2)), ("ear", "paw")
+    )
+    (path,) = write_predictions(planted, database.raw / "predicted.csv", "lightningpose")
+    predicted = ("import", "keypoints", path, "--from", "LightningPose", "--subject", "mouse1")
+    imported = database.facerhythm_json(
+        "analyst", *predicted, "--session", 1, "--add-body-parts", "--no-populate"
+    )
+    weights = save_weights(new_network().eval(), database.raw / "small.pt")
+    recording = {name: key[name] for name in ("subject", "session_id", "recording_id")}
+    database.python(
+        "analyst",
+        "from element_facerhythm.workflow import keypoint_inference as kpi\n"
+        f"model = kpi.KeypointModel.insert_new_model(None, 'small', '', {str(weights)!r}, "
+        f"body_parts={tuple(PARTS)!r}, add_body_parts=True)\n"
+        f"kpi.KeypointInferenceTask.generate({recording!r}, model)\n"
+        "from element_facerhythm.workflow import Subject\n"
+        "Subject.update1({'subject': 'mouse1', 'sex': 'F'})\n",
+    )
+
+    # neither an analyst nor a viewer computes, and both learn so before anything was done
+    for role, says in (("analyst", "may not populate"), ("viewer", "may not populate")):
+        refused = database.facerhythm(
+            role, "ingest", *files[1:], video, "--subject", "mouse9", "--session", 1
+        )
+        assert (refused.returncode, says in refused.stderr) == (2, True), refused.stderr
+    refused = database.facerhythm(
+        "viewer", "ingest", video, *files[1:], *where[:2], "--session", 9, where[-1]
+    )
+    assert refused.returncode == 2
+    assert "has no right" in refused.stderr
+
+    # a worker computes everything
+    worked = database.facerhythm("worker", "worker", "--exit-when-idle", "--json")
+    assert worked.returncode == 0, worked.stderr
+    assert json.loads(worked.stdout)["n_failed"] == 0
+
+    # a viewer sees it; the recording whose project was taken over has no files to read facts from
+    state = database.facerhythm_json("viewer", "status")
+    assert {name: row["done"] for name, row in state["tables"].items()} == {
+        "RecordingInfo": 1, "FaceRhythmProcessing": 2, "FacialRhythm": 2, "KeypointInference": 2,
+        "KeypointRhythm": 2,
+    }  # fmt: skip
+    answer_every_question(database)
+    shown = database.python(
+        "viewer",
+        "from element_facerhythm.workflow import facial_behavior_estimation as fbe\n"
+        "import numpy as np\n"
+        f"row = (fbe.FacialRhythm.Video & {key!r}).fetch1()\n"
+        "print(np.asarray(row['points']).shape)",
+    )
+    assert shown.startswith("(90, ")
+
+    # an analyst takes it all back
+    deleted = database.python(
+        "analyst",
+        "from element_facerhythm.workflow import Session, dj\n"
+        "dj.config.safemode = False\n"
+        "(Session & 'session_id = 1').delete()\n"
+        "print(len(Session()))",
+    )
+    assert deleted.split()[-1] == "1"
+    assert imported["key"]["session_id"] == 1
+    assert database.facerhythm_json("viewer", "status")["tables"]["FacialRhythm"]["done"] == 1
+
+
+def answer_every_question(database: SharedDatabase) -> None:
+    """Run every query of the page of queries as the viewer."""
+    blocks = re.findall(r"```sql\n(.*?)```", SQL_PAGE.read_text(), re.DOTALL)
+    own = [block for block in blocks if not block.startswith("-- PostgreSQL")]
+    assert len(own) >= 18
+    for query in own:
+        database.query("viewer", query.replace("facerhythm_", database.prefix).replace("%", "%%"))
+
+
+def test_an_analyst_manages_jobs(database: SharedDatabase, ingest: Ingest, video: Path) -> None:
+    key = ingest("mouse2", 1)
+    moved = video.rename(video.with_suffix(".away"))
+    try:
+        failed = database.facerhythm("worker", "worker", "--exit-when-idle")
+    finally:
+        moved.rename(video)
+    assert failed.returncode == 1, failed.stderr
+    script = (
+        "from element_facerhythm.workflow import facial_behavior_estimation as fbe\n"
+        f"mine = {{n: v for n, v in {key!r}.items() if n in fbe.VideoRecording.primary_key}}\n"
+        "jobs = fbe.RecordingInfo.jobs\n"
+    )
+    ignored = "jobs.ignore(mine)\nprint(len(jobs.ignored))"
+    assert database.python("analyst", script + ignored).split()[-1] == "1"
+    retry = "(jobs & mine).delete_quick()\njobs.refresh()\njobs.update1({**mine, 'priority': 1})"
+    database.python("analyst", script + retry)
+    worked = database.facerhythm("worker", "worker", "--exit-when-idle")
+    assert worked.returncode == 0, worked.stderr
+
+
+def test_activation_without_rights_says_who_can_help(
+    empty_database: SharedDatabase, database: SharedDatabase
+) -> None:
+    from dataclasses import replace
+
+    elsewhere = replace(database, prefix=f"{database.prefix[:-1]}b_")
+    refused = elsewhere.facerhythm("viewer", "status")
+    assert refused.returncode == 2
+    assert "facerhythm admin init" in refused.stderr
+    refused = elsewhere.facerhythm("analyst", "admin", "init")
+    assert refused.returncode == 2
+    assert "facerhythm admin init" in refused.stderr
+    # a table that was added since, as after an upgrade
+    database.query(
+        ADMINISTRATOR, f"DROP TABLE `{database.prefix}keypoint_inference`.`__keypoint_rhythm__pair`"
+    )
+    refused = database.facerhythm("worker", "worker", "--exit-when-idle")
+    assert refused.returncode == 2
+    assert "facerhythm admin init" in refused.stderr
+    created = database.facerhythm_json(ADMINISTRATOR, "admin", "init")["new"]
+    assert {name: new for name, new in created.items() if new} == {
+        f"{database.prefix}keypoint_inference": ["__keypoint_rhythm__pair"]
+    }
+    again = database.facerhythm_json(ADMINISTRATOR, "admin", "init")
+    assert not any(again["new"].values())
+    assert sum(map(len, again["tables"].values())) == 79
+    for role in ROLES:
+        lines = printed_sql(database, role, database.accounts[role][0], "--existing")
+        for line in lines:
+            database.query(ADMINISTRATOR, line)
+    assert database.facerhythm("worker", "worker", "--exit-when-idle").returncode == 0
+
+
+A_FURTHER_SCHEMA = """
+from element_facerhythm.workflow import dj, facial_behavior_estimation as fbe
+from element_facerhythm.admin import Account, rights_of
+from element_facerhythm.admin.statements import grant_statement
+schema = dj.Schema()
+
+@schema
+class Beat(dj.Manual):
+    definition = "beat_id : int32"
+
+    class Part(dj.Part):
+        definition = "-> master"
+
+schema.activate("{schema}")
+for role in ("viewer", "analyst", "worker"):
+    for right in rights_of(role, [schema], [schema]):
+        print(grant_statement(right, Account("anna")))
+schema.drop(prompt=False)
+"""
+
+
+def test_tables_of_a_further_schema_get_rights_without_being_named(
+    database: SharedDatabase,
+) -> None:
+    schema = f"{database.prefix}fleet"
+    printed = database.python(ADMINISTRATOR, A_FURTHER_SCHEMA.format(schema=schema)).splitlines()
+    tables = ("beat", "beat__part")
+    everything = "SELECT, INSERT, UPDATE, DELETE"
+    assert printed[-9:] == [
+        f"GRANT {rights} ON `{schema}`.`{table}` TO 'anna'@'%';"
+        for role_rights in ("SELECT", "SELECT", everything)
+        for rights, table in (*((role_rights, name) for name in tables), ("SELECT", "~lineage"))
+    ]
+
+
+def test_no_account_gets_a_password_that_everybody_knows(database: SharedDatabase) -> None:
+    first = printed_sql(database, "viewer", "frtest_nobody", "--require-tls")[0]
+    assert first.startswith("CREATE USER IF NOT EXISTS 'frtest_nobody'@'")
+    assert first.endswith("IDENTIFIED BY <PASSWORD> REQUIRE SSL;")
+    with pytest.raises(pymysql.err.ProgrammingError) as refused:
+        database.query(ADMINISTRATOR, first)
+    assert refused.value.args[0] == 1064
+    there = database.query(
+        ADMINISTRATOR, "SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'frtest_nobody'"
+    )
+    assert there == [(0,)]
