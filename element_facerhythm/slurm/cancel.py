@@ -27,8 +27,8 @@ def cancel_tasks(name: str, arrays: Sequence[str] = (), *, grace_s: float = 60.0
     """Withdraw waiting tasks, tell running ones to stop, and end those that have not after the grace.
 
     `scancel` alone gives a worker as long as the cluster's KillWait, often 30 s, before it is killed. So
-    running workers are sent SIGTERM first, and once only: a second one ends a worker at once and leaves its job
-    reserved.
+    running workers are sent SIGTERM first, and once only: a second one ends a worker at once, and its job
+    stays reserved.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def list_tasks(name: str, arrays: Sequence[str] = ()) -> list[Task]:
 
 
 def past_tasks(name: str, arrays: Sequence[str] = (), *, days: int = 2) -> list[Task]:
-    """List tasks of the last days that accounting knows, those that still wait left out.
+    """List tasks of the last days that accounting knows and that were started.
 
     Empty where the cluster keeps no accounting; where it does not answer, a warning is logged.
     """
@@ -88,7 +88,8 @@ def past_tasks(name: str, arrays: Sequence[str] = (), *, days: int = 2) -> list[
             logger.warning("no tasks of the past: %s", error)
         return []
     tasks = [read_sacct(line) for line in answer.splitlines() if line.strip()]
-    return sorted((t for t in tasks if belongs(t, arrays) and not t.is_queued), key=order)
+    started = (t for t in tasks if "[" not in t.task and not t.is_queued)
+    return sorted((t for t in started if belongs(t, arrays)), key=order)
 
 
 def belongs(task: Task, arrays: Sequence[str]) -> bool:
