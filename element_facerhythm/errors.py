@@ -34,6 +34,10 @@ class ProjectError(RequestError):
     """A project directory is incomplete, of another version, or not a project at all."""
 
 
+class ProjectBusyError(ProjectError):
+    """Another run is writing the project directory; the same request may succeed later."""
+
+
 class KeypointError(RequestError):
     """A keypoint model or a file of predictions is unreadable, or does not fit the recording."""
 
@@ -52,6 +56,10 @@ class ClusterError(RequestError):
 
 class ProcessingError(FaceRhythmError, RuntimeError):
     """The work started and failed."""
+
+
+class ProjectLostError(ProcessingError):
+    """Another run took the project directory over; what this one had not published is lost."""
 
 
 class DecodeError(ProcessingError):

@@ -1,28 +1,42 @@
 """The populate loop of a worker process.
 
-A worker takes one job at a time, from the first table that has one. Told to stop while a job is under
-way, it ends the job where it next reports progress, and gives it back, so that another worker does it.
+A worker claims one job at a time, the most urgent first, and of equally urgent ones those of the table
+furthest upstream. It tells the database that it lives and how far it is (`fleet.heartbeat`), gives back what
+workers that died have left, and outlives a database that is away for a while. Told to stop in the middle of a
+job, it ends the job where it next reports progress, and gives it back.
 """
 
 import logging
 import os
 import platform
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from element_facerhythm.embedded import import_datajoint
+import element_facerhythm
 from element_facerhythm.errors import ProcessingError
+from element_facerhythm.facial_behavior_estimation.processing import device_of_this_process
+from element_facerhythm.fleet import claims as outcomes
+from element_facerhythm.fleet.attempt import Attempt
+from element_facerhythm.fleet.claims import Claims, History, JobName
+from element_facerhythm.fleet.claims import Progress as JobState
+from element_facerhythm.fleet.connection import is_collision, is_lost, wait_until_connected
+from element_facerhythm.fleet.heartbeat import Heartbeat, WorkState
+from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
+from element_facerhythm.fleet.outcomes import RetryPolicy, in_one_line, judge, set_aside_reason
+from element_facerhythm.fleet.queue import JobQueue
 from element_facerhythm.pipeline import NullProgress, Progress
-from element_facerhythm.pipeline.progress import reporting_to
 
-dj = import_datajoint()
 logger = logging.getLogger(__name__)
 
-MAX_TROUBLE_IN_A_ROW = 5
-"""Database errors in a row after which the worker gives up, so that what runs it can restart it."""
+CANDIDATES = 16
+LOOK_AGAIN_S = 5.0
+REFRESH_S = 30.0
+TIDY_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -36,67 +50,63 @@ class WorkerReport:
 
 @dataclass(frozen=True)
 class Job:
-    """One job that was tried: the table, its key, and the error where it failed."""
+    """One job that was tried: the table, its key, what became of it, and the error where it failed."""
 
     table: str
     key: dict[str, Any]
-    error: str | None
+    outcome: str
+    error: str | None = None
 
 
-class Stopped(BaseException):
-    """A job ended because the worker was told to stop.
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How a worker works.
 
-    No `Exception`: DataJoint would take that for an error of the job, keep it as failed, and go on.
+    Attributes
+    ----------
+    max_jobs
+        Stop after so many jobs, done or failed.
+    exit_when_idle
+        Stop when no table has a job left, in place of waiting for one.
+    poll_s
+        Seconds between looks for new jobs.
+    lease_s
+        Seconds without a sign of life after which others take this worker's job back.
+    grace_s
+        Seconds that a stop may take; then the job is given back as it is, and the process ended.
+    policy
+        How often a job is tried.
+    health_file
+        Written with every sign of life.
     """
 
-
-class StoppableProgress:
-    """A `Progress` that raises `Stopped` once the event is set; nothing is half written then.
-
-    Reports come from the computation alone, so no statement to the database is ever cut off.
-    """
-
-    def __init__(self, stop: threading.Event, progress: Progress) -> None:
-        self.stop = stop
-        self.progress = progress
-
-    @contextmanager
-    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-        """Open a stage of the wrapped progress."""
-        with self.progress.stage(name, total, unit) as tell:
-
-            def tell_or_stop(n_done: int) -> None:
-                if self.stop.is_set():
-                    raise Stopped
-                tell(n_done)
-
-            yield tell_or_stop
+    max_jobs: int | None = None
+    exit_when_idle: bool = False
+    poll_s: float = 10.0
+    lease_s: float = 60.0
+    grace_s: float = 25.0
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    health_file: Path | None = None
 
 
 def work(
     tables: Sequence[Any],
+    options: WorkerOptions | None = None,
     *,
     stop: threading.Event | None = None,
-    max_jobs: int | None = None,
-    exit_when_idle: bool = False,
-    poll_s: float = 10.0,
     on_job: Callable[[Job], None] | None = None,
     progress: Progress | None = None,
 ) -> WorkerReport:
-    """Populate the tables in order until told to stop.
+    """Populate the tables until told to stop.
 
     Parameters
     ----------
     tables : sequence of DataJoint table classes
         Computed or imported tables, upstream first.
+    options : WorkerOptions, optional
+        How to work.
     stop : threading.Event, optional
         Set by another thread to stop the worker, also in the middle of a job.
-    max_jobs : int, optional
-        Stop after so many jobs, done or failed.
-    exit_when_idle : bool
-        Stop when no table has a job left, in place of waiting for one.
-    poll_s : float
-        Seconds between looks for new jobs.
     on_job : callable, optional
         Called with each `Job` that was tried.
     progress : Progress, optional
@@ -109,64 +119,250 @@ def work(
     Raises
     ------
     ProcessingError
-        The database failed several times in a row.
+        The database refuses what a worker needs.
     """
-    stop = stop or threading.Event()
-    jobs: list[Job] = []
-    trouble = 0
-    while not stop.is_set():
-        if max_jobs is not None and len(jobs) >= max_jobs:
-            return summarise(jobs, "max-jobs")
+    shift = _Shift(
+        [JobQueue(table) for table in tables],
+        options or WorkerOptions(),
+        WorkState(stop or threading.Event()),
+        on_job or (lambda _job: None),
+        progress or NullProgress(),
+    )
+    return shift.run()
+
+
+class _Shift:
+    """One run of a worker."""
+
+    def __init__(
+        self,
+        queues: Sequence[JobQueue],
+        options: WorkerOptions,
+        state: WorkState,
+        on_job: Callable[[Job], None],
+        bars: Progress,
+    ) -> None:
+        self.queues = {queue.name: queue for queue in queues}
+        self.options, self.state, self.on_job, self.bars = options, state, on_job, bars
+        self.connection = queues[0].connection
+        self.claims = Claims(self.connection, uuid.uuid4().hex[:12])
+        self.ready: list[JobName] = []
+        self.looked_s = self.refreshed_s = self.tidied_s = float("-inf")
+        self.heartbeat = Heartbeat(
+            self.connection,
+            self.claims.worker_id,
+            options.lease_s,
+            state,
+            grace_s=options.grace_s,
+            on_overdue=self._end_process,
+            health_file=options.health_file,
+        )
+
+    def run(self) -> WorkerReport:
+        """Work until there is a reason to stop."""
+        self._steadily(self._register)
+        with self.heartbeat:
+            stopped_by = self._loop()
+        if self.heartbeat.failure is not None:
+            raise ProcessingError(
+                f"the worker cannot tell the database that it lives: {self.heartbeat.failure}"
+            ) from self.heartbeat.failure
+        if self.connection.is_connected:
+            self.claims.beat("stopped", self.state.n_done, self.state.n_failed)
+        return WorkerReport(self.state.n_done, self.state.n_failed, stopped_by)
+
+    def _register(self) -> None:
+        for queue in self.queues.values():
+            queue.provide()
+        self.claims.register(
+            {
+                "host": platform.node(),
+                "pid": os.getpid(),
+                "device": device_of_this_process(),
+                "batch_job": batch_job(),
+                "package_version": element_facerhythm.__version__,
+                "lease_s": self.options.lease_s,
+            }
+        )
+
+    def _loop(self) -> str:
+        options, state = self.options, self.state
+        while not state.stop.is_set():
+            if options.max_jobs is not None and state.n_done + state.n_failed >= options.max_jobs:
+                return "max-jobs"
+            try:
+                found = self._next()
+            except Exception as error:
+                if not is_lost(error) and not is_collision(error):
+                    raise
+                wait_until_connected(self.connection, state.stop.is_set, state.stop.wait)
+                continue
+            if found is not None:
+                self._do(*found)
+            elif options.exit_when_idle and not state.stop.is_set() and self._is_idle():
+                return "idle"
+            else:
+                state.stop.wait(options.poll_s)
+        return "signal"
+
+    # ---------------------------------------------------------------- finding a job
+
+    def _next(self) -> tuple[JobName, History] | None:
+        """Claim the most urgent job that is free; None where there is none."""
+        self._take_back_lost()
+        for job in self._offers():
+            history = self.claims.take(job)
+            if history is not None:
+                return job, history
+        return None
+
+    def _offers(self) -> Iterator[JobName]:
+        """Jobs that look free, the most urgent first."""
+        now_s = time.monotonic()
+        if now_s - self.refreshed_s > REFRESH_S:
+            self._refresh()
+        if not self.ready or now_s - self.looked_s > LOOK_AGAIN_S:
+            self._look()
+        if not self.ready:
+            self._refresh()
+            self._look()
+        while self.ready:
+            yield self.ready.pop(0)
+
+    def _look(self) -> None:
+        self.looked_s = time.monotonic()
+        offers = [
+            (priority, order, job)
+            for order, queue in enumerate(self.queues.values())
+            for priority, job in queue.candidates(CANDIDATES)
+        ]
+        self.ready = [job for _, _, job in sorted(offers, key=lambda offer: offer[:2])]
+
+    def _refresh(self) -> None:
+        self.refreshed_s = time.monotonic()
+        for queue in self.queues.values():
+            queue.add_new()
+        if self.refreshed_s - self.tidied_s > TIDY_S:
+            self.tidied_s = self.refreshed_s
+            for queue in self.queues.values():
+                queue.tidy()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is left: no job for later, and none of a worker that may be dead."""
+        if any(queue.n_waiting() for queue in self.queues.values()):
+            return False
+        return not set(self.claims.busy_workers()) - self.heartbeat.observer.alive
+
+    # ---------------------------------------------------------------- what dead workers left
+
+    def _take_back_lost(self) -> None:
+        for worker_id in self.heartbeat.observer.silent:
+            where = self.claims.describe(worker_id)
+            for job, state in self.claims.jobs_of(worker_id):
+                if job.table in self.queues:
+                    self._take_back(worker_id, where, job, state)
+            self.claims.mark(worker_id, "lost")
+
+    def _take_back(self, worker_id: str, where: str, job: JobName, state: JobState) -> None:
+        queue = self.queues[job.table]
+        at = f" at {state.stage}" if state.stage else ""
+        at += f", {state.percent:.0f} %" if state.percent is not None else ""
+        with self.connection.transaction:
+            ended = self.claims.end_of(
+                worker_id, job, outcomes.LOST, stage=state.stage, reason=f"{where} was lost{at}"
+            )
+            if not ended:  # another worker was faster, or it is alive after all
+                return
+            n_lost = self.claims.history(job).n_lost
+            if queue.is_done(job):
+                queue.remove(job)
+            elif n_lost >= self.options.policy.max_tries:
+                queue.set_aside(job, set_aside_reason(n_lost, f"{where}{at}"))
+            else:
+                queue.offer(job)
+        logger.warning("%s %s was taken back from %s%s", job.table, job.text, where, at)
+
+    # ---------------------------------------------------------------- doing a job
+
+    def _do(self, job: JobName, history: History) -> None:
+        queue, state = self.queues[job.table], self.state
+        state.lost.clear()
+        progress = JobProgress(state.stop, state.lost, self.bars)
+        state.doing = (job, progress)
         try:
-            with reporting_to(StoppableProgress(stop, progress or NullProgress())):
-                job = next_job(tables)
-            trouble = 0
-        except dj.DataJointError as error:
-            # two workers that race for one orphaned job, or a server that restarts
-            trouble += 1
-            logger.warning("the database refused, %d in a row: %s", trouble, error)
-            if trouble >= MAX_TROUBLE_IN_A_ROW:
-                raise ProcessingError(
-                    f"the worker gives up, the database refuses: {error}"
-                ) from error
-            stop.wait(poll_s)
-            continue
-        if job is not None:
-            jobs.append(job)
-            if on_job is not None:
-                on_job(job)
-        elif exit_when_idle and not stop.is_set():
-            return summarise(jobs, "idle")
-        else:
-            stop.wait(poll_s)
-    return summarise(jobs, "signal")
-
-
-def summarise(jobs: Sequence[Job], stopped_by: str) -> WorkerReport:
-    """Count what was done."""
-    n_failed = sum(job.error is not None for job in jobs)
-    return WorkerReport(len(jobs) - n_failed, n_failed, stopped_by)
-
-
-def next_job(tables: Sequence[Any]) -> Job | None:
-    """Do one job of the first table that has one; None where there is none, or the job was given back."""
-    for table in tables:
-        try:
-            result = table.populate(reserve_jobs=True, max_calls=1, suppress_errors=True)
+            error = Attempt(queue, job, self.claims, progress).run()
+            tried = self._steadily(lambda: self._conclude(job, history, error))
         except Stopped:
-            give_back(table)
+            self._steadily(lambda: self._give_back(self.claims, job))
+            tried = Job(job.table, dict(job.key), outcomes.GIVEN_BACK)
+        except ClaimLost:
+            logger.warning("%s %s is another worker's by now", job.table, job.text)
+            tried = None
+        finally:
+            state.doing = None
+        if tried is not None:
+            self.on_job(tried)
+
+    def _conclude(self, job: JobName, history: History, error: BaseException | None) -> Job | None:
+        """Write down what became of an attempt; None where there was nothing to do."""
+        queue, key = self.queues[job.table], dict(job.key)
+        if queue.is_done(job):
+            with self.connection.transaction:
+                self.claims.end(job, outcomes.DONE)
+                queue.remove(job)
+            self.state.n_done += 1
+            return Job(job.table, key, outcomes.DONE)
+        if error is None:  # somebody else's, or gone
+            self.claims.drop(job)
             return None
-        if result["success_count"]:
-            return Job(table.__name__, {}, None)
-        for key, error in result["error_list"]:
-            return Job(table.__name__, key, str(error))
-    return None
+        reason, stage = in_one_line(error), self._stage()
+        verdict = judge(error, history, self.options.policy)
+        with self.connection.transaction:
+            if self.claims.end(job, verdict.outcome, stage=stage, reason=reason):
+                if verdict.outcome == outcomes.FAILED:
+                    queue.fail(job, reason)
+                else:
+                    queue.offer(job, delay_s=verdict.delay_s, reason=reason)
+        self.state.n_failed += verdict.outcome == outcomes.FAILED
+        return Job(job.table, key, verdict.outcome, reason)
+
+    def _stage(self) -> str:
+        return self.state.doing[1].now.stage if self.state.doing else ""
+
+    def _give_back(self, claims: Claims, job: JobName) -> None:
+        queue = self.queues[job.table].on(claims.connection)
+        with claims.connection.transaction:
+            if claims.end(
+                job, outcomes.GIVEN_BACK, stage=self._stage(), reason="its worker was told to stop"
+            ):
+                queue.offer(job)
+        logger.warning("%s %s was under way and is given back", job.table, job.text)
+
+    def _end_process(self, claims: Claims | None, job: JobName | None) -> None:
+        """Give the job back from the heartbeat's thread, and end a process that does not stop by itself."""
+        if claims is None:
+            logger.error("the stop took too long, and the database is away: others will notice")
+            os._exit(1)
+        if job is not None:
+            self._give_back(claims, job)
+        claims.beat("stopped", self.state.n_done, self.state.n_failed)
+        os._exit(0)
+
+    def _steadily(self, do: Callable[[], Any]) -> Any:
+        """Do something in the database, again and again while the database is away."""
+        while True:
+            try:
+                return do()
+            except Exception as error:
+                if not is_lost(error) and not is_collision(error):
+                    raise
+            # no end of its own: a stop that takes too long is ended by the heartbeat
+            wait_until_connected(self.connection, lambda: False)
 
 
-def give_back(table: Any) -> None:
-    """Take this process's reservation out of the table's queue; the next refresh offers the job again."""
-    queue = table().jobs
-    mine = queue.reserved & {"pid": os.getpid(), "host": platform.node()}
-    for key in mine.keys():  # noqa: SIM118  a DataJoint query, not a dict
-        (queue & key).delete_quick()
-        logger.warning("%s %s was under way and is given back", table.__name__, key)
+def batch_job() -> str:
+    """Job of the batch system that this process runs in; empty where there is none."""
+    array, task = (os.environ.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
+    if array and task:
+        return f"{array}_{task}"
+    return os.environ.get("SLURM_JOB_ID", "")

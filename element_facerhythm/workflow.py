@@ -24,7 +24,7 @@ import os
 import sys
 from pathlib import Path
 
-from element_facerhythm import embedded, facial_behavior_estimation, keypoint_inference
+from element_facerhythm import embedded, facial_behavior_estimation, fleet, keypoint_inference
 from element_facerhythm.elements import activate_elements
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.linking import (
@@ -95,6 +95,7 @@ facial_behavior_estimation.activate(
     f"{prefix}facial_behavior_estimation", linking_module=sys.modules[__name__]
 )
 keypoint_inference.activate(f"{prefix}keypoint_inference")
+fleet.activate(f"{prefix}fleet")
 
 POPULATED = (*facial_behavior_estimation.POPULATED, *keypoint_inference.POPULATED)
 """Tables of both schemas that `populate()` fills, upstream first."""
@@ -105,6 +106,7 @@ __all__ = [
     "Session",
     "Subject",
     "facial_behavior_estimation",
+    "fleet",
     "get_facerhythm_processed_data_dir",
     "get_facerhythm_root_data_dir",
     "keypoint_inference",

@@ -25,8 +25,10 @@ from element_facerhythm.cli import (
     demo,
     doctor,
     exporting,
+    health,
     importing,
     ingest,
+    jobs,
     keypoints,
     rank,
     rois,
@@ -57,6 +59,8 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("worker")(worker.worker)
+app.command("health")(health.health)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(rois.app, name="rois")
 app.add_typer(keypoints.app, name="keypoints")
 app.add_typer(importing.app, name="import")

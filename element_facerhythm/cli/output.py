@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.table import Table
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
@@ -25,8 +26,8 @@ def quiet_stdout() -> Iterator[None]:
         yield
 
 
-def print_json(result: Mapping[str, Any]) -> None:
-    """Print `result` as one JSON object."""
+def print_json(result: Any) -> None:
+    """Print `result`, a mapping or a dataclass, as one JSON object."""
     typer.echo(json.dumps(plain(result), indent=2, allow_nan=False))
 
 
@@ -53,9 +54,23 @@ def print_table(
     right: Sequence[str] = (),
 ) -> None:
     """Print a table on stdout; the columns named in `right` hold numbers and are aligned right."""
-    from rich import box
     from rich.console import Console
+
+    table = build_table(title, columns, rows, right=right)
+    Console(highlight=False, markup=False).print(table, "")
+
+
+def build_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+) -> "Table":
+    """Make a table to be shown; arguments as of `print_table`."""
+    from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         title=title,
@@ -68,8 +83,8 @@ def print_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(str, row))
-    Console(highlight=False, markup=False).print(table, "")
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
 
 
 def print_lines(lines: Iterable[tuple[str, object]]) -> None:

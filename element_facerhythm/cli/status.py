@@ -1,67 +1,146 @@
-"""`facerhythm status`: how far the work is, per table."""
+"""`facerhythm status`: how far the work is, per table and per worker."""
 
-from typing import Annotated, Any
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from element_facerhythm.cli.output import JsonOption, print_json, print_table, quiet_stdout
+from element_facerhythm.cli.output import (
+    JsonOption,
+    build_table,
+    human_seconds,
+    print_json,
+    quiet_stdout,
+)
+from element_facerhythm.errors import ParameterError
 
-COLUMNS = ("done", "running", "failed", "pending")
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from element_facerhythm.fleet.report import FleetReport, Problem, RunningJob
+
+COUNTS = ("done", "running", "failed", "set aside", "pending")
 
 
 def status(
     errors: Annotated[
-        bool, typer.Option("--errors", help="Also print the message of each failed job.")
+        bool, typer.Option("--errors", help="Also print why jobs failed or were set aside.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it anew until stopped with Ctrl-C.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(help="Seconds between two looks of `--watch`.", min=0.5)
+    ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what is done, running, failed and pending, per table.
+    """Tell what is done, running, failed, set aside and pending, per table, and what each worker does.
 
-    Example: `facerhythm status --errors`
+    A job is set aside when its workers keep dying on it. `facerhythm jobs` tells more of single jobs, and
+    has them tried again.
+
+    Example: `facerhythm status --watch`
     """
+    if watch and as_json:
+        raise ParameterError(
+            "--watch shows a picture that changes; --json is one answer: give one of them"
+        )
     from element_facerhythm.cli.database import activated_workflow
 
     with quiet_stdout():
         tables = activated_workflow().POPULATED
-        counts = {table.__name__: count(table) for table in tables}
-        messages = [row for table in tables for row in failures(table)]
+        from element_facerhythm.fleet.report import report_fleet
+
+        report = report_fleet(tables)
     if as_json:
-        print_json({"tables": counts, "errors": messages})
-        return
-    rows = [(name, *(numbers[column] for column in COLUMNS)) for name, numbers in counts.items()]
-    print_table("", ("table", *COLUMNS), rows, right=COLUMNS)
-    for row in messages if errors else ():
-        typer.echo(f"{row['table']} {row['key']}: {row['error']}")
-    if messages and not errors:
-        typer.echo("facerhythm status --errors prints what failed")
+        print_json(report)
+    elif watch:
+        follow(tables, report, every, errors)
+    else:
+        from rich.console import Console
+
+        Console(highlight=False, markup=False).print(picture(report, errors))
 
 
-def count(table: Any) -> dict[str, int]:
-    """Return how many keys of a table are done, running, failed and pending.
+def follow(tables: Any, report: "FleetReport", every_s: float, errors: bool) -> None:
+    """Show the report on the whole terminal, and look again until interrupted."""
+    from rich.console import Console
+    from rich.live import Live
 
-    Pending keys are those of the key source that are neither done nor in the queue as running or failed: a
-    queue that no worker has refreshed yet does not know them.
-    """
-    jobs = table().jobs
-    there = jobs.is_declared
-    running = len(jobs.reserved) if there else 0
-    failed = len(jobs.errors) if there else 0
-    remaining, total = table().progress()
-    return {
-        "done": total - remaining,
-        "running": running,
-        "failed": failed,
-        "pending": max(remaining - running - failed, 0),
-    }
+    from element_facerhythm.fleet.report import report_fleet
+
+    console = Console(highlight=False, markup=False)
+    with Live(picture(report, errors), console=console, screen=console.is_terminal) as live:
+        try:
+            while True:
+                time.sleep(every_s)
+                live.update(picture(report_fleet(tables), errors))
+        except KeyboardInterrupt:
+            return
 
 
-def failures(table: Any) -> list[dict[str, Any]]:
-    """Return key and message of each failed job."""
-    jobs = table().jobs
-    if not jobs.is_declared:
-        return []
-    names = jobs.primary_key
-    return [
-        {"table": table.__name__, "key": {n: row[n] for n in names}, "error": row["error_message"]}
-        for row in jobs.errors.to_dicts()
+def picture(report: "FleetReport", errors: bool) -> "RenderableType":
+    """Make what is shown of a report."""
+    from rich.console import Group
+
+    return Group(*parts_of(report, errors))
+
+
+def parts_of(report: "FleetReport", errors: bool) -> "Iterator[RenderableType]":
+    """Give the tables and lines of a report, in order."""
+    rows = [
+        (name, *(getattr(numbers, column.replace(" ", "_")) for column in COUNTS))
+        for name, numbers in report.tables.items()
     ]
+    yield build_table("", ("table", *COUNTS), rows, right=COUNTS)
+    if report.workers:
+        doing = {job.worker_id: job for job in report.jobs}
+        yield ""
+        yield build_table(
+            "",
+            ("worker", "state", "seen", "done", "failed", "job", "stage", "at", "rate", "left"),
+            [
+                (
+                    f"{worker.host}:{worker.pid}" + f" {worker.batch_job}".rstrip(),
+                    worker.state,
+                    f"{human_seconds(max(worker.seconds_since_heartbeat, 0))} ago",
+                    worker.n_done,
+                    worker.n_failed,
+                    *progress_of(doing.get(worker.worker_id)),
+                )
+                for worker in report.workers
+            ],
+            right=("done", "failed", "at", "rate", "left"),
+        )
+    yield ""
+    troubles = [("failed", report.errors), ("set aside", report.set_aside)]
+    for word, found in troubles:
+        yield from lines_of(word, found, errors)
+
+
+def progress_of(job: "RunningJob | None") -> tuple[str, ...]:
+    """Tell of a job what is done, where it is, and what is left."""
+    if job is None:
+        return ("", "", "", "", "")
+    return (
+        f"{job.table} {key_text(job.key)}",
+        job.stage.replace("_", " "),
+        "" if job.percent is None else f"{job.percent:.0f} %",
+        "" if not job.rate_per_s else f"{job.rate_per_s:,.3g} {job.unit}/s",
+        "" if job.seconds_left is None else human_seconds(job.seconds_left),
+    )
+
+
+def lines_of(word: str, found: "list[Problem] | Any", errors: bool) -> Iterator[str]:
+    """Tell what failed, or how to learn it."""
+    if errors:
+        for problem in found:
+            yield f"{word}: {problem.table} {key_text(problem.key)}: {problem.error}"
+    elif found:
+        yield f"{len(found)} {word}; `facerhythm status --errors` says why"
+
+
+def key_text(key: Mapping[str, Any]) -> str:
+    """Write a key in few words."""
+    return " ".join(f"{name.removesuffix('_id')}={value}" for name, value in key.items())

@@ -1,5 +1,7 @@
 """`facerhythm worker`: populate until stopped."""
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +11,18 @@ from element_facerhythm.cli.stopping import stop_event
 
 if TYPE_CHECKING:
     from element_facerhythm.worker import Job
+
+HEALTH_VARIABLE = "FACERHYTHM_HEALTH_FILE"
+WORDS = {"done": "done", "given back": "given back", "failed": "FAILED"}
+
+HealthFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--health-file",
+        envvar=HEALTH_VARIABLE,
+        help="File that the worker writes with every sign of life, for `facerhythm health`.",
+    ),
+]
 
 
 def worker(
@@ -24,29 +38,57 @@ def worker(
     poll: Annotated[
         float, typer.Option(help="Seconds between looks for new jobs.", min=0.1)
     ] = 10.0,
+    device: Annotated[
+        str | None, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:1.")
+    ] = None,
+    lease: Annotated[
+        float,
+        typer.Option(
+            help="Seconds without a sign of life after which other workers take the job back.",
+            min=1,
+        ),
+    ] = 60.0,
+    grace: Annotated[
+        float, typer.Option(help="Seconds that a stop may take; then the process ends.", min=0)
+    ] = 25.0,
+    max_tries: Annotated[
+        int,
+        typer.Option(help="Tries that may fail, and workers that may die, for one job.", min=1),
+    ] = 3,
+    retry_delay: Annotated[
+        float,
+        typer.Option(help="Seconds to the second try; the third waits four times as long.", min=0),
+    ] = 30.0,
+    health_file: HealthFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Populate the tables of the configured database until stopped by SIGTERM or Ctrl-C.
 
-    Several workers, on several machines, share the jobs between them. A job that is under way when
-    its worker is stopped is given back; a second signal ends the worker at once, and leaves the job
-    reserved. With `--exit-when-idle` or `--max-jobs` the exit code is 1 where a job failed.
+    Several workers, on several machines, share the jobs between them; start one for each device. A job that
+    is under way when its worker is stopped is given back; a second signal ends the worker at once, and then,
+    as when it is killed, the others take its job back after the lease. With `--exit-when-idle` or
+    `--max-jobs` the exit code is 1 where a job failed.
 
     Example: `facerhythm worker --exit-when-idle`
     """
+    if device is not None:
+        os.environ["FACERHYTHM_DEVICE"] = device
     with stop_event() as stop, quiet_stdout(), progress_bars() as progress:
         from element_facerhythm.cli.database import activated_workflow
-        from element_facerhythm.worker import work
+        from element_facerhythm.fleet.outcomes import RetryPolicy
+        from element_facerhythm.worker import WorkerOptions, work
 
-        report = work(
-            activated_workflow().POPULATED,
-            stop=stop,
+        tables = activated_workflow().POPULATED
+        options = WorkerOptions(
             max_jobs=max_jobs,
             exit_when_idle=exit_when_idle,
             poll_s=poll,
-            on_job=tell,
-            progress=progress,
+            lease_s=lease,
+            grace_s=grace,
+            policy=RetryPolicy(max_tries, retry_delay),
+            health_file=health_file,
         )
+        report = work(tables, options, stop=stop, on_job=tell, progress=progress)
     if as_json:
         print_json(vars(report))
     else:
@@ -59,5 +101,6 @@ def worker(
 
 def tell(job: "Job") -> None:
     """Write one line per job to stderr, where a container's log is read."""
-    outcome = "done" if job.error is None else f"FAILED {job.key}: {job.error}"
-    typer.echo(f"{job.table}: {outcome}", err=True)
+    outcome = WORDS.get(job.outcome, "failed, will be tried again")
+    about = f" {job.key}: {job.error}" if job.error else ""
+    typer.echo(f"{job.table}: {outcome}{about}", err=True)

@@ -30,6 +30,7 @@ from element_facerhythm.linking import (
     resolve_new_path,
     resolve_path,
 )
+from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
@@ -133,6 +134,7 @@ class FaceRhythmProcessing(dj.Computed):
         )
         return (inputs,)
 
+    @supervised
     def make_compute(
         self, key: Key, inputs: TaskInputs
     ) -> tuple["RunRecord", str, tuple[str, ...]]:

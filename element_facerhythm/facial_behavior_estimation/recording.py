@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.linking import active_link, resolve_path
+from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
     from element_facerhythm.io.project import Project
@@ -86,14 +87,20 @@ class RecordingInfo(dj.Imported):
         ids = tuple(int(row["file_id"]) for row in rows)
         return ids, tuple(row["file_path"] for row in rows)
 
+    @supervised
     def make_compute(
         self, key: Key, file_ids: tuple[int, ...], file_paths: tuple[str, ...]
     ) -> tuple[tuple[tuple[int, "VideoMetadata"], ...]]:
         """Read every file and check that they belong together."""
+        from element_facerhythm.pipeline.progress import ambient_progress
         from element_facerhythm.video import probe_video, require_same_format
 
         roots = active_link().search_dirs()
-        videos = [probe_video(resolve_path(path, roots)) for path in file_paths]
+        videos = []
+        with ambient_progress().stage("recording_info", len(file_paths), "files") as tell:
+            for n_done, path in enumerate(file_paths):
+                tell(n_done)
+                videos.append(probe_video(resolve_path(path, roots)))
         require_same_format(videos)
         return (tuple(zip(file_ids, videos, strict=True)),)
 

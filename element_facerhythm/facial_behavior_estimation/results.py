@@ -13,6 +13,7 @@ from element_facerhythm.facial_behavior_estimation.processing import (
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.linking import active_link, resolve_path
+from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
     from element_facerhythm.io.lazy import LazyArray
@@ -168,6 +169,7 @@ class FacialRhythm(dj.Imported):
         rows = (FaceRhythmProcessing.Product() & key).to_dicts(order_by="product")
         return output_dir, tuple((r["product"], r["file_path"], r["sha256"]) for r in rows)
 
+    @supervised
     def make_compute(
         self, key: Key, output_dir: str, products: tuple[Product, ...]
     ) -> tuple["ProjectSummary", tuple[Product, ...]]:

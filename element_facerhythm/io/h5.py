@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,28 @@ from element_facerhythm.errors import ProjectError
 
 TEMPORARY_SUFFIX = ".part"
 _ATTRIBUTE_BYTES = 60_000
+_staging: ContextVar[Path | None] = ContextVar("facerhythm_staging", default=None)
+
+
+@contextmanager
+def staging_in(directory: Path) -> Iterator[None]:
+    """Make `atomic_path` keep its temporary files in `directory`, of the same file system."""
+    token = _staging.set(directory)
+    try:
+        yield
+    finally:
+        _staging.reset(token)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well it becomes `path`.
+    """Yield a temporary path beside `path` (or where `staging_in` says); in the end it becomes `path`.
 
     The content is flushed to the disk before the rename. When the block raises, the temporary
     file is removed and `path` is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    folder = _staging.get() or path.parent
+    temporary = folder / f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}"
     try:
         yield temporary
         _flush(temporary)

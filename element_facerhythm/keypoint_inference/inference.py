@@ -27,6 +27,7 @@ from element_facerhythm.linking import (
     resolve_new_path,
     resolve_path,
 )
+from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +133,7 @@ class KeypointInference(dj.Computed):
         )
         return (inputs,)
 
+    @supervised
     def make_compute(self, key: Key, inputs: InferenceInputs) -> tuple["KeypointRecord", str]:
         """Predict, or read what was predicted; nothing here touches the database."""
         check_task_mode(inputs.task_mode)  # rows can come in by other ways than insert()

@@ -18,6 +18,7 @@ from element_facerhythm.keypoint_inference.model import (
 )
 from element_facerhythm.keypoint_inference.schema import dj, schema
 from element_facerhythm.linking import active_link, resolve_path
+from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.keypoint_rhythm import ComponentBodyPart
@@ -64,6 +65,7 @@ class KeypointRhythm(dj.Computed):
         products = tuple((row["file_path"], row["sha256"]) for row in rows)
         return output_dir, products, tuple(keypoints)
 
+    @supervised
     def make_compute(
         self, key: Key, output_dir: str, products: tuple[File, ...], keypoints: File
     ) -> tuple[tuple["ComponentBodyPart", ...]]:

@@ -21,7 +21,13 @@ from element_facerhythm.parameters import Parameters, check_parameters
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
 from element_facerhythm.pipeline.lock import LOCK_NAME
 from element_facerhythm.pipeline.records import RunRequest
-from element_facerhythm.video import VideoMetadata, probe_video, require_same_format
+from element_facerhythm.video import (
+    Signature,
+    VideoMetadata,
+    probe_video,
+    require_same_format,
+    signatures_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +39,8 @@ _OWN_ENTRIES = {
     "run.json",
     "analysis_files",
     "visualizations",
-    LOCK_NAME,
 }
+_OWN_BEGINNINGS = (LOCK_NAME, ".facerhythm.lock")  # the second: of versions before 0.2
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class CheckedRequest:
     """A request that can be run, with what checking it found out.
 
     `frame_rate_hz` is the rate that the recording is analysed with; `notes` say what was read
-    differently from what was typed; `fingerprints` are those that the products will carry.
+    differently from what was typed; `fingerprints` are those that the products will carry; `signatures`
+    tell whether a video is still the file that was checked.
     """
 
     request: RunRequest
@@ -53,6 +60,7 @@ class CheckedRequest:
     frame_rate_hz: float
     notes: tuple[str, ...]
     fingerprints: dict[str, Fingerprint]
+    signatures: tuple[Signature, ...]
 
     @property
     def parameters(self) -> Parameters:
@@ -86,6 +94,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
     """
     device = resolve_device(request.device)
     check_directory(request.project_dir)
+    signatures = signatures_of(request.videos)
     videos = _probe(request.videos)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
     parameters = request.parameters
@@ -113,6 +122,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
         frame_rate_hz=parameters.sample_rate_hz(videos[0].frame_rate_hz),
         notes=(*_video_notes(videos), *notes),
         fingerprints=stage_fingerprints(videos, rois, parameters),
+        signatures=signatures,
     )
 
 
@@ -175,7 +185,9 @@ def _check_content(directory: Path) -> None:
     strangers = sorted(
         entry.name
         for entry in directory.iterdir()
-        if entry.name not in _OWN_ENTRIES and not entry.name.endswith(TEMPORARY_SUFFIX)
+        if entry.name not in _OWN_ENTRIES
+        and not entry.name.startswith(_OWN_BEGINNINGS)
+        and not entry.name.endswith(TEMPORARY_SUFFIX)
     )
     if strangers and not ours:
         raise ProjectError(

@@ -31,7 +31,13 @@ from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.proposal import propose_rois_for_video
 from element_facerhythm.pipeline.records import ProductRecord, Progress
 from element_facerhythm.pipeline.runner import package_versions
-from element_facerhythm.video import VideoMetadata, probe_video, require_same_format
+from element_facerhythm.video import (
+    VideoMetadata,
+    probe_video,
+    require_same_format,
+    require_unchanged,
+    signatures_of,
+)
 
 if TYPE_CHECKING:
     from element_facerhythm.keypoints.facemap_frames import BoundingBox
@@ -155,6 +161,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
 
     progress = progress or ambient_progress()
     device = resolve_device(request.device)
+    signatures = signatures_of(request.videos)
     videos = [probe_video(path) for path in request.videos]
     require_same_format(videos)
     model = load_facemap_model(
@@ -178,6 +185,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
             facts = _predict(request, videos, boxes, model, progress)
             facts["fingerprint"] = fingerprint
             predictions = facts.pop("predictions")
+            require_unchanged(videos, signatures)
             write_keypoints(path, predictions, facts)
     return _record(
         path,
@@ -232,6 +240,7 @@ def load_keypoints(
             "format_version": FORMAT_VERSION,
             "files": [file_sha256(path) for path in files],
             "source_software": source_software,
+            "body_parts": list(predictions.body_parts),
         },
         "versions": package_versions(),
         "completed_utc": _now(),
@@ -240,7 +249,11 @@ def load_keypoints(
     path = output_dir / PRODUCT_NAME
     with project_lock(output_dir):
         remove_leftovers(output_dir)
-        write_keypoints(path, predictions, facts)
+        stored = read_facts(path) if path.exists() else {}
+        if stored.get("fingerprint") == facts["fingerprint"]:
+            facts = stored  # rows may hold the digest of this very file
+        else:
+            write_keypoints(path, predictions, facts)
     return _record(
         path,
         predictions,

@@ -22,7 +22,7 @@ from element_facerhythm.pipeline.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
 from element_facerhythm.pipeline.load import product_records
-from element_facerhythm.pipeline.lock import project_lock
+from element_facerhythm.pipeline.lock import ProjectLock, project_lock
 from element_facerhythm.pipeline.plan import PlannedStage, plan_checked, stage_product
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.records import (
@@ -32,8 +32,9 @@ from element_facerhythm.pipeline.records import (
     RunRequest,
     StageRecord,
 )
-from element_facerhythm.pipeline.stages import STAGE_FUNCTIONS, StageContext
-from element_facerhythm.pipeline.tracking import remove_parts
+from element_facerhythm.pipeline.stages import READING_STAGES, STAGE_FUNCTIONS, StageContext
+from element_facerhythm.pipeline.tracking import parts_directory
+from element_facerhythm.video import require_unchanged
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +78,10 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
     directory = request.project_dir
     for part in ("analysis_files", "visualizations"):
         (directory / part).mkdir(parents=True, exist_ok=True)
-    with project_lock(directory):
+    with project_lock(directory) as lock:
         for folder in (directory, directory / "analysis_files"):
             remove_leftovers(folder)
-        run = _Run(checked, directory, progress or ambient_progress(), package_versions())
+        run = _Run(checked, directory, progress or ambient_progress(), package_versions(), lock)
         return run.execute()
 
 
@@ -104,6 +105,7 @@ class _Run:
     directory: Path
     progress: Progress
     versions: dict[str, str]
+    lock: ProjectLock
 
     def execute(self) -> RunRecord:
         """Run what needs running, and write the readable files after each stage."""
@@ -134,9 +136,11 @@ class _Run:
             with new_product(path, lambda: self._stamp(stage.name, started)) as file:
                 context = StageContext(self.checked, self.directory, file, self.progress)
                 STAGE_FUNCTIONS[stage.name](context)
+                if stage.name in READING_STAGES:
+                    require_unchanged(self.checked.videos, self.checked.signatures)
                 self._drop_later(stage.name)
             if stage.name == "point_tracking":
-                remove_parts(self.directory)
+                self.lock.withdraw(parts_directory(self.directory))
         except OSError as error:
             raise ProcessingError(
                 f"stage {stage.name}: {path} could not be made: {error}"
@@ -145,7 +149,7 @@ class _Run:
     def _drop_later(self, stage: str) -> None:
         """Remove the products made from the one that is about to be replaced."""
         for later in STAGES[STAGES.index(stage) + 1 :]:
-            stage_product(self.directory, later).unlink(missing_ok=True)
+            self.lock.withdraw(stage_product(self.directory, later))
 
     def _stamp(self, stage: str, started: float) -> dict[str, str]:
         record = {

@@ -122,6 +122,9 @@ STAGE_FUNCTIONS: dict[str, Callable[[StageContext], None]] = {
     "decomposition": run_decomposition,
 }
 
+READING_STAGES = ("dataset", "rois", "point_tracking")
+"""Stages that read the videos."""
+
 
 def _offset(tell: Callable[[int], None], n_before: int) -> Callable[[int], None]:
     """Tell the number done in all sequences, given that of the present one."""

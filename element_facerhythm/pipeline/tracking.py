@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -177,11 +176,6 @@ class _Draft:
 def parts_directory(project_dir: Path) -> Path:
     """Where finished sequences lie until all are finished."""
     return product_path(project_dir, "PointTracker").parent / "PointTracker_parts"
-
-
-def remove_parts(project_dir: Path) -> None:
-    """Remove the parts, once the product is there."""
-    shutil.rmtree(parts_directory(project_dir), ignore_errors=True)
 
 
 def _options(checked: CheckedRequest) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from element_facerhythm.video.reader import (
     iterate_rgb_frames,
     read_rgb_frame,
 )
+from element_facerhythm.video.unchanged import Signature, require_unchanged, signatures_of
 
 __all__ = [
+    "Signature",
     "VideoMetadata",
     "iterate_gray_frames",
     "iterate_rgb_frames",
     "probe_video",
     "read_rgb_frame",
     "require_same_format",
+    "require_unchanged",
+    "signatures_of",
 ]

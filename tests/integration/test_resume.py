@@ -116,7 +116,7 @@ def test_a_killed_run_leaves_finished_products_and_is_gone_on_with(
     assert stop(process, signal.SIGKILL) == -signal.SIGKILL
     files = project / "analysis_files"
     assert sorted(p.name for p in files.glob("*.h5")) == finished
-    assert list(files.glob(".*.part"))
+    assert list(project.rglob(".*.part"))
     with pytest.raises(ProjectError, match="missing"):
         load_project(project)
 
@@ -124,7 +124,7 @@ def test_a_killed_run_leaves_finished_products_and_is_gone_on_with(
     assert list(plan_run(request).reused) == list(STAGES[: STAGES.index(stage)])
     record = run_project(request)
     assert [s.name for s in record.stages if s.reused] == list(STAGES[: STAGES.index(stage)])
-    assert not list(files.glob(".*.part"))
+    assert not list(project.rglob(".*.part"))
     assert load_project(project).products == record.products
 
 

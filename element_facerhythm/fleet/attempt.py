@@ -1,0 +1,135 @@
+"""One attempt at a job: from the claim to the rows, through every interruption that it can survive."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from element_facerhythm.fleet.claims import Claims, JobName
+from element_facerhythm.fleet.connection import is_collision, is_lost, wait_until_connected
+from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
+from element_facerhythm.fleet.queue import JobQueue
+from element_facerhythm.pipeline.progress import reporting_to
+from element_facerhythm.pipeline.supervision import supervised_by
+
+logger = logging.getLogger(__name__)
+
+MOST_INTERRUPTIONS = 100
+"""Lost connections that one job may survive; a statement that kills the server must end somewhere."""
+
+
+@dataclass
+class ResultKeeper:
+    """Runs the computation of one job, and keeps its result until the rows are in.
+
+    It is a `pipeline.supervision.Supervisor`. After the computation, which may take hours, it waits until the
+    database is there, and makes sure that the job is still this worker's.
+    """
+
+    connection: Any
+    stop: threading.Event
+    progress: JobProgress
+    holds: Callable[[], bool]
+    kept: tuple[tuple[Any, ...], Any] | None = None
+
+    def compute(self, inputs: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        """Give the result of `run()`, or the one that was kept for equal inputs.
+
+        Raises
+        ------
+        ClaimLost
+            The job is another worker's by now.
+        Stopped
+            The worker was told to stop while the database was away.
+        """
+        if self.kept is None or self.kept[0] != inputs:
+            try:
+                self.progress.check()
+                self.kept = (inputs, run())
+            except Exception as error:
+                if self.progress.lost.is_set():
+                    raise ClaimLost from error
+                raise
+        if not wait_until_connected(self.connection, self.stop.is_set, self.stop.wait):
+            raise Stopped
+        if not self.holds():
+            raise ClaimLost
+        return self.kept[1]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A claimed job that is being done.
+
+    Attributes
+    ----------
+    queue, job
+        What is done.
+    claims
+        Of this worker.
+    progress
+        Told how it goes; raises `Stopped` and `ClaimLost`.
+    """
+
+    queue: JobQueue
+    job: JobName
+    claims: Claims
+    progress: JobProgress
+
+    def run(self) -> BaseException | None:
+        """Populate the table with this key; give the error where it failed.
+
+        A connection that is lost, or a statement that collided with another session's, is no failure: the
+        rows are inserted again, without computing again.
+
+        Raises
+        ------
+        Stopped, ClaimLost
+        """
+        keeper = ResultKeeper(
+            self.claims.connection,
+            self.progress.stop,
+            self.progress,
+            lambda: self.claims.holds(self.job),
+        )
+        for n_interruptions in range(MOST_INTERRUPTIONS):
+            error = self._populate(keeper)
+            if error is None or not (is_lost(error) or is_collision(error)):
+                return error
+            logger.warning("%s %s was interrupted (%s)", self.job.table, self.job.text, error)
+            self.progress.stop.wait(min(0.1 * n_interruptions, 5))
+            self._offer_again()
+        return error
+
+    def _populate(self, keeper: ResultKeeper) -> BaseException | None:
+        try:
+            with reporting_to(self.progress), supervised_by(keeper):
+                result = self.queue.table.populate(
+                    dict(self.job.key),
+                    reserve_jobs=True,
+                    refresh=False,
+                    suppress_errors=True,
+                    return_exception_objects=True,
+                )
+        except Exception as error:  # noqa: BLE001  judged by the caller
+            return error
+        errors = [error for _, error in result["error_list"]]
+        return errors[0] if errors else None
+
+    def _offer_again(self) -> None:
+        """Make the job pending, so that `populate` takes it, if it is still this worker's."""
+        connection = self.claims.connection
+        while True:
+            if not wait_until_connected(
+                connection, self.progress.stop.is_set, self.progress.stop.wait
+            ):
+                raise Stopped
+            try:
+                if not self.claims.holds(self.job):
+                    raise ClaimLost
+                self.queue.offer(self.job)
+                return
+            except Exception as error:
+                if not is_lost(error):
+                    raise

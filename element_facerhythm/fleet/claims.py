@@ -1,0 +1,291 @@
+"""Which worker does which job: claims in the database, given and taken with plain statements.
+
+Every function works on any connection: a worker's main thread uses DataJoint's own, its heartbeat another
+one. A claim is one row of `ActiveJob`; its primary key lets one worker have it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from element_facerhythm.embedded import import_datajoint
+from element_facerhythm.fleet.tables import MAX_REASON, ActiveJob, JobAttempt, Worker
+
+dj: Any = import_datajoint()
+
+DONE, FAILED, RETRY, GIVEN_BACK, LOST, RESET = (
+    "done", "failed", "retry", "given back", "lost", "reset",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JobName:
+    """A table and a key of it."""
+
+    table: str
+    key: Mapping[str, Any] = field(hash=False)
+
+    @cached_property
+    def text(self) -> str:
+        """The key as JSON."""
+        return json.dumps(dict(self.key), sort_keys=True, default=str)
+
+    @cached_property
+    def job_id(self) -> str:
+        """Digest of the key."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is, as it stands in `ActiveJob`."""
+
+    stage: str = ""
+    n_done: int | None = None
+    n_total: int | None = None
+    unit: str = ""
+    rate_per_s: float | None = None
+
+    @property
+    def percent(self) -> float | None:
+        """Part of the stage that is done."""
+        if self.n_done is None or not self.n_total:
+            return None
+        return 100.0 * min(self.n_done / self.n_total, 1.0)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time that the rest of the stage takes at this rate."""
+        if self.n_done is None or not self.n_total or not self.rate_per_s:
+            return None
+        return max(self.n_total - self.n_done, 0) / self.rate_per_s
+
+
+@dataclass(frozen=True)
+class History:
+    """Attempts at a job since it was last reset."""
+
+    last_attempt: int
+    n_retries: int
+    n_lost: int
+
+
+def utc_now(connection: Any) -> str:
+    """Give the SQL for the server's time in UTC."""
+    if connection.adapter.backend == "mysql":
+        return "UTC_TIMESTAMP(3)"
+    return "(CURRENT_TIMESTAMP(3) AT TIME ZONE 'UTC')"
+
+
+class Claims:
+    """Claims on one connection, in the name of one worker.
+
+    Parameters
+    ----------
+    connection
+        A `dj.Connection`.
+    worker_id
+        Who claims.
+    """
+
+    def __init__(self, connection: Any, worker_id: str) -> None:
+        self.connection = connection
+        self.worker_id = worker_id
+        self._now = utc_now(connection)
+        self._worker, self._active, self._attempts = (
+            table.full_table_name for table in (Worker, ActiveJob, JobAttempt)
+        )
+
+    # ---------------------------------------------------------------- this worker
+
+    def register(self, facts: Mapping[str, Any]) -> None:
+        """Enter this worker."""
+        names = ", ".join(facts)
+        marks = ", ".join(["%s"] * len(facts))
+        self._run(
+            f"INSERT INTO {self._worker} (worker_id, state, started_time, heartbeat_time, {names}) "
+            f"VALUES (%s, 'idle', {self._now}, {self._now}, {marks})",
+            self.worker_id,
+            *facts.values(),
+        )
+
+    def beat(self, state: str, n_done: int, n_failed: int) -> None:
+        """Give a sign of life."""
+        self._run(
+            f"UPDATE {self._worker} SET heartbeat_time={self._now}, state=%s, n_done=%s, n_failed=%s "
+            "WHERE worker_id=%s",
+            state,
+            n_done,
+            n_failed,
+            self.worker_id,
+        )
+
+    # ---------------------------------------------------------------- claims
+
+    def take(self, job: JobName) -> History | None:
+        """Claim a job; None where another worker has it, else what was tried before."""
+        history = self.history(job)
+        try:
+            self._run(
+                f"INSERT INTO {self._active} (table_name, job_id, job_key, worker_id, attempt, "
+                f"claimed_time, progress_time) VALUES (%s, %s, %s, %s, %s, {self._now}, {self._now})",
+                job.table,
+                job.job_id,
+                job.text,
+                self.worker_id,
+                history.last_attempt + 1,
+            )
+        except dj.errors.DuplicateError:
+            return None
+        return history
+
+    def history(self, job: JobName) -> History:
+        """Count what was tried since the last reset."""
+        rows = self._run(
+            f"SELECT attempt, outcome FROM {self._attempts} WHERE table_name=%s AND job_id=%s "
+            "ORDER BY attempt",
+            job.table,
+            job.job_id,
+        ).fetchall()
+        outcomes = [outcome for _, outcome in rows]
+        if RESET in outcomes:
+            outcomes = outcomes[len(outcomes) - outcomes[::-1].index(RESET) :]
+        last = int(rows[-1][0]) if rows else 0
+        return History(last, outcomes.count(RETRY), outcomes.count(LOST))
+
+    def tell(self, job: JobName, progress: Progress) -> bool:
+        """Write how far a job is; False where it is not this worker's any more."""
+        cursor = self._run(
+            f"UPDATE {self._active} SET stage=%s, n_done=%s, n_total=%s, unit=%s, percent=%s, "
+            f"rate_per_s=%s, seconds_left=%s, progress_time={self._now} "
+            "WHERE table_name=%s AND job_id=%s AND worker_id=%s",
+            progress.stage,
+            progress.n_done,
+            progress.n_total,
+            progress.unit,
+            progress.percent,
+            progress.rate_per_s,
+            progress.seconds_left,
+            job.table,
+            job.job_id,
+            self.worker_id,
+        )
+        # a server may count changed rows only, and two beats can fall into one millisecond
+        return bool(cursor.rowcount) or self.holds(job)
+
+    def holds(self, job: JobName) -> bool:
+        """Whether a job is this worker's."""
+        cursor = self._run(
+            f"SELECT 1 FROM {self._active} WHERE table_name=%s AND job_id=%s AND worker_id=%s",
+            job.table,
+            job.job_id,
+            self.worker_id,
+        )
+        return cursor.fetchone() is not None
+
+    def end(self, job: JobName, outcome: str, *, stage: str = "", reason: str = "") -> bool:
+        """Give a claim up and remember what became of the attempt; False where it was not this worker's.
+
+        Inside a transaction of the caller, or as one of its own.
+        """
+        return self.end_of(self.worker_id, job, outcome, stage=stage, reason=reason)
+
+    def end_of(
+        self, worker_id: str, job: JobName, outcome: str, *, stage: str = "", reason: str = ""
+    ) -> bool:
+        """`end`, for the claim of any worker."""
+        if not self.connection.in_transaction:
+            with self.connection.transaction:
+                return self.end_of(worker_id, job, outcome, stage=stage, reason=reason)
+        where = "WHERE table_name=%s AND job_id=%s AND worker_id=%s"
+        names = (job.table, job.job_id, worker_id)
+        found = self._run(
+            f"SELECT attempt, claimed_time FROM {self._active} {where} FOR UPDATE", *names
+        ).fetchone()
+        if found is None:
+            return False
+        self._run(f"DELETE FROM {self._active} {where}", *names)
+        self._run(
+            f"INSERT INTO {self._attempts} (table_name, job_id, attempt, job_key, worker_id, started_time, "
+            f"ended_time, outcome, stage, reason) VALUES (%s, %s, %s, %s, %s, %s, {self._now}, %s, %s, %s)",
+            job.table,
+            job.job_id,
+            found[0],
+            job.text,
+            worker_id,
+            found[1],
+            outcome,
+            stage,
+            reason[:MAX_REASON],
+        )
+        return True
+
+    def drop(self, job: JobName) -> None:
+        """Give a claim up that led to nothing, without a trace."""
+        self._run(
+            f"DELETE FROM {self._active} WHERE table_name=%s AND job_id=%s AND worker_id=%s",
+            job.table,
+            job.job_id,
+            self.worker_id,
+        )
+
+    def reset(self, job: JobName, who: str) -> None:
+        """Let the attempts so far count no more."""
+        self._run(
+            f"INSERT INTO {self._attempts} (table_name, job_id, attempt, job_key, worker_id, started_time, "
+            f"ended_time, outcome, reason) VALUES (%s, %s, %s, %s, '', {self._now}, {self._now}, %s, %s)",
+            job.table,
+            job.job_id,
+            self.history(job).last_attempt + 1,
+            job.text,
+            RESET,
+            f"reset by {who}",
+        )
+
+    # ---------------------------------------------------------------- other workers
+
+    def busy_workers(self) -> dict[str, tuple[Any, float]]:
+        """Last sign of life, and lease in seconds, of every other worker that has jobs."""
+        rows = self._run(
+            f"SELECT worker_id, heartbeat_time, lease_s FROM {self._worker} WHERE worker_id<>%s AND "
+            f"worker_id IN (SELECT worker_id FROM {self._active})",
+            self.worker_id,
+        ).fetchall()
+        return {row[0]: (row[1], float(row[2])) for row in rows}
+
+    def jobs_of(self, worker_id: str) -> list[tuple[JobName, Progress]]:
+        """List what a worker has claimed, and how far it was."""
+        rows = self._run(
+            f"SELECT table_name, job_key, stage, n_done, n_total, unit FROM {self._active} "
+            "WHERE worker_id=%s",
+            worker_id,
+        ).fetchall()
+        return [(JobName(row[0], as_key(row[1])), Progress(*row[2:])) for row in rows]
+
+    def describe(self, worker_id: str) -> str:
+        """Where a worker ran."""
+        row = self._run(
+            f"SELECT host, pid FROM {self._worker} WHERE worker_id=%s", worker_id
+        ).fetchone()
+        return f"worker {worker_id}" + (f" (process {row[1]} on {row[0]})" if row else "")
+
+    def mark(self, worker_id: str, state: str) -> None:
+        """Say what became of a worker."""
+        self._run(f"UPDATE {self._worker} SET state=%s WHERE worker_id=%s", state, worker_id)
+
+    def _run(self, statement: str, *values: Any) -> Any:
+        return self.connection.query(statement, args=values)
+
+
+def as_key(value: Any) -> Mapping[str, Any]:
+    """Give the key of a column, which drivers hand over as text or as what the text says."""
+    return dict(json.loads(value) if isinstance(value, str | bytes) else value)
+
+
+def key_columns(connection: Any, key: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
+    """Give SQL and values of a restriction to one key; names are the table's, values are bound."""
+    quote = connection.adapter.quote_identifier
+    return " AND ".join(f"{quote(name)}=%s" for name in key), tuple(key.values())

@@ -1,0 +1,168 @@
+"""The sign of life of a worker: a thread with a connection of its own.
+
+It tells the database that the worker lives and how far its job is, notices when the job was taken away, and
+watches the other workers. While the database is away it keeps trying. It also writes a file, for a health
+check that must not depend on the network, and ends the process when a stop takes too long.
+"""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from element_facerhythm.fleet.claims import Claims, JobName
+from element_facerhythm.fleet.connection import is_collision, is_lost, open_second
+from element_facerhythm.fleet.job_progress import JobProgress
+from element_facerhythm.fleet.observer import Observer
+
+logger = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 12
+_LEAST_S = 0.05
+
+
+@dataclass
+class WorkState:
+    """What the main thread does, as the heartbeat sees it."""
+
+    stop: threading.Event
+    lost: threading.Event = field(default_factory=threading.Event)
+    n_done: int = 0
+    n_failed: int = 0
+    doing: tuple[JobName, JobProgress] | None = None
+    """The job under way; one assignment, so that no thread sees half of it."""
+
+
+class Heartbeat:
+    """The thread; a context manager that stops it at the end.
+
+    Parameters
+    ----------
+    connection
+        The main thread's; its settings are used for another one.
+    worker_id, lease_s
+        As they stand in `Worker`.
+    state
+        What the main thread does.
+    grace_s
+        Time that a stop may take; then `on_overdue` is called with the heartbeat's own claims.
+    on_overdue
+        Gives the job back and ends the process.
+    health_file
+        Where the sign of life is written, too.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        worker_id: str,
+        lease_s: float,
+        state: WorkState,
+        *,
+        grace_s: float,
+        on_overdue: Callable[[Claims | None, JobName | None], None],
+        health_file: Path | None = None,
+    ) -> None:
+        self._main, self._worker_id, self._state = connection, worker_id, state
+        self._period_s = lease_s / BEATS_PER_LEASE
+        self._grace_s, self._on_overdue, self._health_file = grace_s, on_overdue, health_file
+        self.observer = Observer(longest_gap_s=max(lease_s / 2, 4 * _LEAST_S))
+        self.failure: BaseException | None = None
+        self._claims: Claims | None = None
+        self._over = threading.Event()
+        self._soon = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._stopped_s: float | None = None
+        self._away_since: float | None = None
+
+    def __enter__(self) -> "Heartbeat":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._soon.set()
+        self._thread.join(timeout=10)
+        if self._claims is not None and not self._thread.is_alive():
+            self._claims.connection.close()
+
+    def hurry(self) -> None:
+        """Beat now."""
+        self._soon.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._over.is_set():
+                self._beat()
+                self._soon.wait(self._wait_s())
+                self._soon.clear()
+        except Exception as error:  # noqa: BLE001  the main thread raises it
+            self.failure = error
+            self._state.stop.set()
+
+    def _wait_s(self) -> float:
+        """Time to the next beat; shorter where a stop is about to be overdue."""
+        if self._stopped_s is None:
+            return self._period_s
+        left_s = self._stopped_s + self._grace_s - time.monotonic()
+        return max(min(self._period_s, left_s), _LEAST_S)
+
+    def _beat(self) -> None:
+        try:
+            if self._claims is None:
+                self._claims = Claims(open_second(self._main), self._worker_id)
+            self._tell_database(self._claims)
+            self._away_since = None
+        except Exception as error:
+            if not is_lost(error) and not is_collision(error):
+                raise
+            self._drop_connection(error)
+        self._tell_file()
+        self._watch_stop()
+
+    def _tell_database(self, claims: Claims) -> None:
+        doing = self._state.doing
+        state = "working" if doing else "idle"
+        claims.beat(state, self._state.n_done, self._state.n_failed)
+        if doing is not None:
+            job, progress = doing
+            if not claims.tell(job, progress.now) and self._state.doing is doing:
+                self._state.lost.set()
+        self.observer.look(claims.busy_workers(), time.monotonic())
+
+    def _drop_connection(self, error: BaseException) -> None:
+        self.observer.forget()
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            logger.info("no sign of life could be given: %s", error)
+        claims, self._claims = self._claims, None
+        if claims is not None:
+            claims.connection.close()
+
+    def _tell_file(self) -> None:
+        if self._health_file is None:
+            return
+        away = self._away_since
+        about = {
+            "worker_id": self._worker_id,
+            "pid": os.getpid(),
+            "working": self._state.doing is not None,
+            "database_away_s": None if away is None else round(time.monotonic() - away, 1),
+        }
+        draft = self._health_file.with_name(f".{self._health_file.name}.{os.getpid()}")
+        draft.write_text(json.dumps(about), encoding="utf-8")
+        draft.replace(self._health_file)
+
+    def _watch_stop(self) -> None:
+        if not self._state.stop.is_set():
+            return
+        if self._stopped_s is None:
+            self._stopped_s = time.monotonic()
+        elif time.monotonic() - self._stopped_s > self._grace_s:
+            doing = self._state.doing
+            self._on_overdue(self._claims, None if doing is None else doing[0])

@@ -1,0 +1,84 @@
+"""How far the job of this worker is: told by the computation, read by the heartbeat, shown as bars."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from element_facerhythm.fleet import claims
+from element_facerhythm.pipeline import Progress
+
+WINDOW_S = 30.0
+"""Time over which the rate is taken."""
+
+
+class Stopped(BaseException):
+    """A job ended because the worker was told to stop.
+
+    No `Exception`: DataJoint would take that for an error of the job, keep it as failed, and go on.
+    """
+
+
+class ClaimLost(BaseException):
+    """A job ended because it is another worker's now; no `Exception`, for the same reason."""
+
+
+class JobProgress:
+    """A `pipeline.Progress` that remembers where it is, and ends the job once it is asked to.
+
+    Reports come from the computation alone, so no statement to the database is ever cut off, and nothing is
+    half written.
+
+    Parameters
+    ----------
+    stop
+        Set when the worker is to stop.
+    lost
+        Set when the job is another worker's.
+    bars
+        Told as well.
+    """
+
+    def __init__(self, stop: threading.Event, lost: threading.Event, bars: Progress) -> None:
+        self.stop, self.lost, self.bars = stop, lost, bars
+        self.now = claims.Progress()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        """Open a stage."""
+        self.now = claims.Progress(name, None, total, unit)
+        recent: deque[tuple[float, int]] = deque()
+        with self.bars.stage(name, total, unit) as tell_bars:
+
+            def tell(n_done: int) -> None:
+                self.check()
+                rate_per_s = recent_rate(recent, time.monotonic(), n_done)
+                self.now = claims.Progress(name, int(n_done), total, unit, rate_per_s)
+                tell_bars(n_done)
+
+            yield tell
+
+    def check(self) -> None:
+        """End the job here, if it is to end.
+
+        Raises
+        ------
+        ClaimLost, Stopped
+        """
+        if self.lost.is_set():
+            raise ClaimLost
+        if self.stop.is_set():
+            raise Stopped
+
+
+def recent_rate(recent: deque[tuple[float, int]], now_s: float, n_done: int) -> float | None:
+    """Add a count to those of the last `WINDOW_S` seconds, and give their rate."""
+    recent.append((now_s, n_done))
+    while len(recent) > 2 and now_s - recent[0][0] > WINDOW_S:
+        recent.popleft()
+    # a count a millisecond would fill the window with more than it takes
+    if len(recent) > 200:
+        del recent[1]
+    seconds = now_s - recent[0][0]
+    return (n_done - recent[0][1]) / seconds if seconds > 0 else None

@@ -1,0 +1,75 @@
+"""Which workers have fallen silent, as seen by one observer with one clock.
+
+A worker is silent when its last sign of life stayed the same while this observer, without a gap, looked at it
+for longer than the worker's lease. Times that others wrote are compared for equality only: neither a wrong
+clock, nor a server that was away for an hour, makes a live worker look dead.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of one worker: its last sign of life, since when, and whether an earlier one was seen."""
+
+    beat: Any
+    since_s: float
+    changed: bool
+
+
+@dataclass
+class Observer:
+    """Looks of one observer.
+
+    Parameters
+    ----------
+    longest_gap_s
+        Time between two looks after which nothing that was seen before counts (the observer itself may have
+        been frozen).
+    """
+
+    longest_gap_s: float
+    silent: frozenset[str] = frozenset()
+    alive: frozenset[str] = frozenset()
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _looked_s: float | None = None
+
+    def look(self, workers: Mapping[str, tuple[Any, float]], now_s: float) -> None:
+        """Take in the last sign of life and the lease of every worker that has jobs.
+
+        Afterwards `silent` are those whose jobs may be taken back, and `alive` those that gave a sign of life
+        while they were looked at, not longer than half a lease ago. The others are open.
+
+        Parameters
+        ----------
+        workers
+            By worker: any value that changes with every sign of life; seconds that it may be silent.
+        now_s
+            Time by a clock that only goes forward.
+        """
+        if self._looked_s is None or now_s - self._looked_s > self.longest_gap_s:
+            self._seen.clear()
+        self._looked_s = now_s
+        self._seen = {
+            worker: self._now_seen(worker, beat, now_s) for worker, (beat, _) in workers.items()
+        }
+        quiet_s = {worker: now_s - seen.since_s for worker, seen in self._seen.items()}
+        leases_s = {worker: lease_s for worker, (_, lease_s) in workers.items()}
+        self.silent = frozenset(w for w in workers if quiet_s[w] > leases_s[w])
+        self.alive = frozenset(
+            w for w in workers if self._seen[w].changed and quiet_s[w] <= leases_s[w] / 2
+        )
+
+    def _now_seen(self, worker: str, beat: Any, now_s: float) -> _Seen:
+        before = self._seen.get(worker)
+        if before is None:
+            return _Seen(beat, now_s, changed=False)
+        return before if before.beat == beat else _Seen(beat, now_s, changed=True)
+
+    def forget(self) -> None:
+        """Start anew: this observer could not look."""
+        self._seen.clear()
+        self._looked_s = None
+        self.silent = self.alive = frozenset()

@@ -1,0 +1,118 @@
+"""DataJoint's job table of one populated table, as a queue."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from element_facerhythm.embedded import import_datajoint
+from element_facerhythm.fleet.claims import JobName, key_columns
+from element_facerhythm.fleet.tables import MAX_REASON
+
+dj: Any = import_datajoint()
+
+ROWS_PER_INSERT = 1000
+PENDING, RESERVED, ERROR, IGNORE = "pending", "reserved", "error", "ignore"
+
+
+class JobQueue:
+    """The jobs of one table.
+
+    Parameters
+    ----------
+    table
+        A computed or imported table class.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+        self.name = table.__name__
+        self.jobs = table().jobs
+        self.connection = self.jobs.connection
+
+    def on(self, connection: Any) -> "JobQueue":
+        """Give the same queue, its statements going over another connection."""
+        other = copy.copy(self)
+        other.connection = connection
+        return other
+
+    def provide(self) -> None:
+        """Declare the job table where it is not there yet."""
+        if not self.jobs.is_declared:
+            self.jobs.declare()
+
+    def job(self, key: Mapping[str, Any]) -> JobName:
+        """Name the job of a key."""
+        return JobName(self.name, {name: key[name] for name in self.jobs.primary_key})
+
+    def add_new(self) -> int:
+        """Enter the keys that can be populated and are not in the queue; give their number.
+
+        DataJoint's own `refresh` enters them one statement each, which takes minutes for tens of thousands.
+        """
+        self.provide()
+        todo = (self.table().key_source - self.table().proj()).proj()
+        keys = todo.restrict(dj.Not(self.jobs), semantic_check=False).proj().keys()
+        priority = dj.config.jobs.default_priority
+        rows = [{**key, "status": PENDING, "priority": priority} for key in keys]
+        for first in range(0, len(rows), ROWS_PER_INSERT):
+            self.jobs.insert(rows[first : first + ROWS_PER_INSERT], skip_duplicates=True)
+        return len(rows)
+
+    def tidy(self) -> None:
+        """Remove jobs whose key cannot be populated any more, as DataJoint does."""
+        self.jobs.refresh()
+
+    def candidates(self, limit: int) -> list[tuple[int, JobName]]:
+        """Priority and name of jobs that can be done now, the most urgent first."""
+        if not self.jobs.is_declared:
+            return []
+        ready = self.jobs.pending & "scheduled_time <= CURRENT_TIMESTAMP(3)"
+        names = [*self.jobs.primary_key, "priority"]
+        rows = ready.proj("priority").to_dicts(
+            order_by="priority ASC, scheduled_time ASC", limit=limit
+        )
+        return [(int(row[names[-1]]), self.job(row)) for row in rows]
+
+    def n_waiting(self) -> int:
+        """Jobs that are pending, now or at a later time."""
+        return len(self.jobs.pending) if self.jobs.is_declared else 0
+
+    def is_done(self, job: JobName) -> bool:
+        """Whether the rows of a job are in the table."""
+        return bool(len(self.table() & dict(job.key)))
+
+    def remove(self, job: JobName) -> None:
+        """Take a job out of the queue."""
+        where, values = key_columns(self.connection, job.key)
+        self.connection.query(
+            f"DELETE FROM {self.jobs.full_table_name} WHERE {where}", args=tuple(values)
+        )
+
+    def offer(self, job: JobName, *, delay_s: float = 0, reason: str = "") -> None:
+        """Make a job pending, from so many seconds on; nothing happens where it is not in the queue."""
+        # a second ago where there is no delay: rounding must not put it into the future
+        later = self.connection.adapter.interval_expr(round(delay_s) or -1, "second")
+        self._set(job, f"status='pending', scheduled_time=CURRENT_TIMESTAMP(3) + {later}", reason)
+
+    def fail(self, job: JobName, reason: str) -> None:
+        """Keep a job as failed."""
+        self._set(job, "status='error', completed_time=CURRENT_TIMESTAMP(3)", reason)
+
+    def set_aside(self, job: JobName, reason: str) -> None:
+        """Let no worker try a job any more."""
+        self._set(job, "status='ignore', completed_time=CURRENT_TIMESTAMP(3)", reason)
+
+    def prioritise(self, job: JobName, priority: int) -> None:
+        """Set how urgent a job is; lower is more urgent."""
+        where, values = key_columns(self.connection, job.key)
+        self.connection.query(
+            f"UPDATE {self.jobs.full_table_name} SET priority=%s WHERE {where}",
+            args=(priority, *values),
+        )
+
+    def _set(self, job: JobName, assignments: str, reason: str) -> None:
+        where, values = key_columns(self.connection, job.key)
+        self.connection.query(
+            f"UPDATE {self.jobs.full_table_name} SET {assignments}, error_message=%s WHERE {where}",
+            args=(reason[:MAX_REASON], *values),
+        )

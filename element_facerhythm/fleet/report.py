@@ -1,0 +1,156 @@
+"""How far the work is: what `facerhythm status` shows, as plain values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from element_facerhythm.fleet.claims import as_key, utc_now
+from element_facerhythm.fleet.queue import ERROR, IGNORE, JobQueue
+from element_facerhythm.fleet.tables import ActiveJob, Worker
+
+STOPPED = ("stopped", "lost")
+
+
+@dataclass(frozen=True)
+class TableCounts:
+    """Keys of a table by what became of them."""
+
+    done: int
+    running: int
+    failed: int
+    set_aside: int
+    pending: int
+
+
+@dataclass(frozen=True)
+class RunningJob:
+    """A job that a worker is doing; numbers are None where the stage does not tell them."""
+
+    table: str
+    key: Mapping[str, Any]
+    worker_id: str
+    attempt: int
+    seconds: float
+    stage: str
+    n_done: int | None
+    n_total: int | None
+    unit: str
+    percent: float | None
+    rate_per_s: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """A worker that was not stopped; `silent` where its last sign of life is more than its lease ago."""
+
+    worker_id: str
+    host: str
+    pid: int
+    device: str
+    batch_job: str
+    state: str
+    seconds_since_heartbeat: float
+    n_done: int
+    n_failed: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A job that failed, or was set aside, and why."""
+
+    table: str
+    key: Mapping[str, Any]
+    error: str
+
+
+@dataclass(frozen=True)
+class FleetReport:
+    """Everything that `facerhythm status` shows."""
+
+    tables: Mapping[str, TableCounts]
+    jobs: Sequence[RunningJob]
+    workers: Sequence[WorkerStatus]
+    errors: Sequence[Problem]
+    set_aside: Sequence[Problem]
+
+
+def report_fleet(tables: Sequence[Any]) -> FleetReport:
+    """Ask the database how far the work on `tables` is."""
+    queues = [JobQueue(table) for table in tables]
+    connection = queues[0].connection
+    now = connection.query(f"SELECT {utc_now(connection)}").fetchone()[0]
+    return FleetReport(
+        tables={queue.name: count(queue) for queue in queues},
+        jobs=[running_job(row, now) for row in ActiveJob().to_dicts(order_by="claimed_time")],
+        workers=list(present_workers(now)),
+        errors=[p for queue in queues for p in problems(queue, ERROR)],
+        set_aside=[p for queue in queues for p in problems(queue, IGNORE)],
+    )
+
+
+def count(queue: JobQueue) -> TableCounts:
+    """Count the keys of a table.
+
+    Pending are those of the key source that are neither done nor in the queue as anything else: a queue that
+    no worker has refreshed yet does not know them.
+    """
+    jobs = queue.jobs.progress()
+    remaining, total = queue.table().progress()
+    others = jobs["reserved"] + jobs["error"] + jobs["ignore"]
+    return TableCounts(
+        done=total - remaining,
+        running=jobs["reserved"],
+        failed=jobs["error"],
+        set_aside=jobs["ignore"],
+        pending=max(remaining - others, 0),
+    )
+
+
+def running_job(row: Mapping[str, Any], now: datetime) -> RunningJob:
+    """Make what is shown of a row of `ActiveJob`."""
+    return RunningJob(
+        table=row["table_name"],
+        key=as_key(row["job_key"]),
+        seconds=(now - row["claimed_time"]).total_seconds(),
+        **{
+            name: row[name]
+            for name in (
+                "worker_id", "attempt", "stage", "n_done", "n_total", "unit", "percent", "rate_per_s",
+                "seconds_left",
+            )
+        },
+    )  # fmt: skip
+
+
+def present_workers(now: datetime) -> Iterator[WorkerStatus]:
+    """Give the workers that were neither stopped nor declared lost."""
+    present = Worker() - [{"state": state} for state in STOPPED]
+    for row in present.to_dicts(order_by="started_time"):
+        quiet_s = (now - row["heartbeat_time"]).total_seconds()
+        yield WorkerStatus(
+            state="silent" if quiet_s > row["lease_s"] else row["state"],
+            seconds_since_heartbeat=quiet_s,
+            **{
+                name: row[name]
+                for name in (
+                    "worker_id",
+                    "host",
+                    "pid",
+                    "device",
+                    "batch_job",
+                    "n_done",
+                    "n_failed",
+                )
+            },
+        )
+
+
+def problems(queue: JobQueue, status: str) -> Iterator[Problem]:
+    """Give key and reason of each job of a status."""
+    if not queue.jobs.is_declared:
+        return
+    names = queue.jobs.primary_key
+    for row in (queue.jobs & {"status": status}).proj("error_message").to_dicts(order_by=names):
+        yield Problem(queue.name, {n: row[n] for n in names}, row["error_message"])

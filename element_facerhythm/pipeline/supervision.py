@@ -1,0 +1,49 @@
+"""Who watches over a computation that a table's `make` starts.
+
+DataJoint calls `make_compute` itself, and has no way to hand a value through. Whoever calls `populate`
+may therefore set a supervisor around the call: it runs the computation, keeps its result while the rows are
+not in, and can stop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, Protocol
+
+
+class Supervisor(Protocol):
+    """Runs computations for whoever asked for them."""
+
+    def compute(self, inputs: tuple[Any, ...], run: Callable[[], Any]) -> Any:
+        """Give the result of `run()`, or of an earlier call with equal `inputs`."""
+        ...
+
+
+_ambient: ContextVar[Supervisor | None] = ContextVar("facerhythm_supervisor", default=None)
+
+
+@contextmanager
+def supervised_by(supervisor: Supervisor) -> Iterator[None]:
+    """Let `supervisor` run every computation that starts inside the context."""
+    token = _ambient.set(supervisor)
+    try:
+        yield
+    finally:
+        _ambient.reset(token)
+
+
+def supervised(make_compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a `make_compute(self, key, *inputs)` so that a supervisor, where there is one, runs it."""
+
+    @wraps(make_compute)
+    def compute(self: Any, key: dict[str, Any], *inputs: Any) -> Any:
+        supervisor = _ambient.get()
+        if supervisor is None:
+            return make_compute(self, key, *inputs)
+        about = (type(self).__name__, dict(key), *inputs)
+        return supervisor.compute(about, lambda: make_compute(self, key, *inputs))
+
+    return compute

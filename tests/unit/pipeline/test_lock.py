@@ -1,0 +1,141 @@
+"""The lock of a project directory: one holder, whatever happens to it."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from element_facerhythm.errors import ProjectBusyError, ProjectLostError
+from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.pipeline.lock import LEASE_VARIABLE, LOCK_NAME, is_locked, project_lock
+
+LEASE_S = "1.5"
+
+
+@pytest.fixture(autouse=True)
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEASE_VARIABLE, LEASE_S)
+
+
+def start_holder(directory: Path, machine: str | None = None) -> "subprocess.Popen[str]":
+    """Start a process that holds the lock until it reads a line, and then publishes `late`."""
+    script = textwrap.dedent(
+        f"""
+        import sys
+        from pathlib import Path
+        from element_facerhythm.io.h5 import atomic_path
+        from element_facerhythm.pipeline import lock, owner
+        directory = Path({str(directory)!r})
+        if {machine!r}:
+            owner._machine = lambda: {machine!r}
+        with lock.project_lock(directory):
+            with atomic_path(directory / "late") as temporary:
+                temporary.write_text("late")
+                print("held", flush=True)
+                sys.stdin.readline()
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def entries(directory: Path) -> list[str]:
+    return [entry.name for entry in (directory / LOCK_NAME).iterdir()]
+
+
+def test_a_live_holder_is_told_at_once_and_keeps_the_lock(tmp_path: Path) -> None:
+    holder = start_holder(tmp_path)
+    assert is_locked(tmp_path)
+    started = time.monotonic()
+    with pytest.raises(ProjectBusyError, match=f"process {holder.pid} on"), project_lock(tmp_path):
+        pass
+    assert time.monotonic() - started < float(LEASE_S)
+    assert holder.communicate("\n", timeout=30)[1] == ""
+    assert (tmp_path / "late").read_text() == "late"
+    assert not is_locked(tmp_path)
+
+
+def test_the_lock_of_a_killed_process_of_this_machine_is_free_at_once(tmp_path: Path) -> None:
+    with start_holder(tmp_path) as holder:
+        holder.kill()
+        started = time.monotonic()
+        with project_lock(tmp_path) as lock:
+            assert time.monotonic() - started < float(LEASE_S) / 2
+            assert not list(lock.place.glob(".late*"))  # what it was writing is gone
+
+
+def test_the_lock_of_a_killed_process_of_another_machine_is_free_after_the_lease(
+    tmp_path: Path,
+) -> None:
+    with start_holder(tmp_path, machine="elsewhere") as holder:
+        holder.kill()
+    started = time.monotonic()
+    with project_lock(tmp_path):
+        assert time.monotonic() - started >= float(LEASE_S)
+
+
+@pytest.mark.parametrize("machine", [None, "elsewhere"])
+def test_a_holder_that_slept_through_its_lease_can_publish_nothing(
+    tmp_path: Path, machine: str | None
+) -> None:
+    holder = start_holder(tmp_path, machine)
+    holder.send_signal(signal.SIGSTOP)
+    with project_lock(tmp_path) as lock:
+        (tmp_path / "product").write_text("of the second")
+        holder.send_signal(signal.SIGCONT)
+        _, err = holder.communicate("\n", timeout=30)
+        assert holder.returncode != 0
+        assert "ProjectLostError" in err and "taken over by another run" in err
+        assert not (tmp_path / "late").exists()
+        with atomic_path(tmp_path / "late") as temporary:
+            temporary.write_text("of the second")
+        assert not lock.lost
+    assert (tmp_path / "late").read_text() == "of the second"
+    assert entries(tmp_path) == ["free"]
+
+
+def test_a_lost_lock_removes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "product").write_text("of the second")
+    with pytest.raises(ProjectLostError), project_lock(tmp_path) as lock:
+        lock.place.rename(lock.base / "held-another")
+        lock.withdraw(tmp_path / "product")
+    assert (tmp_path / "product").read_text() == "of the second"
+    assert entries(tmp_path) == ["held-another"]
+
+
+def test_of_many_that_start_together_one_at_a_time_holds_it(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        f"""
+        import os, time
+        from pathlib import Path
+        from element_facerhythm.errors import ProjectBusyError
+        from element_facerhythm.pipeline.lock import project_lock
+        directory, n = Path({str(tmp_path)!r}), 0
+        while n < 15:
+            try:
+                with project_lock(directory):
+                    os.close(os.open(directory / "alone", os.O_CREAT | os.O_EXCL))
+                    time.sleep(0.001)
+                    os.unlink(directory / "alone")
+                n += 1
+            except ProjectBusyError:
+                pass
+        """
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.communicate(timeout=120)[1] == ""
+        assert process.returncode == 0
+    assert entries(tmp_path) == ["free"]
