@@ -94,11 +94,20 @@ def measure(name: str, max_workers: int, dry_run: bool) -> "ArraySize":
 
     tasks = [] if dry_run and not slurm_is_here() else list_tasks(name)
     require_server()
-    from element_facerhythm.cli.database import activated_workflow
-    from element_facerhythm.cli.status import count
+    return ArraySize.beside(tasks, n_pending=count_pending(), max_workers=max_workers)
 
-    n_pending = sum(count(table)["pending"] for table in activated_workflow().POPULATED)
-    return ArraySize.beside(tasks, n_pending=n_pending, max_workers=max_workers)
+
+def count_pending() -> int:
+    """Count the jobs that can start now, and those whose worker is silent: they come back after its lease."""
+    from element_facerhythm.cli.database import activated_workflow
+
+    tables = activated_workflow().POPULATED
+    from element_facerhythm.fleet.report import report_fleet
+
+    report = report_fleet(tables)
+    alive = {worker.worker_id for worker in report.workers if worker.state != "silent"}
+    orphans = [job for job in report.jobs if job.worker_id not in alive]
+    return sum(counts.pending for counts in report.tables.values()) + len(orphans)
 
 
 def require_server() -> None:

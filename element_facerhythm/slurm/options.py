@@ -1,6 +1,8 @@
 """What is asked of Slurm for each worker, checked before anything is written."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,11 +92,7 @@ class BatchOptions:
         for option in self.further:
             check_further(option)
         for line in self.before:
-            if not line.strip() or any(not c.isprintable() and c != "\t" for c in line):
-                raise ClusterError(
-                    f"--before is {line!r}; expected one line of bash. Put several into a file, and "
-                    "name it with --setup"
-                )
+            check_line(line)
         for directory in (self.log_dir, self.work_dir):
             check_directory(directory)
         if self.setup is not None and not self.setup.is_file():
@@ -105,6 +103,25 @@ def check(option: str, value: str | None, form: re.Pattern[str], expected: str) 
     """Refuse a value that is not of the form; None passes."""
     if value is not None and not form.fullmatch(value):
         raise ClusterError(f"{option} is {value!r}; expected {expected}")
+
+
+def check_line(line: str) -> None:
+    """Refuse what is not one complete line of bash: it would change the meaning of the next one."""
+    odd = not line.strip() or line.endswith("\\") or not line.replace("\t", " ").isprintable()
+    if odd or bash_complains(line):
+        raise ClusterError(
+            f"--before is {line!r}; expected one complete line of bash. Put several into a file, and name "
+            "it with --setup"
+        )
+
+
+def bash_complains(line: str) -> bool:
+    """Let bash read a line without running it; where there is no bash, Slurm's nodes will tell."""
+    bash = shutil.which("bash")
+    if bash is None:
+        return False
+    read = subprocess.run([bash, "-n"], input=line, capture_output=True, text=True, check=False)
+    return bool(read.returncode or read.stderr)
 
 
 def check_further(option: str) -> None:

@@ -52,11 +52,13 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 GresTypes=gpu
 ReturnToService=2
+# a node that says nothing is down after about a quarter of a minute
 SlurmdTimeout=6
+MessageTimeout=5
 KillWait=10
 {nodes}
 PartitionName=main Nodes=n1,n2,n3 Default=YES MaxTime=INFINITE State=UP
-PartitionName=short Nodes=n4 MaxTime=1 State=UP
+PartitionName=short Nodes=n4 MaxTime=2 State=UP
 """
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=4000 Gres=gpu:1"
 NODES = ("n1", "n2", "n3", "n4")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.db.conftest import can_have_mysql, serve
 from tests.slurm.cluster import Cluster, can_have_slurm, run_cluster
-from tests.slurm.laboratory import Laboratory, warm_up
+from tests.slurm.laboratory import Laboratory, query_server, warm_up
 
 SUMMARY = pytest.StashKey[list[str]]()
 
@@ -51,7 +51,7 @@ def database() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def cluster(database: dict[str, str]) -> Iterator[Cluster]:
-    """A Slurm with three nodes in the partition `main`, and one in `short`, where a minute is the limit."""
+    """A Slurm with three nodes in the partition `main`, and one in `short` with a limit of two minutes."""
     assert can_have_slurm(), "Slurm cannot be had on this machine"
     # a short path, reachable for everybody: it holds a socket
     with (
@@ -59,6 +59,7 @@ def cluster(database: dict[str, str]) -> Iterator[Cluster]:
         run_cluster(Path(home), database) as cluster,
     ):
         yield cluster
+    query_server(database, f"DROP DATABASE IF EXISTS `{cluster.accounting_schema}`")
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +77,6 @@ def found_lab(
     yield found
     for lab in labs:
         lab.drop_schemas()
-    labs and labs[0].drop(cluster.accounting_schema)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,5 +84,5 @@ def limited(found_lab: Callable[[str], Laboratory]) -> Laboratory:
     """A lab whose worker runs into the time limit while the other tests run; its test comes last."""
     lab = found_lab("limited")
     lab.register(1, n_restarts=60_000)
-    lab.submit("--partition", "short", "--time", "1", "--grace", "10")
+    lab.submit("--partition", "short", "--time", "2", "--grace", "45")
     return lab

@@ -13,7 +13,7 @@ from tests.slurm.cluster import Cluster, wait_for
 
 FACERHYTHM = [sys.executable, "-m", "element_facerhythm.cli"]
 ROOT = Path(__file__).parents[2]
-SCHEMAS = ("keypoint_inference", "facial_behavior_estimation", "session", "subject", "lab")
+SCHEMAS = ("fleet", "keypoint_inference", "facial_behavior_estimation", "session", "subject", "lab")
 RESULTS = "facial_behavior_estimation`.`_facial_rhythm"
 JOBS = "facial_behavior_estimation`.`~~face_rhythm_processing"
 
@@ -100,19 +100,7 @@ class Laboratory:
 
     def query(self, sql: str) -> tuple[tuple[Any, ...], ...]:
         """Ask the server; PREFIX stands for the beginning of the schemas' names."""
-        import pymysql
-
-        login = {key: self.database[f"DJ_{key.upper()}"] for key in ("host", "user")}
-        with (
-            closing(
-                pymysql.connect(
-                    **login, port=int(self.database["DJ_PORT"]), password=self.database["DJ_PASS"],
-                )
-            ) as connection,
-            connection.cursor() as cursor,
-        ):  # fmt: skip
-            cursor.execute(sql.replace("PREFIX", self.prefix))
-            return cursor.fetchall()
+        return query_server(self.database, sql.replace("PREFIX", self.prefix))
 
     def sessions_done(self) -> list[int]:
         """Session numbers of the recordings that have results."""
@@ -133,10 +121,20 @@ class Laboratory:
     def drop_schemas(self) -> None:
         """Drop the lab's schemas, children first."""
         for schema in SCHEMAS:
-            self.drop(f"{self.prefix}{schema}")
+            self.query(f"DROP DATABASE IF EXISTS `PREFIX{schema}`")
 
-    def drop(self, schema: str) -> None:
-        self.query(f"DROP DATABASE IF EXISTS `{schema}`")
+
+def query_server(database: dict[str, str], sql: str) -> tuple[tuple[Any, ...], ...]:
+    """Ask the server that the `DJ_*` variables lead to."""
+    import pymysql
+
+    connection = pymysql.connect(
+        host=database["DJ_HOST"], port=int(database["DJ_PORT"]),
+        user=database["DJ_USER"], password=database["DJ_PASS"],
+    )  # fmt: skip
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
 
 
 def warm_up(directory: Path) -> None:

@@ -92,11 +92,17 @@ def test_cancelled_workers_give_their_jobs_back(found_lab: FoundLab) -> None:
     assert lab.logs().count("is given back") == 2, lab.logs()
     assert lab.sessions_done() == []
 
+    later = lab.submit("--max-workers", "1", "--sbatch=--begin=now+1hour")
+    assert (later["n_pending"], later["n_tasks"]) == (3, 1)
+    at_once = lab.json("slurm", "cancel", "--name", lab.name, "--grace", "0")
+    assert at_once["ended"] == [f"{later['array']}_1"]
+    assert lab.ended(timeout_s=30)[-1] == "CANCELLED"
+
 
 def test_the_jobs_of_a_node_that_dies_are_done(found_lab: FoundLab, cluster: Cluster) -> None:
     lab = found_lab("survives")
     lab.register(3, n_restarts=1_000)
-    array = lab.submit("--max-workers", "2", "--lease", "5")["array"]
+    array = lab.submit("--gpus", "1", "--max-workers", "2", "--lease", "5")["array"]
     jobs = wait_for("a job is under way", lambda: lab.jobs("reserved") or check_alive(lab))
     _, pid = jobs[0]
     node = psutil.Process(pid).environ()["SLURMD_NODENAME"]
