@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run workers as a job array of a Slurm cluster.", no_args_is_help=True)
 
-COLUMNS = ("task", "state", "elapsed", "time_limit", "partition", "node", "reason", "log")
+COLUMNS = ("task", "state", "elapsed", "time limit", "partition", "node", "reason")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -213,17 +213,17 @@ def status(
     if as_json:
         print_json({"name": name, "counts": counts, "tasks": tasks})
     elif tasks:
-        print_table(
-            "", COLUMNS, [tuple(shown(task, column) for column in COLUMNS) for task in tasks]
-        )
+        print_table("", COLUMNS, [row_of(task) for task in tasks])
         typer.echo(", ".join(f"{n} {state.lower()}" for state, n in counts.most_common()))
+        for directory in sorted({str(Path(task.log).parent) for task in tasks if task.log}):
+            typer.echo(f"logs {directory}/TASK.log")
     else:
         typer.echo(f"Slurm knows no task named {name}")
 
 
-def shown(task: "Task", column: str) -> str:
-    """Give a field of a task as text; a dash where it is empty."""
-    return str(getattr(task, column) or "-")
+def row_of(task: "Task") -> tuple[str, ...]:
+    """Give the fields of a task as text; a dash where one is empty."""
+    return tuple(getattr(task, column.replace(" ", "_")) or "-" for column in COLUMNS)
 
 
 @app.command("cancel")
@@ -251,7 +251,7 @@ def cancel(
     )
     if done.ended:
         typer.echo(
-            f"facerhythm: ended by force after {grace:g} s: {', '.join(done.ended)}; a job of theirs "
-            "may stay reserved (facerhythm status counts it as running)",
+            f"facerhythm: ended by force after {grace:g} s: {', '.join(done.ended)}; a job that they "
+            "still held comes back once their lease is over",
             err=True,
         )

@@ -34,7 +34,7 @@ def ask_slurm(program: str, arguments: Sequence[str]) -> str:
     if path is None:
         raise ClusterError(
             f"{program} is not on the PATH: run this on a machine of the cluster where jobs are submitted "
-            "(Debian: apt-get install slurm-client); `--dry-run` writes the script without it"
+            "(Debian: apt-get install slurm-client); `submit --dry-run` prints the script without Slurm"
         )
     logger.debug("%s %s", program, " ".join(arguments))
     try:

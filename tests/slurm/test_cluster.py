@@ -50,6 +50,10 @@ def test_an_array_of_workers_does_what_is_pending(
         lab.logs()
     )  # each had the one GPU of a node to itself
 
+    shown = lab.facerhythm("slurm", "status", "--name", lab.name).stdout
+    assert "3 completed" in shown and f"logs {lab.processed}/slurm/TASK.log" in shown.replace(
+        "\n", ""
+    )
     tasks = lab.tasks()
     assert [task["task"] for task in tasks] == [f"{done['array']}_{i}" for i in (1, 2, 3)]
     assert all("jobs done" in Path(task["log"]).read_text() for task in tasks)
@@ -77,8 +81,12 @@ def check_script(script: str, lab: Laboratory) -> None:
 
 def test_cancelled_workers_give_their_jobs_back(found_lab: FoundLab) -> None:
     lab = found_lab("cancelled")
+    # settings of a user that would lead astray, or ask on the terminal
+    lab.environment |= {
+        "SBATCH_PARTITION": "nowhere", "SQUEUE_STATES": "COMPLETED", "SCANCEL_INTERACTIVE": "1",
+    }  # fmt: skip
     lab.register(3, n_restarts=20_000)
-    array = lab.submit("--max-workers", "3", "--at-once", "2")["array"]
+    array = lab.submit("--partition", "main", "--max-workers", "3", "--at-once", "2")["array"]
     wait_for("two jobs are under way", lambda: len(lab.jobs("reserved")) == 2 or check_alive(lab))
     other = lab.json("slurm", "cancel", "--name", lab.name, "999999")
     assert other == {"withdrawn": [], "stopped": [], "ended": []}
@@ -92,7 +100,7 @@ def test_cancelled_workers_give_their_jobs_back(found_lab: FoundLab) -> None:
     assert lab.logs().count("is given back") == 2, lab.logs()
     assert lab.sessions_done() == []
 
-    later = lab.submit("--max-workers", "1", "--sbatch=--begin=now+1hour")
+    later = lab.submit("--partition", "main", "--max-workers", "1", "--sbatch=--begin=now+1hour")
     assert (later["n_pending"], later["n_tasks"]) == (3, 1)
     at_once = lab.json("slurm", "cancel", "--name", lab.name, "--grace", "0")
     assert at_once["ended"] == [f"{later['array']}_1"]
