@@ -103,11 +103,16 @@ def missing_programs() -> list[str]:
     return [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
 
 
-def wait_for(what: str, condition: Callable[[], object], timeout_s: float = 120) -> object:
-    """Ask until the answer is true, and give it back."""
+def wait_for(
+    what: str,
+    condition: Callable[[], object],
+    timeout_s: float = 120,
+    explain: Callable[[], str] = str,
+) -> object:
+    """Ask until the answer is true, and give it back; `explain` says more where it never is."""
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {what}"
+        assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {what}\n{explain()}"
         time.sleep(0.2)
     return answer
 

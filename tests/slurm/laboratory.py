@@ -90,7 +90,7 @@ class Laboratory:
         def over() -> bool:
             return not self.cluster.ask(*squeue, "--format=%T").split()
 
-        wait_for(f"the tasks of {self.name} end: {self.logs()}", over, timeout_s)
+        wait_for(f"the tasks of {self.name} end", over, timeout_s, self.logs)
         return self.cluster.ask(*squeue, "--states=all", "--sort=i", "--format=%T").split()
 
     def logs(self) -> str:
