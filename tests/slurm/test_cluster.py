@@ -118,6 +118,7 @@ def test_the_jobs_of_a_node_that_dies_are_done(found_lab: FoundLab, cluster: Clu
     wait_for(
         f"Slurm takes back what ran on {node}",
         lambda: restarts(cluster, array) == [0, 1],
+        timeout_s=180,
         explain=lambda: f"{node} is {cluster.node_state(node)}\n{lab.logs()}\n{cluster.logs()}",
     )
     states = lab.ended()
