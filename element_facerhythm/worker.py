@@ -24,7 +24,7 @@ from element_facerhythm.fleet import claims as outcomes
 from element_facerhythm.fleet.attempt import Attempt
 from element_facerhythm.fleet.claims import Claims, History, JobName
 from element_facerhythm.fleet.claims import Progress as JobState
-from element_facerhythm.fleet.connection import is_collision, is_lost, wait_until_connected
+from element_facerhythm.fleet.connection import Lifeline, is_collision, is_lost
 from element_facerhythm.fleet.heartbeat import Heartbeat, WorkState
 from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
 from element_facerhythm.fleet.outcomes import RetryPolicy, in_one_line, judge, set_aside_reason
@@ -145,6 +145,7 @@ class _Shift:
         self.queues = {queue.name: queue for queue in queues}
         self.options, self.state, self.on_job, self.bars = options, state, on_job, bars
         self.connection = queues[0].connection
+        self.lifeline = Lifeline(self.connection, max(options.lease_s, 2 * options.poll_s))
         self.claims = Claims(self.connection, uuid.uuid4().hex[:12])
         self.ready: list[JobName] = []
         self.looked_s = self.refreshed_s = self.tidied_s = float("-inf")
@@ -160,6 +161,7 @@ class _Shift:
 
     def run(self) -> WorkerReport:
         """Work until there is a reason to stop."""
+        self.lifeline.wait(self.state.stop.is_set, self.state.stop.wait)
         self._steadily(self._register)
         with self.heartbeat:
             stopped_by = self._loop()
@@ -167,9 +169,16 @@ class _Shift:
             raise ProcessingError(
                 f"the worker cannot tell the database that it lives: {self.heartbeat.failure}"
             ) from self.heartbeat.failure
-        if self.connection.is_connected:
-            self.claims.beat("stopped", self.state.n_done, self.state.n_failed)
+        self._say_goodbye()
         return WorkerReport(self.state.n_done, self.state.n_failed, stopped_by)
+
+    def _say_goodbye(self) -> None:
+        try:
+            self.claims.beat("stopped", self.state.n_done, self.state.n_failed)
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            logger.warning("the database is away; this worker will look silent there: %s", error)
 
     def _register(self) -> None:
         for queue in self.queues.values():
@@ -195,7 +204,7 @@ class _Shift:
             except Exception as error:
                 if not is_lost(error) and not is_collision(error):
                     raise
-                wait_until_connected(self.connection, state.stop.is_set, state.stop.wait)
+                self.lifeline.wait(state.stop.is_set, state.stop.wait)
                 continue
             if found is not None:
                 self._do(*found)
@@ -290,7 +299,7 @@ class _Shift:
         progress = JobProgress(state.stop, state.lost, self.bars)
         state.doing = (job, progress)
         try:
-            error = Attempt(queue, job, self.claims, progress).run()
+            error = Attempt(queue, job, self.claims, self.lifeline, progress).run()
             tried = self._steadily(lambda: self._conclude(job, history, error))
         except Stopped:
             self._steadily(lambda: self._give_back(self.claims, job))
@@ -357,7 +366,7 @@ class _Shift:
                 if not is_lost(error) and not is_collision(error):
                     raise
             # no end of its own: a stop that takes too long is ended by the heartbeat
-            wait_until_connected(self.connection, lambda: False)
+            self.lifeline.wait(lambda: False)
 
 
 def batch_job() -> str:

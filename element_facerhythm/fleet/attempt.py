@@ -1,13 +1,12 @@
 """One attempt at a job: from the claim to the rows, through every interruption that it can survive."""
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import is_collision, is_lost, wait_until_connected
+from element_facerhythm.fleet.connection import Lifeline, is_collision, is_lost
 from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
 from element_facerhythm.fleet.queue import JobQueue
 from element_facerhythm.pipeline.progress import reporting_to
@@ -27,8 +26,7 @@ class ResultKeeper:
     database is there, and makes sure that the job is still this worker's.
     """
 
-    connection: Any
-    stop: threading.Event
+    lifeline: Lifeline
     progress: JobProgress
     holds: Callable[[], bool]
     kept: tuple[tuple[Any, ...], Any] | None = None
@@ -51,7 +49,8 @@ class ResultKeeper:
                 if self.progress.lost.is_set():
                     raise ClaimLost from error
                 raise
-        if not wait_until_connected(self.connection, self.stop.is_set, self.stop.wait):
+        stop = self.progress.stop
+        if not self.lifeline.wait(stop.is_set, stop.wait):
             raise Stopped
         if not self.holds():
             raise ClaimLost
@@ -68,6 +67,8 @@ class Attempt:
         What is done.
     claims
         Of this worker.
+    lifeline
+        Of the connection that the tables use.
     progress
         Told how it goes; raises `Stopped` and `ClaimLost`.
     """
@@ -75,6 +76,7 @@ class Attempt:
     queue: JobQueue
     job: JobName
     claims: Claims
+    lifeline: Lifeline
     progress: JobProgress
 
     def run(self) -> BaseException | None:
@@ -87,12 +89,7 @@ class Attempt:
         ------
         Stopped, ClaimLost
         """
-        keeper = ResultKeeper(
-            self.claims.connection,
-            self.progress.stop,
-            self.progress,
-            lambda: self.claims.holds(self.job),
-        )
+        keeper = ResultKeeper(self.lifeline, self.progress, lambda: self.claims.holds(self.job))
         for n_interruptions in range(MOST_INTERRUPTIONS):
             error = self._populate(keeper)
             if error is None or not (is_lost(error) or is_collision(error)):
@@ -119,11 +116,9 @@ class Attempt:
 
     def _offer_again(self) -> None:
         """Make the job pending, so that `populate` takes it, if it is still this worker's."""
-        connection = self.claims.connection
+        stop = self.progress.stop
         while True:
-            if not wait_until_connected(
-                connection, self.progress.stop.is_set, self.progress.stop.wait
-            ):
+            if not self.lifeline.wait(stop.is_set, stop.wait):
                 raise Stopped
             try:
                 if not self.claims.holds(self.job):

@@ -1,6 +1,7 @@
 """Connections to the database that come back after it was away."""
 
 import logging
+import math
 import os
 import random
 import socket
@@ -55,49 +56,77 @@ def _is_refusal(error: psycopg2.OperationalError) -> bool:
     return "authentication failed" in text or "does not exist" in text
 
 
-def wait_until_connected(
-    connection: Any, give_up: Callable[[], bool], sleep: Callable[[float], Any] = time.sleep
-) -> bool:
-    """Bring a connection back, however long the server is away.
+class Lifeline:
+    """A connection that is brought back after it was lost.
 
     Parameters
     ----------
     connection
         A `dj.Connection`.
-    give_up
-        Asked before each try.
-    sleep
-        Waits so many seconds between tries; they grow from half a second to half a minute.
-
-    Returns
-    -------
-    bool
-        False where `give_up` said so.
-
-    Raises
-    ------
-    Exception
-        The server answered and refused the login.
+    idle_s
+        Time without a statement after which the server may end the connection. A worker that is frozen in
+        the middle of a transaction then lets go of what it has locked.
     """
-    wait_s = FIRST_WAIT_S
-    away = False
-    while not give_up():
+
+    def __init__(self, connection: Any, idle_s: float) -> None:
+        self.connection = connection
+        self._idle_s = max(math.ceil(idle_s), 1)
+
+    def wait(self, give_up: Callable[[], bool], sleep: Callable[[float], Any] = time.sleep) -> bool:
+        """Make sure that the server answers, however long it is away.
+
+        Parameters
+        ----------
+        give_up
+            Asked before each try.
+        sleep
+            Waits so many seconds between tries; they grow from half a second to half a minute.
+
+        Returns
+        -------
+        bool
+            False where `give_up` said so.
+
+        Raises
+        ------
+        Exception
+            The server answered and refused the login.
+        """
+        wait_s = FIRST_WAIT_S
+        away = False
+        while not give_up():
+            try:
+                self._settle()
+                if away:
+                    logger.warning("the database is back")
+                return True
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                if not away:
+                    logger.warning("the database does not answer (%s); trying until it does", error)
+                away = True
+            sleep(wait_s * random.uniform(0.75, 1.25))  # not all workers at once
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        return False
+
+    def _settle(self) -> None:
+        """Set what a session needs; this also finds out whether the server answers."""
         try:
-            if not connection.is_connected:
-                reconnect(connection)
-            if away:
-                logger.warning("the database is back")
-            watch_silence(connection)
-            return True
+            self._set_up()
         except Exception as error:
             if not is_lost(error):
                 raise
-            if not away:
-                logger.warning("the database does not answer (%s); trying until it does", error)
-            away = True
-        sleep(wait_s * random.uniform(0.75, 1.25))  # not all workers at once
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-    return False
+            reconnect(self.connection)
+            self._set_up()
+
+    def _set_up(self) -> None:
+        if self.connection.adapter.backend == "mysql":
+            setting = f"SET SESSION wait_timeout = {self._idle_s}"
+        else:
+            setting = f"SET idle_in_transaction_session_timeout = {1000 * self._idle_s}"
+        self.connection.query(setting, reconnect=False)
+        watch_silence(self.connection)
 
 
 def reconnect(connection: Any) -> None:
@@ -109,6 +138,14 @@ def reconnect(connection: Any) -> None:
     finally:
         log.removeFilter(_is_not_about_tls)
     connection.cancel_transaction()
+
+
+def close(connection: Any) -> None:
+    """Close a connection, whether or not it is still open."""
+    try:
+        connection.close()
+    except pymysql.err.Error as error:  # it was closed already
+        logger.debug("closing: %s", error)
 
 
 def _is_not_about_tls(record: logging.LogRecord) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import is_collision, is_lost, open_second
+from element_facerhythm.fleet.connection import close, is_collision, is_lost, open_second
 from element_facerhythm.fleet.job_progress import JobProgress
 from element_facerhythm.fleet.observer import Observer
 
@@ -89,7 +89,7 @@ class Heartbeat:
         self._soon.set()
         self._thread.join(timeout=10)
         if self._claims is not None and not self._thread.is_alive():
-            self._claims.connection.close()
+            close(self._claims.connection)
 
     def hurry(self) -> None:
         """Beat now."""
@@ -142,7 +142,7 @@ class Heartbeat:
             logger.info("no sign of life could be given: %s", error)
         claims, self._claims = self._claims, None
         if claims is not None:
-            claims.connection.close()
+            close(claims.connection)
 
     def _tell_file(self) -> None:
         if self._health_file is None:

@@ -113,7 +113,12 @@ def can_have_mysql() -> bool:
 
 
 def find_mysqld() -> str | None:
-    """Path of a MySQL or MariaDB server program; installed once as root on Debian."""
+    """Path of a MySQL or MariaDB server program; installed once as root on Debian.
+
+    FACERHYTHM_MYSQLD names another one.
+    """
+    if "FACERHYTHM_MYSQLD" in os.environ:
+        return os.environ["FACERHYTHM_MYSQLD"]
     path = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin{os.pathsep}/usr/local/sbin"
     names = ("mysqld", "mariadbd")
     found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)

@@ -1,0 +1,40 @@
+"""The fault matrix: real workers on a real MySQL server, and what is done to them.
+
+It takes minutes and is run on its own: `make faults` runs all of it, FACERHYTHM_FAULTS=short a part that
+still strikes every kind of fault. FACERHYTHM_MYSQLD names the program of the server; else one of this machine
+is taken.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+EXTENT = os.environ.get("FACERHYTHM_FAULTS")
+REPORT = os.environ.get("FACERHYTHM_FAULTS_REPORT")
+
+if EXTENT is None:
+    collect_ignore_glob = ["test_*"]
+elif EXTENT not in ("short", "long"):
+    raise pytest.UsageError(f"FACERHYTHM_FAULTS={EXTENT}: expected short or long")
+
+
+@pytest.fixture(scope="session")
+def matrix() -> Iterator["list"]:
+    """What came of every cell, for the table in the documentation."""
+    from tests.faults.table import Cell, write_table
+
+    cells: list[Cell] = []
+    yield cells
+    if REPORT is not None:
+        write_table(Path(REPORT), cells)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory):
+    """A server, directories, an activated workflow, and one recording that was analysed in peace."""
+    from tests.faults.lab import open_lab
+
+    with open_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
