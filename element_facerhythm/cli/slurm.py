@@ -143,7 +143,7 @@ def worker_command(max_jobs: int | None, lease: float | None) -> list[str]:
         part for name, value in options.items() if value is not None for part in (name, str(value))
     ]
     return [
-        sys.executable, "-m", "element_facerhythm.cli", "worker", "--exit-when-idle", *given
+        sys.executable, "-m", "element_facerhythm", "worker", "--exit-when-idle", *given
     ]  # fmt: skip
 
 

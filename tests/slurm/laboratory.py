@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.slurm.cluster import Cluster, wait_for
 
-FACERHYTHM = [sys.executable, "-m", "element_facerhythm.cli"]
+FACERHYTHM = [sys.executable, "-m", "element_facerhythm"]
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ("fleet", "keypoint_inference", "facial_behavior_estimation", "session", "subject", "lab")
 RESULTS = "facial_behavior_estimation`.`_facial_rhythm"
