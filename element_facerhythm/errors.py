@@ -50,6 +50,10 @@ class ConfigurationError(RequestError):
     """The database, a store, or the linking module is not set up as needed."""
 
 
+class ClusterError(RequestError):
+    """Slurm is not there, or refuses what was asked of it."""
+
+
 class ProcessingError(FaceRhythmError, RuntimeError):
     """The work started and failed."""
 

@@ -34,6 +34,7 @@ from element_facerhythm.cli import (
     rank,
     rois,
     run,
+    slurm,
     status,
     worker,
 )
@@ -65,6 +66,7 @@ app.add_typer(rois.app, name="rois")
 app.add_typer(keypoints.app, name="keypoints")
 app.add_typer(importing.app, name="import")
 app.add_typer(exporting.app, name="export")
+app.add_typer(slurm.app, name="slurm")
 app.add_typer(db.app, name="db")
 app.add_typer(admin.app, name="admin")
 

@@ -60,7 +60,8 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/tutorial/first-run.md", "docs/how-to/workers.md"]
+    "name",
+    ["README.md", "docs/tutorial/first-run.md", "docs/how-to/workers.md", "docs/how-to/slurm.md"],
 )
 def test_commands_in_the_text_exist(name: str) -> None:
     verbs = {c.name for c in app.registered_commands} | {g.name for g in app.registered_groups}

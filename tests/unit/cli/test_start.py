@@ -14,6 +14,7 @@ GROUPS = {
     "keypoints": ("run",),
     "import": ("keypoints",),
     "export": ("keypoints",),
+    "slurm": ("submit", "status", "cancel"),
     "db": ("start", "stop", "status", "url"),
     "admin": ("init", "grants"),
 }

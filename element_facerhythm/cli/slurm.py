@@ -1,0 +1,257 @@
+"""`facerhythm slurm`: workers as a job array of a Slurm cluster."""
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from element_facerhythm.cli import slurm_options as choose
+from element_facerhythm.cli.output import JsonOption, print_json, print_table, quiet_stdout
+
+if TYPE_CHECKING:
+    from element_facerhythm.slurm import ArraySize, BatchOptions, Task
+
+app = typer.Typer(help="Run workers as a job array of a Slurm cluster.", no_args_is_help=True)
+
+COLUMNS = ("task", "state", "elapsed", "time limit", "partition", "node", "reason")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+@app.command("submit")
+def submit(
+    partition: choose.Partition = None,
+    gpus: choose.Gpus = None,
+    max_workers: choose.MaxWorkers = 4,
+    at_once: choose.AtOnce = None,
+    cpus: choose.Cpus = None,
+    memory: choose.Memory = None,
+    time: choose.TimeLimit = None,
+    grace: choose.Grace = 120,
+    account: choose.Account = None,
+    qos: choose.Qos = None,
+    setup: choose.Setup = None,
+    before: choose.Before = None,
+    sbatch: choose.Sbatch = None,
+    max_jobs: choose.MaxJobs = None,
+    lease: choose.Lease = None,
+    name: choose.Name = "facerhythm",
+    directory: choose.Directory = None,
+    dry_run: choose.DryRun = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit as many workers as there are jobs waiting; each stops when nothing is left.
+
+    The workers have the environment and the working directory of this command. The same command again
+    submits no more than what is then missing.
+
+    Example: `facerhythm slurm submit --partition gpu --gpus 1 --time 12:00:00 --max-workers 8`
+    """
+    from element_facerhythm.slurm import BatchOptions
+
+    options = BatchOptions(
+        log_dir=Path.cwd() if directory is None else directory.absolute(),
+        work_dir=Path.cwd(),
+        name=name,
+        partition=partition,
+        account=account,
+        qos=qos,
+        gpus=gpus,
+        cpus=cpus,
+        memory=memory,
+        time_limit=time,
+        grace_s=grace,
+        at_once=at_once,
+        further=tuple(sbatch or ()),
+        setup=None if setup is None else setup.absolute(),
+        before=tuple(before or ()),
+    )
+    with quiet_stdout():
+        size = measure(name, max_workers, dry_run)
+        if directory is None:
+            options = replace(options, log_dir=default_directory())
+    command = worker_command(max_jobs, lease)
+    if dry_run:
+        show_script(options, size, command, as_json)
+    else:
+        submit_and_tell(options, size, command, as_json)
+
+
+def measure(name: str, max_workers: int, dry_run: bool) -> "ArraySize":
+    """Count what is pending, and the workers that are there already.
+
+    Raises
+    ------
+    ClusterError
+        Slurm is not there; with `dry_run` that is taken for an empty queue.
+    ConfigurationError
+        The database cannot be used.
+    """
+    from element_facerhythm.slurm import ArraySize, list_tasks
+    from element_facerhythm.slurm.client import slurm_is_here
+
+    tasks = [] if dry_run and not slurm_is_here() else list_tasks(name)
+    require_server()
+    return ArraySize.beside(tasks, n_pending=count_pending(), max_workers=max_workers)
+
+
+def count_pending() -> int:
+    """Count the jobs that can start now, and those whose worker is silent: they come back after its lease."""
+    from element_facerhythm.cli.database import activated_workflow
+
+    tables = activated_workflow().POPULATED
+    from element_facerhythm.fleet.report import report_fleet
+
+    report = report_fleet(tables)
+    alive = {worker.worker_id for worker in report.workers if worker.state != "silent"}
+    orphans = [job for job in report.jobs if job.worker_id not in alive]
+    return sum(counts.pending for counts in report.tables.values()) + len(orphans)
+
+
+def require_server() -> None:
+    """Refuse the embedded database, which listens on this machine only; say so where a host is doubtful."""
+    from element_facerhythm.cli.database import configured_datajoint
+    from element_facerhythm.embedded import database_is_configured
+    from element_facerhythm.errors import ConfigurationError
+
+    settings = configured_datajoint().config.database
+    if not database_is_configured():
+        raise ConfigurationError(
+            "no database server is configured, and the nodes of a cluster cannot reach the embedded one: "
+            "set DJ_HOST, DJ_USER and DJ_PASS, or write a datajoint.json"
+        )
+    if settings.host in LOCAL_HOSTS:
+        typer.echo(
+            f"facerhythm: DJ_HOST is {settings.host}, which on another node is that node itself",
+            err=True,
+        )
+
+
+def default_directory() -> Path:
+    """Directory for scripts and logs: `slurm/` in that of the results, which the nodes reach as well."""
+    from element_facerhythm.workflow import get_facerhythm_processed_data_dir
+
+    return get_facerhythm_processed_data_dir() / "slurm"
+
+
+def worker_command(max_jobs: int | None, lease: float | None) -> list[str]:
+    """Program and arguments of one worker: this very Python."""
+    options = {"--max-jobs": max_jobs, "--lease": lease}
+    given = [
+        part for name, value in options.items() if value is not None for part in (name, str(value))
+    ]
+    return [
+        sys.executable, "-m", "element_facerhythm", "worker", "--exit-when-idle", *given
+    ]  # fmt: skip
+
+
+def show_script(
+    options: "BatchOptions", size: "ArraySize", command: list[str], as_json: bool
+) -> None:
+    """Print the script that would be submitted; where nothing would be, for one worker."""
+    from element_facerhythm.slurm import batch_script
+
+    script = batch_script(options, max(size.n_tasks, 1), command)
+    if as_json:
+        print_json({"submitted": False, **sizes(size), "script": script})
+    else:
+        typer.echo(script, nl=False)
+    if not size.n_tasks:
+        typer.echo(f"facerhythm: nothing would be submitted: {size.reason}", err=True)
+
+
+def submit_and_tell(
+    options: "BatchOptions", size: "ArraySize", command: list[str], as_json: bool
+) -> None:
+    """Submit the array where one is needed, and say what was done."""
+    from element_facerhythm.slurm import submit_script
+
+    done = submit_script(options, size.n_tasks, command) if size.n_tasks else None
+    if as_json:
+        print_json({"submitted": done is not None, **sizes(size), **(vars(done) if done else {})})
+    elif done is None:
+        typer.echo(f"nothing was submitted: {size.reason}")
+    else:
+        typer.echo(f"array {done.array}: {size.n_tasks} workers for {size.n_pending} pending jobs")
+        typer.echo(f"script {done.script}\nlogs   {done.logs}")
+
+
+def sizes(size: "ArraySize") -> dict[str, int]:
+    """Numbers of the array, for JSON."""
+    return {
+        "n_pending": size.n_pending,
+        "n_workers_queued": size.n_queued,
+        "n_workers_running": size.n_running,
+        "n_tasks": size.n_tasks,
+    }
+
+
+@app.command("status")
+def status(
+    arrays: choose.Arrays = None,
+    name: choose.Name = "facerhythm",
+    days: Annotated[
+        int, typer.Option(help="How far back, where the cluster keeps accounting.", min=1)
+    ] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell which workers wait, run and have ended, and where their logs are.
+
+    What is done and pending in the database says `facerhythm status`.
+
+    Example: `facerhythm slurm status`
+    """
+    from element_facerhythm.slurm import list_tasks, past_tasks
+
+    now = list_tasks(name, arrays or ())
+    known = {task.task for task in now}
+    before = [task for task in past_tasks(name, arrays or (), days=days) if task.task not in known]
+    tasks = [*before, *now]
+    counts = Counter(task.state for task in tasks)
+    if as_json:
+        print_json({"name": name, "counts": counts, "tasks": tasks})
+    elif tasks:
+        print_table("", COLUMNS, [row_of(task) for task in tasks])
+        typer.echo(", ".join(f"{n} {state.lower()}" for state, n in counts.most_common()))
+        for directory in sorted({str(Path(task.log).parent) for task in tasks if task.log}):
+            typer.echo(f"logs {directory}/TASK.log")
+    else:
+        typer.echo(f"Slurm knows no task named {name}")
+
+
+def row_of(task: "Task") -> tuple[str, ...]:
+    """Give the fields of a task as text; a dash where one is empty."""
+    return tuple(getattr(task, column.replace(" ", "_")) or "-" for column in COLUMNS)
+
+
+@app.command("cancel")
+def cancel(
+    arrays: choose.Arrays = None,
+    name: choose.Name = "facerhythm",
+    grace: Annotated[
+        float, typer.Option(help="Seconds that workers have to give their jobs back.", min=0)
+    ] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw waiting workers, and stop running ones so that they give their jobs back.
+
+    Example: `facerhythm slurm cancel 1234`
+    """
+    from element_facerhythm.slurm import cancel_tasks
+
+    done = cancel_tasks(name, arrays or (), grace_s=grace)
+    if as_json:
+        print_json(vars(done))
+        return
+    typer.echo(
+        f"{len(done.withdrawn)} withdrawn before they started, {len(done.stopped)} stopped, "
+        f"{len(done.ended)} ended by force"
+    )
+    if done.ended:
+        typer.echo(
+            f"facerhythm: ended by force after {grace:g} s: {', '.join(done.ended)}; a job that they "
+            "still held comes back once their lease is over",
+            err=True,
+        )
