@@ -18,17 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import element_facerhythm
-from element_facerhythm.errors import ProcessingError
+from element_facerhythm.errors import ConfigurationError, ProcessingError
 from element_facerhythm.facial_behavior_estimation.processing import device_of_this_process
 from element_facerhythm.fleet import claims as outcomes
 from element_facerhythm.fleet.attempt import Attempt, Result
 from element_facerhythm.fleet.claims import Claims, History, JobName
-from element_facerhythm.fleet.claims import Progress as JobState
 from element_facerhythm.fleet.connection import Lifeline, is_collision, is_lost
 from element_facerhythm.fleet.heartbeat import Heartbeat, WorkState
 from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
-from element_facerhythm.fleet.outcomes import RetryPolicy, in_one_line, judge, set_aside_reason
+from element_facerhythm.fleet.outcomes import RetryPolicy, in_one_line, judge
 from element_facerhythm.fleet.queue import JobQueue
+from element_facerhythm.fleet.taking_back import take_back
+from element_facerhythm.linking import ROOT_VARIABLE, active_link
 from element_facerhythm.pipeline import NullProgress, Progress
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 CANDIDATES = 16
 LOOK_AGAIN_S = 5.0
 REFRESH_S = 30.0
+REFRESH_SHARE = 50
+"""A refresh that takes a second is not repeated for 50: large queues are not looked through all the time."""
 TIDY_S = 600.0
 
 
@@ -131,6 +134,28 @@ def work(
     return shift.run()
 
 
+def require_machine() -> None:
+    """Check that this machine has what jobs need; without it, one after the other would fail here.
+
+    Raises
+    ------
+    RequestError
+        The device is not there, or no root directory is: a file system is not mounted.
+    """
+    from element_facerhythm.core.device import resolve_device
+
+    resolve_device(device_of_this_process())
+    directories = active_link().root_dirs()
+    missing = [str(directory) for directory in directories if not directory.is_dir()]
+    if len(missing) == len(directories):
+        raise ConfigurationError(
+            f"no root directory is on this machine ({', '.join(missing)}): mount it, or correct "
+            f"{ROOT_VARIABLE}"
+        )
+    if missing:
+        logger.warning("not on this machine: %s", ", ".join(missing))
+
+
 class _Shift:
     """One run of a worker."""
 
@@ -148,7 +173,7 @@ class _Shift:
         self.lifeline = Lifeline(self.connection, max(options.lease_s, 2 * options.poll_s))
         self.claims = Claims(self.connection, uuid.uuid4().hex[:12])
         self.ready: list[JobName] = []
-        self.looked_s = self.refreshed_s = self.tidied_s = float("-inf")
+        self.looked_s = self.refresh_s = self.tidied_s = float("-inf")
         self.heartbeat = Heartbeat(
             self.connection,
             self.claims.worker_id,
@@ -218,7 +243,7 @@ class _Shift:
 
     def _next(self) -> tuple[JobName, History] | None:
         """Claim the most urgent job that is free; None where there is none."""
-        self._take_back_lost()
+        take_back(self.claims, self.queues, self.heartbeat.observer.silent, self.options.policy)
         for job in self._offers():
             history = self.claims.take(job)
             if history is not None:
@@ -228,7 +253,7 @@ class _Shift:
     def _offers(self) -> Iterator[JobName]:
         """Jobs that look free, the most urgent first."""
         now_s = time.monotonic()
-        if now_s - self.refreshed_s > REFRESH_S:
+        if now_s > self.refresh_s:
             self._refresh()
         if not self.ready or now_s - self.looked_s > LOOK_AGAIN_S:
             self._look()
@@ -248,48 +273,21 @@ class _Shift:
         self.ready = [job for _, _, job in sorted(offers, key=lambda offer: offer[:2])]
 
     def _refresh(self) -> None:
-        self.refreshed_s = time.monotonic()
+        started_s = time.monotonic()
         for queue in self.queues.values():
             queue.add_new()
-        if self.refreshed_s - self.tidied_s > TIDY_S:
-            self.tidied_s = self.refreshed_s
+        if started_s - self.tidied_s > TIDY_S:
+            self.tidied_s = started_s
             for queue in self.queues.values():
                 queue.tidy()
+        ended_s = time.monotonic()
+        self.refresh_s = ended_s + max(REFRESH_S, REFRESH_SHARE * (ended_s - started_s))
 
     def _is_idle(self) -> bool:
         """Whether nothing is left: no job for later, and none of a worker that may be dead."""
         if any(queue.n_waiting() for queue in self.queues.values()):
             return False
         return not set(self.claims.busy_workers()) - self.heartbeat.observer.alive
-
-    # ---------------------------------------------------------------- what dead workers left
-
-    def _take_back_lost(self) -> None:
-        for worker_id in self.heartbeat.observer.silent:
-            where = self.claims.describe(worker_id)
-            for job, state in self.claims.jobs_of(worker_id):
-                if job.table in self.queues:
-                    self._take_back(worker_id, where, job, state)
-            self.claims.mark(worker_id, "lost")
-
-    def _take_back(self, worker_id: str, where: str, job: JobName, state: JobState) -> None:
-        queue = self.queues[job.table]
-        at = f" at {state.stage}" if state.stage else ""
-        at += f", {state.percent:.0f} %" if state.percent is not None else ""
-        with self.connection.transaction:
-            ended = self.claims.end_of(
-                worker_id, job, outcomes.LOST, stage=state.stage, reason=f"{where} was lost{at}"
-            )
-            if not ended:  # another worker was faster, or it is alive after all
-                return
-            n_lost = self.claims.history(job).n_lost
-            if queue.is_done(job):
-                queue.remove(job)
-            elif n_lost >= self.options.policy.max_tries:
-                queue.set_aside(job, set_aside_reason(n_lost, f"{where}{at}"))
-            else:
-                queue.offer(job)
-        logger.warning("%s %s was taken back from %s%s", job.table, job.text, where, at)
 
     # ---------------------------------------------------------------- doing a job
 

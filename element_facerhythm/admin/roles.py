@@ -39,6 +39,8 @@ KINDS: dict[str, dict[Role, tuple[str, ...]]] = {
     "queue": {"viewer": READ, "analyst": ALL, "worker": ALL},
     # what workers say of themselves
     "workers": {"viewer": READ, "analyst": READ, "worker": ALL},
+    # what became of attempts; people add to them when they have a job tried again
+    "attempts": {"viewer": READ, "analyst": ("SELECT", "INSERT"), "worker": ALL},
     # where DataJoint keeps which columns are the same
     "lineage": {"viewer": READ, "analyst": READ, "worker": READ},
 }
@@ -88,7 +90,9 @@ def rights_of(
     for schema in schemas:
         of_workers = any(schema is other for other in worker_schemas)
         for table, kind in _tables_with_kind(schema):
-            rights.append(_right(role, table, "workers" if of_workers else kind))
+            if of_workers:
+                kind = "attempts" if getattr(table, "PEOPLE_ADD_TO_IT", False) else "workers"
+            rights.append(_right(role, table, kind))
         rights.append(Right(schema.database, "~lineage", "lineage", KINDS["lineage"][role]))
     return rights
 

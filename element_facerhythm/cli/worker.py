@@ -76,9 +76,10 @@ def worker(
     with stop_event() as stop, quiet_stdout(), progress_bars() as progress:
         from element_facerhythm.cli.database import activated_workflow
         from element_facerhythm.fleet.outcomes import RetryPolicy
-        from element_facerhythm.worker import WorkerOptions, work
+        from element_facerhythm.worker import WorkerOptions, require_machine, work
 
-        tables = activated_workflow().POPULATED
+        tables = activated_workflow(to_populate=True).POPULATED
+        require_machine()
         options = WorkerOptions(
             max_jobs=max_jobs,
             exit_when_idle=exit_when_idle,

@@ -120,7 +120,7 @@ class Attempt:
     def _populate(self, keeper: ResultKeeper) -> Result:
         try:
             with reporting_to(self.progress), supervised_by(keeper):
-                result = self.queue.table.populate(
+                result = self.queue.target.populate(
                     dict(self.job.key),
                     reserve_jobs=True,
                     refresh=False,

@@ -24,9 +24,10 @@ class JobQueue:
     """
 
     def __init__(self, table: Any) -> None:
-        self.table = table
         self.name = table.__name__
-        self.jobs = table().jobs
+        self.target = table()
+        """One object for all statements: DataJoint reads headings anew for each."""
+        self.jobs = self.target.jobs
         self.connection = self.jobs.connection
 
     def on(self, connection: Any) -> "JobQueue":
@@ -50,7 +51,7 @@ class JobQueue:
         DataJoint's own `refresh` enters them one statement each, which takes minutes for tens of thousands.
         """
         self.provide()
-        todo = (self.table().key_source - self.table().proj()).proj()
+        todo = (self.target.key_source - self.target.proj()).proj()
         keys = todo.restrict(dj.Not(self.jobs), semantic_check=False).proj().keys()
         priority = dj.config.jobs.default_priority
         rows = [{**key, "status": PENDING, "priority": priority} for key in keys]
@@ -79,7 +80,7 @@ class JobQueue:
 
     def is_done(self, job: JobName) -> bool:
         """Whether the rows of a job are in the table."""
-        return bool(len(self.table() & dict(job.key)))
+        return bool(self.target & dict(job.key))
 
     def remove(self, job: JobName) -> None:
         """Take a job out of the queue."""

@@ -6,21 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from element_facerhythm.fleet.claims import as_key, utc_now
-from element_facerhythm.fleet.queue import ERROR, IGNORE, JobQueue
+from element_facerhythm.fleet.queue import ERROR, IGNORE
 from element_facerhythm.fleet.tables import ActiveJob, Worker
+from element_facerhythm.key_counts import KeyCounts, count_keys, queue_name
 
 STOPPED = ("stopped", "lost")
-
-
-@dataclass(frozen=True)
-class TableCounts:
-    """Keys of a table by what became of them."""
-
-    done: int
-    running: int
-    failed: int
-    set_aside: int
-    pending: int
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ class Problem:
 class FleetReport:
     """Everything that `facerhythm status` shows."""
 
-    tables: Mapping[str, TableCounts]
+    tables: Mapping[str, KeyCounts]
     jobs: Sequence[RunningJob]
     workers: Sequence[WorkerStatus]
     errors: Sequence[Problem]
@@ -78,33 +68,14 @@ class FleetReport:
 
 def report_fleet(tables: Sequence[Any]) -> FleetReport:
     """Ask the database how far the work on `tables` is."""
-    queues = [JobQueue(table) for table in tables]
-    connection = queues[0].connection
+    connection = ActiveJob.connection
     now = connection.query(f"SELECT {utc_now(connection)}").fetchone()[0]
     return FleetReport(
-        tables={queue.name: count(queue) for queue in queues},
+        tables={table.__name__: count_keys(table) for table in tables},
         jobs=[running_job(row, now) for row in ActiveJob().to_dicts(order_by="claimed_time")],
         workers=list(present_workers(now)),
-        errors=[p for queue in queues for p in problems(queue, ERROR)],
-        set_aside=[p for queue in queues for p in problems(queue, IGNORE)],
-    )
-
-
-def count(queue: JobQueue) -> TableCounts:
-    """Count the keys of a table.
-
-    Pending are those of the key source that are neither done nor in the queue as anything else: a queue that
-    no worker has refreshed yet does not know them.
-    """
-    jobs = queue.jobs.progress()
-    remaining, total = queue.table().progress()
-    others = jobs["reserved"] + jobs["error"] + jobs["ignore"]
-    return TableCounts(
-        done=total - remaining,
-        running=jobs["reserved"],
-        failed=jobs["error"],
-        set_aside=jobs["ignore"],
-        pending=max(remaining - others, 0),
+        errors=[problem for table in tables for problem in problems(table, ERROR)],
+        set_aside=[problem for table in tables for problem in problems(table, IGNORE)],
     )
 
 
@@ -147,10 +118,11 @@ def present_workers(now: datetime) -> Iterator[WorkerStatus]:
         )
 
 
-def problems(queue: JobQueue, status: str) -> Iterator[Problem]:
+def problems(table: Any, status: str) -> Iterator[Problem]:
     """Give key and reason of each job of a status."""
-    if not queue.jobs.is_declared:
+    if queue_name(table()) is None:
         return
-    names = queue.jobs.primary_key
-    for row in (queue.jobs & {"status": status}).proj("error_message").to_dicts(order_by=names):
-        yield Problem(queue.name, {n: row[n] for n in names}, row["error_message"])
+    jobs = table().jobs
+    names = jobs.primary_key
+    for row in (jobs & {"status": status}).proj("error_message").to_dicts(order_by=names):
+        yield Problem(table.__name__, {n: row[n] for n in names}, row["error_message"])

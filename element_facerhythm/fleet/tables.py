@@ -83,6 +83,9 @@ class JobAttempt(dj.Manual):
     index (ended_time)
     """
 
+    PEOPLE_ADD_TO_IT = True
+    """`jobs retry` adds a row, for accounts that are no worker's (see `admin.roles`)."""
+
 
 def activate(schema_name: str, *, create_schema: bool = True, create_tables: bool = True) -> None:
     """Bind the tables to a schema in the database.

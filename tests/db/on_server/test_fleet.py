@@ -94,7 +94,7 @@ def test_the_job_of_a_dead_worker_is_done_by_another_one(
     queue: JobQueue, dead: Claims, job: JobName, workflow: ModuleType
 ) -> None:
     reserve(queue, dead, job)
-    report = work([queue.table], QUICK)
+    report = work([type(queue.target)], QUICK)
     assert report.stopped_by == "idle"
     assert queue.is_done(job)
     rows = (workflow.fleet.JobAttempt & {"job_id": job.job_id}).to_dicts(order_by="attempt")
@@ -119,11 +119,11 @@ def test_the_job_of_a_slow_worker_is_left_to_it(
     slow.start()
     try:
         started = time.monotonic()
-        assert work([queue.table], QUICK).n_done == 0
+        assert work([type(queue.target)], QUICK).n_done == 0
         # it left as soon as it saw that the other one lives
         assert time.monotonic() - started < 30
         time.sleep(1.5)
-        work([queue.table], QUICK)
+        work([type(queue.target)], QUICK)
         assert dead.holds(job)
     finally:
         over.set()
@@ -139,7 +139,7 @@ def test_a_job_that_killed_three_workers_is_set_aside_until_somebody_asks(
         dead.end(job, outcomes.LOST, stage="recording_info")
         queue.offer(job)
     reserve(queue, dead, job)
-    work([queue.table], QUICK)
+    work([type(queue.target)], QUICK)
     assert not queue.is_done(job)
     row = (queue.jobs & dict(job.key)).fetch1()
     assert row["status"] == "ignore"
@@ -152,7 +152,7 @@ def test_a_job_that_killed_three_workers_is_set_aside_until_somebody_asks(
     assert [a["outcome"] for a in shown["jobs"][0]["attempts"]] == ["lost"] * 3
     assert "set aside" in facerhythm("status", "--errors").out
     assert facerhythm("jobs", "retry", "--table", "RecordingInfo").out.startswith("1 jobs")
-    work([queue.table], QUICK)
+    work([type(queue.target)], QUICK)
     assert queue.is_done(job)
 
 
@@ -170,7 +170,7 @@ def test_trouble_is_tried_again_and_then_failed(
     with monkeypatch.context() as patch:
         patch.setattr(video, "probe_video", fail)
         tried: list[str] = []
-        report = work([queue.table], QUICK, on_job=lambda done: tried.append(done.outcome))
+        report = work([type(queue.target)], QUICK, on_job=lambda done: tried.append(done.outcome))
     assert tried == ["retry", "retry", "failed"]
     assert (report.n_done, report.n_failed, len(calls)) == (0, 1, 3)
     row = (queue.jobs & dict(job.key)).fetch1()

@@ -14,6 +14,7 @@ GROUPS = {
     "keypoints": ("run",),
     "import": ("keypoints",),
     "export": ("keypoints",),
+    "jobs": ("show", "retry", "ignore", "priority"),
     "slurm": ("submit", "status", "cancel"),
     "db": ("start", "stop", "status", "url"),
     "admin": ("init", "grants"),

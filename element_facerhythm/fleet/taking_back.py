@@ -1,0 +1,56 @@
+"""What dead workers left: their jobs are offered again, or set aside where they keep killing workers."""
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from element_facerhythm.fleet.claims import LOST, Claims, JobName, Progress
+from element_facerhythm.fleet.outcomes import RetryPolicy, set_aside_reason
+from element_facerhythm.fleet.queue import JobQueue
+
+logger = logging.getLogger(__name__)
+
+
+def take_back(
+    claims: Claims, queues: Mapping[str, JobQueue], silent: Iterable[str], policy: RetryPolicy
+) -> None:
+    """Take the claims of silent workers away.
+
+    Parameters
+    ----------
+    claims
+        Of the worker that does it.
+    queues
+        By the name of the table; jobs of other tables are left to workers that know them.
+    silent
+        Workers that are lost.
+    policy
+        How many workers may die on a job.
+    """
+    for worker_id in silent:
+        where = claims.describe(worker_id)
+        for job, progress in claims.jobs_of(worker_id):
+            if job.table in queues:
+                _take_back_one(claims, queues[job.table], worker_id, job, policy, where + _at(progress))
+        claims.mark(worker_id, "lost")
+
+
+def _take_back_one(
+    claims: Claims, queue: JobQueue, worker_id: str, job: JobName, policy: RetryPolicy, where: str
+) -> None:
+    with claims.connection.transaction:
+        if not claims.end_of(worker_id, job, LOST, reason=f"{where} was lost"):
+            return  # another worker was faster, or it is alive after all
+        n_lost = claims.history(job).n_lost
+        if queue.is_done(job):
+            queue.remove(job)
+        elif n_lost >= policy.max_tries:
+            queue.set_aside(job, set_aside_reason(n_lost, where))
+        else:
+            queue.offer(job)
+    logger.warning("%s %s was taken back from %s", job.table, job.text, where)
+
+
+def _at(progress: Progress) -> str:
+    """Where in its job a worker was."""
+    stage = f" at {progress.stage}" if progress.stage else ""
+    return stage + (f", {progress.percent:.0f} %" if progress.percent is not None else "")
