@@ -14,7 +14,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     MPLCONFIGDIR=/var/cache/facerhythm/matplotlib \
     XDG_CACHE_HOME=/var/cache/facerhythm \
     FACERHYTHM_ROOT_DATA_DIR=/data/raw \
-    FACERHYTHM_PROCESSED_DATA_DIR=/data/results
+    FACERHYTHM_PROCESSED_DATA_DIR=/data/results \
+    FACERHYTHM_HEALTH_FILE=/tmp/facerhythm-health.json
 # the caches (compiled kernels among them) serve whichever user id the container is given
 RUN useradd --create-home --uid 1000 facerhythm \
     && mkdir -p /data/raw /data/results \

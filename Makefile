@@ -2,6 +2,7 @@
 # every target builds .venv where it is missing.
 #   make demo     the main job, end to end, on a video made on the fly
 #   make test     the tests, on PostgreSQL and on a MySQL-protocol server
+#   make faults   workers and database killed, cut off and frozen; the better part of an hour, FAULTS=short minutes
 # PIP_FLAGS is passed to pip. torch's ordinary wheel brings CUDA libraries of some gigabytes; with
 # PIP_FLAGS="--extra-index-url URL" of an index of its CPU builds, these are not downloaded.
 
@@ -12,8 +13,10 @@ BIN := $(VENV)/bin
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
+FAULTS ?= long
+FAULTS_REPORT ?=
 
-.PHONY: help venv demo test bench lint types docs notebooks format clean
+.PHONY: help venv demo test faults bench lint types docs notebooks format clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -32,6 +35,9 @@ demo: $(VENV)/.built ## run the main job, end to end, on a video made on the fly
 
 test: $(VENV)/.built ## run every test that this machine can run
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+faults: $(VENV)/.built ## kill, cut off and freeze workers and the database; FAULTS=short for a part of it
+	FACERHYTHM_FAULTS=$(FAULTS) FACERHYTHM_FAULTS_REPORT=$(FAULTS_REPORT) $(BIN)/python -m pytest tests/faults $(PYTEST_FLAGS)
 
 bench: $(VENV)/.built ## speed and accuracy beside face-rhythm 0.3.3; BENCH_FLAGS=--quick only tries that it runs
 	PIP_FLAGS="$(PIP_FLAGS)" $(BIN)/python -m benchmarks $(BENCH_FLAGS)

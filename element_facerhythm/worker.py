@@ -293,8 +293,7 @@ class _Shift:
 
     def _do(self, job: JobName, history: History) -> None:
         queue, state = self.queues[job.table], self.state
-        state.lost.clear()
-        progress = JobProgress(state.stop, state.lost, self.bars)
+        progress = JobProgress(state.stop, self.bars)
         state.doing = (job, progress)
         try:
             result = Attempt(queue, job, self.claims, self.lifeline, progress).run()

@@ -1,5 +1,6 @@
 """`facerhythm worker`: populate until stopped."""
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,6 +80,7 @@ def worker(
         from element_facerhythm.worker import WorkerOptions, require_machine, work
 
         tables = activated_workflow(to_populate=True).POPULATED
+        logging.getLogger("datajoint").addFilter(is_not_about_a_job)
         require_machine()
         options = WorkerOptions(
             max_jobs=max_jobs,
@@ -98,6 +100,11 @@ def worker(
         )
     if report.n_failed and report.stopped_by != "signal":
         raise typer.Exit(1)
+
+
+def is_not_about_a_job(record: logging.LogRecord) -> bool:
+    """Leave out what DataJoint logs of failed jobs: `tell` says it, too."""
+    return record.module != "autopopulate"
 
 
 def tell(job: "Job") -> None:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ class WorkState:
     """What the main thread does, as the heartbeat sees it."""
 
     stop: threading.Event
-    lost: threading.Event = field(default_factory=threading.Event)
     n_done: int = 0
     n_failed: int = 0
     doing: tuple[JobName, JobProgress] | None = None
@@ -131,8 +130,8 @@ class Heartbeat:
         claims.beat(state, self._state.n_done, self._state.n_failed)
         if doing is not None:
             job, progress = doing
-            if not claims.tell(job, progress.now) and self._state.doing is doing:
-                self._state.lost.set()
+            if not claims.tell(job, progress.now):
+                progress.lost.set()  # of this job alone: the main thread may be at the next one
         self.observer.look(claims.busy_workers(), time.monotonic())
 
     def _drop_connection(self, error: BaseException) -> None:

@@ -34,14 +34,20 @@ class JobProgress:
     ----------
     stop
         Set when the worker is to stop.
-    lost
-        Set when the job is another worker's.
     bars
         Told as well.
+
+    Attributes
+    ----------
+    lost
+        Set when the job is another worker's.
+    now
+        How far it is.
     """
 
-    def __init__(self, stop: threading.Event, lost: threading.Event, bars: Progress) -> None:
-        self.stop, self.lost, self.bars = stop, lost, bars
+    def __init__(self, stop: threading.Event, bars: Progress) -> None:
+        self.stop, self.bars = stop, bars
+        self.lost = threading.Event()
         self.now = claims.Progress()
 
     @contextmanager

@@ -30,7 +30,9 @@ def take_back(
         where = claims.describe(worker_id)
         for job, progress in claims.jobs_of(worker_id):
             if job.table in queues:
-                _take_back_one(claims, queues[job.table], worker_id, job, policy, where + _at(progress))
+                _take_back_one(
+                    claims, queues[job.table], worker_id, job, policy, where + _at(progress)
+                )
         claims.mark(worker_id, "lost")
 
 

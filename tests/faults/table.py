@@ -1,6 +1,9 @@
-"""The table of the fault matrix, as it stands in the documentation."""
+"""The tables of the fault matrix, as they stand in the documentation."""
 
-from dataclasses import dataclass
+import fcntl
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 BEGIN, END = "<!-- matrix: written by the test run -->", "<!-- end of matrix -->"
@@ -16,16 +19,50 @@ class Cell:
     seconds: float
 
 
-def table_of(cells: list[Cell]) -> str:
-    """Write the cells as a table, one row per fault and point."""
-    lines = ["| fault | where | tasks ended | took |", "|---|---|---|---|"]
-    lines += [f"| {c.fault} | {c.point} | {c.end} | {c.seconds:.0f} s |" for c in cells]
+def tables_of(cells: Sequence[Cell], server: str, points: Sequence[str]) -> str:
+    """Write what came of every cell.
+
+    Faults that struck at every point are the columns of one table; the others follow, a row each.
+    """
+    at = {(cell.fault, cell.point): cell for cell in cells}
+    faults = list(dict.fromkeys(cell.fault for cell in cells))
+    everywhere = [f for f in faults if all((f, point) in at for point in points)]
+    single = [cell for cell in cells if cell.fault not in everywhere]
+    lines = [f"{len(cells)} cells, all passed, on {server}."]
+    if everywhere:
+        lines += ["", f"| where | {' | '.join(everywhere)} |", "|---|" + "---|" * len(everywhere)]
+        lines += [
+            f"| `{point}` | " + " | ".join(text_of(at[fault, point]) for fault in everywhere) + " |"
+            for point in points
+        ]
+    lines += ["", "| fault | where | tasks ended |", "|---|---|---|"]
+    lines += [f"| {cell.fault} | {cell.point} | {text_of(cell)} |" for cell in single]
     return "\n".join(lines)
 
 
-def write_table(page: Path, cells: list[Cell]) -> None:
-    """Put the table between the marks of a page."""
-    text = page.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n\n{table_of(cells)}\n\n{END}{after}", encoding="utf-8")
+def text_of(cell: Cell) -> str:
+    """Write how a cell ended, and after how long."""
+    return f"{cell.end}, {cell.seconds:.0f} s"
+
+
+def write_tables(page: Path, cells: Sequence[Cell], server: str, points: Sequence[str]) -> None:
+    """Put the tables between the marks of a page.
+
+    Cells are kept in a file beside the other results, so that a part of the matrix that is run anew replaces
+    its own cells only.
+    """
+    results = page.parents[1] / "benchmarks" / "results" / "faults.json"
+    results.touch()
+    with results.open("r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        text = file.read()
+        known = [Cell(**row) for row in json.loads(text)["cells"]] if text else []
+        merged = {(cell.fault, cell.point): cell for cell in (*known, *cells)}
+        file.seek(0)
+        file.truncate()
+        rows = [asdict(cell) for cell in merged.values()]
+        json.dump({"server": server, "cells": rows}, file, indent=1)
+        before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+        _, after = rest.split(END)
+        middle = tables_of(list(merged.values()), server, points)
+        page.write_text(f"{before}{BEGIN}\n\n{middle}\n\n{END}{after}", encoding="utf-8")

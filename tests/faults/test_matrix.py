@@ -39,12 +39,12 @@ def cell(matrix: list[Cell], fault: str, point: str, end: str = "done") -> Itera
     """Add a row to the table once the block has passed."""
     started = time.monotonic()
     yield
-    matrix.append(Cell(fault, f"`{point}`", end, time.monotonic() - started))
+    matrix.append(Cell(fault, point, end, time.monotonic() - started))
 
 
 @pytest.mark.parametrize("point", points(SHORT))
 def test_kill_9_of_the_worker(lab: Lab, matrix: list[Cell], point: str) -> None:
-    with cell(matrix, "worker killed (`kill -9`)", point):
+    with cell(matrix, "worker killed", point):
         key = lab.register()
         worker = lab.start_worker(fault=(point, "kill"))
         assert worker.finish() == -signal.SIGKILL, worker.output()
@@ -54,7 +54,7 @@ def test_kill_9_of_the_worker(lab: Lab, matrix: list[Cell], point: str) -> None:
 
 @pytest.mark.parametrize("point", points(SHORT_DATABASE))
 def test_kill_9_of_the_database(lab: Lab, matrix: list[Cell], point: str) -> None:
-    with cell(matrix, "database killed (`kill -9`) and started again", point):
+    with cell(matrix, "database killed and restarted", point):
         key = lab.register()
         worker = lab.start_worker(fault=(point, "pause"))
         worker.wait_reached()
@@ -127,7 +127,7 @@ def test_a_computation_that_is_longer_than_wait_timeout(
 
 @pytest.mark.parametrize("point", points(SHORT_FREEZE))
 def test_a_worker_that_is_frozen_past_its_lease(lab: Lab, matrix: list[Cell], point: str) -> None:
-    with cell(matrix, "worker frozen past its lease, then woken", point):
+    with cell(matrix, "worker frozen past its lease, woken", point):
         key = lab.register()
         worker = lab.start_worker(fault=(point, "pause"))
         worker.wait_reached()

@@ -31,12 +31,12 @@ def test_the_rate_is_that_of_the_last_half_minute() -> None:
 
 @pytest.mark.parametrize(("event", "error"), [("stop", Stopped), ("lost", ClaimLost)])
 def test_a_job_ends_where_it_reports(event: str, error: type[BaseException]) -> None:
-    stop, lost = threading.Event(), threading.Event()
-    progress = JobProgress(stop, lost, NullProgress())
+    stop = threading.Event()
+    progress = JobProgress(stop, NullProgress())
     with pytest.raises(error), progress.stage("rois", 2, "files") as tell:
         tell(1)
         assert progress.now == Progress("rois", 1, 2, "files", None)
-        {"stop": stop, "lost": lost}[event].set()
+        {"stop": stop, "lost": progress.lost}[event].set()
         tell(2)
 
 
