@@ -25,6 +25,7 @@ ORDER = (
     "keypoints",
     "cuda",
     "scale_database",
+    "job_queue",
 )
 LEFT_OUT_WHEN_QUICK = ("memory",)
 

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -101,14 +102,18 @@ def _elapsed(started: float, result: dict[str, Any]) -> float:
 
 
 def _worker(database: FilledDatabase, n_jobs: int) -> float:
-    """Milliseconds for each job of a worker, which looks at the tables above for jobs first."""
-    from element_facerhythm.worker import work
+    """Milliseconds for each job of a worker, from the end of one to the end of the next; the median."""
+    from element_facerhythm.worker import WorkerOptions, work
 
-    started = time.perf_counter()
-    report = work(database.workflow.POPULATED[:2], max_jobs=n_jobs, exit_when_idle=True)
-    if (report.n_done, report.n_failed) != (n_jobs, 0):
+    ends: list[float] = []
+    report = work(
+        database.workflow.POPULATED[:2],
+        WorkerOptions(max_jobs=n_jobs + 1, exit_when_idle=True),
+        on_job=lambda _job: ends.append(time.perf_counter()),
+    )
+    if (report.n_done, report.n_failed) != (n_jobs + 1, 0):
         raise RuntimeError(f"jobs of the benchmark failed: {report}")
-    return 1000 * (time.perf_counter() - started) / n_jobs
+    return 1000 * statistics.median(later - earlier for earlier, later in pairwise(ends))
 
 
 @contextmanager

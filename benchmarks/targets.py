@@ -373,4 +373,19 @@ TARGETS: tuple[Target, ...] = (
         queue_overhead_ms,
         " ms",
     ),
+    Target(
+        "job_queue",
+        "what a worker adds to a task that does nothing, 10,000 wait",
+        "<=",
+        50,
+        lambda r: r["overhead"]["ms_per_task"],
+        " ms",
+    ),
+    Target(
+        "job_queue",
+        "tasks/hour of 8 workers, of 8 times one",
+        ">=",
+        0.95,
+        lambda r: r["throughput"][-1]["of_n_times_one"],
+    ),
 )
