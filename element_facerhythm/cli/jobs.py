@@ -67,6 +67,7 @@ def show(
             for row in found
         ],
         right=("priority",),
+        whole=("table", "status"),
     )  # fmt: skip
 
 

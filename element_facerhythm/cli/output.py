@@ -54,11 +54,15 @@ def print_table(
     rows: Iterable[Sequence[object]],
     *,
     right: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> None:
-    """Print a table on stdout; the columns named in `right` hold numbers and are aligned right."""
+    """Print a table on stdout.
+
+    The columns named in `right` hold numbers and are aligned right; those in `whole` are never broken.
+    """
     from rich.console import Console
 
-    table = build_table(title, columns, rows, right=right)
+    table = build_table(title, columns, rows, right=right, whole=whole)
     Console(highlight=False, markup=False).print(table, "")
 
 
@@ -68,6 +72,7 @@ def build_table(
     rows: Iterable[Sequence[object]],
     *,
     right: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> "Table":
     """Make a table to be shown; arguments as of `print_table`."""
     from rich import box
@@ -83,7 +88,12 @@ def build_table(
         pad_edge=False,
     )
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=column in whole,
+        )
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     return table

@@ -94,24 +94,34 @@ def parts_of(report: "FleetReport", errors: bool) -> "Iterator[RenderableType]":
         for name, numbers in report.tables.items()
     ]
     yield build_table("", ("table", *COUNTS), rows, right=COUNTS)
-    if report.workers:
-        doing = {job.worker_id: job for job in report.jobs}
+    if report.jobs:
         yield ""
         yield build_table(
             "",
-            ("worker", "state", "seen", "done", "failed", "job", "stage", "at", "rate", "left"),
+            ("running", "key", "stage", "at", "rate", "left", "worker"),
+            [progress_of(job) for job in report.jobs],
+            right=("at", "rate", "left"),
+            whole=("running", "at", "rate", "left", "worker"),
+        )
+    if report.workers:
+        yield ""
+        yield build_table(
+            "",
+            ("worker", "where", "device", "state", "seen", "done", "failed"),
             [
                 (
-                    f"{worker.host}:{worker.pid}" + f" {worker.batch_job}".rstrip(),
+                    worker.worker_id,
+                    f"{worker.host}:{worker.pid} {worker.batch_job}".rstrip(),
+                    worker.device,
                     worker.state,
                     f"{human_seconds(max(worker.seconds_since_heartbeat, 0))} ago",
                     worker.n_done,
                     worker.n_failed,
-                    *progress_of(doing.get(worker.worker_id)),
                 )
                 for worker in report.workers
             ],
-            right=("done", "failed", "at", "rate", "left"),
+            right=("done", "failed"),
+            whole=("worker", "state", "seen"),
         )
     yield ""
     troubles = [("failed", report.errors), ("set aside", report.set_aside)]
@@ -119,16 +129,16 @@ def parts_of(report: "FleetReport", errors: bool) -> "Iterator[RenderableType]":
         yield from lines_of(word, found, errors)
 
 
-def progress_of(job: "RunningJob | None") -> tuple[str, ...]:
-    """Tell of a job what is done, where it is, and what is left."""
-    if job is None:
-        return ("", "", "", "", "")
+def progress_of(job: "RunningJob") -> tuple[str, ...]:
+    """Tell of a job what it is, where it is, what is left, and who does it."""
     return (
-        f"{job.table} {key_text(job.key)}",
+        job.table,
+        key_text(job.key),
         job.stage.replace("_", " "),
         "" if job.percent is None else f"{job.percent:.0f} %",
-        "" if not job.rate_per_s else f"{job.rate_per_s:,.3g} {job.unit}/s",
+        "" if not job.rate_per_s else f"{job.rate_per_s:,.0f} {job.unit}/s",
         "" if job.seconds_left is None else human_seconds(job.seconds_left),
+        job.worker_id,
     )
 
 

@@ -70,20 +70,25 @@ def report_fleet(tables: Sequence[Any]) -> FleetReport:
     """Ask the database how far the work on `tables` is."""
     connection = ActiveJob.connection
     now = connection.query(f"SELECT {utc_now(connection)}").fetchone()[0]
+    orders = {table.__name__: table.primary_key for table in tables}
     return FleetReport(
         tables={table.__name__: count_keys(table) for table in tables},
-        jobs=[running_job(row, now) for row in ActiveJob().to_dicts(order_by="claimed_time")],
+        jobs=[
+            running_job(row, now, orders.get(row["table_name"], ()))
+            for row in ActiveJob().to_dicts(order_by="claimed_time")
+        ],
         workers=list(present_workers(now)),
         errors=[problem for table in tables for problem in problems(table, ERROR)],
         set_aside=[problem for table in tables for problem in problems(table, IGNORE)],
     )
 
 
-def running_job(row: Mapping[str, Any], now: datetime) -> RunningJob:
-    """Make what is shown of a row of `ActiveJob`."""
+def running_job(row: Mapping[str, Any], now: datetime, order: Sequence[str]) -> RunningJob:
+    """Make what is shown of a row of `ActiveJob`; a JSON column keeps no order of the key."""
+    key = as_key(row["job_key"])
     return RunningJob(
         table=row["table_name"],
-        key=as_key(row["job_key"]),
+        key={name: key[name] for name in sorted(key, key=[*order, *key].index)},
         seconds=(now - row["claimed_time"]).total_seconds(),
         **{
             name: row[name]
