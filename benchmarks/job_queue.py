@@ -14,7 +14,6 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import REPOSITORY_DIR, write_result
+from benchmarks.scale_database import configured_database
 
 PROGRAM = Path(__file__).with_name("small_tasks.py")
 N_PENDING, N_TIMED, N_PLAIN = 10_000, 300, 20
@@ -151,32 +151,6 @@ def own_tables() -> Iterator[tuple[str, Any]]:
     finally:
         for schema in (small_tasks.schema, fleet.schema):
             schema.drop(prompt=False)
-
-
-@contextmanager
-def configured_database() -> Iterator[None]:
-    """Have a server: the configured one, else an embedded PostgreSQL that nobody else uses."""
-    if "DJ_HOST" in os.environ:
-        yield
-        return
-    from element_facerhythm import embedded
-
-    with tempfile.TemporaryDirectory(prefix="facerhythm-queue-") as directory:
-        os.environ["FACERHYTHM_EMBEDDED_DIR"] = str(Path(directory) / "server")
-        try:
-            database = embedded.start()
-            os.environ |= {
-                "DJ_BACKEND": "postgresql",
-                "DJ_HOST": database.host,
-                "DJ_PORT": str(database.port),
-                "DJ_USER": database.user,
-                "DJ_PASS": database.password,
-                "DJ_DATABASE_NAME": database.database,
-                "DJ_USE_TLS": "false",
-            }
-            yield
-        finally:
-            embedded.destroy()
 
 
 def server_version() -> str:

@@ -53,8 +53,9 @@ class Slept(dj.Computed):
 
 def activate(prefix: str) -> None:
     """Bind the tables, and those of the fleet."""
-    from element_facerhythm import fleet
+    from element_facerhythm import embedded, fleet
 
+    embedded.configure()
     schema.activate(f"{prefix}small")
     fleet.activate(f"{prefix}fleet")
 

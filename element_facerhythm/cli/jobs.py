@@ -1,7 +1,7 @@
 """`facerhythm jobs`: single jobs, and what to do about them."""
 
 import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -17,8 +17,6 @@ app = typer.Typer(
 STATUS_WORDS = {
     "pending": "pending", "running": "reserved", "failed": "error", "aside": "ignore",
 }  # fmt: skip
-LEFT_ALONE = ("error", "ignore")
-
 TableOption = Annotated[str | None, typer.Option("--table", help="Jobs of this table only.")]
 SubjectOption = Annotated[str | None, typer.Option("--subject", help="Jobs of this subject only.")]
 SessionOption = Annotated[int | None, typer.Option("--session", help="Jobs of this session only.")]
@@ -86,14 +84,14 @@ def retry(
     """
     with quiet_stdout():
         wanted = chosen(table, subject, session, recording, everything=everything)
-        changed = 0
-        for queue, jobs in wanted:
-            for job in named(queue, jobs & [{"status": word} for word in LEFT_ALONE]):
-                with queue.connection.transaction:
-                    claims().reset(job, getpass.getuser())
-                    queue.offer(job)
-                changed += 1
-    told("tried again", changed, as_json)
+
+        def offer_anew(queue: Any, job: Any) -> None:
+            with queue.connection.transaction:
+                claims().reset(job, getpass.getuser())
+                queue.offer(job)
+
+        n_jobs = change(wanted, ("error", "ignore"), offer_anew)
+    told("tried again", n_jobs, as_json)
 
 
 @app.command()
@@ -113,13 +111,8 @@ def ignore(
     with quiet_stdout():
         wanted = chosen(table, subject, session, recording, everything=everything)
         text = f"set aside by {getpass.getuser()}" + (f": {reason}" if reason else "")
-        changed = 0
-        for queue, jobs in wanted:
-            queue.add_new()
-            for job in named(queue, jobs & [{"status": "pending"}, {"status": "error"}]):
-                queue.set_aside(job, text)
-                changed += 1
-    told("left alone", changed, as_json)
+        n_jobs = change(wanted, ("pending", "error"), lambda queue, job: queue.set_aside(job, text))
+    told("left alone", n_jobs, as_json)
 
 
 @app.command()
@@ -138,13 +131,8 @@ def priority(
     """
     with quiet_stdout():
         wanted = chosen(table, subject, session, recording, everything=everything)
-        changed = 0
-        for queue, jobs in wanted:
-            queue.add_new()
-            for job in named(queue, jobs & {"status": "pending"}):
-                queue.prioritise(job, value)
-                changed += 1
-    told(f"of priority {value}", changed, as_json)
+        n_jobs = change(wanted, ("pending",), lambda queue, job: queue.prioritise(job, value))
+    told(f"of priority {value}", n_jobs, as_json)
 
 
 def chosen(
@@ -189,9 +177,21 @@ def chosen(
     return found
 
 
-def named(queue: Any, jobs: Any) -> Iterator[Any]:
-    """Give the names of jobs, read before anything is changed."""
-    return iter([queue.job(row) for row in jobs.proj().to_dicts()])
+def change(
+    wanted: Sequence[tuple[Any, Any]], statuses: Sequence[str], do: Callable[[Any, Any], None]
+) -> int:
+    """Do something to each chosen job that has one of the statuses; give their number.
+
+    Keys that no worker has entered into the queue yet are entered first.
+    """
+    n_jobs = 0
+    for queue, jobs in wanted:
+        queue.add_new()
+        restricted = jobs & [{"status": status} for status in statuses]
+        for row in restricted.proj().to_dicts():
+            do(queue, queue.job(row))
+            n_jobs += 1
+    return n_jobs
 
 
 def rows_of(
