@@ -131,6 +131,7 @@ class Lifeline:
 
 def reconnect(connection: Any) -> None:
     """Connect once more, and forget a transaction that was cut off (the server rolled it back)."""
+    connection.conn_info["ssl_input"] = tls_without_fallback(connection)
     log = logging.getLogger("datajoint")
     log.addFilter(_is_not_about_tls)
     try:
@@ -146,6 +147,17 @@ def close(connection: Any) -> None:
         connection.close()
     except pymysql.err.Error as error:  # it was closed already
         logger.debug("closing: %s", error)
+
+
+def tls_without_fallback(connection: Any) -> Any:
+    """Give the option of TLS for connecting once more.
+
+    Where nothing was asked for, DataJoint tries a second time in plain text. With MySQL the first try already
+    takes TLS or not, as the server offers; the second one can meet a server that has just come up, and then
+    fails for want of encryption.
+    """
+    asked = connection.conn_info["ssl_input"]
+    return True if asked is None and connection.adapter.backend == "mysql" else asked
 
 
 def _is_not_about_tls(record: logging.LogRecord) -> bool:
@@ -164,7 +176,7 @@ def open_second(connection: Any) -> Any:
             about["user"],
             about["passwd"],
             about["port"],
-            about["ssl_input"],
+            tls_without_fallback(connection),
             database_name=about["database_name"],
             backend=connection.adapter.backend,
         )
