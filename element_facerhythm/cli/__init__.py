@@ -25,6 +25,7 @@ from element_facerhythm.cli import (
     demo,
     doctor,
     exporting,
+    gc,
     importing,
     ingest,
     keypoints,
@@ -56,6 +57,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("worker")(worker.worker)
+app.command("gc")(gc.gc)
 app.add_typer(rois.app, name="rois")
 app.add_typer(keypoints.app, name="keypoints")
 app.add_typer(importing.app, name="import")

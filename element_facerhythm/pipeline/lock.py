@@ -33,6 +33,18 @@ def project_lock(project_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(project_dir: Path) -> bool:
+    """Return whether a process holds the lock of a project directory; nothing is written to find out."""
+    try:
+        descriptor = os.open(project_dir / LOCK_NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 if sys.platform == "win32":
     import msvcrt
 
