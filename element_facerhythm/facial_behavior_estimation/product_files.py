@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.facial_behavior_estimation.schema import schema
-from element_facerhythm.linking import active_link, expected_path, resolve_path
+from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.linking import active_link, expected_path, resolve_path, store_is_remote
 from element_facerhythm.stores import ObjectStore, configured_store
 from element_facerhythm.stores.cache import download_verified
 from element_facerhythm.stores.object_store import ROOT, product_name
@@ -33,17 +33,15 @@ def section() -> str:
 
 def object_of(sha256: str) -> str | None:
     """Name of the object with this content; None where the store is a directory."""
-    return product_name(section(), sha256) if configured_store() is not None else None
+    return product_name(section(), sha256) if store_is_remote(dj.config.stores) else None
 
 
 def keep_project(store: ObjectStore | None, record: "RunRecord", *, ours: bool) -> None:
     """As `keep_products`, for a project directory and its description; `ours` if a run of ours made it."""
     keep_products(store, record.project_dir if ours else None, record.products)
-    if store is None:
-        return
-    texts = {name: (record.project_dir / name).read_text("utf-8") for name in DESCRIPTION}
-    name = description_name(product.sha256 for product in record.products)
-    store.put_text(name, json.dumps(texts))
+    if store is not None:
+        digests = [product.sha256 for product in record.products]
+        _put_description(store, record.project_dir, digests)
 
 
 def keep_products(
@@ -108,15 +106,22 @@ def unchanged_project(output_dir: str, products: Sequence[File]) -> Path:
     Where another worker computed it on a disk of its own, it is read from the store; and where it was
     computed before there was a store, it is put there.
     """
-    store = configured_store()
     directory = expected_path(output_dir, active_link().search_dirs())
-    if store is not None and not all((directory / name).is_file() for name in DESCRIPTION):
-        _restore_description(store, directory, products)
-    for path, sha256 in products:
-        place = unchanged_file(path, sha256)
-        if store is not None:
+    places = [unchanged_file(path, sha256) for path, sha256 in products]
+    store = configured_store()
+    if store is not None:
+        if not all((directory / name).is_file() for name in DESCRIPTION):
+            _restore_description(store, directory, products)
+        for place, (_, sha256) in zip(places, products, strict=True):
             store.ensure(place, product_name(section(), sha256), place.stat().st_size)
+        if store.look(description_name(sha256 for _, sha256 in products)) is None:
+            _put_description(store, directory, [sha256 for _, sha256 in products])
     return resolve_path(output_dir, active_link().search_dirs())
+
+
+def _put_description(store: ObjectStore, directory: Path, digests: Sequence[str]) -> None:
+    texts = {name: (directory / name).read_text("utf-8") for name in DESCRIPTION}
+    store.put_text(description_name(digests), json.dumps(texts))
 
 
 def _restore_description(store: ObjectStore, directory: Path, products: Sequence[File]) -> None:
@@ -127,8 +132,7 @@ def _restore_description(store: ObjectStore, directory: Path, products: Sequence
             f"{directory} is not on this machine, and the {store} does not hold it ({name}): populate where "
             "it was computed, or delete the entry of FaceRhythmProcessing and populate again"
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{OWNER}{section()}").touch()
     for file, text in json.loads(content).items():
         if file in DESCRIPTION:
             (directory / file).write_text(text, "utf-8")
+    (directory / f"{OWNER}{section()}").touch()

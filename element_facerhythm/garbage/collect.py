@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.facial_behavior_estimation.product_files import section
@@ -54,12 +53,13 @@ def collect_garbage(
             f"the processed data directory {processed_dir} is not there, or cannot be written; correct "
             "FACERHYTHM_PROCESSED_DATA_DIR"
         )
-    references = partial(read_references, processed_dir)
     options = {"delete": delete, "even_all": even_all}
     objects = None
     if store is not None:
-        objects = collect_objects(store, section(), lambda: references().objects, age, **options)
+        objects = collect_objects(
+            store, section(), lambda: read_references().objects, age, **options
+        )
     directories = collect_directories(
-        processed_dir, section(), references, age.total_seconds(), **options
+        processed_dir, section(), read_references, age.total_seconds(), **options
     )
     return GarbageReport(delete, older_than_hours, objects, directories)

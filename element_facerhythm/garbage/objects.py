@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.stores import ObjectStore, StoredObject
+from element_facerhythm.stores.object_store import ANNOUNCEMENT_LIFE
 
 BATCH = 100
 """Objects that are announced together; see `ObjectStore.announced`."""
@@ -63,20 +64,31 @@ def collect_objects(
     ConfigurationError
         Rows refer to none of the objects, which is what the wrong database looks like.
     """
-    listed = store.listing(section)
+    everything = store.listing(section)
     live = referenced()
     now = store.clock(section)
+    listed = [item for item in everything if not is_passing(item)]
     loose = [item for item in listed if item.name not in live]
     orphans = [item for item in loose if now - item.modified >= older_than]
     n_referenced = len(listed) - len(loose)
     if delete and orphans and not n_referenced and not even_all:
         raise ConfigurationError(
             f"no row of this database refers to any of the {len(listed)} objects of {section} in the "
-            f"{store}: is this the right database (DJ_HOST, FACERHYTHM_DB_PREFIX)? If all of it is to go, say --all"
+            f"{store}: is this the right database (DJ_HOST, FACERHYTHM_DB_PREFIX)? If all is to go, say --all"
         )
-    removed = tuple(remove_objects(store, section, orphans, older_than)) if delete else ()
+    removed: tuple[str, ...] = ()
+    if delete:
+        removed = tuple(remove_objects(store, section, orphans, older_than))
+        for item in everything:  # what a collector that died has left
+            if is_passing(item) and now - item.modified >= max(older_than, ANNOUNCEMENT_LIFE):
+                store.remove(item.name)
     n_young = len(loose) - len(orphans)
     return ObjectReport(str(store), len(listed), n_referenced, n_young, tuple(orphans), removed)
+
+
+def is_passing(item: StoredObject) -> bool:
+    """Return whether an object is an announcement or a look at the clock, and no result."""
+    return item.name.split("/")[2] in ("collecting", "clock")
 
 
 def remove_objects(
@@ -91,7 +103,7 @@ def remove_objects(
             while batch and may_remove():
                 name = batch.pop()
                 if is_old(store.look(name), now, older_than) and may_remove():
-                    store.remove(name)
+                    store.remove_once(name)
                     yield name
         left = batch + left
 

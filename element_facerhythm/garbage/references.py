@@ -1,14 +1,16 @@
 """What rows refer to: objects of the store, and places in the processed directory."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from element_facerhythm import facial_behavior_estimation as fbe
 from element_facerhythm import keypoint_inference as kpi
 from element_facerhythm.errors import PathError
 from element_facerhythm.facial_behavior_estimation.product_files import description_name, section
-from element_facerhythm.linking import resolve_new_path
+from element_facerhythm.linking import active_link, resolve_new_path
 from element_facerhythm.stores.object_store import product_name
 
 
@@ -19,21 +21,25 @@ class References:
     objects: frozenset[str]
     places: frozenset[Path]
 
+    @cached_property
+    def above(self) -> frozenset[Path]:
+        """Directories that hold a place."""
+        return frozenset(parent for place in self.places for parent in place.parents)
+
     def name(self, directory: Path) -> bool:
         """Return whether a row refers to a directory, to something in it, or to one that holds it."""
-        return any(
-            place.is_relative_to(directory) or directory.is_relative_to(place)
-            for place in self.places
+        return directory in self.above or not self.places.isdisjoint(
+            (directory, *directory.parents)
         )
 
 
-def read_references(processed_dir: Path) -> References:
+def read_references() -> References:
     """Read all references, in one transaction."""
     connection = fbe.schema.connection
     with connection.transaction:
         objects = frozenset(_objects())
         relative = set(_relative_places())
-    return References(objects, frozenset(_places(relative, processed_dir)))
+    return References(objects, frozenset(_places(relative)))
 
 
 def _objects() -> Iterator[str]:
@@ -65,11 +71,11 @@ def _relative_places() -> Iterator[str]:
         yield from table().to_arrays("file_path")
 
 
-def _places(relative: set[str], processed_dir: Path) -> Iterator[Path]:
-    for path in relative:
-        if PurePosixPath(path) == PurePosixPath("."):
-            continue  # a project in a root directory itself: it says nothing of what lies elsewhere
-        try:
-            yield resolve_new_path(path, processed_dir)
-        except PathError:
-            continue  # it leads out of the processed directory, where nothing is collected
+def _places(relative: set[str]) -> Iterator[Path]:
+    """Every place that these paths may mean; one that leads out of a directory means nothing there."""
+    for root in active_link().search_dirs():
+        for path in relative:
+            if PurePosixPath(path) == PurePosixPath("."):
+                continue  # a project in a root directory itself: it says nothing of what lies elsewhere
+            with suppress(PathError):
+                yield resolve_new_path(path, root)

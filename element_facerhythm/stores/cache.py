@@ -9,6 +9,7 @@ import os
 import time
 from pathlib import Path
 
+from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ConfigurationError, ProcessingError
 from element_facerhythm.io.h5 import TEMPORARY_SUFFIX, atomic_path
 from element_facerhythm.stores.object_store import ObjectStore
@@ -51,7 +52,7 @@ def cached_file(store: ObjectStore, name: str, sha256: str) -> Path:
     """
     path = cache_dir() / f"{sha256}.h5"
     limit = limit_bytes()
-    if path.is_file():
+    if path.is_file() and file_sha256(path) == sha256:
         status = path.stat()
         os.utime(
             path, ns=(time.time_ns(), status.st_mtime_ns)

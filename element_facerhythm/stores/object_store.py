@@ -13,7 +13,7 @@ from typing import Any
 from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.errors import ConfigurationError, ProcessingError
 from element_facerhythm.linking import STORE_NAME, store_is_remote
-from element_facerhythm.stores.failures import attempt, place, store_errors
+from element_facerhythm.stores.failures import attempt, place, store_errors, told
 from element_facerhythm.stores.upload_check import PART_BYTES, tag_agrees
 
 dj: Any = import_datajoint()
@@ -167,6 +167,15 @@ class ObjectStore:
         return sorted(
             attempt(find, "objects cannot be listed in the", self.spec), key=lambda o: o.name
         )
+
+    def remove_once(self, name: str) -> None:
+        """Delete an object, and do not try again: a collector's time to do so is limited."""
+        try:
+            self.backend.remove(name)
+        except store_errors() as error:
+            raise ProcessingError(
+                f"object {name} cannot be deleted from the {self}: {told(error, self.spec)}"
+            ) from error
 
     def remove(self, name: str) -> None:
         """Delete an object; none is fine as well."""

@@ -40,7 +40,17 @@ def run_on_server(
         if configured or not name.startswith("DJ_") or name == "DJ_IGNORE_CONFIG_FILE"
     }
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", str(HERE / directory), "-q", "-p", "no:cacheprovider"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(HERE / directory),
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "faulthandler_timeout=240",
+        ],  # where it hangs, if it does
         cwd=config.rootpath,
         env={**environment, "FACERHYTHM_TEST_DATABASE": kind},
         capture_output=True,

@@ -34,9 +34,8 @@ def age_directory(directory: Path, seconds: float = 2 * DAY_S) -> None:
 
 def live_names() -> set[str]:
     from element_facerhythm.garbage.references import read_references
-    from element_facerhythm.linking import active_link
 
-    return set(read_references(active_link().processed_dir()).objects)
+    return set(read_references().objects)
 
 
 def test_deleted_rows_leave_no_orphan_and_live_arrays_stay(
