@@ -75,6 +75,8 @@ class ObjectStore:
         try:
             self.backend = StorageBackend(self.spec)
             self.fs = self.backend.fs
+            if self.spec["protocol"] == "s3":
+                set_up_s3(self.fs)
         except dj.DataJointError as error:
             raise ConfigurationError(f"DataJoint store {STORE_NAME!r}: {error}") from error
         except ImportError as error:
@@ -307,6 +309,19 @@ class ObjectStore:
         live = [a for a in announcements if now - a.modified < ANNOUNCEMENT_LIFE]
         contents = [self.read(announcement.name) for announcement in live]
         return any(name in json.loads(content) for content in contents if content)
+
+
+def set_up_s3(fs: Any) -> None:
+    """Have s3fs give up in time, and send without asking the server first.
+
+    botocore asks with `Expect: 100-continue`. aiohttp then waits without end where a server answers at once
+    instead, as it does when it refuses (seen with aiohttp 3.14, s3fs 2026.9). And s3fs tries five times what
+    botocore has tried five times, which is half an hour for a server that is silent.
+    """
+    from botocore.handlers import add_expect_header
+
+    fs.retries = 1
+    fs.s3.meta.events.unregister("before-call.s3", add_expect_header)
 
 
 def modified(info: Mapping[str, Any]) -> datetime:

@@ -33,6 +33,7 @@ BUCKET = "results"
 ACCESS_KEY, SECRET_KEY = "facerhythm-test", "not-to-be-printed-anywhere"
 START_TIMEOUT_S = 60
 DAY_S = 24 * 3600.0
+DIRECTORY_CACHE_S = 1.0  # how long the server knows a directory without looking
 
 
 @dataclass
@@ -49,7 +50,7 @@ class S3Server:
         command = [
             program, "serve", "s3", str(self.directory / "data"), "--config", "",
             "--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}",
-            "--dir-cache-time", "0s",
+            "--dir-cache-time", "1s",  # with 0 it can spin for ever
         ]  # fmt: skip
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -88,6 +89,7 @@ class S3Server:
         for path in (self.directory / "data").rglob("*"):
             if path.is_file():
                 os.utime(path, (then, then))
+        time.sleep(2 * DIRECTORY_CACHE_S)
 
 
 @pytest.fixture(scope="session")

@@ -165,6 +165,7 @@ for _ in range({rounds}):
                 os.utime(os.path.join(place, file), (then, then))
             except FileNotFoundError:
                 pass
+    time.sleep(2)  # until the server sees it
 print("rounds done")
 """
 
