@@ -192,6 +192,8 @@ def test_damaged_object_is_told_by_its_digest(
 def test_upload_is_streamed_in_parts_verified_and_not_repeated(
     workflow: Any, tmp_path: Path, s3: S3Server
 ) -> None:
+    from element_facerhythm.stores.upload_check import tag_agrees
+
     store, section = store_and_section()
     file = tmp_path / "large"
     file.write_bytes(os.urandom(45_000_000))
@@ -199,12 +201,17 @@ def test_upload_is_streamed_in_parts_verified_and_not_repeated(
     sent: list[str] = []
     store._send, send = (lambda *a: (sent.append("sent"), send(*a))), store._send
     store.put(file, name, 45_000_000)
+    tag = store.fs.info(store.backend._full_path(name))["ETag"]
+    assert tag_agrees(file, tag)
+    assert tag_agrees(file, "an-encrypted-one") is None
     s3.age()
     store.put(file, name, 45_000_000)
     assert sent == ["sent"]
     assert s3.file_of(name).read_bytes() == file.read_bytes()
     assert time.time() - store.look(name).modified.timestamp() < 3600  # young again
-    assert "-3" in store.fs.info(store.backend._full_path(name))["ETag"]
+    with file.open("r+b") as damaged:
+        damaged.write(b"other")
+    assert tag_agrees(file, tag) is False
     store.remove(name)
 
 
