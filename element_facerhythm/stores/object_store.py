@@ -164,6 +164,7 @@ class ObjectStore:
             return [
                 StoredObject(path.removeprefix(f"{base}/"), int(info["size"]), modified(info))
                 for path, info in found.items()
+                if info["type"] == "file"  # an empty section may be listed itself, as a directory
             ]
 
         return sorted(

@@ -245,6 +245,17 @@ def test_upload_waits_for_a_collector_that_announced_the_object(
     store.remove(name)
 
 
+def test_section_without_objects_is_empty(workflow: Any, tmp_path: Path) -> None:
+    store, _ = store_and_section()
+    name = "facerhythm/another-section/zz/product.h5"
+    (tmp_path / "product").write_bytes(b"content")
+    assert store.listing("another-section") == []
+    store.put(tmp_path / "product", name, 7)
+    assert [item.name for item in store.listing("another-section")] == [name]
+    store.remove(name)
+    assert store.listing("another-section") == []
+
+
 def test_cache_keeps_within_its_limit(
     processed: dict[str, Any], fbe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
