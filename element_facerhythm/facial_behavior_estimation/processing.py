@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from element_facerhythm.errors import ConfigurationError, ProcessingError, ProjectError, VideoError
-from element_facerhythm.facial_behavior_estimation.product_files import keep_project
+from element_facerhythm.facial_behavior_estimation.product_files import (
+    keep_project,
+    project_dir,  # noqa: F401  part of this module for callers
+)
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,

@@ -116,6 +116,11 @@ def unchanged_project(output_dir: str, products: Sequence[File]) -> Path:
             store.ensure(place, product_name(section(), sha256), place.stat().st_size)
         if store.look(description_name(sha256 for _, sha256 in products)) is None:
             _put_description(store, directory, [sha256 for _, sha256 in products])
+    return project_dir(output_dir)
+
+
+def project_dir(output_dir: str) -> Path:
+    """Absolute path of a stored project directory."""
     return resolve_path(output_dir, active_link().search_dirs())
 
 
