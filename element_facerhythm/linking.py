@@ -203,6 +203,12 @@ def environment_processed_dir(stores: Mapping[str, Any]) -> Path | None:
     return None
 
 
+def store_is_remote(stores: Mapping[str, Any]) -> bool:
+    """Return whether the DataJoint store `facerhythm` is configured, and is more than a directory."""
+    store = stores.get(STORE_NAME)
+    return isinstance(store, Mapping) and str(store.get("protocol", "")).lower() not in ("", "file")
+
+
 # ------------------------------------------------------------------ paths
 
 

@@ -13,7 +13,8 @@ variables:
 - `FACERHYTHM_PROCESSED_DATA_DIR`: directory of the results. If not set: the place of the DataJoint
   store `facerhythm`; else, with the embedded database, `element-facerhythm/processed` in the user's
   data directory; else the first root directory. The store is configured to that place if it is not
-  yet.
+  yet. Where the store is an object store, the directory must be set: it is the working copy of this
+  machine, and what others read comes from the store.
 - `FACERHYTHM_DEVICE`: device that computes (`auto`, `cpu`, `cuda`).
 - `FACERHYTHM_TLS_CA`, `FACERHYTHM_TLS_CHECK_HOST`: see `element_facerhythm.connection`.
 
@@ -35,10 +36,12 @@ from element_facerhythm.connection import connect
 from element_facerhythm.elements import activate_elements
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.linking import (
+    PROCESSED_VARIABLE,
     ROOT_VARIABLE,
     STORE_NAME,
     environment_processed_dir,
     environment_root_dirs,
+    store_is_remote,
 )
 
 PREFIX_VARIABLE = "FACERHYTHM_DB_PREFIX"
@@ -69,8 +72,20 @@ def get_facerhythm_root_data_dir() -> list[Path]:
 
 
 def get_facerhythm_processed_data_dir() -> Path:
-    """Directory of the project directories, which hold the large arrays."""
+    """Directory of the project directories, which hold the large arrays.
+
+    Raises
+    ------
+    ConfigurationError
+        The store `facerhythm` is an object store, and `FACERHYTHM_PROCESSED_DATA_DIR` is not set: a
+        worker computes on its own disk.
+    """
     processed = environment_processed_dir(dj.config.stores)
+    if processed is None and store_is_remote(dj.config.stores):
+        raise ConfigurationError(
+            f"the DataJoint store {STORE_NAME!r} is an object store, and {PROCESSED_VARIABLE} is not set: "
+            "set it to a directory of this machine, where results are computed before they go into the store"
+        )
     if processed is None and embedded_database is not None:
         processed = embedded.user_data_dir() / "processed"
     return processed or get_facerhythm_root_data_dir()[0]

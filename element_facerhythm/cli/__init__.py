@@ -26,6 +26,7 @@ from element_facerhythm.cli import (
     demo,
     doctor,
     exporting,
+    gc,
     health,
     importing,
     ingest,
@@ -62,6 +63,7 @@ app.command("status")(status.status)
 app.command("worker")(worker.worker)
 app.command("health")(health.health)
 app.add_typer(jobs.app, name="jobs")
+app.command("gc")(gc.gc)
 app.add_typer(rois.app, name="rois")
 app.add_typer(keypoints.app, name="keypoints")
 app.add_typer(importing.app, name="import")

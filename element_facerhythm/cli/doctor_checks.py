@@ -138,10 +138,27 @@ def check_database() -> Finding:
 
 
 def check_store() -> Finding:
-    """Find the DataJoint store for large arrays."""
-    from element_facerhythm.cli.database import store_location
-    from element_facerhythm.linking import STORE_NAME
+    """Find the DataJoint store for large arrays; an object store must take and give back an object."""
+    from element_facerhythm.cli.database import configured_datajoint, store_location
+    from element_facerhythm.errors import FaceRhythmError
+    from element_facerhythm.linking import PROCESSED_VARIABLE, STORE_NAME, store_is_remote
 
+    stores = configured_datajoint().config.stores
+    if store_is_remote(stores):
+        from element_facerhythm.stores import configured_store
+
+        try:
+            store = configured_store()
+            assert store is not None
+            store.check()
+        except FaceRhythmError as error:
+            return Finding("store", FAIL, str(error), "see the message")
+        if not os.environ.get(PROCESSED_VARIABLE):
+            return Finding(
+                "store", WARN, f"{STORE_NAME}: {store} answers; {PROCESSED_VARIABLE} is not set",
+                "set it on machines where workers run: they compute there, then put products into the store",
+            )  # fmt: skip
+        return Finding("store", OK, f"{STORE_NAME}: {store} takes objects and gives them back")
     location = store_location()
     if location is None:
         return Finding(

@@ -1,8 +1,8 @@
 """Columns of type `<facerhythm_array>`: arrays that stay in the HDF5 product.
 
-A row stores a small JSON object (file, dataset, shape, dtype, digest), which SQL users can read. A
-fetch gives a `LazyArray`, which reads only the part that is asked for; a reference to a single
-point's trace is read at once and gives a numpy array.
+A row stores a small JSON object (file, dataset, shape, dtype, digest, and the object where an object
+store has the file), which SQL users can read. A fetch gives a `LazyArray`, which reads only the part
+that is asked for; a reference to a single point's trace is read at once and gives a numpy array.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from element_facerhythm.embedded import import_datajoint
-from element_facerhythm.errors import ProjectError
+from element_facerhythm.errors import ConfigurationError, ProjectError
 from element_facerhythm.linking import expected_path, search_dirs
 
 dj: Any = import_datajoint()
@@ -37,6 +37,9 @@ class ArrayReference:
         Content digest of the file, 64 hex digits.
     point_index
         If set: entry along axis 1 of the dataset, that is one point of (T, P, 2) tracks.
+    object
+        If set: name of the object that holds the file, below the location of the DataJoint store
+        `facerhythm`.
     """
 
     path: str
@@ -45,6 +48,7 @@ class ArrayReference:
     dtype: str
     sha256: str
     point_index: int | None = None
+    object: str | None = None
 
 
 class ArrayCodec(dj.Codec):
@@ -73,8 +77,9 @@ class ArrayCodec(dj.Codec):
     ) -> dict[str, Any]:
         """Turn a reference into the JSON object of the row."""
         stored: dict[str, Any] = {**vars(value), "shape": list(value.shape)}
-        if value.point_index is None:
-            del stored["point_index"]
+        for optional in ("point_index", "object"):
+            if stored[optional] is None:
+                del stored[optional]
         return stored
 
     def decode(
@@ -96,9 +101,11 @@ class ArrayCodec(dj.Codec):
         ProjectError
             The file of a trace is missing, or changed since the row was written.
         """
+        config = self._codec_config(key, context) or dj.config
+        if "object" in stored:
+            return _decode_object(stored, config)
         from element_facerhythm.io.lazy import LazyArray
 
-        config = self._codec_config(key, context) or dj.config
         path = expected_path(stored["path"], search_dirs(config.stores))
         if "point_index" in stored:
             return _read_trace(path, stored)
@@ -112,6 +119,26 @@ class ArrayCodec(dj.Codec):
     def referenced_paths(self, stored: Any) -> list[tuple[str, str | None]]:
         """Tell DataJoint's garbage collection that it owns none of these files."""
         return []
+
+
+def _decode_object(stored: dict[str, Any], config: Any) -> Any:
+    """Give an array that an object store holds; its file need not be on this machine."""
+    from element_facerhythm.stores import StoredArray, present_file
+
+    try:
+        path = expected_path(stored["path"], search_dirs(config.stores))
+    except ConfigurationError:  # no directory is named here, and none is needed
+        path = None
+    if "point_index" in stored:
+        found = present_file(path, stored["object"], stored["sha256"], config)
+        return _read_trace(found, stored)
+    return StoredArray(
+        path,
+        stored["dataset"],
+        object_name=stored["object"],
+        sha256=stored["sha256"],
+        stored_as=(stored["shape"], stored["dtype"]),
+    )
 
 
 def _read_trace(path: Path, stored: dict[str, Any]) -> np.ndarray:

@@ -5,12 +5,15 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from element_facerhythm.errors import ConfigurationError, ProcessingError, ProjectError, VideoError
+from element_facerhythm.facial_behavior_estimation.product_files import (
+    keep_project,
+    project_dir,  # noqa: F401  part of this module for callers
+)
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
@@ -31,6 +34,7 @@ from element_facerhythm.linking import (
     resolve_path,
 )
 from element_facerhythm.pipeline.supervision import supervised
+from element_facerhythm.stores import configured_store
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
@@ -140,9 +144,11 @@ class FaceRhythmProcessing(dj.Computed):
     ) -> tuple["RunRecord", str, tuple[str, ...]]:
         """Run the analysis or load the project; nothing here touches the database."""
         check_task_mode(inputs.task_mode)  # rows can come in by other ways than insert()
+        store = configured_store()  # one that cannot be used is told before the work
         record = _load(inputs) if inputs.task_mode == "load" else _trigger(key, inputs)
         dirs = active_link().search_dirs()
         product_paths = tuple(relative_to_roots(product.path, dirs) for product in record.products)
+        keep_project(store, record, ours=inputs.task_mode == "trigger")
         return record, relative_to_roots(record.project_dir, dirs), product_paths
 
     def make_insert(
@@ -289,8 +295,3 @@ def _unpack_rois(inputs: TaskInputs) -> "Rois":
         seed_mask=seed_mask,
         visible_mask=visible_mask,
     )
-
-
-def project_dir(output_dir: str) -> Path:
-    """Absolute path of a stored project directory."""
-    return resolve_path(output_dir, active_link().search_dirs())

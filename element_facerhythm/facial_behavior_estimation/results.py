@@ -4,15 +4,14 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from element_facerhythm.errors import ProjectError
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayReference
-from element_facerhythm.facial_behavior_estimation.processing import (
-    FaceRhythmProcessing,
-    project_dir,
+from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
+from element_facerhythm.facial_behavior_estimation.product_files import (
+    object_of,
+    unchanged_project,
 )
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
-from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
@@ -177,18 +176,10 @@ class FacialRhythm(dj.Imported):
         self, key: Key, output_dir: str, products: tuple[Product, ...]
     ) -> tuple["ProjectSummary", tuple[Product, ...]]:
         """Put the project in numbers, once it is certain that it is the one that was processed."""
-        from element_facerhythm.digest import file_sha256
         from element_facerhythm.pipeline import summarise_project
 
-        dirs = active_link().search_dirs()
-        for _, path, sha256 in products:
-            file = resolve_path(path, dirs)
-            if file_sha256(file) != sha256:
-                raise ProjectError(
-                    f"{file} changed since it was processed; restore it, or delete the entry of "
-                    "FaceRhythmProcessing and populate again"
-                )
-        return summarise_project(project_dir(output_dir)), products
+        files = [(path, sha256) for _, path, sha256 in products]
+        return summarise_project(unchanged_project(output_dir, files)), products
 
     def make_insert(
         self, key: Key, summary: "ProjectSummary", products: tuple[Product, ...]
@@ -289,7 +280,7 @@ def _trace_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str,
 
 def _reference(array: "ArrayRef", places: Places, **changes: Any) -> ArrayReference:
     path, sha256 = places[array.product]
-    values = {"shape": tuple(array.shape), **changes}
+    values = {"shape": tuple(array.shape), "object": object_of(sha256), **changes}
     return ArrayReference(path, array.dataset, dtype=array.dtype, sha256=sha256, **values)
 
 

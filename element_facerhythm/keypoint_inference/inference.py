@@ -11,6 +11,7 @@ import numpy as np
 from element_facerhythm.errors import ConfigurationError, KeypointError, VideoError
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayReference
 from element_facerhythm.facial_behavior_estimation.processing import device_of_this_process
+from element_facerhythm.facial_behavior_estimation.product_files import keep_products, object_of
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
@@ -28,6 +29,7 @@ from element_facerhythm.linking import (
     resolve_path,
 )
 from element_facerhythm.pipeline.supervision import supervised
+from element_facerhythm.stores import configured_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +145,9 @@ class KeypointInference(dj.Computed):
             active_link().processed_dir(),
         )
         run = _load if inputs.task_mode == "load" else _trigger
+        store = configured_store()  # one that cannot be used is told before the work
         record = run(inputs, output_dir)
+        keep_products(store, output_dir, [record.product])
         return record, relative_to_roots(record.product.path, active_link().search_dirs())
 
     def make_insert(self, key: Key, record: "KeypointRecord", file_path: str) -> None:
@@ -292,9 +296,12 @@ def _load(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
 
 
 def _track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
+    sha256 = record.product.sha256
+
     def reference(group: str, column: str) -> ArrayReference:
+        shape = (record.n_frames,)
         return ArrayReference(
-            file_path, f"{group}/{column}", (record.n_frames,), record.dtype, record.product.sha256
+            file_path, f"{group}/{column}", shape, record.dtype, sha256, object=object_of(sha256)
         )
 
     for track in record.statistics:

@@ -1,12 +1,11 @@
 """Keypoints meet rhythm: which body parts move with which component."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from element_facerhythm.errors import ProjectError
-from element_facerhythm.facial_behavior_estimation.processing import (
-    FaceRhythmProcessing,
-    project_dir,
+from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
+from element_facerhythm.facial_behavior_estimation.product_files import (
+    unchanged_file,
+    unchanged_project,
 )
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.results import (
@@ -17,7 +16,6 @@ from element_facerhythm.keypoint_inference.model import (
     KeypointModel,  # noqa: F401  named in the definition
 )
 from element_facerhythm.keypoint_inference.schema import dj, schema
-from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
@@ -72,10 +70,8 @@ class KeypointRhythm(dj.Computed):
         """Compare, once it is certain that the files are those that were entered."""
         from element_facerhythm.pipeline.keypoint_rhythm import couple_components
 
-        for file in (*products, keypoints):
-            _unchanged(file)
-        path = _unchanged(keypoints)
-        return (couple_components(project_dir(output_dir), path),)
+        project = unchanged_project(output_dir, products)
+        return (couple_components(project, unchanged_file(*keypoints)),)
 
     def make_insert(self, key: Key, pairs: tuple["ComponentBodyPart", ...]) -> None:
         """Write the row and its parts."""
@@ -91,17 +87,3 @@ class KeypointRhythm(dj.Computed):
             }
             for pair in pairs
         )
-
-
-def _unchanged(file: File) -> Path:
-    """Absolute path of a file that is still what was entered."""
-    from element_facerhythm.digest import file_sha256
-
-    path, sha256 = file
-    place = resolve_path(path, active_link().search_dirs())
-    if file_sha256(place) != sha256:
-        raise ProjectError(
-            f"{place} changed since it was processed; restore it, or delete the entry that it belongs to and "
-            "populate again"
-        )
-    return place

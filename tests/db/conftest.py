@@ -29,7 +29,7 @@ SUMMARY = pytest.StashKey[list[str]]()
 START_TIMEOUT_S = 60
 
 if KIND is None:
-    collect_ignore = ["on_server"]
+    collect_ignore = ["on_server", "stores"]
 elif KIND not in SERVERS:
     raise pytest.UsageError(
         f"FACERHYTHM_TEST_DATABASE={KIND}: expected one of {', '.join(SERVERS)}"

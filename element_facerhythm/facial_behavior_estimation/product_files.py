@@ -1,0 +1,143 @@
+"""The files that rows refer to: kept for others to read, and found unchanged again."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from element_facerhythm.digest import file_sha256
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.linking import active_link, expected_path, resolve_path, store_is_remote
+from element_facerhythm.stores import ObjectStore, configured_store
+from element_facerhythm.stores.cache import download_verified
+from element_facerhythm.stores.object_store import ROOT, product_name
+
+if TYPE_CHECKING:
+    from element_facerhythm.pipeline import ProductRecord, RunRecord
+
+File = tuple[str, str]  # path relative to the data directories, sha256
+
+OWNER = ".facerhythm.owner-"
+"""Beginning of the name of an empty file, by which a directory says which schema's rows refer to it."""
+
+DESCRIPTION = ("config.yaml", "run_info.json")
+"""Text files of a project that are needed beside its products."""
+
+
+def section() -> str:
+    """Part of the store that belongs to this database: the name of the schema."""
+    return str(schema.database)
+
+
+def object_of(sha256: str) -> str | None:
+    """Name of the object with this content; None where the store is a directory."""
+    return product_name(section(), sha256) if store_is_remote(dj.config.stores) else None
+
+
+def keep_project(store: ObjectStore | None, record: "RunRecord", *, ours: bool) -> None:
+    """As `keep_products`, for a project directory and its description; `ours` if a run of ours made it."""
+    keep_products(store, record.project_dir if ours else None, record.products)
+    if store is not None:
+        digests = [product.sha256 for product in record.products]
+        _put_description(store, record.project_dir, digests)
+
+
+def keep_products(
+    store: ObjectStore | None, directory: Path | None, products: Sequence["ProductRecord"]
+) -> None:
+    """Mark a directory as this database's own, and put its products into the store.
+
+    Parameters
+    ----------
+    store
+        The object store; None where the products stay where they are.
+    directory
+        The directory that a run of ours made; None where it was there before.
+    products
+        The products.
+
+    Raises
+    ------
+    ProcessingError
+        The store does not answer.
+    """
+    if directory is not None:
+        (directory / f"{OWNER}{section()}").touch()
+    if store is not None:
+        for product in products:
+            store.put(product.path, product_name(section(), product.sha256), product.size_bytes)
+
+
+def description_name(digests: Iterable[str]) -> str:
+    """Name of the object with the description of the project that has these products."""
+    together = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+    return f"{ROOT}/{section()}/projects/{together}.json"
+
+
+def unchanged_file(path: str, sha256: str) -> Path:
+    """Absolute path of a file that is still what was entered; read from the store where it is not here.
+
+    Raises
+    ------
+    ProjectError
+        It changed since.
+    PathError
+        It is not here, and in no store either.
+    """
+    place = expected_path(path, active_link().search_dirs())
+    store = None if place.exists() else configured_store()
+    if store is not None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        download_verified(store, product_name(section(), sha256), sha256, place)
+    place = resolve_path(path, active_link().search_dirs())
+    if file_sha256(place) != sha256:
+        raise ProjectError(
+            f"{place} changed since it was processed; restore it, or delete the entry that it belongs to and "
+            "populate again"
+        )
+    return place
+
+
+def unchanged_project(output_dir: str, products: Sequence[File]) -> Path:
+    """Absolute path of a project directory whose products are still what was entered.
+
+    Where another worker computed it on a disk of its own, it is read from the store; and where it was
+    computed before there was a store, it is put there.
+    """
+    directory = expected_path(output_dir, active_link().search_dirs())
+    places = [unchanged_file(path, sha256) for path, sha256 in products]
+    store = configured_store()
+    if store is not None:
+        if not all((directory / name).is_file() for name in DESCRIPTION):
+            _restore_description(store, directory, products)
+        for place, (_, sha256) in zip(places, products, strict=True):
+            store.ensure(place, product_name(section(), sha256), place.stat().st_size)
+        if store.look(description_name(sha256 for _, sha256 in products)) is None:
+            _put_description(store, directory, [sha256 for _, sha256 in products])
+    return project_dir(output_dir)
+
+
+def project_dir(output_dir: str) -> Path:
+    """Absolute path of a stored project directory."""
+    return resolve_path(output_dir, active_link().search_dirs())
+
+
+def _put_description(store: ObjectStore, directory: Path, digests: Sequence[str]) -> None:
+    texts = {name: (directory / name).read_text("utf-8") for name in DESCRIPTION}
+    store.put_text(description_name(digests), json.dumps(texts))
+
+
+def _restore_description(store: ObjectStore, directory: Path, products: Sequence[File]) -> None:
+    name = description_name(sha256 for _, sha256 in products)
+    content = store.read(name)
+    if content is None:
+        raise ProjectError(
+            f"{directory} is not on this machine, and the {store} does not hold it ({name}): populate where "
+            "it was computed, or delete the entry of FaceRhythmProcessing and populate again"
+        )
+    for file, text in json.loads(content).items():
+        if file in DESCRIPTION:
+            (directory / file).write_text(text, "utf-8")
+    (directory / f"{OWNER}{section()}").touch()

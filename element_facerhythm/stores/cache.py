@@ -1,0 +1,101 @@
+"""Objects of a store on the local disk: whole files, named by their digest, verified when they came.
+
+`FACERHYTHM_CACHE_DIR` says where (the user's cache directory if not set), `FACERHYTHM_CACHE_GB` how much
+may be kept (50 if not set). The directory may be deleted at any time; what is needed is read again.
+"""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+from element_facerhythm.digest import file_sha256
+from element_facerhythm.errors import ConfigurationError, ProcessingError
+from element_facerhythm.io.h5 import TEMPORARY_SUFFIX, atomic_path
+from element_facerhythm.stores.object_store import ObjectStore
+
+DIRECTORY_VARIABLE = "FACERHYTHM_CACHE_DIR"
+SIZE_VARIABLE = "FACERHYTHM_CACHE_GB"
+DEFAULT_GB = 50.0
+ABANDONED_AFTER_S = 24 * 3600.0
+
+
+def cache_dir() -> Path:
+    """Directory of the cache; made when something is put into it."""
+    given = os.environ.get(DIRECTORY_VARIABLE)
+    if given:
+        return Path(given).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("element-facerhythm") / "products"
+
+
+def limit_bytes() -> int:
+    """How much the cache may hold."""
+    given = os.environ.get(SIZE_VARIABLE, str(DEFAULT_GB))
+    try:
+        gigabytes = float(given)
+    except ValueError:
+        gigabytes = -1.0
+    if not 0 <= gigabytes < float("inf"):
+        raise ConfigurationError(f"{SIZE_VARIABLE} is {given!r}; expected a number of gigabytes")
+    return int(gigabytes * 1e9)
+
+
+def cached_file(store: ObjectStore, name: str, sha256: str) -> Path:
+    """Local path of an object's content, read from the store where it is not there yet.
+
+    Raises
+    ------
+    ProcessingError
+        The store does not answer or lacks the object, or the content has another digest.
+    """
+    path = cache_dir() / f"{sha256}.h5"
+    limit = limit_bytes()
+    if path.is_file() and file_sha256(path) == sha256:
+        status = path.stat()
+        os.utime(
+            path, ns=(time.time_ns(), status.st_mtime_ns)
+        )  # used last; the content's time stays
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    download_verified(store, name, sha256, path)
+    make_room(path, limit)
+    return path
+
+
+def download_verified(store: ObjectStore, name: str, sha256: str, path: Path) -> None:
+    """Copy an object to a path, which appears only if the content has the digest.
+
+    Raises
+    ------
+    ProcessingError
+        It has another one.
+    """
+    with atomic_path(path) as temporary:
+        store.download(name, temporary)
+        with temporary.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != sha256:
+            raise ProcessingError(
+                f"object {name} of the {store} is damaged: its SHA-256 is {found[:12]}..., the row says "
+                f"{sha256[:12]}.... Restore the object from a backup, or delete the row and populate again"
+            )
+
+
+def make_room(kept: Path, limit: int) -> None:
+    """Delete what was used least recently until the cache is within its limit; `kept` stays."""
+    now = time.time()
+    for part in kept.parent.glob(f".*{TEMPORARY_SUFFIX}"):
+        if now - part.stat().st_mtime > ABANDONED_AFTER_S:
+            part.unlink(missing_ok=True)
+    files = sorted(
+        ((p.stat(), p) for p in kept.parent.glob("*.h5")), key=lambda f: f[0].st_atime_ns
+    )
+    total = sum(status.st_size for status, _ in files)
+    for status, path in files:
+        if total <= limit:
+            return
+        if path != kept:
+            path.unlink(missing_ok=True)
+            total -= status.st_size
