@@ -33,14 +33,14 @@ COPY element_facerhythm ./element_facerhythm
 
 FROM build AS build-cpu
 ARG PIP_EXTRA_INDEX_URL=""
-RUN pip --python /opt/venv/bin/python install --constraint constraints.txt ".[formats]"
+RUN pip --python /opt/venv/bin/python install --constraint constraints.txt ".[formats,s3]"
 
 FROM build AS build-cuda
-RUN pip --python /opt/venv/bin/python install --constraint constraints.txt ".[formats,cuda]"
+RUN pip --python /opt/venv/bin/python install --constraint constraints.txt ".[formats,s3,cuda]"
 
 FROM build-cpu AS build-notebook
 ARG PIP_EXTRA_INDEX_URL=""
-RUN pip --python /opt/venv/bin/python install --constraint constraints.txt ".[formats,notebook]"
+RUN pip --python /opt/venv/bin/python install --constraint constraints.txt ".[formats,s3,notebook]"
 
 FROM base AS notebook
 COPY --from=build-notebook /opt/venv /opt/venv

@@ -124,11 +124,20 @@ def project_lock(project_dir: Path) -> Iterator[ProjectLock]:
 
 
 def is_locked(project_dir: Path) -> bool:
-    """Whether a run holds the lock of a project directory, or may do so."""
+    """Whether a run seems to hold the lock of a project directory; to be sure, take it.
+
+    A holder of another machine that gave no sign of life for ten leases, by the clock of this one, counts as
+    gone.
+    """
     name = _present(project_dir / LOCK_NAME)
     if name is None or name == _FREE:
         return False
-    return not owner_is_gone(_read(project_dir / LOCK_NAME / name / _OWNER_FILE))
+    place = project_dir / LOCK_NAME / name
+    try:
+        silent_s = time.time() - (place / _BEAT_FILE).stat().st_mtime
+    except FileNotFoundError:  # taken or released this very moment
+        return True
+    return silent_s < 10 * lease_s() and not owner_is_gone(_read(place / _OWNER_FILE))
 
 
 def _provide(base: Path) -> None:

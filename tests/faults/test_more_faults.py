@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import EXTENT
 from tests.faults.lab import LEASE_S, ROOT, Lab, Process
 from tests.faults.table import Cell
 from tests.faults.test_matrix import cell
@@ -152,13 +153,53 @@ def test_a_disk_that_is_full(
         lab.check(key)
 
 
+@pytest.mark.parametrize(
+    "back",
+    [True, False] if EXTENT == "long" else [True],
+    ids=lambda back: "comes back" if back else "stays away",
+)
+def test_a_store_that_does_not_answer(
+    lab: Lab, matrix: list[Cell], back: bool, tmp_path: Path
+) -> None:
+    """Nothing is computed again: the second try only sends."""
+    from tests.db.stores.s3_server import BUCKET, S3Server
+
+    fault = "store away, comes back" if back else "store away for good"
+    point = "stage:decomposition"
+    s3 = S3Server(tmp_path)
+    (tmp_path / "data" / BUCKET).mkdir(parents=True)
+    s3.start()
+    with cell(matrix, fault, point, "done" if back else "failed, with reason"):
+        key = lab.register()
+        worker = lab.start_worker(fault=(point, "pause"), DJ_STORES=s3.settings())
+        worker.wait_reached()
+        s3.stop()
+        before = n_retries(lab)
+        worker.go_on()
+        if not back:
+            assert worker.finish(400) == 1, worker.output()
+            assert "store" in lab.check(key, done=False)
+            lab.forget(key)
+            return
+        wait_for_a_retry(lab, worker, before, timeout_s=150)
+        s3.start()
+        assert worker.finish() == 0, worker.output()
+        lab.check(key)
+        sent = [path for path in (tmp_path / "data").rglob("*.h5") if path.is_file()]
+        assert len(sent) == 5
+        attempts = lab.workflow.fleet.JobAttempt & {"table_name": "FaceRhythmProcessing"}
+        last = attempts.to_dicts(order_by="started_time DESC", limit=1)[0]
+        assert (last["ended_time"] - last["started_time"]).total_seconds() < 10
+        s3.stop()
+
+
 def n_retries(lab: Lab) -> int:
     return len(lab.workflow.fleet.JobAttempt & {"outcome": "retry"})
 
 
-def wait_for_a_retry(lab: Lab, worker: Process, before: int) -> None:
+def wait_for_a_retry(lab: Lab, worker: Process, before: int, timeout_s: float = 60) -> None:
     """Wait until a job failed and is to be tried again."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + timeout_s
     while n_retries(lab) == before:
         assert worker.popen.poll() is None, worker.output()
         assert time.monotonic() < deadline
