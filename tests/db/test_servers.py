@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-RUN_TIMEOUT_S = 540
+RUN_TIMEOUT_S = 800
 STORES_TIMEOUT_S = 900
 
 
