@@ -137,7 +137,9 @@ class Claims:
                 self.worker_id,
             )
         except dj.errors.DuplicateError:
-            return None
+            # this worker's own, where the answer to its claim was lost
+            if not self.holds(job):
+                return None
         # read only now: until the claim was there, another worker could have added to it
         history = self.history(job)
         if history.last_attempt:

@@ -70,6 +70,7 @@ class Lifeline:
 
     def __init__(self, connection: Any, idle_s: float) -> None:
         self.connection = connection
+        connection.conn_info["ssl_input"] = tls_without_fallback(connection)
         self._idle_s = max(math.ceil(idle_s), 1)
 
     def wait(self, give_up: Callable[[], bool], sleep: Callable[[float], Any] = time.sleep) -> bool:
@@ -131,7 +132,6 @@ class Lifeline:
 
 def reconnect(connection: Any) -> None:
     """Connect once more, and forget a transaction that was cut off (the server rolled it back)."""
-    connection.conn_info["ssl_input"] = tls_without_fallback(connection)
     log = logging.getLogger("datajoint")
     log.addFilter(_is_not_about_tls)
     try:
