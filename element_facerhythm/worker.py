@@ -9,6 +9,7 @@ job, it ends the job where it next reports progress, and gives it back.
 import logging
 import os
 import platform
+import random
 import threading
 import time
 import uuid
@@ -34,8 +35,9 @@ from element_facerhythm.pipeline import NullProgress, Progress
 
 logger = logging.getLogger(__name__)
 
-CANDIDATES = 16
-LOOK_AGAIN_S = 5.0
+CANDIDATES = 32
+LOOK_AGAIN_S = 0.5
+"""Age at which a list of free jobs is not worth trying any more: other workers take from it, too."""
 REFRESH_S = 30.0
 REFRESH_SHARE = 50
 """A refresh that takes a second is not repeated for 50: large queues are not looked through all the time."""
@@ -270,6 +272,7 @@ class _Shift:
             for order, queue in enumerate(self.queues.values())
             for priority, job in queue.candidates(CANDIDATES)
         ]
+        random.shuffle(offers)  # so that workers do not all try the same one first
         self.ready = [job for _, _, job in sorted(offers, key=lambda offer: offer[:2])]
 
     def _refresh(self) -> None:
