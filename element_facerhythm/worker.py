@@ -13,7 +13,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 CANDIDATES = 32
 LOOK_AGAIN_S = 0.5
 """Age at which a list of free jobs is not worth trying any more: other workers take from it, too."""
+LOOKS = 3
+"""Times that a worker looks again when others took everything it had found."""
 REFRESH_S = 30.0
 REFRESH_SHARE = 50
 """A refresh that takes a second is not repeated for 50: large queues are not looked through all the time."""
@@ -189,7 +191,7 @@ class _Shift:
     def run(self) -> WorkerReport:
         """Work until there is a reason to stop."""
         self.lifeline.wait(self.state.stop.is_set, self.state.stop.wait)
-        self._steadily(self._register)
+        self._steadily(self._register, self.state.stop.is_set)
         with self.heartbeat:
             stopped_by = self._loop()
         if self.heartbeat.failure is not None:
@@ -228,6 +230,7 @@ class _Shift:
                 return "max-jobs"
             try:
                 found = self._next()
+                idle = found is None and options.exit_when_idle and self._is_idle()
             except Exception as error:
                 if not is_lost(error) and not is_collision(error):
                     raise
@@ -235,7 +238,7 @@ class _Shift:
                 continue
             if found is not None:
                 self._do(*found)
-            elif options.exit_when_idle and not state.stop.is_set() and self._is_idle():
+            elif idle and not state.stop.is_set():
                 return "idle"
             else:
                 state.stop.wait(options.poll_s)
@@ -246,14 +249,19 @@ class _Shift:
     def _next(self) -> tuple[JobName, History] | None:
         """Claim the most urgent job that is free; None where there is none."""
         take_back(self.claims, self.queues, self.heartbeat.observer.silent, self.options.policy)
-        for job in self._offers():
-            history = self.claims.take(job)
-            if history is not None:
-                return job, history
+        for _ in range(LOOKS):
+            self._provide_offers()
+            if not self.ready:
+                return None
+            while self.ready:
+                job = self.ready.pop(0)
+                history = self.claims.take(job)
+                if history is not None:
+                    return job, history
         return None
 
-    def _offers(self) -> Iterator[JobName]:
-        """Jobs that look free, the most urgent first."""
+    def _provide_offers(self) -> None:
+        """List jobs that look free, the most urgent first; new keys are entered now and then."""
         now_s = time.monotonic()
         if now_s > self.refresh_s:
             self._refresh()
@@ -262,8 +270,6 @@ class _Shift:
         if not self.ready:
             self._refresh()
             self._look()
-        while self.ready:
-            yield self.ready.pop(0)
 
     def _look(self) -> None:
         self.looked_s = time.monotonic()
@@ -360,16 +366,19 @@ class _Shift:
         claims.beat("stopped", self.state.n_done, self.state.n_failed)
         os._exit(0)
 
-    def _steadily(self, do: Callable[[], Any]) -> Any:
-        """Do something in the database, again and again while the database is away."""
-        while True:
+    def _steadily(self, do: Callable[[], Any], give_up: Callable[[], bool] = lambda: False) -> Any:
+        """Do something in the database, again and again while the database is away.
+
+        It has no end of its own by default: a stop that takes too long is ended by the heartbeat.
+        """
+        while not give_up():
             try:
                 return do()
             except Exception as error:
                 if not is_lost(error) and not is_collision(error):
                     raise
-            # no end of its own: a stop that takes too long is ended by the heartbeat
-            self.lifeline.wait(lambda: False)
+            self.lifeline.wait(give_up)
+        return None
 
 
 def batch_job() -> str:

@@ -7,6 +7,7 @@ one. A claim is one row of `ActiveJob`; its primary key lets one worker have it.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -102,15 +103,16 @@ class Claims:
     # ---------------------------------------------------------------- this worker
 
     def register(self, facts: Mapping[str, Any]) -> None:
-        """Enter this worker."""
+        """Enter this worker, if that did not succeed before without an answer."""
         names = ", ".join(facts)
         marks = ", ".join(["%s"] * len(facts))
-        self._run(
-            f"INSERT INTO {self._worker} (worker_id, state, started_time, heartbeat_time, {names}) "
-            f"VALUES (%s, 'idle', {self._now}, {self._now}, {marks})",
-            self.worker_id,
-            *facts.values(),
-        )
+        with suppress(dj.errors.DuplicateError):
+            self._run(
+                f"INSERT INTO {self._worker} (worker_id, state, started_time, heartbeat_time, {names}) "
+                f"VALUES (%s, 'idle', {self._now}, {self._now}, {marks})",
+                self.worker_id,
+                *facts.values(),
+            )
 
     def beat(self, state: str, n_done: int, n_failed: int) -> None:
         """Give a sign of life."""
