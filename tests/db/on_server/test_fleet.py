@@ -1,32 +1,48 @@
-"""Claims, and what becomes of the jobs of workers that died; on every server."""
+"""Claims, and what becomes of the jobs of workers that died; on every server.
+
+The package is imported inside the tests: DataJoint reads where the database is when it is imported, and the
+server of the tests is started after they are collected.
+"""
+
+from __future__ import annotations
 
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from element_facerhythm.fleet import claims as outcomes
-from element_facerhythm.fleet.claims import Claims, JobName, Progress
-from element_facerhythm.fleet.connection import is_lost, open_second
-from element_facerhythm.fleet.outcomes import RetryPolicy
-from element_facerhythm.fleet.queue import JobQueue
-from element_facerhythm.worker import WorkerOptions, work
+if TYPE_CHECKING:
+    from element_facerhythm.fleet.claims import Claims, JobName
+    from element_facerhythm.fleet.queue import JobQueue
+    from element_facerhythm.worker import WorkerReport
 
 Command = Callable[..., Any]
 FACTS = {
     "host": "elsewhere", "pid": 1, "device": "cpu", "batch_job": "", "package_version": "0",
     "lease_s": 1.0,
 }  # fmt: skip
-QUICK = WorkerOptions(exit_when_idle=True, poll_s=0.2, lease_s=1.0, policy=RetryPolicy(3, 0.0))
+
+
+def work_quickly(queue: JobQueue, on_job: Callable[[Any], None] | None = None) -> WorkerReport:
+    """Work on one table until idle, with a lease of a second and no delays."""
+    from element_facerhythm.fleet.outcomes import RetryPolicy
+    from element_facerhythm.worker import WorkerOptions, work
+
+    options = WorkerOptions(
+        exit_when_idle=True, poll_s=0.2, lease_s=1.0, policy=RetryPolicy(3, 0.0)
+    )
+    return work([type(queue.target)], options, on_job=on_job)
 
 
 @pytest.fixture
 def queue(fbe: ModuleType, workflow: ModuleType) -> Iterator[JobQueue]:
     """Queue of RecordingInfo; the claims and attempts of a test are removed afterwards."""
+    from element_facerhythm.fleet.queue import JobQueue
+
     queue = JobQueue(fbe.RecordingInfo)
     yield queue
     for table in (workflow.fleet.ActiveJob, workflow.fleet.JobAttempt, workflow.fleet.Worker):
@@ -36,6 +52,8 @@ def queue(fbe: ModuleType, workflow: ModuleType) -> Iterator[JobQueue]:
 @pytest.fixture
 def dead(queue: JobQueue) -> Claims:
     """A worker that is registered and never gives a sign of life."""
+    from element_facerhythm.fleet.claims import Claims
+
     claims = Claims(queue.connection, "dead")
     claims.register(FACTS)
     return claims
@@ -75,6 +93,8 @@ def reserve(queue: JobQueue, claims: Claims, job: JobName) -> None:
 
 
 def test_a_job_has_one_owner(queue: JobQueue, dead: Claims, job: JobName) -> None:
+    from element_facerhythm.fleet.claims import Claims, Progress
+
     other = Claims(queue.connection, "other")
     other.register(FACTS)
     assert dead.take(job) is not None
@@ -83,9 +103,9 @@ def test_a_job_has_one_owner(queue: JobQueue, dead: Claims, job: JobName) -> Non
     assert dead.holds(job) and not other.holds(job)
     assert dead.tell(job, Progress("recording_info", 1, 2, "files", 3.0))
     assert not other.tell(job, Progress())
-    assert not other.end(job, outcomes.DONE)
+    assert not other.end(job, "done")
     assert dead.jobs_of("dead") == [(job, Progress("recording_info", 1, 2, "files"))]
-    assert dead.end(job, outcomes.GIVEN_BACK, reason="x" * 5000)
+    assert dead.end(job, "given back", reason="x" * 5000)
     history = other.take(job)
     assert history is not None and history.last_attempt == 1
     other.drop(job)
@@ -95,7 +115,7 @@ def test_the_job_of_a_dead_worker_is_done_by_another_one(
     queue: JobQueue, dead: Claims, job: JobName, workflow: ModuleType
 ) -> None:
     reserve(queue, dead, job)
-    report = work([type(queue.target)], QUICK)
+    report = work_quickly(queue)
     assert report.stopped_by == "idle"
     assert queue.is_done(job)
     rows = (workflow.fleet.JobAttempt & {"job_id": job.job_id}).to_dicts(order_by="attempt")
@@ -107,6 +127,9 @@ def test_the_job_of_a_dead_worker_is_done_by_another_one(
 def test_the_job_of_a_slow_worker_is_left_to_it(
     queue: JobQueue, dead: Claims, job: JobName
 ) -> None:
+    from element_facerhythm.fleet.claims import Claims
+    from element_facerhythm.fleet.connection import open_second
+
     reserve(queue, dead, job)
     over = threading.Event()
 
@@ -120,16 +143,16 @@ def test_the_job_of_a_slow_worker_is_left_to_it(
     slow.start()
     try:
         started = time.monotonic()
-        assert work([type(queue.target)], QUICK).n_done == 0
+        assert work_quickly(queue).n_done == 0
         # it left as soon as it saw that the other one lives
         assert time.monotonic() - started < 30
         time.sleep(1.5)
-        work([type(queue.target)], QUICK)
+        work_quickly(queue)
         assert dead.holds(job)
     finally:
         over.set()
         slow.join()
-        dead.end(job, outcomes.GIVEN_BACK)
+        dead.end(job, "given back")
 
 
 def test_a_job_that_killed_three_workers_is_set_aside_until_somebody_asks(
@@ -137,10 +160,10 @@ def test_a_job_that_killed_three_workers_is_set_aside_until_somebody_asks(
 ) -> None:
     for _ in range(2):
         reserve(queue, dead, job)
-        dead.end(job, outcomes.LOST, stage="recording_info")
+        dead.end(job, "lost", stage="recording_info")
         queue.offer(job)
     reserve(queue, dead, job)
-    work([type(queue.target)], QUICK)
+    work_quickly(queue)
     assert not queue.is_done(job)
     row = (queue.jobs & dict(job.key)).fetch1()
     assert row["status"] == "ignore"
@@ -153,7 +176,7 @@ def test_a_job_that_killed_three_workers_is_set_aside_until_somebody_asks(
     assert [a["outcome"] for a in shown["jobs"][0]["attempts"]] == ["lost"] * 3
     assert "set aside" in facerhythm("status", "--errors").out
     assert facerhythm("jobs", "retry", "--table", "RecordingInfo").out.startswith("1 jobs")
-    work([type(queue.target)], QUICK)
+    work_quickly(queue)
     assert queue.is_done(job)
 
 
@@ -171,7 +194,7 @@ def test_trouble_is_tried_again_and_then_failed(
     with monkeypatch.context() as patch:
         patch.setattr(video, "probe_video", fail)
         tried: list[str] = []
-        report = work([type(queue.target)], QUICK, on_job=lambda done: tried.append(done.outcome))
+        report = work_quickly(queue, lambda done: tried.append(done.outcome))
     assert tried == ["retry", "retry", "failed"]
     assert (report.n_done, report.n_failed, len(calls)) == (0, 1, 3)
     row = (queue.jobs & dict(job.key)).fetch1()
@@ -198,9 +221,11 @@ def test_jobs_are_left_alone_and_ordered(
 
 
 def test_errors_of_a_lost_connection_are_told_from_others(queue: JobQueue) -> None:
+    from element_facerhythm.fleet.connection import is_lost, open_second
+
     second = open_second(queue.connection)
     with pytest.raises(Exception, match="nowhere") as wrong:
-        second.query("SELECT * FROM nowhere")
+        second.query("SELECT nowhere")
     assert not is_lost(wrong.value)
     kind = queue.connection.adapter.backend
     number = second.query(

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from element_facerhythm.fleet.claims import Claims, JobName
-
 Key = dict[str, Any]
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
 FACTS = {
@@ -34,6 +32,8 @@ def ask(
     register: Callable[..., Key],
 ) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
     """Run a query as it stands on the page; gives its rows by column name."""
+    from element_facerhythm.fleet.claims import Claims, JobName
+
     pending = register(90)
     failing = {**pending, "session_id": 91}
     fbe.RecordingInfo.populate(pending)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.db.stores.conftest import DAY_S, S3Server
+from tests.db.stores.s3_server import DAY_S, S3Server
 from tests.db.stores.test_object_store import store_and_section
 
 pytestmark = pytest.mark.database

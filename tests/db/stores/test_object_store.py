@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.db.stores.conftest import SECRET_KEY, S3Server
+from tests.db.stores.s3_server import SECRET_KEY, S3Server
 
 pytestmark = pytest.mark.database
 
