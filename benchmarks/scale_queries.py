@@ -16,6 +16,7 @@ from benchmarks.filled_database import FilledDatabase
 PAGE = REPOSITORY_DIR / "docs" / "reference" / "sql.md"
 DIALECTS = {"-- MySQL": "mysql", "-- PostgreSQL": "postgresql"}
 _INDEX = re.compile(r"(?:using|Index(?: Only)? Scan using|Bitmap Index Scan on) \"?([\w~#]+)")
+_QUALIFIED = re.compile(r"scale\w+\.(?:\w+\.)?")  # schema and table before the name of a column
 _SCAN = re.compile(r"(?:Table scan on|Seq Scan on) \"?([\w~#]+)")
 
 
@@ -64,7 +65,8 @@ def measure_query(database: FilledDatabase, query: Query, rounds: int) -> dict[s
     return {
         "asks": query.asks, "n_rows": n_rows, "median_ms": statistics.median(milliseconds),
         "max_ms": max(milliseconds), "indices": list(dict.fromkeys(_INDEX.findall(plan))),
-        "full_scans": list(dict.fromkeys(_SCAN.findall(plan))), "plan": plan.splitlines(),
+        "full_scans": list(dict.fromkeys(_SCAN.findall(plan))),
+        "plan": [_QUALIFIED.sub("", line) for line in plan.splitlines()],
     }  # fmt: skip
 
 
