@@ -24,7 +24,7 @@ from element_facerhythm.facial_behavior_estimation.processing import device_of_t
 from element_facerhythm.fleet import claims as outcomes
 from element_facerhythm.fleet.attempt import Attempt, Result
 from element_facerhythm.fleet.claims import Claims, History, JobName
-from element_facerhythm.fleet.connection import Lifeline, is_collision, is_lost
+from element_facerhythm.fleet.connection import Lifeline, is_lost, passes
 from element_facerhythm.fleet.heartbeat import Heartbeat, WorkState
 from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
 from element_facerhythm.fleet.outcomes import RetryPolicy, in_one_line, judge
@@ -232,7 +232,7 @@ class _Shift:
                 found = self._next()
                 idle = found is None and options.exit_when_idle and self._is_idle()
             except Exception as error:
-                if not is_lost(error) and not is_collision(error):
+                if not passes(error):
                     raise
                 self.lifeline.wait(state.stop.is_set, state.stop.wait)
                 continue
@@ -375,7 +375,7 @@ class _Shift:
             try:
                 return do()
             except Exception as error:
-                if not is_lost(error) and not is_collision(error):
+                if not passes(error):
                     raise
             self.lifeline.wait(give_up)
         return None

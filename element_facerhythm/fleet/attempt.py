@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import Lifeline, is_collision, is_lost
+from element_facerhythm.fleet.connection import Lifeline, is_lost, passes
 from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
 from element_facerhythm.fleet.queue import JobQueue
 from element_facerhythm.pipeline.progress import reporting_to
@@ -109,7 +109,7 @@ class Attempt:
         for n_interruptions in range(MOST_INTERRUPTIONS):
             result = self._populate(keeper)
             error = result.error
-            if error is None or not (is_lost(error) or is_collision(error)):
+            if error is None or not passes(error):
                 # an answer that was lost may have been that of the commit
                 return Result(error, result.made or n_interruptions > 0)
             logger.warning("%s %s was interrupted (%s)", self.job.table, self.job.text, error)

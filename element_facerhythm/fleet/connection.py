@@ -8,7 +8,8 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -48,6 +49,11 @@ def is_collision(error: BaseException) -> bool:
     if isinstance(error, pymysql.err.MySQLError):
         return bool(error.args) and error.args[0] in _COLLISION_CODES
     return isinstance(error, psycopg2.Error) and error.pgcode in _COLLISION_STATES
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same statement may work later: the connection is lost, or other sessions hold locks."""
+    return is_lost(error) or is_collision(error)
 
 
 def _is_refusal(error: psycopg2.OperationalError) -> bool:
@@ -132,12 +138,8 @@ class Lifeline:
 
 def reconnect(connection: Any) -> None:
     """Connect once more, and forget a transaction that was cut off (the server rolled it back)."""
-    log = logging.getLogger("datajoint")
-    log.addFilter(_is_not_about_tls)
-    try:
+    with _quiet_about_tls():
         connection.connect()
-    finally:
-        log.removeFilter(_is_not_about_tls)
     connection.cancel_transaction()
 
 
@@ -160,6 +162,17 @@ def tls_without_fallback(connection: Any) -> Any:
     return True if asked is None and connection.adapter.backend == "mysql" else asked
 
 
+@contextmanager
+def _quiet_about_tls() -> Iterator[None]:
+    """Hold back what `_is_not_about_tls` leaves out."""
+    log = logging.getLogger("datajoint")
+    log.addFilter(_is_not_about_tls)
+    try:
+        yield
+    finally:
+        log.removeFilter(_is_not_about_tls)
+
+
 def _is_not_about_tls(record: logging.LogRecord) -> bool:
     """Leave out DataJoint's guess that an unreachable server had trouble with TLS."""
     return not record.getMessage().startswith("SSL connection failed")
@@ -168,9 +181,7 @@ def _is_not_about_tls(record: logging.LogRecord) -> bool:
 def open_second(connection: Any) -> Any:
     """Open another connection to the same server, for another thread."""
     about = connection.conn_info
-    log = logging.getLogger("datajoint")
-    log.addFilter(_is_not_about_tls)
-    try:
+    with _quiet_about_tls():
         second = dj.Connection(
             about["host"],
             about["user"],
@@ -180,8 +191,6 @@ def open_second(connection: Any) -> Any:
             database_name=about["database_name"],
             backend=connection.adapter.backend,
         )
-    finally:
-        log.removeFilter(_is_not_about_tls)
     watch_silence(second)
     return second
 

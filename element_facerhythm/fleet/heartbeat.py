@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import close, is_collision, is_lost, open_second
+from element_facerhythm.fleet.connection import close, open_second, passes
 from element_facerhythm.fleet.job_progress import JobProgress
 from element_facerhythm.fleet.observer import Observer
 
@@ -118,7 +118,7 @@ class Heartbeat:
             self._tell_database(self._claims)
             self._away_since = None
         except Exception as error:
-            if not is_lost(error) and not is_collision(error):
+            if not passes(error):
                 raise
             self._drop_connection(error)
         self._tell_file()

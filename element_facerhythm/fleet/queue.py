@@ -65,18 +65,15 @@ class JobQueue:
 
     def candidates(self, limit: int) -> list[tuple[int, JobName]]:
         """Priority and name of jobs that can be done now, the most urgent first."""
-        if not self.jobs.is_declared:
-            return []
         ready = self.jobs.pending & "scheduled_time <= CURRENT_TIMESTAMP(3)"
-        names = [*self.jobs.primary_key, "priority"]
         rows = ready.proj("priority").to_dicts(
             order_by="priority ASC, scheduled_time ASC", limit=limit
         )
-        return [(int(row[names[-1]]), self.job(row)) for row in rows]
+        return [(int(row["priority"]), self.job(row)) for row in rows]
 
     def n_waiting(self) -> int:
         """Jobs that are pending, now or at a later time."""
-        return len(self.jobs.pending) if self.jobs.is_declared else 0
+        return len(self.jobs.pending)
 
     def is_done(self, job: JobName) -> bool:
         """Whether the rows of a job are in the table."""
@@ -105,15 +102,14 @@ class JobQueue:
 
     def prioritise(self, job: JobName, priority: int) -> None:
         """Set how urgent a job is; lower is more urgent."""
-        where, values = key_columns(self.connection, job.key)
-        self.connection.query(
-            f"UPDATE {self.jobs.full_table_name} SET priority=%s WHERE {where}",
-            args=(priority, *values),
-        )
+        self._update(job, "priority=%s", priority)
 
     def _set(self, job: JobName, assignments: str, reason: str) -> None:
+        self._update(job, f"{assignments}, error_message=%s", reason[:MAX_REASON])
+
+    def _update(self, job: JobName, assignments: str, value: Any) -> None:
         where, values = key_columns(self.connection, job.key)
         self.connection.query(
-            f"UPDATE {self.jobs.full_table_name} SET {assignments}, error_message=%s WHERE {where}",
-            args=(reason[:MAX_REASON], *values),
+            f"UPDATE {self.jobs.full_table_name} SET {assignments} WHERE {where}",
+            args=(value, *values),
         )
