@@ -54,18 +54,21 @@ class Slept(dj.Computed):
 def activate(prefix: str) -> None:
     """Bind the tables, and those of the fleet."""
     from element_facerhythm import embedded, fleet
+    from element_facerhythm.declaration import activating
 
     embedded.configure()
-    schema.activate(f"{prefix}small")
+    with activating(schema, f"{prefix}small"):
+        schema.activate(f"{prefix}small")
     fleet.activate(f"{prefix}fleet")
 
 
 def main() -> None:
     """Work until idle; print the report and the seconds that it took."""
+    from element_facerhythm.fleet.queue import JobQueue
     from element_facerhythm.worker import WorkerOptions, work
 
     activate(sys.argv[1])
-    Slept().jobs  # noqa: B018  opens the table before the clock starts
+    JobQueue(Slept).provide()  # before the clock starts
     print("ready", flush=True)
     sys.stdin.readline()
     options = {name: float(value) for name, value in (a.split("=") for a in sys.argv[2:])}

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Literal
 
+from element_facerhythm.declaration import activating
 from element_facerhythm.embedded import import_datajoint
 
 ADAPTED_MODULES = (
@@ -147,7 +148,8 @@ def activate_elements(
     modules = import_elements(session_key)
     lab, subject, session = modules.lab, modules.subject, modules.session
     flags = {"create_schema": create_schema, "create_tables": create_tables}
-    lab.activate(f"{prefix}lab", **flags)
+    with activating(lab.schema, f"{prefix}lab"):
+        lab.activate(f"{prefix}lab", **flags)
     upstream = ModuleType(f"{__name__}.upstream", "What the released Elements ask to be linked to.")
     upstream.__dict__.update(
         Lab=lab.Lab,
@@ -157,9 +159,11 @@ def activate_elements(
         Project=lab.Project,
         Experimenter=lab.User,
     )
-    subject.activate(f"{prefix}subject", linking_module=upstream, **flags)
+    with activating(subject.schema, f"{prefix}subject"):
+        subject.activate(f"{prefix}subject", linking_module=upstream, **flags)
     upstream.__dict__["Subject"] = subject.Subject
-    session.activate(f"{prefix}session", linking_module=upstream, **flags)
+    with activating(session.schema, f"{prefix}session"):
+        session.activate(f"{prefix}session", linking_module=upstream, **flags)
     return modules
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from element_facerhythm.admin.roles import dj, tables_of
 from element_facerhythm.connection import connect
+from element_facerhythm.declaration import declaring
 from element_facerhythm.embedded import configure
 from element_facerhythm.errors import ConfigurationError
 
@@ -42,7 +43,8 @@ def initialise() -> Initialised:
 
 def _declare(queue: "dj.Job") -> None:
     try:
-        queue.declare()
+        with declaring(queue.connection, queue.database, [queue.table_name]):
+            queue.declare()
     except dj.errors.AccessError as error:
         raise ConfigurationError(
             f"the account {dj.config.database.user} may not create tables in {queue.database}: "

@@ -12,7 +12,7 @@ Call `activate` once per process before using the tables, or import `element_fac
 
 from typing import Any
 
-from element_facerhythm.connection import connect
+from element_facerhythm.declaration import activating
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayCodec, ArrayReference
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.recording import RecordingInfo, VideoRecording
@@ -73,13 +73,13 @@ def activate(
         asked for, and the process's connection allows plain text.
     """
     link = check_linking_module(linking_module)
-    connect()
-    schema.activate(
-        schema_name,
-        create_schema=create_schema,
-        create_tables=create_tables,
-        add_objects={"Session": link.session, "Device": link.device},
-    )
+    with activating(schema, schema_name):
+        schema.activate(
+            schema_name,
+            create_schema=create_schema,
+            create_tables=create_tables,
+            add_objects={"Session": link.session, "Device": link.device},
+        )
     set_active_link(link)
 
 

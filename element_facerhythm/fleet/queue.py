@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from element_facerhythm.declaration import declaring
 from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.fleet.claims import JobName, key_columns
 from element_facerhythm.fleet.tables import MAX_REASON
@@ -27,7 +28,7 @@ class JobQueue:
         self.name = table.__name__
         self.target = table()
         """One object for all statements: DataJoint reads headings anew for each."""
-        self.jobs = self.target.jobs
+        self.jobs = dj.Job(self.target)
         self.connection = self.jobs.connection
 
     def on(self, connection: Any) -> "JobQueue":
@@ -39,7 +40,8 @@ class JobQueue:
     def provide(self) -> None:
         """Declare the job table where it is not there yet."""
         if not self.jobs.is_declared:
-            self.jobs.declare()
+            with declaring(self.connection, self.jobs.database, [self.jobs.table_name]):
+                self.jobs.declare()
 
     def job(self, key: Mapping[str, Any]) -> JobName:
         """Name the job of a key."""

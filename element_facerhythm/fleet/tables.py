@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from element_facerhythm.declaration import activating
 from element_facerhythm.embedded import import_datajoint
 
 dj: Any = import_datajoint()
@@ -97,4 +98,5 @@ def activate(schema_name: str, *, create_schema: bool = True, create_tables: boo
     create_schema, create_tables
         Whether to create what does not exist yet.
     """
-    schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)
+    with activating(schema, schema_name):
+        schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)

@@ -11,6 +11,7 @@ Call `activate` once per process before using the tables, or import `element_fac
 from typing import Any
 
 from element_facerhythm import facial_behavior_estimation
+from element_facerhythm.declaration import activating
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.keypoint_inference.inference import KeypointInference
 from element_facerhythm.keypoint_inference.model import BodyPart, KeypointModel
@@ -72,4 +73,5 @@ def activate(
             create_tables=create_tables,
             linking_module=linking_module,
         )
-    schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)
+    with activating(schema, schema_name):
+        schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)

@@ -164,7 +164,10 @@ def serve_mysql(*options: str) -> Iterator[dict[str, str]]:
         common = [program, "--no-defaults", f"--datadir={home / 'data'}", *user]
         with (home / "log").open("w") as log:
             output = {"stdout": log, "stderr": subprocess.STDOUT}
-            subprocess.run(initialise_command(program, common, home), check=True, **output)
+            initialised = subprocess.run(
+                initialise_command(program, common, home), check=False, **output
+            )
+            assert initialised.returncode == 0, (home / "log").read_text()[-3000:]
             port = free_port()
             server = subprocess.Popen(
                 [*common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={home / 's'}",
