@@ -220,19 +220,7 @@ class Claims:
             return False
         attempt = self.history(job).last_attempt + 1
         self._run(f"DELETE FROM {self._active} {where}", *names)
-        self._run(
-            f"INSERT INTO {self._attempts} (table_name, job_id, attempt, job_key, worker_id, started_time, "
-            f"ended_time, outcome, stage, reason) VALUES (%s, %s, %s, %s, %s, %s, {self._now}, %s, %s, %s)",
-            job.table,
-            job.job_id,
-            attempt,
-            job.text,
-            worker_id,
-            found[0],
-            outcome,
-            stage,
-            reason[:MAX_REASON],
-        )
+        self._remember(job, attempt, outcome, reason, worker_id, found[0], stage)
         return True
 
     def drop(self, job: JobName) -> None:
@@ -246,15 +234,31 @@ class Claims:
 
     def reset(self, job: JobName, who: str) -> None:
         """Let the attempts so far count no more."""
+        self._remember(job, self.history(job).last_attempt + 1, RESET, f"reset by {who}")
+
+    def _remember(
+        self,
+        job: JobName,
+        attempt: int,
+        outcome: str,
+        reason: str,
+        worker_id: str = "",
+        started_time: Any = None,
+        stage: str = "",
+    ) -> None:
         self._run(
             f"INSERT INTO {self._attempts} (table_name, job_id, attempt, job_key, worker_id, started_time, "
-            f"ended_time, outcome, reason) VALUES (%s, %s, %s, %s, '', {self._now}, {self._now}, %s, %s)",
+            "ended_time, outcome, stage, reason) "
+            f"VALUES (%s, %s, %s, %s, %s, COALESCE(%s, {self._now}), {self._now}, %s, %s, %s)",
             job.table,
             job.job_id,
-            self.history(job).last_attempt + 1,
+            attempt,
             job.text,
-            RESET,
-            f"reset by {who}",
+            worker_id,
+            started_time,
+            outcome,
+            stage,
+            reason[:MAX_REASON],
         )
 
     # ---------------------------------------------------------------- other workers
