@@ -33,11 +33,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory):
 def matrix(lab) -> Iterator["list"]:
     """What came of every cell, for the tables in the documentation."""
     from tests.faults.points import all_points
-    from tests.faults.table import Cell, write_tables
+    from tests.faults.table import Cell, tried_commit, write_tables
 
     cells: list[Cell] = []
+    commit = tried_commit() if REPORT is not None else ""
     yield cells
     if REPORT is not None and cells:
         version = lab.workflow.dj.conn().query("SELECT version()").fetchone()[0]
         kind = "MariaDB" if "MariaDB" in version else "MySQL"
-        write_tables(Path(REPORT).absolute(), cells, f"{kind} {version}", all_points())
+        write_tables(Path(REPORT).absolute(), cells, f"{kind} {version}", all_points(), commit)

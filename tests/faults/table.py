@@ -2,8 +2,9 @@
 
 import fcntl
 import json
+import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 BEGIN, END = "<!-- matrix: written by the test run -->", "<!-- end of matrix -->"
@@ -11,12 +12,22 @@ BEGIN, END = "<!-- matrix: written by the test run -->", "<!-- end of matrix -->
 
 @dataclass(frozen=True)
 class Cell:
-    """One fault at one point, and how the tasks ended."""
+    """One fault at one point, how the tasks ended, and the commit that was tried."""
 
     fault: str
     point: str
     end: str
     seconds: float
+    commit: str = ""
+
+
+def tried_commit() -> str:
+    """Name the commit that is checked out, with what was changed since."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+changes", "--exclude=*"],
+        cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return described.stdout.strip()
 
 
 def tables_of(cells: Sequence[Cell], server: str, points: Sequence[str]) -> str:
@@ -28,7 +39,8 @@ def tables_of(cells: Sequence[Cell], server: str, points: Sequence[str]) -> str:
     faults = list(dict.fromkeys(cell.fault for cell in cells))
     everywhere = [f for f in faults if all((f, point) in at for point in points)]
     single = [cell for cell in cells if cell.fault not in everywhere]
-    lines = [f"{len(cells)} cells, all passed, on {server}."]
+    commits = ", ".join(dict.fromkeys(cell.commit for cell in cells))
+    lines = [f"{len(cells)} cells, all passed, on {server}, at {commits}."]
     if everywhere:
         lines += ["", f"| where | {' | '.join(everywhere)} |", "|---|" + "---|" * len(everywhere)]
         lines += [
@@ -45,7 +57,9 @@ def text_of(cell: Cell) -> str:
     return f"{cell.end}, {cell.seconds:.0f} s"
 
 
-def write_tables(page: Path, cells: Sequence[Cell], server: str, points: Sequence[str]) -> None:
+def write_tables(
+    page: Path, cells: Sequence[Cell], server: str, points: Sequence[str], commit: str
+) -> None:
     """Put the tables between the marks of a page.
 
     Cells are kept in a file beside the other results, so that a part of the matrix that is run anew replaces
@@ -57,7 +71,8 @@ def write_tables(page: Path, cells: Sequence[Cell], server: str, points: Sequenc
         fcntl.flock(file, fcntl.LOCK_EX)
         text = file.read()
         known = [Cell(**row) for row in json.loads(text)["cells"]] if text else []
-        merged = {(cell.fault, cell.point): cell for cell in (*known, *cells)}
+        ours = [replace(cell, commit=commit) for cell in cells]
+        merged = {(cell.fault, cell.point): cell for cell in (*known, *ours)}
         file.seek(0)
         file.truncate()
         rows = [asdict(cell) for cell in merged.values()]
