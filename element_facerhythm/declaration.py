@@ -81,23 +81,15 @@ def _table_names(schema: Any) -> Iterator[str]:
 
 def _are_declared(connection: Any, schema_name: str, table_names: set[str]) -> bool:
     """Return whether tables exist with their lineage, the last thing that DataJoint writes of a new one."""
-    has_lineages = connection.query(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = '~lineage'",
-        args=(schema_name,),
-    ).fetchone()
-    if not has_lineages:
-        return False
-    lineages = connection.adapter.make_full_table_name(schema_name, "~lineage")
-    rows = connection.query(f"SELECT DISTINCT table_name FROM {lineages}").fetchall()
-    return table_names <= {name for (name,) in rows} & _existing(connection, schema_name)
-
-
-def _existing(connection: Any, schema_name: str) -> set[str]:
-    rows = connection.query(
+    existing = connection.query(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = %s",
         args=(schema_name,),
     ).fetchall()
-    return {name for (name,) in rows}
+    if not table_names | {"~lineage"} <= {name for (name,) in existing}:
+        return False
+    lineages = connection.adapter.make_full_table_name(schema_name, "~lineage")
+    complete = connection.query(f"SELECT DISTINCT table_name FROM {lineages}").fetchall()
+    return table_names <= {name for (name,) in complete}
 
 
 def _lock_statements(connection: Any, schema_name: str) -> tuple[str, str]:
