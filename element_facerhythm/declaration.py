@@ -42,15 +42,17 @@ def activating(schema: Any, schema_name: str) -> Iterator[None]:
     if schema.is_activated():
         yield
         return
-    with declaring(connect(), schema_name, _table_names(schema)):
+    with declaring(connect(), schema_name, _table_names(schema)) as incomplete:
         yield
+        if incomplete:
+            _read_headings_anew(schema)
 
 
 @contextmanager
-def declaring(connection: Any, schema_name: str, table_names: Iterable[str]) -> Iterator[None]:
+def declaring(connection: Any, schema_name: str, table_names: Iterable[str]) -> Iterator[bool]:
     """Be the only process that declares tables of a schema, where one of `table_names` is missing.
 
-    Where all are there, nobody is waited for.
+    Yields whether one was; where all are there, nobody is waited for.
 
     Raises
     ------
@@ -58,12 +60,12 @@ def declaring(connection: Any, schema_name: str, table_names: Iterable[str]) -> 
         Another process has been at it for `LONGEST_WAIT_S`.
     """
     if _are_declared(connection, schema_name, set(table_names)):
-        yield
+        yield False
         return
     take, give_back = _lock_statements(connection, schema_name)
     _wait_for(connection, take, schema_name)
     try:
-        yield
+        yield True
     finally:
         if connection.is_connected:  # else the server has taken the lock back
             connection.query(give_back)
@@ -71,12 +73,33 @@ def declaring(connection: Any, schema_name: str, table_names: Iterable[str]) -> 
 
 def _table_names(schema: Any) -> Iterator[str]:
     """Yield the name of each table of the schema's classes, which may not be bound to a database yet."""
-    dj = import_datajoint()
+    from_camel_case = import_datajoint().utils.from_camel_case
     for cls, _ in schema.declare_list:
         yield cls.table_name
-        for part in vars(cls).values():
-            if isinstance(part, type) and issubclass(part, dj.Part):
-                yield f"{cls.table_name}__{dj.utils.from_camel_case(part.__name__)}"
+        for part in parts_of(cls):
+            yield f"{cls.table_name}__{from_camel_case(part.__name__)}"
+
+
+def _read_headings_anew(schema: Any) -> None:
+    """Have headings read when they are next used.
+
+    Where a process died between a table and its lineage, DataJoint has written the lineage now, and keeps the
+    heading that it had read before that.
+    """
+    dj = import_datajoint()
+    for cls, _ in schema.declare_list:
+        for table in (cls, *parts_of(cls)):
+            table._heading = dj.heading.Heading(table_info=table._heading.table_info)
+
+
+def parts_of(cls: Any) -> Iterator[Any]:
+    """Yield the part tables that a master's class defines."""
+    part_class = import_datajoint().Part
+    return (
+        value
+        for value in vars(cls).values()
+        if isinstance(value, type) and issubclass(value, part_class)
+    )
 
 
 def _are_declared(connection: Any, schema_name: str, table_names: set[str]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from element_facerhythm.declaration import parts_of
 from element_facerhythm.embedded import import_datajoint
 
 dj: Any = import_datajoint()
@@ -105,9 +106,8 @@ def tables_of(schema: Any) -> Iterator[tuple[Any, Any]]:
     """
     for cls, _ in schema.declare_list:
         yield cls(), cls
-        for part in vars(cls).values():
-            if isinstance(part, type) and issubclass(part, dj.Part):
-                yield part(), cls
+        for part in parts_of(cls):
+            yield part(), cls
         if issubclass(cls, dj.AutoPopulate):
             yield dj.Job(cls()), cls  # `cls.jobs` would create the table
 
