@@ -31,7 +31,7 @@ def initialise() -> Initialised:
 
     for schema in SCHEMAS:
         for table, _ in tables_of(schema):
-            if isinstance(table, dj.Job) and not table.is_declared:
+            if isinstance(table, dj.Job):
                 _declare(table)
     after = _existing_tables()
     names = [schema.database for schema in SCHEMAS]
@@ -43,8 +43,9 @@ def initialise() -> Initialised:
 
 def _declare(queue: "dj.Job") -> None:
     try:
-        with declaring(queue.connection, queue.database, [queue.table_name]):
-            queue.declare()
+        with declaring(queue.connection, queue.database, [queue.table_name]) as incomplete:
+            if incomplete:
+                queue.declare()
     except dj.errors.AccessError as error:
         raise ConfigurationError(
             f"the account {dj.config.database.user} may not create tables in {queue.database}: "

@@ -39,8 +39,9 @@ class JobQueue:
 
     def provide(self) -> None:
         """Declare the job table where it is not there yet."""
-        if not self.jobs.is_declared:
-            with declaring(self.connection, self.jobs.database, [self.jobs.table_name]):
+        names = [self.jobs.table_name]
+        with declaring(self.connection, self.jobs.database, names) as incomplete:
+            if incomplete:
                 self.jobs.declare()
 
     def job(self, key: Mapping[str, Any]) -> JobName:
