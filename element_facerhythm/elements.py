@@ -16,15 +16,14 @@ is imported as it is.
 import importlib
 import importlib.abc
 import importlib.machinery
-import logging
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Literal
 
+from element_facerhythm.datajoint_log import without_messages
 from element_facerhythm.declaration import activating
 from element_facerhythm.embedded import import_datajoint
 
@@ -120,7 +119,8 @@ def import_elements(session_key: SessionKey = "id") -> ElementModules:
         not support such keys in DataJoint 2.3).
     """
     import_datajoint()
-    with _without_project_notice():
+    # element-lab's notice that this table will move: nothing here depends on it
+    with without_messages("lab.Project and related tables"):
         lab = importlib.import_module("element_lab.lab")
     subject = importlib.import_module("element_animal.subject")
     session = importlib.import_module(f"element_session.session_with_{session_key}")
@@ -165,18 +165,3 @@ def activate_elements(
     with activating(session.schema, f"{prefix}session"):
         session.activate(f"{prefix}session", linking_module=upstream, **flags)
     return modules
-
-
-@contextmanager
-def _without_project_notice() -> Iterator[None]:
-    """Hold back element-lab's notice that `lab.Project` will move: nothing here depends on it."""
-
-    def is_other(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("lab.Project and related tables")
-
-    logger = logging.getLogger("datajoint")
-    logger.addFilter(is_other)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_other)

@@ -1,12 +1,13 @@
 """Everything that the package needs in a database, created once by an administrator."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from element_facerhythm.admin.roles import dj, tables_of
 from element_facerhythm.connection import connect
-from element_facerhythm.declaration import declaring
 from element_facerhythm.embedded import configure
 from element_facerhythm.errors import ConfigurationError
+from element_facerhythm.fleet.queue import JobQueue
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ def initialise() -> Initialised:
     from element_facerhythm.workflow import SCHEMAS
 
     for schema in SCHEMAS:
-        for table, _ in tables_of(schema):
+        for table, cls in tables_of(schema):
             if isinstance(table, dj.Job):
-                _declare(table)
+                _provide_queue(cls)
     after = _existing_tables()
     names = [schema.database for schema in SCHEMAS]
     return Initialised(
@@ -41,14 +42,12 @@ def initialise() -> Initialised:
     )
 
 
-def _declare(queue: "dj.Job") -> None:
+def _provide_queue(cls: Any) -> None:
     try:
-        with declaring(queue.connection, queue.database, [queue.table_name]) as incomplete:
-            if incomplete:
-                queue.declare()
+        JobQueue(cls).provide()
     except dj.errors.AccessError as error:
         raise ConfigurationError(
-            f"the account {dj.config.database.user} may not create tables in {queue.database}: "
+            f"the account {dj.config.database.user} may not create tables in {cls.database}: "
             "`facerhythm admin init` needs an account that may create schemas and tables"
         ) from error
 

@@ -110,12 +110,13 @@ def unchanged_project(output_dir: str, products: Sequence[File]) -> Path:
     places = [unchanged_file(path, sha256) for path, sha256 in products]
     store = configured_store()
     if store is not None:
+        digests = [sha256 for _, sha256 in products]
         if not all((directory / name).is_file() for name in DESCRIPTION):
-            _restore_description(store, directory, products)
-        for place, (_, sha256) in zip(places, products, strict=True):
+            _restore_description(store, directory, digests)
+        for place, sha256 in zip(places, digests, strict=True):
             store.ensure(place, product_name(section(), sha256), place.stat().st_size)
-        if store.look(description_name(sha256 for _, sha256 in products)) is None:
-            _put_description(store, directory, [sha256 for _, sha256 in products])
+        if store.look(description_name(digests)) is None:
+            _put_description(store, directory, digests)
     return project_dir(output_dir)
 
 
@@ -129,8 +130,8 @@ def _put_description(store: ObjectStore, directory: Path, digests: Sequence[str]
     store.put_text(description_name(digests), json.dumps(texts))
 
 
-def _restore_description(store: ObjectStore, directory: Path, products: Sequence[File]) -> None:
-    name = description_name(sha256 for _, sha256 in products)
+def _restore_description(store: ObjectStore, directory: Path, digests: Sequence[str]) -> None:
+    name = description_name(digests)
     content = store.read(name)
     if content is None:
         raise ProjectError(

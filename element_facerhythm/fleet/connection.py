@@ -8,13 +8,13 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
 import pymysql
 
+from element_facerhythm.datajoint_log import without_messages
 from element_facerhythm.embedded import import_datajoint
 
 dj: Any = import_datajoint()
@@ -31,6 +31,7 @@ _LOST_CODES = {
 }  # fmt: skip
 _COLLISION_CODES = {1205, 1213}  # lock wait timeout, deadlock
 _COLLISION_STATES = {"40001", "40P01", "55P03"}
+_GUESS_ABOUT_TLS = "SSL connection failed"  # what DataJoint says of a server that cannot be reached
 
 
 def is_lost(error: BaseException) -> bool:
@@ -138,7 +139,7 @@ class Lifeline:
 
 def reconnect(connection: Any) -> None:
     """Connect once more, and forget a transaction that was cut off (the server rolled it back)."""
-    with _quiet_about_tls():
+    with without_messages(_GUESS_ABOUT_TLS):
         connection.connect()
     connection.cancel_transaction()
 
@@ -162,26 +163,10 @@ def tls_without_fallback(connection: Any) -> Any:
     return True if asked is None and connection.adapter.backend == "mysql" else asked
 
 
-@contextmanager
-def _quiet_about_tls() -> Iterator[None]:
-    """Hold back what `_is_not_about_tls` leaves out."""
-    log = logging.getLogger("datajoint")
-    log.addFilter(_is_not_about_tls)
-    try:
-        yield
-    finally:
-        log.removeFilter(_is_not_about_tls)
-
-
-def _is_not_about_tls(record: logging.LogRecord) -> bool:
-    """Leave out DataJoint's guess that an unreachable server had trouble with TLS."""
-    return not record.getMessage().startswith("SSL connection failed")
-
-
 def open_second(connection: Any) -> Any:
     """Open another connection to the same server, for another thread."""
     about = connection.conn_info
-    with _quiet_about_tls():
+    with without_messages(_GUESS_ABOUT_TLS):
         second = dj.Connection(
             about["host"],
             about["user"],

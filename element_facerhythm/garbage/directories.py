@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from element_facerhythm.errors import ConfigurationError, ProjectError
+from element_facerhythm.errors import ProjectError
 from element_facerhythm.facial_behavior_estimation.product_files import OWNER
-from element_facerhythm.garbage.references import References
+from element_facerhythm.garbage.references import References, check_database
 from element_facerhythm.pipeline.lock import is_locked, project_lock
 
 RENAMED = ".facerhythm-gc-"
@@ -75,11 +75,9 @@ def collect_directories(
     old = [item for item in loose if now - item.modified_s >= older_than_s]
     orphans = [item for item in old if not is_locked(item.path)]
     n_referenced = len(found) - len(loose)
-    if delete and orphans and not n_referenced and not even_all:
-        raise ConfigurationError(
-            f"no row of this database refers to any of the {len(found)} project directories of {section} in "
-            f"{processed_dir}: is this the right database (DJ_HOST, FACERHYTHM_DB_PREFIX)? If all are to go, "
-            "say --all"
+    if delete and orphans and not even_all:
+        check_database(
+            n_referenced, f"{len(found)} project directories of {section} in {processed_dir}"
         )
     removed = [
         item.path

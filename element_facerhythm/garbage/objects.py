@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from element_facerhythm.errors import ConfigurationError
+from element_facerhythm.garbage.references import check_database
 from element_facerhythm.stores import ObjectStore, StoredObject
 from element_facerhythm.stores.object_store import ANNOUNCEMENT_LIFE
 
@@ -71,11 +71,8 @@ def collect_objects(
     loose = [item for item in listed if item.name not in live]
     orphans = [item for item in loose if now - item.modified >= older_than]
     n_referenced = len(listed) - len(loose)
-    if delete and orphans and not n_referenced and not even_all:
-        raise ConfigurationError(
-            f"no row of this database refers to any of the {len(listed)} objects of {section} in the "
-            f"{store}: is this the right database (DJ_HOST, FACERHYTHM_DB_PREFIX)? If all is to go, say --all"
-        )
+    if delete and orphans and not even_all:
+        check_database(n_referenced, f"{len(listed)} objects of {section} in the {store}")
     removed: tuple[str, ...] = ()
     if delete:
         removed = tuple(remove_objects(store, section, orphans, older_than))

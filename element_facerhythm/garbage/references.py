@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from element_facerhythm import facial_behavior_estimation as fbe
 from element_facerhythm import keypoint_inference as kpi
-from element_facerhythm.errors import PathError
+from element_facerhythm.errors import ConfigurationError, PathError
 from element_facerhythm.facial_behavior_estimation.product_files import description_name, section
 from element_facerhythm.linking import active_link, resolve_new_path
 from element_facerhythm.stores.object_store import product_name
@@ -30,6 +30,15 @@ class References:
         """Return whether a row refers to a directory, to something in it, or to one that holds it."""
         return directory in self.above or not self.places.isdisjoint(
             (directory, *directory.parents)
+        )
+
+
+def check_database(n_referenced: int, found: str) -> None:
+    """Raise ConfigurationError where rows refer to none of what was found: so the wrong database looks."""
+    if n_referenced == 0:
+        raise ConfigurationError(
+            f"no row of this database refers to any of the {found}: is this the right database (DJ_HOST, "
+            "FACERHYTHM_DB_PREFIX)? If all is to go, say --all"
         )
 
 

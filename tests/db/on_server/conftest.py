@@ -30,7 +30,17 @@ PARAMETERS = {
         "rearrange_factors": {"undo_concat_dictElements": True},
     },
 }  # fmt: skip
+WORKER_FACTS = {
+    "host": "elsewhere", "pid": 1, "device": "cpu", "batch_job": "", "package_version": "0",
+    "lease_s": 1.0,
+}  # fmt: skip
 ROIS = {"points": [[[40, 40], [120, 40], [120, 90], [40, 90]]], "mask": []}
+
+
+def forget_workers(workflow: ModuleType) -> None:
+    """Remove what the tables of the fleet hold."""
+    for table in (workflow.fleet.ActiveJob, workflow.fleet.JobAttempt, workflow.fleet.Worker):
+        table().delete_quick()
 
 
 def pytest_configure(config: pytest.Config) -> None:

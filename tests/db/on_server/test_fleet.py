@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.db.on_server.conftest import WORKER_FACTS, forget_workers
+
 if TYPE_CHECKING:
     from element_facerhythm.fleet.claims import Claims, JobName
     from element_facerhythm.fleet.queue import JobQueue
     from element_facerhythm.worker import WorkerReport
 
 Command = Callable[..., Any]
-FACTS = {
-    "host": "elsewhere", "pid": 1, "device": "cpu", "batch_job": "", "package_version": "0",
-    "lease_s": 1.0,
-}  # fmt: skip
 
 
 def work_quickly(queue: JobQueue, on_job: Callable[[Any], None] | None = None) -> WorkerReport:
@@ -45,8 +43,7 @@ def queue(fbe: ModuleType, workflow: ModuleType) -> Iterator[JobQueue]:
 
     queue = JobQueue(fbe.RecordingInfo)
     yield queue
-    for table in (workflow.fleet.ActiveJob, workflow.fleet.JobAttempt, workflow.fleet.Worker):
-        table().delete_quick()
+    forget_workers(workflow)
 
 
 @pytest.fixture
@@ -55,7 +52,7 @@ def dead(queue: JobQueue) -> Claims:
     from element_facerhythm.fleet.claims import Claims
 
     claims = Claims(queue.connection, "dead")
-    claims.register(FACTS)
+    claims.register(WORKER_FACTS)
     return claims
 
 
@@ -96,7 +93,7 @@ def test_a_job_has_one_owner(queue: JobQueue, dead: Claims, job: JobName) -> Non
     from element_facerhythm.fleet.claims import Claims, Progress
 
     other = Claims(queue.connection, "other")
-    other.register(FACTS)
+    other.register(WORKER_FACTS)
     assert dead.take(job) is not None
     assert dead.take(job) is not None  # its own, where the answer was lost
     assert other.take(job) is None

@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.db.on_server.conftest import WORKER_FACTS, forget_workers
+
 Key = dict[str, Any]
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
-FACTS = {
-    "host": "elsewhere", "pid": 1, "device": "cpu", "batch_job": "", "package_version": "0",
-    "lease_s": 1.0,
-}  # fmt: skip
 DIALECTS = {"-- MySQL": "mysql", "-- PostgreSQL": "postgresql"}
 
 
@@ -45,7 +43,7 @@ def ask(
     assert len(result["error_list"]) == 1
     # a job under way, and one that was
     worker = Claims(workflow.dj.conn(), "sql page")
-    worker.register(FACTS)
+    worker.register(WORKER_FACTS)
     jobs = [JobName("FaceRhythmProcessing", {**processed, "roi_id": 900 + i}) for i in range(2)]
     for job in jobs:
         worker.take(job)
@@ -60,8 +58,7 @@ def ask(
         return list(workflow.dj.conn().query(text, as_dict=True))
 
     yield run
-    for table in (workflow.fleet.ActiveJob, workflow.fleet.JobAttempt, workflow.fleet.Worker):
-        table().delete_quick()
+    forget_workers(workflow)
     (fbe.FaceRhythmTask & [pending, failing]).delete(prompt=False)
     fbe.FaceRhythmProcessing.jobs.errors.delete()
 
