@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from element_facerhythm.core.device import resolve_device
 from element_facerhythm.core.rois import PlacedRois, Rois, place_rois
 from element_facerhythm.core.spectral import filter_length
 from element_facerhythm.errors import ProjectError, VideoError
-from element_facerhythm.io.h5 import TEMPORARY_SUFFIX
-from element_facerhythm.io.project import FORMAT_VERSION, PRODUCTS, product_format, product_path
+from element_facerhythm.io.atomic import TEMPORARY_SUFFIX
+from element_facerhythm.io.layout import FILES, FOLDERS, PRODUCTS, TEXTS, product_path
+from element_facerhythm.io.project import FORMAT_VERSION, product_format
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import Parameters, check_parameters
+from element_facerhythm.pipeline.directory import check_writable
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
 from element_facerhythm.pipeline.lock import LOCK_NAME
 from element_facerhythm.pipeline.records import RunRequest
@@ -33,13 +34,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-_OWN_ENTRIES = {
-    "config.yaml",
-    "run_info.json",
-    "run.json",
-    "analysis_files",
-    "visualizations",
-}
+_OWN_ENTRIES = {*TEXTS, "analysis_files", "visualizations"}
 _OWN_BEGINNINGS = (LOCK_NAME, ".facerhythm.lock")  # the second: of versions before 0.2
 
 
@@ -153,15 +148,12 @@ def check_directory(directory: Path) -> None:
     Raises
     ------
     ProjectError
-        Not a directory, not writable, not empty and not a project of ours, or of a newer format.
+        Not a directory, not writable, not empty and not a project of ours, of a newer format, or on
+        several file systems.
+    PathError
+        A link in it leads out, or takes the place of one of its folders.
     """
-    if directory.exists() and not directory.is_dir():
-        raise ProjectError(f"{directory} is a file; expected a directory for the project")
-    existing = next(p for p in (directory, *directory.absolute().parents) if p.exists())
-    if not existing.is_dir():
-        raise ProjectError(f"{directory} cannot be made: {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ProjectError(f"{existing} cannot be written to; give another project directory")
+    check_writable(directory, folders=FOLDERS, files=FILES)
     if directory.is_dir():
         _check_content(directory)
 

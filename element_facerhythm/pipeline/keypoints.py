@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from element_facerhythm.core.device import resolve_device
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import KeypointError
-from element_facerhythm.io.h5 import remove_leftovers
 from element_facerhythm.keypoints.predictions import Predictions, joined, require_fit
 from element_facerhythm.keypoints.product import (
     PRODUCT_NAME,
@@ -26,7 +25,7 @@ from element_facerhythm.keypoints.product import (
     write_keypoints,
 )
 from element_facerhythm.keypoints.statistics import TrackStatistics, track_statistics
-from element_facerhythm.pipeline.lock import project_lock
+from element_facerhythm.pipeline.directory import check_writable, locked_place
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.proposal import propose_rois_for_video
 from element_facerhythm.pipeline.records import ProductRecord, Progress
@@ -152,7 +151,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
     Raises
     ------
     RequestError
-        The weights, the body parts, a box or a video are wrong; nothing was written.
+        The weights, the body parts, a box, a video or the directory are wrong; nothing was written.
     ProcessingError
         A frame could not be decoded.
     """
@@ -161,6 +160,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
 
     progress = progress or ambient_progress()
     device = resolve_device(request.device)
+    check_writable(request.output_dir, files=(PRODUCT_NAME,))
     signatures = signatures_of(request.videos)
     videos = [probe_video(path) for path in request.videos]
     require_same_format(videos)
@@ -175,10 +175,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         "boxes": [list(_corners(box)) for box in boxes],
         "videos": [video.sha256 for video in videos],
     }
-    path = request.output_dir / PRODUCT_NAME
-    request.output_dir.mkdir(parents=True, exist_ok=True)
-    with project_lock(request.output_dir):
-        remove_leftovers(request.output_dir)
+    with locked_place(request.output_dir, PRODUCT_NAME) as path:
         facts = read_facts(path) if path.exists() else {}
         reused = facts.get("fingerprint") == fingerprint
         if not reused:
@@ -227,9 +224,10 @@ def load_keypoints(
 
     Raises
     ------
-    KeypointError
-        A file cannot be read, or does not fit the videos or the body parts; nothing was written.
+    RequestError
+        A file cannot be read, does not fit the videos or the body parts, or the directory cannot be written.
     """
+    check_writable(output_dir, files=(PRODUCT_NAME,))
     predictions = read_fitting(
         files, source_software, n_frames=n_frames, frame_rate_hz=frame_rate_hz
     )
@@ -245,10 +243,7 @@ def load_keypoints(
         "versions": package_versions(),
         "completed_utc": _now(),
     }
-    output_dir.mkdir(parents=True, exist_ok=True)
-    path = output_dir / PRODUCT_NAME
-    with project_lock(output_dir):
-        remove_leftovers(output_dir)
+    with locked_place(output_dir, PRODUCT_NAME) as path:
         stored = read_facts(path) if path.exists() else {}
         if stored.get("fingerprint") == facts["fingerprint"]:
             facts = stored  # rows may hold the digest of this very file

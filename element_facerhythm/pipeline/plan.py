@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.project import product_format, product_path, stage_fingerprint
+from element_facerhythm.io.layout import product_path
+from element_facerhythm.io.project import product_format, stage_fingerprint
 from element_facerhythm.pipeline.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.fingerprint import Fingerprint, explain_difference
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, STAGES, RunRequest

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.lazy import LazyArray
-from element_facerhythm.io.project import PRODUCTS, Project
+from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.model_summary import summarise_models
 from element_facerhythm.pipeline.point_statistics import PointStatistics
 from element_facerhythm.pipeline.records import (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ConfigurationError, ProcessingError
-from element_facerhythm.io.h5 import TEMPORARY_SUFFIX, atomic_path
+from element_facerhythm.io.atomic import TEMPORARY_SUFFIX, atomic_path
 from element_facerhythm.stores.object_store import ObjectStore
 
 DIRECTORY_VARIABLE = "FACERHYTHM_CACHE_DIR"
