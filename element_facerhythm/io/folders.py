@@ -241,7 +241,9 @@ def write_small(folder: int, name: str, text: str) -> None:
         raise
 
 
-def read_small(path: str | Path, *, folder: int | None = None, owner: int | None = None) -> str:
+def read_small(
+    path: str | Path, *, folder: int | None = None, owner: int | None = None, end: bool = False
+) -> str:
     """Beginning of a small text file; empty where there is none.
 
     Parameters
@@ -252,6 +254,8 @@ def read_small(path: str | Path, *, folder: int | None = None, owner: int | None
         Open folder that `path` is relative to.
     owner
         Number of the account that the file must belong to; None for any.
+    end
+        Read the end of a longer file, not its beginning.
     """
     try:
         # without blocking: somebody may have put a pipe there
@@ -266,4 +270,6 @@ def read_small(path: str | Path, *, folder: int | None = None, owner: int | None
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or owner not in (None, status.st_uid):
             return ""
+        if end:
+            file.seek(max(0, status.st_size - _MAX_SMALL_FILE))
         return file.read(_MAX_SMALL_FILE).decode("utf-8", errors="replace")
