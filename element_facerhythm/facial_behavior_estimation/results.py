@@ -168,8 +168,7 @@ class FacialRhythm(dj.Imported):
     def make_fetch(self, key: Key) -> tuple[str, tuple[Product, ...]]:
         """Where the project directory and its products lie."""
         output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
-        rows = (FaceRhythmProcessing.Product() & key).to_dicts(order_by="product")
-        return output_dir, tuple((r["product"], r["file_path"], r["sha256"]) for r in rows)
+        return output_dir, FaceRhythmProcessing.product_files(key)
 
     @supervised
     def make_compute(

@@ -13,6 +13,10 @@ import numpy as np
 from element_facerhythm.errors import ConfigurationError, ParameterError, RoiError
 from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.facial_behavior_estimation.task_directories import (
+    register_task_table,
+    with_own_directories,
+)
 from element_facerhythm.linking import active_link, resolve_new_path
 
 if TYPE_CHECKING:
@@ -205,18 +209,66 @@ class FaceRhythmROI(dj.Manual):
 
     @classmethod
     def fetch_rois(cls, key: Key) -> "Rois":
-        """Regions of interest of one entry."""
-        from element_facerhythm.core.rois import Rois
+        """Regions of interest of one entry.
 
-        masks = (cls() & key).fetch1("point_positions", "seed_mask", "visible_mask")
+        Raises
+        ------
+        RoiError
+            They are not those that were entered: something was changed, added or taken out since.
+        """
+        names = ("point_positions", "seed_mask", "visible_mask")
+        *masks, sha256 = (cls() & key).fetch1(*names, "rois_sha256")
         rows = (cls.Polygon() & key).to_dicts(order_by="role, polygon_index")
-        polygons = {
-            attribute: tuple(
-                np.asarray(row["vertices"], dtype=np.float64) for row in rows if row["role"] == role
-            )
-            for role, attribute in ROLES.items()
-        }
-        return Rois(**polygons, point_positions=masks[0], seed_mask=masks[1], visible_mask=masks[2])
+        polygons = [(row["role"], row["vertices"]) for row in rows]
+        own_key = {name: key[name] for name in cls.primary_key if name in key}
+        return rois_as_entered(own_key, polygons, dict(zip(names, masks, strict=True)), sha256)
+
+
+def rois_as_entered(
+    key: Key, polygons: Iterable[tuple[str, Any]], masks: Mapping[str, Any], sha256: str
+) -> "Rois":
+    """Regions of interest made of the rows of an entry, checked against its digest.
+
+    Parameters
+    ----------
+    key
+        Of the entry, for the message.
+    polygons
+        Role and vertices of each polygon, in their order.
+    masks
+        `point_positions`, `seed_mask` and `visible_mask`, arrays or None.
+    sha256
+        `rois_sha256` of the entry.
+
+    Raises
+    ------
+    RoiError
+        They do not give the digest, or are no regions at all.
+    """
+    from element_facerhythm.core.rois import Rois
+    from element_facerhythm.pipeline.fingerprint import rois_sha256
+
+    remedy = (
+        "delete that entry, with what was computed from it, and enter the regions again (or restore them "
+        "from a backup)"
+    )
+    try:
+        found: dict[str, list[np.ndarray]] = {attribute: [] for attribute in ROLES.values()}
+        for role, vertices in polygons:
+            found[ROLES[role]].append(np.asarray(vertices, dtype=np.float64))
+        rois = Rois(**{name: tuple(arrays) for name, arrays in found.items()}, **masks)
+        same = rois_sha256(rois) == sha256
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RoiError(
+            f"the rows of FaceRhythmROI {dict(key)} are no regions of interest ({type(error).__name__}); "
+            f"{remedy}"
+        ) from error
+    if not same:
+        raise RoiError(
+            f"the regions of FaceRhythmROI {dict(key)} are not those that were entered: its polygons, "
+            f"positions and masks do not give its rois_sha256; {remedy}"
+        )
+    return rois
 
 
 def as_rois(rois: "Rois | Mapping[str, Any] | str | Path") -> "Rois":
@@ -278,8 +330,14 @@ class FaceRhythmTask(dj.Manual):
     """
 
     def insert(self, rows: Any, **kwargs: Any) -> None:
-        """Insert tasks; ConfigurationError for a `task_mode` that is neither 'load' nor 'trigger'."""
-        super().insert(checked_rows(rows, check_mode_of), **kwargs)
+        """Insert tasks.
+
+        Raises
+        ------
+        ConfigurationError
+            A `task_mode` is neither 'load' nor 'trigger', or another task has the directory.
+        """
+        super().insert(checked_rows(type(self), rows, check_mode_of), **kwargs)
 
     @classmethod
     def infer_output_dir(cls, key: Key, *, relative: bool = True, mkdir: bool = False) -> Path:
@@ -298,14 +356,18 @@ class FaceRhythmTask(dj.Manual):
         return directory_of(key, "_".join(ids), relative=relative, mkdir=mkdir)
 
 
-def checked_rows(rows: Any, check: Callable[[Mapping[str, Any]], None]) -> Any:
-    """Rows as `insert` takes them, each that is a mapping looked at first."""
-    if isinstance(rows, (list, tuple, Iterator)):
-        rows = list(rows)
-        for row in rows:
-            if isinstance(row, Mapping):
-                check(row)
-    return rows
+register_task_table(FaceRhythmTask, lambda row: row.get("task_mode") == "trigger")
+
+
+def checked_rows(table: Any, rows: Any, check: Callable[[Mapping[str, Any]], None]) -> Any:
+    """Rows of a table of tasks as `insert` takes them, each that is a mapping looked at first."""
+    if not isinstance(rows, (list, tuple, Iterator)):
+        return rows
+    rows = list(rows)
+    for row in rows:
+        if isinstance(row, Mapping):
+            check(row)
+    return with_own_directories(table, rows)
 
 
 def check_mode_of(row: Mapping[str, Any]) -> None:

@@ -20,11 +20,13 @@ from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import Parameters, check_parameters
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
 from element_facerhythm.pipeline.lock import LOCK_NAME
+from element_facerhythm.pipeline.ownership import OWNER, require_owner
 from element_facerhythm.pipeline.records import RunRequest
 from element_facerhythm.video import (
     Signature,
     VideoMetadata,
     probe_video,
+    require_entered,
     require_same_format,
     signatures_of,
 )
@@ -40,7 +42,7 @@ _OWN_ENTRIES = {
     "analysis_files",
     "visualizations",
 }
-_OWN_BEGINNINGS = (LOCK_NAME, ".facerhythm.lock")  # the second: of versions before 0.2
+_OWN_BEGINNINGS = (LOCK_NAME, OWNER)
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,11 @@ def check_request(request: RunRequest) -> CheckedRequest:
     """
     device = resolve_device(request.device)
     check_directory(request.project_dir)
+    require_owner(request.project_dir, request.owner)
     signatures = signatures_of(request.videos)
     videos = _probe(request.videos)
+    if request.video_sha256 is not None:
+        require_entered(videos, request.video_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
     parameters = request.parameters
     placed = place_rois(

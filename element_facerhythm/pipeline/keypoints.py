@@ -27,6 +27,11 @@ from element_facerhythm.keypoints.product import (
 )
 from element_facerhythm.keypoints.statistics import TrackStatistics, track_statistics
 from element_facerhythm.pipeline.lock import project_lock
+from element_facerhythm.pipeline.ownership import (
+    DirectoryOwner,
+    claim_directory,
+    require_owner,
+)
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.proposal import propose_rois_for_video
 from element_facerhythm.pipeline.records import ProductRecord, Progress
@@ -34,6 +39,7 @@ from element_facerhythm.pipeline.runner import package_versions
 from element_facerhythm.video import (
     VideoMetadata,
     probe_video,
+    require_entered,
     require_same_format,
     require_unchanged,
     signatures_of,
@@ -75,6 +81,10 @@ class KeypointRequest:
         ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``.
     model_sha256
         Expected digest of the weights; None does not check.
+    owner
+        The task that the directory belongs to; None for a run without a database.
+    video_sha256
+        Expected digest of each video, where they were entered before; None does not check.
     batch_size, mixed_precision
         As in `keypoints.facemap_run.predict_keypoints`.
     """
@@ -86,6 +96,8 @@ class KeypointRequest:
     box: BoxChoice = None
     device: str = "auto"
     model_sha256: str | None = None
+    owner: DirectoryOwner | None = None
+    video_sha256: tuple[str, ...] | None = None
     batch_size: int | None = None
     mixed_precision: bool | None = None
 
@@ -164,6 +176,8 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
     signatures = signatures_of(request.videos)
     videos = [probe_video(path) for path in request.videos]
     require_same_format(videos)
+    if request.video_sha256 is not None:
+        require_entered(videos, request.video_sha256)
     model = load_facemap_model(
         request.model_file, request.body_parts, device=device, sha256=request.model_sha256
     )
@@ -176,9 +190,12 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         "videos": [video.sha256 for video in videos],
     }
     path = request.output_dir / PRODUCT_NAME
+    require_owner(request.output_dir, request.owner)
     request.output_dir.mkdir(parents=True, exist_ok=True)
     with project_lock(request.output_dir):
         remove_leftovers(request.output_dir)
+        if request.owner is not None:
+            claim_directory(request.output_dir, request.owner)
         facts = read_facts(path) if path.exists() else {}
         reused = facts.get("fingerprint") == fingerprint
         if not reused:
@@ -206,6 +223,7 @@ def load_keypoints(
     frame_rate_hz: float,
     output_dir: Path,
     body_parts: Sequence[str] | None = None,
+    owner: DirectoryOwner | None = None,
 ) -> KeypointRecord:
     """Take in what another tracker predicted.
 
@@ -224,12 +242,17 @@ def load_keypoints(
     body_parts
         What the files must name, all of it and nothing else, and the order to keep them in; None takes
         what they name.
+    owner
+        The task that the directory belongs to; None for a run without a database.
 
     Raises
     ------
+    ProjectError
+        The directory belongs to another task.
     KeypointError
         A file cannot be read, or does not fit the videos or the body parts; nothing was written.
     """
+    require_owner(output_dir, owner)
     predictions = read_fitting(
         files, source_software, n_frames=n_frames, frame_rate_hz=frame_rate_hz
     )
@@ -249,6 +272,8 @@ def load_keypoints(
     path = output_dir / PRODUCT_NAME
     with project_lock(output_dir):
         remove_leftovers(output_dir)
+        if owner is not None:
+            claim_directory(output_dir, owner)
         stored = read_facts(path) if path.exists() else {}
         if stored.get("fingerprint") == facts["fingerprint"]:
             facts = stored  # rows may hold the digest of this very file

@@ -23,6 +23,7 @@ from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
 from element_facerhythm.pipeline.load import product_records
 from element_facerhythm.pipeline.lock import ProjectLock, project_lock
+from element_facerhythm.pipeline.ownership import claim_directory
 from element_facerhythm.pipeline.plan import PlannedStage, plan_checked, stage_product
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.records import (
@@ -81,6 +82,8 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
     with project_lock(directory) as lock:
         for folder in (directory, directory / "analysis_files"):
             remove_leftovers(folder)
+        if request.owner is not None:
+            claim_directory(directory, request.owner)
         run = _Run(checked, directory, progress or ambient_progress(), package_versions(), lock)
         return run.execute()
 
