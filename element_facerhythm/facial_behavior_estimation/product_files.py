@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 File = tuple[str, str]  # path relative to the data directories, sha256
 
 CHANGED_FILE_REMEDY = (
-    "Restore it from a backup. Results of a task that computes (task_mode 'trigger') can be made anew: delete "
-    "the entry and populate again, and what is damaged is computed again (`facerhythm verify` says what that is)"
+    "Restore it from a backup. Results of a task that computes (task_mode 'trigger') can be made anew: "
+    "delete the entry and populate again, and what is damaged (see `facerhythm verify`) is computed again"
 )
 """What to do about a file that is not what was entered. To enter it as it is now is no way out: it would make
 the damage official."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.config import read_config, read_json
+from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.h5 import open_h5, read_text_attribute, read_tree, read_value
 from element_facerhythm.io.lazy import LazyArray
 
@@ -129,6 +130,17 @@ class Project:
                 )
         config = read_config(directory / "config.yaml")
         return cls(directory, config, read_json(directory / "run_info.json"))
+
+    def require_intact(self) -> None:
+        """Raise `ProjectError` where a product of ours is not what was written, or not made from its like."""
+        for product in self.products:
+            inputs = stage_inputs(product.path) if product_format(product.path) is not None else {}
+            faults = content_faults(product.path, inputs)
+            if faults:
+                raise ProjectError(
+                    f"{self.directory}: {'; '.join(faults)}. Restore the files from a backup, or run the "
+                    "project again: what is damaged is computed again"
+                )
 
     def product_path(self, name: str) -> Path:
         """Where the product `name` lies, or would lie."""
@@ -326,6 +338,33 @@ def product_format(path: Path) -> int | None:
 def stage_fingerprint(path: Path) -> dict[str, Any] | None:
     """Fingerprint stored in a product; None where it is not ours."""
     return _json_attribute(path, ATTRIBUTE_FINGERPRINT)
+
+
+def stage_inputs(path: Path) -> dict[str, Any]:
+    """SHA-256 of each file that a product was made from, by name; empty where it is not ours."""
+    return _json_attribute(path, ATTRIBUTE_INPUTS) or {}
+
+
+def content_faults(product: Path, inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """Sentences on how a product, or a product that it was made from, is not what was written.
+
+    Parameters
+    ----------
+    product
+        The HDF5 file; one that carries no digest of its content (face-rhythm's) has nothing to say of that.
+    inputs
+        SHA-256 of what it was made from, by name; only products beside it are looked at here.
+    """
+    faults = []
+    if content_of(product) is Content.DAMAGED:
+        faults.append(
+            f"{product.name} is damaged: its content is not what was written (its digest differs)"
+        )
+    for name, sha256 in inputs.items():
+        beside = product.with_name(name)
+        if beside.suffix == product.suffix and beside.is_file() and file_sha256(beside) != sha256:
+            faults.append(f"{product.name} was made from another {name} than the one beside it")
+    return tuple(faults)
 
 
 def stage_record(path: Path) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def load_project(project_dir: str | Path) -> RunRecord:
     project = Project.open(project_dir)
     project.require(*PRODUCTS)
     _check_chain(project)
+    project.require_intact()
     _check_readable(project)
     records = {s: stage_record(project.product_path(PRODUCT_OF_STAGE[s])) for s in STAGES}
     return RunRecord(
