@@ -19,13 +19,12 @@ from element_facerhythm.facial_behavior_estimation.recording import (
     RecordingInfo,
     without_zone,
 )
+from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, rois_as_entered
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.facial_behavior_estimation.task import (
     FaceRhythmParamSet,
-    FaceRhythmROI,
     FaceRhythmTask,
     check_task_mode,
-    rois_as_entered,
 )
 from element_facerhythm.facial_behavior_estimation.task_directories import owner_of
 from element_facerhythm.linking import (

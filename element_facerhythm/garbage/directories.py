@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.facial_behavior_estimation.product_files import OWNER
 from element_facerhythm.garbage.references import References, check_database
 from element_facerhythm.pipeline.lock import is_locked, project_lock
+from element_facerhythm.pipeline.ownership import OWNER
 
 RENAMED = ".facerhythm-gc-"
 

@@ -94,7 +94,7 @@ def content_sha256(file: Any) -> str:
             continue
         _add(digest, f"{name} {node.dtype.str} {tuple(node.shape)}", b"")
         for block in _blocks(node.shape, node.dtype.itemsize):
-            digest.update(np.ascontiguousarray(node[block]).reshape(-1).view(np.uint8))
+            digest.update(np.ascontiguousarray(node[block]).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

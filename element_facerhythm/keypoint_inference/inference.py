@@ -171,7 +171,7 @@ class KeypointInference(dj.Computed):
                 "notes": list(record.notes),
             }
         )
-        self.BodyPartPosition.insert({**key, **row} for row in _track_rows(record, file_path))
+        self.BodyPartPosition.insert({**key, **row} for row in track_rows(record, file_path))
         self.Library.insert(
             {**key, "library_name": name, "library_version": version}
             for name, version in record.versions.items()
@@ -290,7 +290,7 @@ def _load(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
     )
 
 
-def _track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
+def track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
     sha256 = record.product.sha256
 
     def reference(group: str, column: str) -> ArrayReference:

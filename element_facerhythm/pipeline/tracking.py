@@ -63,15 +63,15 @@ def track_sequences(
     videos = [
         VideoToTrack(frames, n_frames, target, frozen, _gpu_reader(checked, group))
         for group, frames, n_frames, target, frozen in zip(
-            _groups(checked),
-            map(_opener, _groups(checked)),
+            video_groups(checked),
+            map(video_opener, video_groups(checked)),
             checked.n_frames,
             targets,
             checked.frozen_frames(),
             strict=True,
         )
     ]
-    options = {**_options(checked), "mesh": mesh}
+    options = {**tracking_arguments(checked), "mesh": mesh}
     if len(videos) == 1:
         tracked = track_videos(videos, homes, on_frames=tell, **options)
         flags = [(t.violation_rows, t.violation_cols) for t in tracked]
@@ -184,7 +184,7 @@ def parts_directory(project_dir: Path) -> Path:
     return product_path(project_dir, "PointTracker").parent / "PointTracker_parts"
 
 
-def _options(checked: CheckedRequest) -> dict[str, Any]:
+def tracking_arguments(checked: CheckedRequest) -> dict[str, Any]:
     """Arguments of `track_videos` that follow from the request."""
     options = tracking_options(checked.parameters)
     if options["rewind"] == "face-rhythm" and not _on_gpu(checked):
@@ -209,14 +209,14 @@ def _on_gpu(checked: CheckedRequest) -> bool:
     return checked.device.type == "cuda"
 
 
-def _groups(checked: CheckedRequest) -> list[Sequence[VideoMetadata]]:
+def video_groups(checked: CheckedRequest) -> list[Sequence[VideoMetadata]]:
     """Return the videos of each tracked sequence."""
     if checked.parameters.PointTracker.contiguous:
         return [checked.videos]
     return [[video] for video in checked.videos]
 
 
-def _opener(videos: Sequence[VideoMetadata]) -> OpenFrames:
+def video_opener(videos: Sequence[VideoMetadata]) -> OpenFrames:
     """Make a function that gives the frames of all `videos`, end to end, from a frame on."""
 
     def open_frames(start: int) -> Iterator[NDArray[np.uint8]]:
