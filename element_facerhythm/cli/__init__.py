@@ -1,7 +1,8 @@
 """The `facerhythm` command: one module per verb, and one place that turns errors into exit codes.
 
 Exit codes: 0 the work was done, 1 the work failed, 2 the request was wrong (nothing was started and
-nothing is left behind), 3 the verb worked and what it looked at is not in order, 130 interrupted. Results go to stdout, everything else to stderr.
+nothing is left behind), 3 the verb worked and what it looked at is not in order, 130 interrupted. Results go
+to stdout, everything else to stderr.
 
 To add a verb:
 

@@ -291,6 +291,7 @@ def _load(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
 
 
 def track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of `KeypointInference.BodyPartPosition` for a record, without their key."""
     sha256 = record.product.sha256
 
     def reference(group: str, column: str) -> ArrayReference:
