@@ -186,11 +186,13 @@ def execute(request: "RunRequest", figures: bool) -> "tuple[RunRecord, ProjectSu
 def draw(project_dir: Path, video: Path) -> list[Path]:
     """Write the pictures of a finished project into its `visualizations/`."""
     from element_facerhythm.figures import write_figures
+    from element_facerhythm.io.atomic import writing_inside
     from element_facerhythm.io.project import Project
 
-    return write_figures(
-        Project.open(project_dir), project_dir / "visualizations", video_path=video
-    )
+    with writing_inside(project_dir):
+        return write_figures(
+            Project.open(project_dir), project_dir / "visualizations", video_path=video
+        )
 
 
 def as_dict(

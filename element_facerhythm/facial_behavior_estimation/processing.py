@@ -151,7 +151,7 @@ class FaceRhythmProcessing(dj.Computed):
         ProjectError
             A row is missing that was there.
         """
-        from element_facerhythm.io.project import PRODUCTS
+        from element_facerhythm.io.layout import PRODUCTS
 
         rows = (cls.Product() & key).to_dicts(order_by="product")
         names = [row["product"] for row in rows]

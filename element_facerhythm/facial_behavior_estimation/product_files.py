@@ -2,13 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.io.atomic import atomic_path, writing_inside
+from element_facerhythm.io.data_paths import place_inside
+from element_facerhythm.io.folders import OpenDirectory, write_small
 from element_facerhythm.linking import active_link, expected_path, resolve_path, store_is_remote
 from element_facerhythm.pipeline.ownership import OWNER
 from element_facerhythm.stores import ObjectStore, configured_store
@@ -81,8 +85,8 @@ def unchanged_file(path: str, sha256: str) -> Path:
     place = expected_path(path, active_link().search_dirs())
     store = None if place.exists() else configured_store()
     if store is not None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        download_verified(store, product_name(section(), sha256), sha256, place)
+        with _writing_at(place):
+            download_verified(store, product_name(section(), sha256), sha256, place)
     place = resolve_path(path, active_link().search_dirs())
     found = file_sha256(place)
     if found != sha256:
@@ -119,7 +123,8 @@ def project_dir(output_dir: str) -> Path:
 
 
 def _put_description(store: ObjectStore, directory: Path, digests: Sequence[str]) -> None:
-    texts = {name: (directory / name).read_text("utf-8") for name in DESCRIPTION}
+    roots = active_link().search_dirs()
+    texts = {name: place_inside(directory, name, roots).read_text("utf-8") for name in DESCRIPTION}
     store.put_text(description_name(digests), json.dumps(texts))
 
 
@@ -133,5 +138,25 @@ def _restore_description(store: ObjectStore, directory: Path, digests: Sequence[
         )
     for file, text in json.loads(content).items():
         if file in DESCRIPTION:
-            (directory / file).write_text(text, "utf-8")
-    (directory / f"{OWNER}{section()}").touch()
+            with _writing_at(directory / file), atomic_path(directory / file) as temporary:
+                temporary.write_text(text, "utf-8")
+    _mark(directory)
+
+
+@contextmanager
+def _writing_at(place: Path) -> Iterator[None]:
+    """Make the folder of a file, and keep what is written meanwhile below the root that holds it."""
+    roots = (root.resolve() for root in active_link().search_dirs())
+    root = next(root for root in roots if place.is_relative_to(root))
+    root.mkdir(parents=True, exist_ok=True)
+    with writing_inside(root) as held, held.folder(place.parent, make=True):
+        yield
+
+
+def _mark(directory: Path) -> None:
+    """Say in a directory that this schema's rows refer to it, where nothing says whose it is."""
+    name = f"{OWNER}{section()}"
+    if (directory / name).is_file():
+        return
+    with OpenDirectory(directory) as root:
+        write_small(root.descriptor, name, "")

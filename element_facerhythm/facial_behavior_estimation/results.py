@@ -12,6 +12,7 @@ from element_facerhythm.facial_behavior_estimation.product_files import (
 )
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ class FacialRhythm(dj.Imported):
         from element_facerhythm.pipeline import summarise_project
 
         files = [(path, sha256) for _, path, sha256 in products]
-        return summarise_project(unchanged_project(output_dir, files)), products
+        project = unchanged_project(output_dir, files)
+        return summarise_project(project, active_link().search_dirs()), products
 
     def make_insert(
         self, key: Key, summary: "ProjectSummary", products: tuple[Product, ...]

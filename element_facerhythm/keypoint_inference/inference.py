@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from element_facerhythm.keypoints.predictions import Predictions
-    from element_facerhythm.pipeline.keypoints import KeypointRecord
+    from element_facerhythm.pipeline.keypoint_records import KeypointRecord
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,8 @@ class KeypointInference(dj.Computed):
 
 def _trigger(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
     """Run facemap's network on the files that were probed, or say that they changed since."""
-    from element_facerhythm.pipeline.keypoints import KeypointRequest, run_keypoints
+    from element_facerhythm.pipeline.keypoint_records import KeypointRequest
+    from element_facerhythm.pipeline.keypoints import run_keypoints
 
     dirs = active_link().search_dirs()
     if inputs.model_file is None:

@@ -16,6 +16,7 @@ from element_facerhythm.keypoint_inference.model import (
     KeypointModel,  # noqa: F401  named in the definition
 )
 from element_facerhythm.keypoint_inference.schema import dj, schema
+from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class KeypointRhythm(dj.Computed):
         from element_facerhythm.pipeline.keypoint_rhythm import couple_components
 
         project = unchanged_project(output_dir, products)
-        return (couple_components(project, unchanged_file(*keypoints)),)
+        places = active_link().search_dirs()
+        return (couple_components(project, unchanged_file(*keypoints), places),)
 
     def make_insert(self, key: Key, pairs: tuple["ComponentBodyPart", ...]) -> None:
         """Write the row and its parts."""

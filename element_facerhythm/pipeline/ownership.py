@@ -8,19 +8,16 @@ else is, in a small file whose name ends with the schema.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.io.folders import OpenDirectory, read_small, write_small
 
 OWNER = ".facerhythm.owner-"
 """Beginning of the name of the file; the rest is the schema."""
-
-_MOST_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -105,20 +102,15 @@ def claim_directory(directory: Path, owner: DirectoryOwner) -> None:
     require_owner(directory, owner)
     mark = directory / owner.mark
     if _read(mark) is None:
-        with atomic_path(mark) as temporary:
-            temporary.write_text(json.dumps(asdict(owner), indent=1), encoding="utf-8")
+        with OpenDirectory(directory) as root:
+            write_small(root.descriptor, mark.name, json.dumps(asdict(owner), indent=1))
 
 
 def _read(mark: Path) -> DirectoryOwner | None:
     """Owner that a mark names; None where it is missing, empty, or says something else."""
     try:
-        descriptor = os.open(mark, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        text = file.read(_MOST_BYTES)
-    try:
-        return DirectoryOwner(**{name: str(value) for name, value in json.loads(text).items()})
+        content = json.loads(read_small(mark))
+        return DirectoryOwner(**{name: str(value) for name, value in content.items()})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.io.content_digest import Content, content_of
+from element_facerhythm.io.layout import product_path
 from element_facerhythm.io.project import (
     content_faults,
     product_format,
-    product_path,
     stage_fingerprint,
     stage_inputs,
 )

@@ -14,10 +14,11 @@ from pathlib import Path
 import element_facerhythm
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProcessingError
-from element_facerhythm.io.h5 import remove_leftovers
+from element_facerhythm.io.atomic import remove_leftovers
+from element_facerhythm.io.folders import OpenDirectory
 from element_facerhythm.io.products import new_product, stamp_texts
 from element_facerhythm.io.project import FORMAT_VERSION, Project, stage_record
-from element_facerhythm.pipeline.check import CheckedRequest, check_request
+from element_facerhythm.pipeline.check import CheckedRequest, check_directory, check_request
 from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
 from element_facerhythm.pipeline.load import product_records
@@ -85,9 +86,13 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
     if not request.overwrite:
         require_overwrite(plan_checked(checked), request)
     directory = request.project_dir
-    for part in ("analysis_files", "visualizations"):
-        (directory / part).mkdir(parents=True, exist_ok=True)
+    with OpenDirectory(directory, make=True) as root:
+        for name in ("analysis_files", "visualizations"):
+            with root.folder(directory / name, make=True):
+                pass
     with project_lock(directory) as lock:
+        # again, now that no other run can change it
+        check_directory(directory, request.owner)
         for folder in (directory, directory / "analysis_files"):
             remove_leftovers(folder)
         if request.owner is not None:

@@ -20,15 +20,12 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
-from element_facerhythm.io.h5 import (
-    atomic_h5,
-    make_room,
-    remove_leftovers,
-    write_text_attribute,
-    write_tree,
-)
+from element_facerhythm.io.atomic import remove_leftovers
+from element_facerhythm.io.data_paths import place_inside
+from element_facerhythm.io.h5 import atomic_h5, make_room, write_text_attribute, write_tree
+from element_facerhythm.io.layout import PARTS
 from element_facerhythm.io.products import start_point_tracker, write_violations
-from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT, product_path
+from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.fingerprint import Fingerprint
 from element_facerhythm.pipeline.options import tracking_options
@@ -93,7 +90,7 @@ class TrackedParts:
     """
 
     def __init__(self, project_dir: Path, fingerprint: Fingerprint) -> None:
-        self._directory = parts_directory(project_dir)
+        self._project_dir, self._directory = project_dir, parts_directory(project_dir)
         self._fingerprint = json.dumps(fingerprint, sort_keys=True)
 
     def finished(self, n_sequences: int) -> list[int]:
@@ -131,7 +128,7 @@ class TrackedParts:
         return [self._copy(number, video) for number, video in enumerate(videos)]
 
     def _path(self, number: int) -> Path:
-        return self._directory / f"{number}.h5"
+        return place_inside(self._project_dir, f"{PARTS}/{number}.h5")
 
     def _holds(self, number: int) -> bool:
         try:
@@ -181,7 +178,7 @@ class _Draft:
 
 def parts_directory(project_dir: Path) -> Path:
     """Where finished sequences lie until all are finished."""
-    return product_path(project_dir, "PointTracker").parent / "PointTracker_parts"
+    return place_inside(project_dir, PARTS)
 
 
 def tracking_arguments(checked: CheckedRequest) -> dict[str, Any]:

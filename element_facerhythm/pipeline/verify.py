@@ -11,8 +11,8 @@ from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import FaceRhythmError, ProjectError
 from element_facerhythm.io.config import read_json
 from element_facerhythm.io.content_digest import Content, content_of
+from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.project import (
-    PRODUCTS,
     Project,
     content_faults,
     product_format,
