@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.decomposition import CpModel, evaluate_factors, summarise_components
 from element_facerhythm.errors import FaceRhythmError
-from element_facerhythm.io.h5 import open_h5, read_value
-from element_facerhythm.io.project import Project, StoredModel
+from element_facerhythm.io.project import Project
+from element_facerhythm.io.stored_model import StoredModel
 from element_facerhythm.pipeline.records import FactorSummary, ModelSummary
 
 logger = logging.getLogger(__name__)
@@ -60,15 +60,13 @@ def _evaluate(project: Project, stored: Mapping[str, StoredModel]) -> dict[str, 
     """Models with their fit to the stored spectrograms."""
     first = next(iter(stored.values()))
     config = project.config.get("TCA", {})
-    with open_h5(project.product_path("TCA")) as file:
-        element_axis = str(read_value(file["name_dim_dictElements"]))
     # face-rhythm reads its HDF5 files in alphabetical order: with eleven videos, "10" before "2".
     order = sorted(range(len(project.video_keys)), key=project.video_keys.__getitem__)
     try:
         return evaluate_factors(
             {project.video_keys[i]: project.spectrogram(i) for i in order},
             names=first.names,
-            name_dim_dict_elements=element_axis,
+            name_dim_dict_elements=project.element_axis(),
             factors={key: model.factors for key, model in stored.items()},
             weights={key: model.weights for key, model in stored.items()},
             mean_subtract=bool(config.get("mean_subtract", False)),

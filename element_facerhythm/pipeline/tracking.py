@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
+from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.h5 import (
     atomic_h5,
     make_room,
+    open_h5,
+    read_text_attribute,
     remove_leftovers,
     write_text_attribute,
     write_tree,
@@ -135,19 +138,18 @@ class TrackedParts:
 
     def _holds(self, number: int) -> bool:
         try:
-            with h5py.File(self._path(number), "r") as part:
-                stored = part.attrs[ATTRIBUTE_FINGERPRINT]
-                text = stored.decode() if isinstance(stored, bytes) else str(stored)
-                return text == self._fingerprint
-        except (OSError, KeyError):
+            with open_h5(self._path(number)) as part:
+                return read_text_attribute(part, ATTRIBUTE_FINGERPRINT) == self._fingerprint
+        except ProjectError:  # none, or damaged: it is tracked again
             return False
 
     def _copy(self, number: int, video: VideoToTrack) -> Flags:
-        with h5py.File(self._path(number), "r") as part:
+        with open_h5(self._path(number), "delete it and run the project again") as part:
+            points = part.dataset("points")
             for first in range(0, video.n_frames, _ROWS_PER_COPY):
                 rows = slice(first, first + _ROWS_PER_COPY)
-                video.out[rows] = part["points"][rows]
-            return part["rows"][:], part["cols"][:]
+                video.out[rows] = points[rows]
+            return part.dataset("rows").numbers(1), part.dataset("cols").numbers(1)
 
 
 class _Draft:
