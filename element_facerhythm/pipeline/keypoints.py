@@ -158,7 +158,7 @@ def load_keypoints(
             raise KeypointError(f"{path} changed while it was read; load it again when it is whole")
     if body_parts is not None:
         predictions = predictions.reordered(body_parts)
-    facts = {
+    facts: dict[str, Any] = {
         "fingerprint": {
             "format_version": FORMAT_VERSION,
             "files": digests,
