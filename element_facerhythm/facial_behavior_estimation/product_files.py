@@ -14,6 +14,7 @@ from element_facerhythm.io.atomic import atomic_path, writing_inside
 from element_facerhythm.io.data_paths import place_inside
 from element_facerhythm.io.folders import OpenDirectory, write_small
 from element_facerhythm.linking import active_link, expected_path, resolve_path, store_is_remote
+from element_facerhythm.pipeline.ownership import OWNER
 from element_facerhythm.stores import ObjectStore, configured_store
 from element_facerhythm.stores.cache import download_verified
 from element_facerhythm.stores.object_store import ROOT, product_name
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 
 File = tuple[str, str]  # path relative to the data directories, sha256
 
-OWNER = ".facerhythm.owner-"
-"""Beginning of the name of an empty file, by which a directory says which schema's rows refer to it."""
+CHANGED_FILE_REMEDY = (
+    "Restore it from a backup. Results of a task that computes (task_mode 'trigger') can be made anew: "
+    "delete the entry and populate again, and what is damaged (see `facerhythm verify`) is computed again"
+)
+"""What to do about a file that is not what was entered. To enter it as it is now is no way out: it would make
+the damage official."""
 
 DESCRIPTION = ("config.yaml", "run_info.json")
 """Text files of a project that are needed beside its products."""
@@ -40,35 +45,22 @@ def object_of(sha256: str) -> str | None:
     return product_name(section(), sha256) if store_is_remote(dj.config.stores) else None
 
 
-def keep_project(store: ObjectStore | None, record: "RunRecord", *, ours: bool) -> None:
-    """As `keep_products`, for a project directory and its description; `ours` if a run of ours made it."""
-    keep_products(store, record.project_dir if ours else None, record.products)
+def keep_project(store: ObjectStore | None, record: "RunRecord") -> None:
+    """As `keep_products`, for a project directory and its description."""
+    keep_products(store, record.products)
     if store is not None:
         digests = [product.sha256 for product in record.products]
         _put_description(store, record.project_dir, digests)
 
 
-def keep_products(
-    store: ObjectStore | None, directory: Path | None, products: Sequence["ProductRecord"]
-) -> None:
-    """Mark a directory as this database's own, and put its products into the store.
-
-    Parameters
-    ----------
-    store
-        The object store; None where the products stay where they are.
-    directory
-        The directory that a run of ours made; None where it was there before.
-    products
-        The products.
+def keep_products(store: ObjectStore | None, products: Sequence["ProductRecord"]) -> None:
+    """Put products into the store; nothing happens where there is none, and they stay where they are.
 
     Raises
     ------
     ProcessingError
         The store does not answer.
     """
-    if directory is not None:
-        _mark(directory)
     if store is not None:
         for product in products:
             store.put(product.path, product_name(section(), product.sha256), product.size_bytes)
@@ -96,10 +88,11 @@ def unchanged_file(path: str, sha256: str) -> Path:
         with _writing_at(place):
             download_verified(store, product_name(section(), sha256), sha256, place)
     place = resolve_path(path, active_link().search_dirs())
-    if file_sha256(place) != sha256:
+    found = file_sha256(place)
+    if found != sha256:
         raise ProjectError(
-            f"{place} changed since it was processed; restore it, or delete the entry that it belongs to and "
-            "populate again"
+            f"{place} is not what was entered: its SHA-256 is {found[:12]}..., the row says "
+            f"{sha256[:12]}.... {CHANGED_FILE_REMEDY}"
         )
     return place
 
@@ -161,6 +154,9 @@ def _writing_at(place: Path) -> Iterator[None]:
 
 
 def _mark(directory: Path) -> None:
-    """Say in a directory that this schema's rows refer to it; a link of that name is replaced."""
+    """Say in a directory that this schema's rows refer to it, where nothing says whose it is."""
+    name = f"{OWNER}{section()}"
+    if (directory / name).is_file():
+        return
     with OpenDirectory(directory) as root:
-        write_small(root.descriptor, f"{OWNER}{section()}", "")
+        write_small(root.descriptor, name, "")

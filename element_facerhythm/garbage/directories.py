@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from element_facerhythm.errors import ProjectChangedError, RequestError
-from element_facerhythm.facial_behavior_estimation.product_files import OWNER
 from element_facerhythm.garbage.references import References, check_database
 from element_facerhythm.io.folders import OpenDirectory, clear_directory, mount_of
 from element_facerhythm.pipeline.lock import LOCK_NAME, is_locked, project_lock
+from element_facerhythm.pipeline.ownership import OWNER
 
 logger = logging.getLogger(__name__)
 

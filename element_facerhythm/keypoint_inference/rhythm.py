@@ -59,10 +59,9 @@ class KeypointRhythm(dj.Computed):
     def make_fetch(self, key: Key) -> tuple[str, tuple[File, ...], File]:
         """Where the project and the keypoints lie, and what they were."""
         output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
-        rows = (FaceRhythmProcessing.Product() & key).to_dicts(order_by="product")
+        products = FaceRhythmProcessing.product_files(key)
         keypoints = (KeypointInference() & key).fetch1("file_path", "sha256")
-        products = tuple((row["file_path"], row["sha256"]) for row in rows)
-        return output_dir, products, tuple(keypoints)
+        return output_dir, tuple(product[1:] for product in products), tuple(keypoints)
 
     @supervised
     def make_compute(

@@ -21,11 +21,13 @@ from element_facerhythm.parameters import Parameters, check_parameters
 from element_facerhythm.pipeline.directory import check_writable
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
 from element_facerhythm.pipeline.lock import LOCK_NAME
+from element_facerhythm.pipeline.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.records import RunRequest
 from element_facerhythm.video import (
     Signature,
     VideoMetadata,
     probe_video,
+    require_entered,
     require_same_format,
     signatures_of,
 )
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _OWN_ENTRIES = {*TEXTS, "analysis_files", "visualizations"}
-_OWN_BEGINNINGS = (LOCK_NAME, ".facerhythm.lock")  # the second: of versions before 0.2
+_OWN_BEGINNINGS = (LOCK_NAME, OWNER)
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,11 @@ def check_request(request: RunRequest) -> CheckedRequest:
         `ParameterError`, `ProjectError`.
     """
     device = resolve_device(request.device)
-    check_directory(request.project_dir)
+    check_directory(request.project_dir, request.owner)
     signatures = signatures_of(request.videos)
     videos = _probe(request.videos)
+    if request.video_sha256 is not None:
+        require_entered(videos, request.video_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
     parameters = request.parameters
     placed = place_rois(
@@ -142,18 +146,25 @@ def _video_notes(videos: tuple[VideoMetadata, ...]) -> list[str]:
     ]
 
 
-def check_directory(directory: Path) -> None:
+def check_directory(directory: Path, owner: DirectoryOwner | None) -> None:
     """Refuse a directory that cannot be written or that holds something else.
+
+    Parameters
+    ----------
+    directory
+        The project directory; it may be missing.
+    owner
+        The task that it is for; None for a run without a database.
 
     Raises
     ------
     ProjectError
-        Not a directory, not writable, not empty and not a project of ours, of a newer format, or on
-        several file systems.
+        It belongs to another task; it is not a directory, not writable, not empty and not a project of
+        ours, of a newer format, or on several file systems.
     PathError
         A link in it leads out, or takes the place of one of its folders.
     """
-    check_writable(directory, folders=FOLDERS, files=FILES)
+    check_writable(directory, folders=FOLDERS, files=FILES, owner=owner)
     if directory.is_dir():
         _check_content(directory)
 

@@ -13,13 +13,22 @@ from element_facerhythm.io.atomic import remove_leftovers
 from element_facerhythm.io.data_paths import place_inside
 from element_facerhythm.io.folders import OpenDirectory, mount_of
 from element_facerhythm.pipeline.lock import project_lock, require_lock_place
+from element_facerhythm.pipeline.ownership import (
+    DirectoryOwner,
+    claim_directory,
+    require_owner,
+)
 
 MARK = ".facerhythm."
 """Beginning of the names of the lock and of the marks of owners."""
 
 
 def check_writable(
-    directory: Path, *, folders: Iterable[str] = (), files: Iterable[str] = ()
+    directory: Path,
+    *,
+    folders: Iterable[str] = (),
+    files: Iterable[str] = (),
+    owner: DirectoryOwner | None = None,
 ) -> None:
     """Refuse a directory that cannot be written, or whose entries of ours are not what they should be.
 
@@ -31,11 +40,14 @@ def check_writable(
         Folders in it that finished files are moved into, those above before those in them.
     files
         Files in it that are read, replaced or removed.
+    owner
+        The task that it is for; None for a run without a database.
 
     Raises
     ------
     ProjectError
-        It is a file or cannot be written; a folder is a file or on another file system, a file is none.
+        It belongs to another task; it is a file or cannot be written; a folder is a file or on another
+        file system, a file is none.
     PathError
         A link is in the place of a folder, or leads out of the directory.
     """
@@ -46,6 +58,7 @@ def check_writable(
         raise ProjectError(f"{directory} cannot be made: {existing} is a file")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ProjectError(f"{existing} cannot be written to; give another project directory")
+    require_owner(directory, owner)
     if not directory.is_dir():
         return
     require_lock_place(directory)
@@ -58,8 +71,8 @@ def check_writable(
 
 
 @contextmanager
-def locked_place(directory: Path, file: str) -> Iterator[Path]:
-    """Make and lock a directory that holds one product; gives the place of its file.
+def locked_place(directory: Path, file: str, owner: DirectoryOwner | None) -> Iterator[Path]:
+    """Make, lock and mark a directory that holds one product; gives the place of its file.
 
     Parameters
     ----------
@@ -67,6 +80,8 @@ def locked_place(directory: Path, file: str) -> Iterator[Path]:
         The directory.
     file
         Name of the product.
+    owner
+        The task that the directory is for; None for a run without a database.
 
     Raises
     ------
@@ -75,8 +90,11 @@ def locked_place(directory: Path, file: str) -> Iterator[Path]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     with project_lock(directory):
-        check_writable(directory, files=(file,))  # again, now that no other run can change it
+        # again, now that no other run can change it
+        check_writable(directory, files=(file,), owner=owner)
         remove_leftovers(directory)
+        if owner is not None:
+            claim_directory(directory, owner)
         yield place_inside(directory, file)
 
 

@@ -7,15 +7,15 @@ what it holds; neither knows of a database.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.core.device import resolve_device
 from element_facerhythm.digest import file_sha256
-from element_facerhythm.errors import KeypointError
+from element_facerhythm.errors import KeypointError, ProjectError
+from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.keypoints.predictions import Predictions, joined, require_fit
 from element_facerhythm.keypoints.product import (
     PRODUCT_NAME,
@@ -24,8 +24,15 @@ from element_facerhythm.keypoints.product import (
     track_name,
     write_keypoints,
 )
-from element_facerhythm.keypoints.statistics import TrackStatistics, track_statistics
+from element_facerhythm.keypoints.statistics import track_statistics
 from element_facerhythm.pipeline.directory import check_writable, locked_place
+from element_facerhythm.pipeline.keypoint_records import (
+    BoxChoice,
+    Corners,
+    KeypointRecord,
+    KeypointRequest,
+)
+from element_facerhythm.pipeline.ownership import DirectoryOwner
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.proposal import propose_rois_for_video
 from element_facerhythm.pipeline.records import ProductRecord, Progress
@@ -33,6 +40,7 @@ from element_facerhythm.pipeline.runner import package_versions
 from element_facerhythm.video import (
     VideoMetadata,
     probe_video,
+    require_entered,
     require_same_format,
     require_unchanged,
     signatures_of,
@@ -45,101 +53,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Raised by hand, with a line in the changelog, when predictions from the same weights change."""
 
-Corners = tuple[int, int, int, int]
-"""x1, x2, y1, y2 in pixels of the full frame; x to the right, y down."""
-
-BoxChoice = Literal["auto"] | tuple[Corners, ...] | None
-"""What the network is shown: where the recording moves; one box per video or for all; everything."""
-
 _BOX_MARGIN = 0.1  # of the larger side, around what moves
-
-
-@dataclass(frozen=True)
-class KeypointRequest:
-    """Keypoints to predict with facemap's network.
-
-    Attributes
-    ----------
-    videos
-        Files of one recording, in order.
-    model_file
-        Weights, as facemap saves them.
-    body_parts
-        What the network's outputs are, in order.
-    output_dir
-        Directory of the result; made where it is missing.
-    box
-        What the network is shown.
-    device
-        ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``.
-    model_sha256
-        Expected digest of the weights; None does not check.
-    batch_size, mixed_precision
-        As in `keypoints.facemap_run.predict_keypoints`.
-    """
-
-    videos: tuple[Path, ...]
-    model_file: Path
-    body_parts: tuple[str, ...]
-    output_dir: Path
-    box: BoxChoice = None
-    device: str = "auto"
-    model_sha256: str | None = None
-    batch_size: int | None = None
-    mixed_precision: bool | None = None
-
-
-@dataclass(frozen=True)
-class KeypointRecord:
-    """What a run or a load gave.
-
-    Attributes
-    ----------
-    product
-        The file.
-    statistics
-        Of every track.
-    tracks
-        Name of the group of each track, by individual and body part.
-    n_frames, n_dimensions, dtype
-        Length of the tracks; 2 or 3; numpy type.
-    source_software
-        Who predicted.
-    seconds
-        What the prediction took; None where that is not known.
-    device
-        Where it was computed; ``"unknown"`` for loaded files.
-    boxes
-        What the network was shown of each video; empty for loaded files.
-    versions
-        Of this package and the libraries that computed.
-    completed_utc
-        When the file was written.
-    reused
-        Whether it was there already.
-    notes
-        Remarks for people.
-    """
-
-    product: ProductRecord
-    statistics: tuple[TrackStatistics, ...]
-    tracks: dict[tuple[str, str], str]
-    n_frames: int
-    n_dimensions: int
-    dtype: str
-    source_software: str
-    seconds: float | None
-    device: str
-    boxes: tuple[Corners, ...]
-    versions: dict[str, str]
-    completed_utc: str
-    reused: bool
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def frames_per_s(self) -> float | None:
-        """Frames predicted per second; None where that is not known."""
-        return self.n_frames / self.seconds if self.seconds else None
 
 
 def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None) -> KeypointRecord:
@@ -160,10 +74,12 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
 
     progress = progress or ambient_progress()
     device = resolve_device(request.device)
-    check_writable(request.output_dir, files=(PRODUCT_NAME,))
+    check_writable(request.output_dir, files=(PRODUCT_NAME,), owner=request.owner)
     signatures = signatures_of(request.videos)
     videos = [probe_video(path) for path in request.videos]
     require_same_format(videos)
+    if request.video_sha256 is not None:
+        require_entered(videos, request.video_sha256)
     model = load_facemap_model(
         request.model_file, request.body_parts, device=device, sha256=request.model_sha256
     )
@@ -175,9 +91,9 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         "boxes": [list(_corners(box)) for box in boxes],
         "videos": [video.sha256 for video in videos],
     }
-    with locked_place(request.output_dir, PRODUCT_NAME) as path:
-        facts = read_facts(path) if path.exists() else {}
-        reused = facts.get("fingerprint") == fingerprint
+    with locked_place(request.output_dir, PRODUCT_NAME, request.owner) as path:
+        facts, damage = _stored_facts(path, fingerprint)
+        reused = bool(facts)
         if not reused:
             facts = _predict(request, videos, boxes, model, progress)
             facts["fingerprint"] = fingerprint
@@ -192,6 +108,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         source_software=SOURCE_SOFTWARE,
         reused=reused,
         boxes=tuple(_corners(box) for box in boxes),
+        notes=damage,
     )
 
 
@@ -203,6 +120,7 @@ def load_keypoints(
     frame_rate_hz: float,
     output_dir: Path,
     body_parts: Sequence[str] | None = None,
+    owner: DirectoryOwner | None = None,
 ) -> KeypointRecord:
     """Take in what another tracker predicted.
 
@@ -221,37 +139,82 @@ def load_keypoints(
     body_parts
         What the files must name, all of it and nothing else, and the order to keep them in; None takes
         what they name.
+    owner
+        The task that the directory belongs to; None for a run without a database.
 
     Raises
     ------
     RequestError
-        A file cannot be read, does not fit the videos or the body parts, or the directory cannot be written.
+        A file cannot be read, does not fit the videos or the body parts, or the directory cannot be written
+        or belongs to another task.
     """
-    check_writable(output_dir, files=(PRODUCT_NAME,))
+    check_writable(output_dir, files=(PRODUCT_NAME,), owner=owner)
+    digests = [file_sha256(path) if path.is_file() else "" for path in files]
     predictions = read_fitting(
         files, source_software, n_frames=n_frames, frame_rate_hz=frame_rate_hz
     )
+    for path, sha256 in zip(files, digests, strict=True):
+        if file_sha256(path) != sha256:
+            raise KeypointError(f"{path} changed while it was read; load it again when it is whole")
     if body_parts is not None:
         predictions = predictions.reordered(body_parts)
-    facts = {
+    facts: dict[str, Any] = {
         "fingerprint": {
             "format_version": FORMAT_VERSION,
-            "files": [file_sha256(path) for path in files],
+            "files": digests,
             "source_software": source_software,
             "body_parts": list(predictions.body_parts),
         },
         "versions": package_versions(),
         "completed_utc": _now(),
     }
-    with locked_place(output_dir, PRODUCT_NAME) as path:
-        stored = read_facts(path) if path.exists() else {}
-        if stored.get("fingerprint") == facts["fingerprint"]:
+    with locked_place(output_dir, PRODUCT_NAME, owner) as path:
+        stored, damage = _stored_facts(path, facts["fingerprint"])
+        if stored:
             facts = stored  # rows may hold the digest of this very file
         else:
             write_keypoints(path, predictions, facts)
     return _record(
         path,
         predictions,
+        (),
+        facts,
+        source_software=source_software,
+        first_frames=_starts(n_frames),
+        frame_rate_hz=frame_rate_hz,
+        notes=damage,
+    )
+
+
+def record_of_file(
+    path: Path, *, source_software: str, n_frames: Sequence[int], frame_rate_hz: float
+) -> KeypointRecord:
+    """Record of a file of ours that exists, as the run that wrote it gave it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    source_software
+        Who predicted.
+    n_frames
+        Frames of each video of the recording.
+    frame_rate_hz
+        Of the recording.
+
+    Raises
+    ------
+    ProjectError, KeypointError
+        The file is missing or damaged.
+    """
+    if content_of(path) is Content.DAMAGED:
+        raise ProjectError(f"{path} is damaged: its content is not what was written")
+    facts = read_facts(path)
+    if not {"versions", "completed_utc"} <= set(facts):
+        raise KeypointError(f"{path} was not written by a run of ours; restore it from a backup")
+    return _record(
+        path,
+        read_keypoints(path),
         (),
         facts,
         source_software=source_software,
@@ -278,6 +241,21 @@ def read_fitting(
         require_fit(part, n_frames=n, frame_rate_hz=frame_rate_hz, source=path)
         parts.append(part)
     return joined(parts)
+
+
+def _stored_facts(
+    path: Path, fingerprint: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Facts of a file that was made as wanted and is whole, else none; and a remark where it is damaged."""
+    if not path.exists():
+        return {}, ()
+    if content_of(path) is Content.DAMAGED:
+        return {}, (
+            f"{path.name} was damaged: its content was not what was written; it was made again",
+        )
+    facts = read_facts(path)
+    same = facts.get("fingerprint") == fingerprint and content_of(path) is Content.INTACT
+    return (facts if same else {}), ()
 
 
 def _predict(
@@ -370,6 +348,7 @@ def _record(
     boxes: tuple[Corners, ...] = (),
     first_frames: tuple[int, ...] | None = None,
     frame_rate_hz: float | None = None,
+    notes: tuple[str, ...] = (),
 ) -> KeypointRecord:
     rate = frame_rate_hz if frame_rate_hz is not None else videos[0].frame_rate_hz
     starts = first_frames if first_frames is not None else _starts([v.n_frames for v in videos])
@@ -391,4 +370,6 @@ def _record(
         versions=dict(facts["versions"]),
         completed_utc=facts["completed_utc"],
         reused=reused,
+        source_sha256=tuple(facts.get("fingerprint", {}).get("files", ())),
+        notes=notes,
     )
