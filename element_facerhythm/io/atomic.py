@@ -64,8 +64,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         The directory that `staging_in` named was deleted or replaced, or a folder in it exchanged.
     """
     staging = _staging.get()
-    folder = staging.temporary if staging and staging.temporary else path.parent
-    temporary = folder / f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}"
+    beside = staging.temporary if staging and staging.temporary else path.parent
+    temporary = beside / f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}"
     try:
         yield temporary
         with _open_folder(path.parent) as folder:
