@@ -19,6 +19,7 @@ from element_facerhythm.fleet.claims import Claims, JobName
 from element_facerhythm.fleet.connection import close, open_second, passes
 from element_facerhythm.fleet.job_progress import JobProgress
 from element_facerhythm.fleet.observer import Observer
+from element_facerhythm.io.folders import OpenDirectory, write_small
 
 logger = logging.getLogger(__name__)
 
@@ -153,9 +154,8 @@ class Heartbeat:
             "working": self._state.doing is not None,
             "database_away_s": None if away is None else round(time.monotonic() - away, 1),
         }
-        draft = self._health_file.with_name(f".{self._health_file.name}.{os.getpid()}")
-        draft.write_text(json.dumps(about), encoding="utf-8")
-        draft.replace(self._health_file)
+        with OpenDirectory(self._health_file.absolute().parent) as folder:
+            write_small(folder.descriptor, self._health_file.name, json.dumps(about))
 
     def _watch_stop(self) -> None:
         if not self._state.stop.is_set():

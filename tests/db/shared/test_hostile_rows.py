@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,66 @@ def test_paths_that_leave_the_roots_are_refused(
     for says in ("is absolute", "climbs out with '..'", "through a symbolic link"):
         assert any(says in row["error"] for row in errors)
     assert [path.name for path in tmp_path.rglob("*")] == ["secret.mp4"]
+
+
+TASKS = """
+key, tasks = {key!r}, {tasks!r}
+roi = (fbe.FaceRhythmROI & key).fetch1()
+polygons = (fbe.FaceRhythmROI.Polygon & key).to_dicts()
+for roi_id, (output_dir, mode) in enumerate(tasks, 10):
+    fbe.FaceRhythmROI.insert1({{**roi, "roi_id": roi_id}})
+    fbe.FaceRhythmROI.Polygon.insert({{**polygon, "roi_id": roi_id}} for polygon in polygons)
+    task = {{**key, "roi_id": roi_id, "task_mode": mode, "output_dir": output_dir}}
+    fbe.FaceRhythmTask.insert1(task)
+"""
+
+
+def test_links_in_directories_of_tasks_lead_nowhere(
+    database: SharedDatabase,
+    ingest: Ingest,
+    work: Callable[[], list[dict[str, Any]]],
+    tmp_path: Path,
+) -> None:
+    """What lies in an output directory is as foreign as the row that names it."""
+    key = ingest("mouse1", 1)
+    assert work() == []
+    (project,) = database.results.rglob("analysis_files")
+    victim = tmp_path / "analysis_files"
+    shutil.copytree(project, victim)
+    secret = tmp_path / "secret"
+    secret.write_text('root:x\nline: [unclosed "S3CRETVALUE\n')
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def made(name: str, link: str, target: Path) -> str:
+        directory = database.results / "traps" / name
+        shutil.copytree(project.parent, directory)
+        for owned in (*directory.glob(".facerhythm.*"), directory / link):
+            shutil.rmtree(owned) if owned.is_dir() else owned.unlink()
+        (directory / link).symlink_to(target)
+        return f"traps/{name}"
+
+    content = (
+        database.results / "annex" / "TCA.h5"
+    )  # below the data directory, as git-annex keeps it
+    content.parent.mkdir()
+    shutil.copy(project / "TCA.h5", content)
+    tasks = [
+        (made("folder", "analysis_files", victim), "trigger"),
+        (made("text", "run.json", secret), "trigger"),
+        (made("config", "config.yaml", secret), "load"),
+        (made("product", "analysis_files/TCA.h5", victim / "TCA.h5"), "load"),
+        (made("data-set", "analysis_files/TCA.h5", content), "load"),
+    ]
+    enter(database, TASKS.format(key=key, tasks=tasks))
+    errors = work()
+    for directory in ("traps", "annex"):
+        shutil.rmtree(database.results / directory)
+    assert sorted(row["key"]["roi_id"] for row in errors) == [10, 11, 12, 13]
+    for row in errors:
+        assert row["error"].startswith("PathError") and "symbolic link" in row["error"]
+        assert "S3CRETVALUE" not in row["error"]
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
 
 
 PICKLES = """
