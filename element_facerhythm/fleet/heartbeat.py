@@ -132,7 +132,9 @@ class Heartbeat:
             job, progress = doing
             if not claims.tell(job, progress.now):
                 progress.lost.set()  # of this job alone: the main thread may be at the next one
-        self.observer.look(claims.busy_workers(), time.monotonic())
+        self.observer.look(claims.watched_workers(), time.monotonic())
+        for worker_id in self.observer.silent:
+            claims.mark_lost(worker_id)  # those with jobs wait until these are taken back
 
     def _drop_connection(self, error: BaseException) -> None:
         self.observer.forget()
