@@ -5,6 +5,7 @@ from typing import Any
 
 from element_facerhythm.admin.roles import dj, tables_of
 from element_facerhythm.connection import connect
+from element_facerhythm.declaration import LOCK_TABLE
 from element_facerhythm.embedded import configure
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.fleet.queue import JobQueue
@@ -56,5 +57,6 @@ def _existing_tables() -> dict[str, set[str]]:
     rows = connect().query("SELECT table_schema, table_name FROM information_schema.tables")
     tables: dict[str, set[str]] = {}
     for schema, table in rows.fetchall():
-        tables.setdefault(schema, set()).add(table)
+        if table != LOCK_TABLE:
+            tables.setdefault(schema, set()).add(table)
     return tables

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from element_facerhythm.connection import close, open_second
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import close, open_second, passes
+from element_facerhythm.fleet.connection import passes
 from element_facerhythm.fleet.job_progress import JobProgress
 from element_facerhythm.fleet.observer import Observer
 

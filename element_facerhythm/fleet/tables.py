@@ -100,5 +100,5 @@ def activate(schema_name: str, *, create_schema: bool = True, create_tables: boo
     create_schema, create_tables
         Whether to create what does not exist yet.
     """
-    with activating(schema, schema_name):
+    with activating(schema, schema_name, create_schema=create_schema, create_tables=create_tables):
         schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)

@@ -124,8 +124,8 @@ def test_the_job_of_a_dead_worker_is_done_by_another_one(
 def test_the_job_of_a_slow_worker_is_left_to_it(
     queue: JobQueue, dead: Claims, job: JobName
 ) -> None:
+    from element_facerhythm.connection import open_second
     from element_facerhythm.fleet.claims import Claims
-    from element_facerhythm.fleet.connection import open_second
 
     reserve(queue, dead, job)
     over = threading.Event()
@@ -371,7 +371,8 @@ def workers_shown(facerhythm: Command) -> list[dict[str, Any]]:
 
 
 def test_errors_of_a_lost_connection_are_told_from_others(queue: JobQueue) -> None:
-    from element_facerhythm.fleet.connection import is_lost, open_second
+    from element_facerhythm.connection import open_second
+    from element_facerhythm.fleet.connection import is_lost
 
     second = open_second(queue.connection)
     with pytest.raises(Exception, match="nowhere") as wrong:
