@@ -10,6 +10,8 @@ from element_facerhythm.embedded import configure
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.fleet.queue import JobQueue
 
+LONGEST_WAIT_S = 30
+
 
 @dataclass(frozen=True)
 class Initialised:
@@ -28,6 +30,10 @@ def initialise() -> Initialised:
         The account may not create what is missing.
     """
     configure()
+    connection = connect()
+    if connection.adapter.backend == "mysql":
+        # a change of a table waits for its readers, and everybody else behind it: for a year by default
+        connection.query(f"SET SESSION lock_wait_timeout = {LONGEST_WAIT_S}")
     before = _existing_tables()
     from element_facerhythm.workflow import SCHEMAS
 
