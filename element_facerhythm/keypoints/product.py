@@ -21,7 +21,7 @@ from element_facerhythm.io.h5 import (
     write_text_attribute,
     write_tree,
 )
-from element_facerhythm.io.h5_reader import open_h5
+from element_facerhythm.io.h5_reader import H5Group, open_h5
 from element_facerhythm.keypoints.predictions import DEFAULT_INDIVIDUAL, SPACE, Predictions
 
 PRODUCT_NAME = "Keypoints.h5"
