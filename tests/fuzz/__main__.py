@@ -22,11 +22,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, help="how many (default: until the time is over)")
     parser.add_argument("--seconds", type=float, help="for how long")
-    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="inputs are made from these, in turn")
+    parser.add_argument(
+        "--seed", type=int, nargs="+", default=[1], help="inputs are made from these, in turn"
+    )
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="directory")
     parser.add_argument("--only", help="targets whose name holds this")
-    parser.add_argument("--reproduce", type=Path, metavar="FINDING", help="directory of one finding")
+    parser.add_argument(
+        "--reproduce", type=Path, metavar="FINDING", help="directory of one finding"
+    )
     options = parser.parse_args()
     if options.inputs is None and options.seconds is None:
         options.seconds = 60.0
@@ -44,14 +48,19 @@ def campaign(options: argparse.Namespace, base: Path) -> int:
     """Try many inputs; 1 where something was found."""
     from tests.fuzz.campaign import Plan, Tally, run_campaign, table
     from tests.fuzz.prepare import prepare
+    from tests.fuzz.targets import targets_named
 
     started = time.monotonic()
     good = prepare(base / "good")
-    targets = chosen_targets(options.only)
+    targets = targets_named(options.only)
     plan = Plan(
-        tuple(options.seed), options.findings.absolute(), options.inputs, options.seconds, options.processes,
+        tuple(options.seed),
+        options.findings.absolute(),
+        options.inputs,
+        options.seconds,
+        options.processes,
         targets=targets,
-    )  # fmt: skip
+    )
     began = time.monotonic()
     seeds = " ".join(map(str, plan.seeds))
     print(f"seed {seeds}; ready after {began - started:.0f} s", flush=True)
@@ -65,25 +74,19 @@ def campaign(options: argparse.Namespace, base: Path) -> int:
     print(table(tally, plan.findings))
     if tally.findings:
         print(f"run again with: python -m tests.fuzz --reproduce {options.findings}/NAME")
-    return 1 if tally.findings or tally.n_inputs == 0 or any("batch" in f for f in tally.failures) else 0
-
-
-def chosen_targets(only: str | None) -> tuple:  # type: ignore[type-arg]
-    """Return the targets whose name holds a text."""
-    from tests.fuzz.targets import TARGETS
-
-    return tuple(target for target in TARGETS if only is None or only in target.name)
+    unsound = tally.n_inputs == 0 or any("batch" in failure for failure in tally.failures)
+    return 1 if tally.findings or unsound else 0
 
 
 def reproduce(path: Path) -> int:
     """Try the input of one finding again, at the place whose paths it names."""
     from tests.fuzz import findings
     from tests.fuzz.campaign import try_input
-    from tests.fuzz.inputs import Input
+    from tests.fuzz.inputs import Input, make_input
     from tests.fuzz.prepare import prepare
     from tests.fuzz.sandbox import Limits
     from tests.fuzz.surroundings import Surroundings
-    from tests.fuzz.targets import TARGETS
+    from tests.fuzz.targets import targets_named
 
     finding, kept = findings.load(path)
     base = Path(finding.place).parent
@@ -91,15 +94,19 @@ def reproduce(path: Path) -> int:
     try:
         good = prepare(base / "good")
         place = Surroundings(Path(finding.place))
-        given = place.root / finding.input
+        (target,) = (t for t in targets_named(finding.target) if t.name == finding.target)
+        given = Input(target, place.root / finding.input, finding.changes)
         if kept.is_dir() and not kept.is_symlink():
-            shutil.copytree(kept, given, symlinks=True)
-        else:
-            shutil.copy2(kept, given, follow_symlinks=False)
-        target = next(target for target in TARGETS if target.name == finding.target)
-        outcome = try_input(Input(target, given, finding.changes), good, place, Limits())
-        print(f"{finding.target}: exit {outcome.code}, {outcome.cpu_s:.1f} s, "
-              f"{outcome.memory_bytes / 1e6:.0f} MB\n{outcome.text}")  # fmt: skip
+            shutil.copytree(kept, given.path, symlinks=True)
+        elif kept.is_symlink() or kept.exists():
+            shutil.copy2(kept, given.path, follow_symlinks=False)
+        else:  # a pipe or a socket cannot be kept
+            given = make_input(finding.seed, finding.number, good, place)
+        outcome = try_input(given, good, place, Limits())
+        print(
+            f"{finding.target}: exit {outcome.code}, {outcome.cpu_s:.1f} s, "
+            f"{outcome.memory_bytes / 1e6:.0f} MB\n{outcome.text}"
+        )
         print(f"FINDING: {outcome.finding}" if outcome.finding else "as it must be")
         place.close()
         return 1 if outcome.finding else 0

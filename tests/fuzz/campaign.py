@@ -109,7 +109,11 @@ def run_campaign(plan: Plan, good: Good, base: Path, tell: Callable[[Tally], Non
     tally, next_number = Tally(), 0
     running: dict[int, tuple[int, Path]] = {}
     free = list(range(plan.n_processes))
-    batch = _BATCH if plan.n_inputs is None else max(1, min(_BATCH, plan.n_inputs // (4 * plan.n_processes)))
+    batch = (
+        _BATCH
+        if plan.n_inputs is None
+        else max(1, min(_BATCH, plan.n_inputs // (4 * plan.n_processes)))
+    )
     try:
         while True:
             while free and _more(plan, next_number, deadline):
@@ -216,21 +220,22 @@ def try_input(given: Input, good: Good, place: Surroundings, limits: Limits) -> 
     """Give an input to its target, in a process of its own."""
     target = given.target
     call = partial(target.call, given.path, good)
-    return try_out(
-        call, place, given.path, limits, writes=target.writes, secret=target.secret
-    )  # fmt: skip
+    return try_out(call, place, given.path, limits, writes=target.writes, secret=target.secret)
 
 
-def _real_command(
-    given: Input, words: tuple[str, ...], good: Good, place: Surroundings
-) -> Outcome:
+def _real_command(given: Input, words: tuple[str, ...], good: Good, place: Surroundings) -> Outcome:
     """Run the command as a user would, in a new interpreter."""
     arguments = filled_in(words, given.path, good)[1:]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "element_facerhythm", *arguments],
-            cwd=place.root, capture_output=True, text=True, errors="replace", timeout=_COMMAND_S, check=False,
-        )  # fmt: skip
+            cwd=place.root,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_COMMAND_S,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return Outcome(None, "a real command waits for ever", "", "", _COMMAND_S, 0)
     said = done.stderr[-6000:]
@@ -250,7 +255,9 @@ def table(tally: Tally, findings: Path) -> str:
         f"{target:<34}" + "".join(f"{codes[code]:>9}" for code in ("0", "1", "2", "None"))
         for target, codes in sorted(by_target.items())
     ]
-    lines.append(f"largest: {tally.slowest_s:.1f} s of a processor, {tally.most_bytes / 1e6:.0f} MB")
+    lines.append(
+        f"largest: {tally.slowest_s:.1f} s of a processor, {tally.most_bytes / 1e6:.0f} MB"
+    )
     lines += [f"our own: {count} x {what}" for what, count in tally.failures.most_common()]
     lines += [_line(findings, name, count) for name, count in tally.findings.most_common()]
     lines.append(f"{tally.n_inputs} inputs, {len(tally.findings)} kinds of findings")

@@ -64,11 +64,20 @@ def finding_of(
     """Return what an outcome shows; None where it is as it must be."""
     if not outcome.finding:
         return None
-    kind = re.sub(r"/\S+|0x[0-9a-f]+|\d{3,}", "...", outcome.finding)
+    kind = re.sub(r"(?<!\w)/\S+|0x[0-9a-f]+|\d{3,}", "...", outcome.finding)
     return Finding(
-        given.target.name, kind, outcome.where, seed, number, str(place), given.path.name, given.changes,
-        outcome.text, outcome.cpu_s, outcome.memory_bytes,
-    )  # fmt: skip
+        given.target.name,
+        kind,
+        outcome.where,
+        seed,
+        number,
+        str(place),
+        given.path.name,
+        given.changes,
+        outcome.text,
+        outcome.cpu_s,
+        outcome.memory_bytes,
+    )
 
 
 def save(finding: Finding, path: Path, directory: Path) -> None:

@@ -16,9 +16,17 @@ from tests.fuzz.seeds import Good, make_seeds
 from tests.fuzz.targets import TARGETS
 
 _IMPORTED_LATE = (
-    "facemap.pose.facemap_network", "h5netcdf", "matplotlib.pyplot", "pandas", "pynwb", "rich.progress",
-    "scipy.io", "sleap_io", "tables", "xarray",
-)  # fmt: skip
+    "facemap.pose.facemap_network",
+    "h5netcdf",
+    "matplotlib.pyplot",
+    "pandas",
+    "pynwb",
+    "rich.progress",
+    "scipy.io",
+    "sleap_io",
+    "tables",
+    "xarray",
+)
 
 
 def prepare(directory: Path) -> Good:

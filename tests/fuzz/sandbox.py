@@ -34,9 +34,17 @@ _FRAME = re.compile(r"\bframes? \d+")
 _SPAWNING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork")
 _CONNECTING = ("socket.connect", "socket.getaddrinfo", "socket.bind")
 _CHANGING = (
-    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.symlink", "os.link", "os.truncate", "os.chmod",
-    "os.chown", "os.utime",
-)  # fmt: skip
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.symlink",
+    "os.link",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
+    "os.utime",
+)
 _UNPICKLED = re.compile(r"numpy(\.|$)")
 
 
@@ -138,6 +146,12 @@ def try_out(
         noted = [*place.touched(), *result["noted"]]
         if not writes and fingerprint(subject) != before:
             noted.append("the input was changed")
+        if result["code"] == 2:
+            noted += [
+                f"root/{entry.name} was left behind"
+                for entry in place.root.iterdir()
+                if entry != subject
+            ]
         if noted:
             finding, result["text"] = noted[0], "\n".join([*noted, result["text"]])
     if not finding:
@@ -288,8 +302,8 @@ def _note(event: str, args: tuple[Any, ...], place: Surroundings, noted: list[st
         noted.append(f"a program was started ({event})")
     elif event in _CONNECTING:
         noted.append(f"a connection was made ({event})")
-    elif event == "pickle.find_class" and not _UNPICKLED.match(str(args[1])):
-        noted.append(f"a pickle found {args[1]}.{args[2]}")
+    elif event == "pickle.find_class" and not _UNPICKLED.match(str(args[0])):
+        noted.append(f"a pickle found {args[0]}.{args[1]}")
     elif event == "open" and isinstance(args[0], str | bytes) and args[2] & _WRITING:
         _note_change(event, args[0], place, noted)
     elif event in _CHANGING:

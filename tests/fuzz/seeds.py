@@ -35,11 +35,16 @@ PARAMETERS: dict[str, Any] = {
     },
     "VQT_Analyzer": {
         "params_VQT": {
-            "Q_lowF": 2, "Q_highF": 4, "F_min": 5, "F_max": 25, "n_freq_bins": 6, "downsample_factor": 4,
+            "Q_lowF": 2,
+            "Q_highF": 4,
+            "F_min": 5,
+            "F_max": 25,
+            "n_freq_bins": 6,
+            "downsample_factor": 4,
         }
     },
     "TCA": {"fit": {"params_method": {"rank": 2, "n_iter_max": 5}}},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,19 @@ def make_seeds(directory: Path) -> Good:
 
 def _videos(directory: Path) -> list[Path]:
     kinds = (
-        ("a.mp4", "libx264", "yuv420p"), ("b.mov", "mpeg4", "yuv420p"), ("c.mkv", "libx264", "yuv420p"),
-        ("d.avi", "mjpeg", "yuvj420p"), ("e.ts", "libx264", "yuv420p"), ("f.webm", "libvpx", "yuv420p"),
-        ("g.mkv", "ffv1", "gray"), ("h.h264", "libx264", "yuv420p"), ("i.gif", "gif", "rgb8"),
-        ("j.flv", "flv", "yuv420p"), ("k.nut", "mpeg4", "yuv420p"), ("l.wmv", "wmv2", "yuv420p"),
-    )  # fmt: skip
+        ("a.mp4", "libx264", "yuv420p"),
+        ("b.mov", "mpeg4", "yuv420p"),
+        ("c.mkv", "libx264", "yuv420p"),
+        ("d.avi", "mjpeg", "yuvj420p"),
+        ("e.ts", "libx264", "yuv420p"),
+        ("f.webm", "libvpx", "yuv420p"),
+        ("g.mkv", "ffv1", "gray"),
+        ("h.h264", "libx264", "yuv420p"),
+        ("i.gif", "gif", "rgb8"),
+        ("j.flv", "flv", "yuv420p"),
+        ("k.nut", "mpeg4", "yuv420p"),
+        ("l.wmv", "wmv2", "yuv420p"),
+    )
     return [_video(directory / name, codec, pixels) for name, codec, pixels in kinds]
 
 
@@ -123,7 +136,9 @@ def _video(path: Path, codec: str, pixel_format: str, n_frames: int = 24) -> Pat
         stream = container.add_stream(codec, rate=50, options=options)
         stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
         for t in range(n_frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(wide[:, t : t + 64]), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(wide[:, t : t + 64]), format="rgb24"
+            )
             container.mux(stream.encode(frame.reformat(format=pixel_format)))
         container.mux(stream.encode(None))
     return path
@@ -138,9 +153,8 @@ def tracks(n_individuals: int = 1) -> Predictions:
     rng = np.random.default_rng(2)
     shape = (12, n_individuals, 3)
     names = [f"mouse{i}" for i in range(n_individuals)] if n_individuals > 1 else ["individual_0"]
-    return Predictions(
-        rng.uniform(0, 64, (*shape, 2)), rng.random(shape), ("nose", "eye", "paw"), tuple(names), "DeepLabCut", 50.0
-    )  # fmt: skip
+    positions, parts = rng.uniform(0, 64, (*shape, 2)), ("nose", "eye", "paw")
+    return Predictions(positions, rng.random(shape), parts, tuple(names), "DeepLabCut", 50.0)
 
 
 def _product(directory: Path) -> Path:
@@ -187,7 +201,9 @@ def _sleap(directory: Path) -> None:
     skeleton = sleap_io.Skeleton(["nose", "eye", "paw"])
     video, track = sleap_io.Video("face.mp4", open_backend=False), sleap_io.Track("one")
     frames = []
-    for t, (positions, scores) in enumerate(zip(tracks().positions, tracks().likelihood, strict=True)):
+    for t, (positions, scores) in enumerate(
+        zip(tracks().positions, tracks().likelihood, strict=True)
+    ):
         instance = sleap_io.PredictedInstance.from_numpy(
             positions[0], skeleton=skeleton, point_scores=scores[0], score=1.0, track=track
         )
@@ -208,8 +224,8 @@ def _anipose(directory: Path) -> None:
 
 
 def _via(directory: Path) -> None:
-    head = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
-    rows = [head]
+    head = ("filename", "file_size", "file_attributes", "region_count", "region_id")
+    rows = [",".join([*head, "region_shape_attributes", "region_attributes"])]
     for t in range(4):
         shape = f'{{""name"":""rect"",""x"":{10 + t},""y"":20,""width"":4,""height"":6}}'
         rows.append(f'f{t:04d}.png,1,"{{}}",1,0,"{shape}","{{""track"":""0""}}"')
@@ -220,13 +236,18 @@ def _netcdf(directory: Path) -> None:
     write_predictions(tracks(2), directory / "a.nc", "netcdf")
     dataset = to_movement(tracks())
     kept = {name: value for name, value in dataset.attrs.items() if value is not None}
-    dataset.drop_attrs(deep=False).assign_attrs(kept).to_netcdf(directory / "classic.nc", engine="scipy")
+    dataset.drop_attrs(deep=False).assign_attrs(kept).to_netcdf(
+        directory / "classic.nc", engine="scipy"
+    )
 
 
 def _facemap(directory: Path) -> None:
     one = tracks()
     with h5py.File(directory / "a_FacemapPose.h5", "w") as file:
         for k, part in enumerate(one.body_parts):
-            for name, values in (("x", one.positions[:, 0, k, 0]), ("y", one.positions[:, 0, k, 1]),
-                                 ("likelihood", one.likelihood[:, 0, k])):  # fmt: skip
+            for name, values in (
+                ("x", one.positions[:, 0, k, 0]),
+                ("y", one.positions[:, 0, k, 1]),
+                ("likelihood", one.likelihood[:, 0, k]),
+            ):
                 file[f"Facemap/{part}/{name}"] = values

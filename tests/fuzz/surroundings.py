@@ -30,9 +30,13 @@ _IN_MOVED, _IN_CREATE, _IN_DELETE, _IN_ISDIR = 0xC0, 0x100, 0x200, 0x40000000
 _WATCHED = _IN_ACCESS | _IN_MODIFY | _IN_ATTRIB | _IN_OPEN | _IN_MOVED | _IN_CREATE | _IN_DELETE
 _EVENT = struct.Struct("iIII")
 _VERBS = {
-    _IN_OPEN: "opened", _IN_ACCESS: "read", _IN_MODIFY: "changed", _IN_ATTRIB: "changed",
-    _IN_CREATE: "created", _IN_DELETE: "deleted",
-}  # fmt: skip
+    _IN_OPEN: "opened",
+    _IN_ACCESS: "read",
+    _IN_MODIFY: "changed",
+    _IN_ATTRIB: "changed",
+    _IN_CREATE: "created",
+    _IN_DELETE: "deleted",
+}
 
 
 class Surroundings:
@@ -128,7 +132,7 @@ class _Watch:
                 start += _EVENT.size + length
                 name = data[start - length : start].rstrip(b"\0").decode()
                 verb = next((verb for bit, verb in _VERBS.items() if mask & bit), "moved")
-                yield f"canary {self._names.get(number, '')}/{name} was {verb}"
+                yield f"{self._names.get(number)}/{name} was {verb}"
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -89,7 +89,7 @@ def _predictions(software: str) -> Call:
 
 
 def command(*words: str) -> Call:
-    """Return the command line itself, `INPUT`, `VIDEO`, `ROIS` and `PARAMETERS` being filled in."""
+    """Return the command line itself, `INPUT`, `OUT`, `VIDEO`, `ROIS` and `PARAMETERS` being filled in."""
 
     def call(path: Path, good: Good) -> None:
         sys.argv = filled_in(words, path, good)
@@ -101,11 +101,27 @@ def command(*words: str) -> Call:
 
 def filled_in(words: tuple[str, ...], path: Path, good: Good) -> list[str]:
     """Return the words of a command."""
-    names = {"INPUT": path, "VIDEO": good.video, "ROIS": good.rois, "PARAMETERS": good.parameters}
+    names = {
+        "INPUT": path,
+        "OUT": path.parent / "out",
+        "VIDEO": good.video,
+        "ROIS": good.rois,
+        "PARAMETERS": good.parameters,
+    }
     return ["facerhythm", *(str(names.get(word, word)) for word in words)]
 
 
-_RUN = ("run", "VIDEO", "--rois", "ROIS", "--params", "PARAMETERS", "--no-figures", "--device", "cpu")
+_RUN = (
+    "run",
+    "VIDEO",
+    "--rois",
+    "ROIS",
+    "--params",
+    "PARAMETERS",
+    "--no-figures",
+    "--device",
+    "cpu",
+)
 
 TARGETS = (
     Target("parameters", "parameters", lambda path, good: read_parameters(path), 2.0),
@@ -119,18 +135,53 @@ TARGETS = (
     *(Target(f"predictions {name}", name, _predictions(name), 0.7) for name in LOADED),
     Target("predictions DeepLabCut", "DeepLabCut", _predictions("DeepLabCut"), 1.5),
     Target(
-        "facerhythm run, parameters", "parameters",
-        command("run", "VIDEO", "--rois", "ROIS", "--params", "INPUT", "-o", "out", "--dry-run"), 0.3,
+        "facerhythm run, parameters",
+        "parameters",
+        command("run", "VIDEO", "--rois", "ROIS", "--params", "INPUT", "-o", "OUT", "--dry-run"),
+        0.3,
     ),
-    Target("facerhythm run, rois", "rois",
-           command("run", "VIDEO", "--rois", "INPUT", "-o", "out", "--dry-run"), 0.3),
+    Target(
+        "facerhythm run, rois",
+        "rois",
+        command("run", "VIDEO", "--rois", "INPUT", "-o", "OUT", "--dry-run"),
+        0.3,
+    ),
     Target("facerhythm rois check, rois", "rois", command("rois", "check", "VIDEO", "INPUT"), 0.3),
     Target("facerhythm rois check, video", "video", command("rois", "check", "INPUT", "ROIS"), 0.3),
     Target("facerhythm run, project", "project", command(*_RUN, "-o", "INPUT"), 0.3, True, True),
-    Target("facerhythm rank", "project",
-           command("rank", "INPUT", "--ranks", "2", "--restarts", "1", "--device", "cpu"), 0.2, True, True),
-    Target("facerhythm keypoints run", "weights",
-           command("keypoints", "run", "VIDEO", "--model", "INPUT", "--body-parts", "a,b,c,d", "-o", "out",
-                   "--device", "cpu"), 0.2),
-)  # fmt: skip
+    Target(
+        "facerhythm rank",
+        "project",
+        command("rank", "INPUT", "--ranks", "2", "--restarts", "1", "--device", "cpu"),
+        0.2,
+        True,
+        True,
+    ),
+    Target(
+        "facerhythm keypoints run",
+        "weights",
+        command(
+            "keypoints",
+            "run",
+            "VIDEO",
+            "--model",
+            "INPUT",
+            "--body-parts",
+            "a,b,c,d",
+            "-o",
+            "OUT",
+            "--device",
+            "cpu",
+        ),
+        0.2,
+    ),
+)
 """Everything that is tried; the commands also in processes of their own, once in a while."""
+
+DEFECT = Target("defect", "parameters", lambda path, good: 1 / 0)
+"""Fails on every input; tried where it is asked for by name, to see that findings are kept."""
+
+
+def targets_named(part: str | None) -> tuple[Target, ...]:
+    """Return the targets whose name holds a text; None gives what a campaign tries."""
+    return TARGETS if part is None else tuple(t for t in (*TARGETS, DEFECT) if part in t.name)

@@ -85,5 +85,16 @@ def _exchange(data: bytearray, context: Context) -> bytearray:
     return context.rng.choice((halves[0] + halves[1], data + data, halves[0]))
 
 
-_CHANGES = (_flip, _flip, _overwrite, _write_number, _write_number, _truncate, _insert, _delete, _repeat,
-            _transplant, _exchange)  # fmt: skip
+_CHANGES = (
+    _flip,
+    _flip,
+    _overwrite,
+    _write_number,
+    _write_number,
+    _truncate,
+    _insert,
+    _delete,
+    _repeat,
+    _transplant,
+    _exchange,
+)

@@ -61,13 +61,56 @@ def odd_values(context: Context) -> list[Any]:
     """Values of every type at the edge of what a reader expects."""
     rng = context.rng
     return [
-        None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 2**64, 10**308, 10**400, 0.5, -0.0, 1e-320,
-        1e308, -1e308, float("nan"), float("inf"), float("-inf"), "", "0", "nan", "1e-7", MARKER, "/", "..",
-        "a/b", "\0", "\x1b[2J", "\u202e", "\ud800", "é" * 70, "x" * 100_000, "{}{0.__class__}%s%n", [], {},
-        [[]], [None], [1, "a", None], {"": 0}, {"a": {"b": {"c": 1}}}, list(range(50_000)),
-        [[0, 0]] * 3, context.secret(), context.address(), rng.random(), rng.randrange(-100, 100),
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2**31,
+        2**63,
+        -(2**63) - 1,
+        2**64,
+        10**308,
+        10**400,
+        0.5,
+        -0.0,
+        1e-320,
+        1e308,
+        -1e308,
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+        "",
+        "0",
+        "nan",
+        "1e-7",
+        MARKER,
+        "/",
+        "..",
+        "a/b",
+        "\0",
+        "\x1b[2J",
+        "\u202e",
+        "\ud800",
+        "é" * 70,
+        "x" * 100_000,
+        "{}{0.__class__}%s%n",
+        [],
+        {},
+        [[]],
+        [None],
+        [1, "a", None],
+        {"": 0},
+        {"a": {"b": {"c": 1}}},
+        list(range(50_000)),
+        [[0, 0]] * 3,
+        context.secret(),
+        context.address(),
+        rng.random(),
+        rng.randrange(-100, 100),
         nested(rng.choice((50, 500, 5000))),
-    ]  # fmt: skip
+    ]
 
 
 def nested(depth: int) -> list[Any]:
@@ -78,6 +121,20 @@ def nested(depth: int) -> list[Any]:
     return value
 
 
-WHOLE_NUMBERS = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
-                 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF)  # fmt: skip
+WHOLE_NUMBERS = (
+    0,
+    1,
+    2,
+    7,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    0x7FFFFFFFFFFFFFFF,
+    0xFFFFFFFFFFFFFFFF,
+)
 """Lengths and counts at the edges of their types."""

@@ -29,7 +29,9 @@ def poison_attributes(path: Path, context: Context) -> None:
         group = file[context.rng.choice(_names(file, h5py.Group))]
         data = hostile_pickle(context)
         kept = [name for name in group.attrs if isinstance(group.attrs[name], bytes | np.bytes_)]
-        name = context.rng.choice([*kept, *kept, "title_x", "nan_rep", "non_index_axes", "info", "values_cols"])
+        name = context.rng.choice(
+            [*kept, *kept, "title_x", "nan_rep", "non_index_axes", "info", "values_cols"]
+        )
         way = context.rng.randrange(4)
         if way == 0:
             group.attrs[name] = np.bytes_(data)
@@ -41,7 +43,9 @@ def poison_attributes(path: Path, context: Context) -> None:
         else:
             group.create_dataset("pickled", (1,), dtype=h5py.vlen_dtype(np.uint8))
             group["pickled"][0] = np.frombuffer(data, np.uint8)
-            group["pickled"].attrs.update(CLASS=np.bytes_("VLARRAY"), PSEUDOATOM=np.bytes_("object"))
+            group["pickled"].attrs.update(
+                CLASS=np.bytes_("VLARRAY"), PSEUDOATOM=np.bytes_("object")
+            )
 
 
 def _names(file: h5py.File, kind: type) -> list[str]:
@@ -86,7 +90,9 @@ def _rename(file: h5py.File, context: Context) -> None:
     if not names:
         return
     name = context.rng.choice(names)
-    new = context.rng.choice(("0", "1", "-1", "x" * 5000, "é\x1b[2J", name + "s", name[:-1], "9" * 30))
+    new = context.rng.choice(
+        ("0", "1", "-1", "x" * 5000, "é\x1b[2J", name + "s", name[:-1], "9" * 30)
+    )
     if new and new not in file:
         file.move(name, new)
 
@@ -121,10 +127,24 @@ def _other_type(file: h5py.File, context: Context) -> None:
     group, name, old = _take_place(file, context)
     shape = old.shape if old is not None and old.shape is not None and old.size < 1e6 else (3,)
     types = (
-        "f2", ">f8", "i1", "u8", "?", "c8", "S5", "S0", h5py.string_dtype(), h5py.vlen_dtype(np.float32),
-        np.dtype([("x", "f4"), ("y", "f4")]), h5py.ref_dtype, h5py.regionref_dtype, h5py.opaque_dtype("V9"),
-        h5py.enum_dtype({"A": 1}), "M8[s]", np.dtype(("f4", (2, 2))),
-    )  # fmt: skip
+        "f2",
+        ">f8",
+        "i1",
+        "u8",
+        "?",
+        "c8",
+        "S5",
+        "S0",
+        h5py.string_dtype(),
+        h5py.vlen_dtype(np.float32),
+        np.dtype([("x", "f4"), ("y", "f4")]),
+        h5py.ref_dtype,
+        h5py.regionref_dtype,
+        h5py.opaque_dtype("V9"),
+        h5py.enum_dtype({"A": 1}),
+        "M8[s]",
+        np.dtype(("f4", (2, 2))),
+    )
     dtype = context.rng.choice(types)
     if dtype == "M8[s]":
         dtype = h5py.opaque_dtype(np.dtype(dtype))
@@ -141,8 +161,15 @@ def _other_shape(file: h5py.File, context: Context) -> None:
     shape = tuple(context.rng.choice(sides) for _ in range(context.rng.randrange(4)))
     if old is not None and old.dtype.kind in "fiub" and context.rng.random() < 0.5:
         values = old[()]
-        values = context.rng.choice((values.reshape(-1), values.T, values[None], values[..., None], values[:0]
-                                     if values.ndim else values))  # fmt: skip
+        values = context.rng.choice(
+            (
+                values.reshape(-1),
+                values.T,
+                values[None],
+                values[..., None],
+                values[:0] if values.ndim else values,
+            )
+        )
         group.create_dataset(name, data=values)
     else:
         group.create_dataset(name, data=np.zeros(shape, dtype))
@@ -161,7 +188,9 @@ def _declare_much(file: h5py.File, context: Context) -> None:
         return
     if context.rng.random() < 0.3:
         data = np.zeros(1 << 25, "u1")
-        group.create_dataset(name, data=data, chunks=(1 << 25,), compression="gzip", compression_opts=1)
+        group.create_dataset(
+            name, data=data, chunks=(1 << 25,), compression="gzip", compression_opts=1
+        )
     elif context.rng.random() < 0.3:
         group.create_dataset(name, shape=tuple(shape), dtype="f4", fillvalue=1.0)
     else:
@@ -186,7 +215,9 @@ def _link(file: h5py.File, context: Context) -> None:
         file[name] = h5py.SoftLink(context.rng.choice(("/moved", name, "/nowhere", "../moved")))
         return
     del file[name]
-    elsewhere = context.rng.choice((str(context.canary / "secret.h5"), "../canary/secret.h5", "nowhere.h5"))
+    elsewhere = context.rng.choice(
+        (str(context.canary / "secret.h5"), "../canary/secret.h5", "nowhere.h5")
+    )
     file[name] = h5py.ExternalLink(elsewhere, context.rng.choice(("numbers", "/")))
 
 
@@ -195,16 +226,17 @@ def _store_elsewhere(file: h5py.File, context: Context) -> None:
     group, name, old = _take_place(file, context)
     shape = old.shape if old is not None and old.shape else (12,)
     dtype = old.dtype if old is not None and old.dtype.kind in "fiub" else np.dtype("u1")
-    if context.rng.random() < 0.5 and 0 not in shape:
-        layout = h5py.VirtualLayout(shape=shape, dtype=dtype)
-        elsewhere = context.rng.choice((str(context.canary / "secret.h5"), "../canary/secret.h5", "."))
-        layout[...] = h5py.VirtualSource(elsewhere, "numbers", shape=shape, dtype=dtype)
-        group.create_virtual_dataset(name, layout, fillvalue=0)
-        return
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    n_bytes = max(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, 1)
-    plan.set_external(os.fsencode(context.canary / "secret"), 0, n_bytes)
+    plan.set_obj_track_times(False)  # the same input at any time
     space = h5py.h5s.create_simple(shape)
+    if context.rng.random() < 0.5:
+        elsewhere = context.rng.choice(
+            (str(context.canary / "secret.h5"), "../canary/secret.h5", ".")
+        )
+        plan.set_virtual(space, elsewhere.encode(), b"numbers", space)
+    else:
+        n_bytes = max(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, 1)
+        plan.set_external(os.fsencode(context.canary / "secret"), 0, n_bytes)
     kind = h5py.h5t.py_create(dtype, logical=True)
     h5py.h5d.create(group.id, name.encode(), kind, space, plan)
 
@@ -224,7 +256,9 @@ def _attributes(file: h5py.File, context: Context) -> None:
         for i in range(3000):
             group.attrs[f"facerhythm_record.{i}"] = np.bytes_(b"x" * 20)
     elif action == 3:
-        group.attrs[name] = rng.choice((0, -1, 2.5, np.nan, np.arange(7), 1 << 62, h5py.Empty("S1")))
+        group.attrs[name] = rng.choice(
+            (0, -1, 2.5, np.nan, np.arange(7), 1 << 62, h5py.Empty("S1"))
+        )
     elif action == 4:
         group.attrs.create(name, group.ref, dtype=h5py.ref_dtype)
     else:
@@ -258,5 +292,21 @@ def _to_text(file: h5py.File, context: Context) -> None:
         group.create_dataset(name, data=[b"\xff\xfe", data], dtype=h5py.string_dtype("utf-8"))
 
 
-_CHANGES = (_delete, _rename, _exchange, _other_values, _other_values, _other_type, _other_shape, _declare_much,
-            _link, _link, _store_elsewhere, _store_elsewhere, _attributes, _attributes, _many, _to_text)  # fmt: skip
+_CHANGES = (
+    _delete,
+    _rename,
+    _exchange,
+    _other_values,
+    _other_values,
+    _other_type,
+    _other_shape,
+    _declare_much,
+    _link,
+    _link,
+    _store_elsewhere,
+    _store_elsewhere,
+    _attributes,
+    _attributes,
+    _many,
+    _to_text,
+)

@@ -20,7 +20,11 @@ def replace_by_oddity(path: Path, context: Context) -> None:
     elif way == 1:
         os.mkfifo(path)
     elif way == 2:
-        path.symlink_to(context.rng.choice(("/dev/zero", "/dev/null", "/dev/urandom", "/dev/tty", "/proc/self/mem")))
+        path.symlink_to(
+            context.rng.choice(
+                ("/dev/zero", "/dev/null", "/dev/urandom", "/dev/tty", "/proc/self/mem")
+            )
+        )
     elif way == 3:
         path.symlink_to(context.rng.choice((path.name, "nowhere", ".", "x" * 250)))
     elif way == 4:
@@ -43,6 +47,22 @@ def replace_by_oddity(path: Path, context: Context) -> None:
 def odd_name(name: str, context: Context) -> str:
     """Return a file name with the same ending that a library may take for something else."""
     stem, dot, ending = name.rpartition(".")
-    stems = ("a:b", "concat:x", "file:x", "-i", "a b\nc", "%03d", "\x1b[2Jx", "http:", "é", "x" * 240, "a|b", "$(id)",
-             "[bold]x", "subfile,,x", "..x", "\udcff")  # fmt: skip
+    stems = (
+        "a:b",
+        "concat:x",
+        "file:x",
+        "-i",
+        "a b\nc",
+        "%03d",
+        "\x1b[2Jx",
+        "http:",
+        "é",
+        "x" * 240,
+        "a|b",
+        "$(id)",
+        "[bold]x",
+        "subfile,,x",
+        "..x",
+        "\udcff",
+    )
     return f"{context.rng.choice(stems)}{dot}{ending or stem}"

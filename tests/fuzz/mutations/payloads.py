@@ -44,18 +44,35 @@ def hostile_pickle(context: Context) -> bytes:
     data = pickle.dumps(call, protocol=rng.choice((0, 1, 2, 4, 5)))
     command = b"cos\nsystem\n(S'touch %s'\ntR." % os.fsencode(mark)
     beginning = rng.choice(
-        (b"I0x10\n0", b"L0x10L\n0", b"F1_0\n0", b"S'\\x41'\n0", b"I01\n0", b"V\\u0041\n0", b"(lp0\n")
+        (
+            b"I0x10\n0",
+            b"L0x10L\n0",
+            b"F1_0\n0",
+            b"S'\\x41'\n0",
+            b"I01\n0",
+            b"V\\u0041\n0",
+            b"(lp0\n",
+        )
     )
     by_reference = b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x93\x8c\x05touch\x85R."
     return rng.choice(
         (
-            data, data, command, beginning + command, beginning + command, by_reference,
+            data,
+            data,
+            command,
+            beginning + command,
+            beginning + command,
+            by_reference,
             b"cnumpy\nload\n(S'%s'\nI00\nI01\ntR." % os.fsencode(context.canary / "secret"),
-            b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'O8'\nI0\nI1\ntRS'%s'\ntR." % command[:-1],
+            b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'O8'\nI0\nI1\ntRS'%s'\ntR."
+            % command[:-1],
             b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b"x.",
-            b"(" * 100_000 + b".", b"]" + b"2" * 100_000 + b"." + data, b"Pmodule\n.", b"\x82\x01.",
+            b"(" * 100_000 + b".",
+            b"]" + b"2" * 100_000 + b"." + data,
+            b"Pmodule\n.",
+            b"\x82\x01.",
         )
-    )  # fmt: skip
+    )
 
 
 def write_payload_line(context: Context) -> str:
@@ -101,6 +118,8 @@ def mutate_weights(path: Path, context: Context) -> None:
         entries[pickled] = bytes(data)
     method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
     remove(path)
-    with zipfile.ZipFile(path, "w", method) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for entry, content in entries.items():
-            archive.writestr(entry, content)
+            info = zipfile.ZipInfo(entry)  # dated 1980: the same input every time
+            info.compress_type = method
+            archive.writestr(info, content)

@@ -45,10 +45,21 @@ def _bytes(path: Path, context: Context) -> None:
 
 def _entry(path: Path, context: Context) -> Path:
     """Some entry of a project, there or not."""
-    usual = ("config.yaml", "run_info.json", "run.json", "analysis_files", "visualizations", ".facerhythm.run",
-             "analysis_files/PointTracker.h5", "analysis_files/TCA.h5", "analysis_files/ROIs.h5",
-             "analysis_files/VQT_Analyzer.h5", "analysis_files/PointTracker_parts",
-             ".facerhythm.run/free", "visualizations/rank.png")  # fmt: skip
+    usual = (
+        "config.yaml",
+        "run_info.json",
+        "run.json",
+        "analysis_files",
+        "visualizations",
+        ".facerhythm.run",
+        "analysis_files/PointTracker.h5",
+        "analysis_files/TCA.h5",
+        "analysis_files/ROIs.h5",
+        "analysis_files/VQT_Analyzer.h5",
+        "analysis_files/PointTracker_parts",
+        ".facerhythm.run/free",
+        "visualizations/rank.png",
+    )
     return path / context.rng.choice(usual)
 
 
@@ -65,9 +76,14 @@ def _link(path: Path, context: Context) -> None:
     kind = "victim" if entry.suffix == "" else "file"
     elsewhere = {
         "victim": (context.canary / "victim", context.canary),
-        "file": (context.canary / "secret.yaml", context.canary / "secret.json", context.canary / "secret.h5",
-                 context.canary / "secret", context.canary / "victim/TCA.h5"),
-    }[kind]  # fmt: skip
+        "file": (
+            context.canary / "secret.yaml",
+            context.canary / "secret.json",
+            context.canary / "secret.h5",
+            context.canary / "secret",
+            context.canary / "victim/TCA.h5",
+        ),
+    }[kind]
     target = context.rng.choice(
         (
             *elsewhere,
@@ -114,8 +130,16 @@ def _exchange(path: Path, context: Context) -> None:
 
 def _add(path: Path, context: Context) -> None:
     """Add what an interrupted run, or somebody, could have left."""
-    name = context.rng.choice((".facerhythm.run/held-abc", "analysis_files/.TCA.h5.12.part", ".x.part", "stranger",
-                               "analysis_files/PointTracker_parts/0.h5", ".facerhythm.run/held-abc/owner.json"))  # fmt: skip
+    name = context.rng.choice(
+        (
+            ".facerhythm.run/held-abc",
+            "analysis_files/.TCA.h5.12.part",
+            ".x.part",
+            "stranger",
+            "analysis_files/PointTracker_parts/0.h5",
+            ".facerhythm.run/held-abc/owner.json",
+        )
+    )
     target = path / name
     if any(parent.is_symlink() for parent in target.parents if path in parent.parents):
         return
@@ -129,4 +153,16 @@ def _add(path: Path, context: Context) -> None:
         return  # an earlier change put a file where this needs a directory
 
 
-_CHANGES = (_content, _content, _content, _content, _bytes, _link, _link, _special, _remove, _exchange, _add)
+_CHANGES = (
+    _content,
+    _content,
+    _content,
+    _content,
+    _bytes,
+    _link,
+    _link,
+    _special,
+    _remove,
+    _exchange,
+    _add,
+)

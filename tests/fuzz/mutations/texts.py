@@ -87,7 +87,9 @@ def _change(tree: Any, context: Context) -> Any:
         other_parent, other_key = rng.choice(places)
         parent[key] = json.loads(json.dumps(other_parent[other_key]))
     elif isinstance(parent, dict):
-        name = rng.choice(("", "0", "__class__", "x" * 50_000, "\x1b[2J", MARKER, f"{key}s", "ROIs"))
+        name = rng.choice(
+            ("", "0", "__class__", "x" * 50_000, "\x1b[2J", MARKER, f"{key}s", "ROIs")
+        )
         parent[name] = parent[key]
     else:
         parent *= rng.choice((0, 2, 200))
@@ -172,5 +174,3 @@ _YAML_LINES = (
     write_payload_line,
     write_payload_line,
 )
-
-
