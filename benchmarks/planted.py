@@ -22,7 +22,8 @@ import numpy.typing as npt
 from benchmarks.common import CACHE_DIR
 from element_facerhythm.core.rois import PlacedRois, Rois, place_rois
 from element_facerhythm.core.tracking import Mesh, mesh_offsets
-from element_facerhythm.io.h5 import atomic_h5, atomic_path
+from element_facerhythm.io.atomic import atomic_path
+from element_facerhythm.io.h5 import atomic_h5
 from element_facerhythm.io.products import write_rois
 from element_facerhythm.synthetic import Region, Source
 

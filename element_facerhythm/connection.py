@@ -96,3 +96,19 @@ def cipher(connection: Any) -> str | None:
     """Return what a connection is encrypted with; None where it is plain text."""
     row = connection.query(_CIPHER_QUERIES[connection.adapter.backend]).fetchone()
     return str(row[1]) if row and row[1] else None
+
+
+def server_identity(connection: Any) -> str:
+    """Return what a server calls itself, whatever the host name that it is reached by; empty where unknown.
+
+    MySQL has an UUID, PostgreSQL a number of its cluster; MariaDB has one from 10.10 on.
+    """
+    if connection.adapter.backend == "mysql":
+        row = connection.query(
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid')"
+        ).fetchone()
+        return str(row[1]) if row else ""
+    allowed = "SELECT has_function_privilege('pg_control_system()', 'execute')"
+    if not connection.query(allowed).fetchone()[0]:
+        return ""
+    return str(connection.query("SELECT system_identifier FROM pg_control_system()").fetchone()[0])

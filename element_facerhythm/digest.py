@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
+
+from element_facerhythm.files import FileMemory
+
+_digests: FileMemory[str] = FileMemory(max_entries=1024)
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, 64 hex digits.
+    """SHA-256 of a regular file's content, 64 hex digits.
 
-    The digest is remembered for the path, size and modification time: a recording of many gigabytes
-    is probed several times on its way into the database, and read for its digest once.
+    The digest is remembered for the file's signature (see `files.FileMemory`): a recording of many
+    gigabytes is probed several times on its way into the database, and read for its digest once.
+
+    Raises
+    ------
+    PathError, OSError
+        There is no regular file, or it may not be read.
     """
-    status = path.stat()
-    return _sha256(path.resolve(), status.st_size, status.st_mtime_ns)
+    return _digests.recall(path, _sha256)
 
 
-@lru_cache(maxsize=1024)
-def _sha256(path: Path, _size_bytes: int, _modified_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()

@@ -43,7 +43,7 @@ class KeypointError(RequestError):
 
 
 class PathError(RequestError):
-    """A path does not exist or escapes the configured root directories."""
+    """A path does not exist, or leads out of the directory that it must stay in."""
 
 
 class ConfigurationError(RequestError):
@@ -60,6 +60,10 @@ class ProcessingError(FaceRhythmError, RuntimeError):
 
 class ProjectLostError(ProcessingError):
     """Another run took the project directory over; what this one had not published is lost."""
+
+
+class ProjectChangedError(ProcessingError):
+    """The project directory was deleted, replaced or rearranged by somebody while it was being written."""
 
 
 class DecodeError(ProcessingError):

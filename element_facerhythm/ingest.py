@@ -114,7 +114,7 @@ def register_project(
     RequestError
         A product is missing, or the directory lies outside the configured ones; nothing was entered.
     """
-    from element_facerhythm.io.project import PRODUCTS
+    from element_facerhythm.io.layout import PRODUCTS
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
 
     project.require(*PRODUCTS)

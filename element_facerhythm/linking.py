@@ -3,22 +3,48 @@
 A linking module connects the tables of this package with a lab's own: it holds the tables `Session`
 and `Device` (or `Equipment`) and the function `get_facerhythm_root_data_dir()`, optionally also
 `get_facerhythm_processed_data_dir()`. Paths in the database are relative to the directories that
-these functions name, and are resolved here and nowhere else: a path that leads out of them is
-refused.
+these functions name, and are resolved by `io.data_paths` and nowhere else: a path that leads out of
+them is refused.
 """
 
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from element_facerhythm.errors import ConfigurationError, PathError
+from element_facerhythm.errors import ConfigurationError
+from element_facerhythm.io.data_paths import (
+    ROOT_VARIABLE,
+    as_directories,
+    expected_path,
+    relative_to_roots,
+    resolve_new_path,
+    resolve_path,
+)
 
-ROOT_VARIABLE = "FACERHYTHM_ROOT_DATA_DIR"
+__all__ = [
+    "PROCESSED_VARIABLE",
+    "ROOT_VARIABLE",
+    "STORE_NAME",
+    "Link",
+    "active_link",
+    "as_directories",
+    "check_linking_module",
+    "environment_processed_dir",
+    "environment_root_dirs",
+    "expected_path",
+    "relative_to_roots",
+    "resolve_new_path",
+    "resolve_path",
+    "search_dirs",
+    "set_active_link",
+    "store_is_remote",
+]
+
 PROCESSED_VARIABLE = "FACERHYTHM_PROCESSED_DATA_DIR"
 STORE_NAME = "facerhythm"
 
@@ -165,27 +191,6 @@ def search_dirs(stores: Mapping[str, Any]) -> tuple[Path, ...]:
 # ------------------------------------------------------------------ directories
 
 
-def as_directories(given: Any, source: str) -> tuple[Path, ...]:
-    """Make absolute paths of one path or several; `given` is not changed.
-
-    Raises
-    ------
-    ConfigurationError
-        It is empty, or holds something that is no path.
-    """
-    items = [given] if isinstance(given, (str, os.PathLike)) else given
-    if not isinstance(items, Iterable):
-        raise ConfigurationError(f"{source} gave {given!r}; expected a path or a list of paths")
-    paths = []
-    for item in items:
-        if not isinstance(item, (str, os.PathLike)) or not str(item):
-            raise ConfigurationError(f"{source} gave {item!r}; expected a path or a list of paths")
-        paths.append(Path(item).expanduser().absolute())
-    if not paths:
-        raise ConfigurationError(f"{source} gave no directory; expected at least one")
-    return tuple(paths)
-
-
 def environment_root_dirs() -> tuple[Path, ...]:
     """Directories of `FACERHYTHM_ROOT_DATA_DIR` (separated as in PATH); none where it is not set."""
     given = [part for part in os.environ.get(ROOT_VARIABLE, "").split(os.pathsep) if part]
@@ -207,119 +212,3 @@ def store_is_remote(stores: Mapping[str, Any]) -> bool:
     """Return whether the DataJoint store `facerhythm` is configured, and is more than a directory."""
     store = stores.get(STORE_NAME)
     return isinstance(store, Mapping) and str(store.get("protocol", "")).lower() not in ("", "file")
-
-
-# ------------------------------------------------------------------ paths
-
-
-def resolve_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
-    """Find a file or directory by its path relative to one of the roots.
-
-    Parameters
-    ----------
-    relative
-        Path as stored in the database, with forward slashes.
-    roots
-        Directories, searched in order.
-
-    Returns
-    -------
-    Path
-        Absolute path without symbolic links. It exists and lies below its root.
-
-    Raises
-    ------
-    PathError
-        The path is absolute, climbs with `..`, leads out of the roots through a symbolic link, or
-        does not exist below any of them.
-    """
-    directories = as_directories(list(roots), "roots")
-    found = _find(relative, directories)
-    if found is None:
-        raise PathError(
-            f"{str(relative)!r} does not exist below any root directory ({_listed(directories)}); "
-            "check the path, or correct the root directories"
-        )
-    return found
-
-
-def expected_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
-    """Give the place that `resolve_path` finds, or where the file would lie below the first root.
-
-    Raises
-    ------
-    PathError
-        As `resolve_path`, except that the file may be missing.
-    """
-    directories = as_directories(list(roots), "roots")
-    return _find(relative, directories) or directories[0].joinpath(*_relative_parts(relative))
-
-
-def _find(relative: str | Path, directories: Sequence[Path]) -> Path | None:
-    """Place of a relative path below the first directory that holds it; None where none does."""
-    parts = _relative_parts(relative)
-    escaped = None
-    for root in directories:
-        candidate = root.joinpath(*parts)
-        if not candidate.exists():
-            continue
-        found, base = candidate.resolve(), root.resolve()
-        if found.is_relative_to(base):
-            return found
-        escaped = found
-    if escaped is not None:
-        raise PathError(
-            f"{str(relative)!r} leads through a symbolic link to {escaped}, outside of the root "
-            f"directories ({_listed(directories)}); add its real place to the roots"
-        )
-    return None
-
-
-def resolve_new_path(relative: str | Path, root: str | Path) -> Path:
-    """Absolute path, below `root`, of something that may not exist yet; PathError where it escapes."""
-    base = as_directories(root, "root")[0].resolve()
-    place = base.joinpath(*_relative_parts(relative)).resolve()
-    if not place.is_relative_to(base):
-        raise PathError(
-            f"{str(relative)!r} leads through a symbolic link to {place}, outside of {base}"
-        )
-    return place
-
-
-def relative_to_roots(path: str | Path, roots: Iterable[str | Path]) -> str:
-    """Path of an existing file or directory relative to the first root that holds it, with `/`.
-
-    Raises
-    ------
-    PathError
-        It does not exist, or lies below none of the roots.
-    """
-    place = Path(path).expanduser().absolute()
-    if not place.exists():
-        raise PathError(f"{path} does not exist")
-    directories = as_directories(list(roots), "roots")
-    for root in directories:
-        if place.resolve().is_relative_to(root.resolve()):
-            return place.resolve().relative_to(root.resolve()).as_posix()
-    raise PathError(
-        f"{place} lies outside of the root directories ({_listed(directories)}); move it there, or "
-        f"add its directory to the roots ({ROOT_VARIABLE}, or get_facerhythm_root_data_dir() of the "
-        "linking module)"
-    )
-
-
-def _relative_parts(relative: str | Path) -> tuple[str, ...]:
-    """Parts of a relative path as any system may have written it; PathError where it cannot be one."""
-    text = str(relative)
-    if not text or "\0" in text:
-        raise PathError(f"{text!r} is not a path; expected one relative to a root directory")
-    if PurePosixPath(text).is_absolute() or PureWindowsPath(text).drive:
-        raise PathError(f"{text!r} is absolute; paths are stored relative to a root directory")
-    parts = PureWindowsPath(text).parts if os.name == "nt" else PurePosixPath(text).parts
-    if ".." in parts:
-        raise PathError(f"{text!r} climbs out with '..'; paths must stay below a root directory")
-    return parts
-
-
-def _listed(directories: Iterable[Path]) -> str:
-    return ", ".join(map(str, directories))

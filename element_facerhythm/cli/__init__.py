@@ -1,7 +1,8 @@
 """The `facerhythm` command: one module per verb, and one place that turns errors into exit codes.
 
 Exit codes: 0 the work was done, 1 the work failed, 2 the request was wrong (nothing was started and
-nothing is left behind), 130 interrupted. Results go to stdout, everything else to stderr.
+nothing is left behind), 3 the verb worked and what it looked at is not in order, 130 interrupted. Results go
+to stdout, everything else to stderr.
 
 To add a verb:
 
@@ -37,6 +38,7 @@ from element_facerhythm.cli import (
     run,
     slurm,
     status,
+    verify,
     worker,
 )
 from element_facerhythm.errors import ProcessingError, RequestError
@@ -62,6 +64,7 @@ app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("worker")(worker.worker)
 app.command("health")(health.health)
+app.command("verify")(verify.verify)
 app.add_typer(jobs.app, name="jobs")
 app.command("gc")(gc.gc)
 app.add_typer(rois.app, name="rois")

@@ -16,7 +16,7 @@ from element_facerhythm.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from element_facerhythm.pipeline.keypoints import BoxChoice
+    from element_facerhythm.pipeline.keypoint_records import BoxChoice
 
 app = typer.Typer(help="Predict facial keypoints with facemap's network.", no_args_is_help=True)
 
@@ -52,7 +52,8 @@ def run(
     Example: `facerhythm keypoints run mouse.mp4 --model facemap_model_state.pt`
     """
     from element_facerhythm.keypoints.facemap_model import FACEMAP_BODY_PARTS
-    from element_facerhythm.pipeline.keypoints import KeypointRequest, run_keypoints
+    from element_facerhythm.pipeline.keypoint_records import KeypointRequest
+    from element_facerhythm.pipeline.keypoints import run_keypoints
 
     names = FACEMAP_BODY_PARTS if body_parts is None else tuple(body_parts.split(","))
     request = KeypointRequest(

@@ -61,6 +61,9 @@ def run(
         typer.Option(help="Reproduce face-rhythm's numbers where ours differ on purpose."),
     ] = None,
     figures: Annotated[bool, typer.Option(help="Write pictures into visualizations/.")] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that were made another way.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would run, write nothing.")
     ] = False,
@@ -68,12 +71,16 @@ def run(
 ) -> None:
     """Track points, compute spectrograms and decompose them, into one project directory.
 
-    Stages that are already there and were computed from the same videos and parameters are reused.
+    Stages that are already there and were computed from the same videos and parameters are reused. Without
+    --params a project directory that exists keeps its own parameters; results of other parameters, videos or
+    regions are replaced with --overwrite alone.
 
     Example: `facerhythm run mouse.mp4 --rois rois.json --params params.yaml -o mouse-project`
     """
     with quiet_stdout():
-        request, notes = make_request(videos, rois, params, output, device, compat)
+        request, notes = make_request(
+            videos, rois, params, output, device, compat, overwrite=overwrite
+        )
         if dry_run:
             plan = check(request, notes)
         else:
@@ -93,33 +100,41 @@ def make_request(
     output: Path | None,
     device: str,
     compat: Compat | None,
+    *,
+    overwrite: bool,
 ) -> "tuple[RunRequest, tuple[str, ...]]":
     """Read the parameters and put the request together; notes tell what was set aside."""
     from element_facerhythm.parameters import read_parameters
     from element_facerhythm.pipeline import RunRequest
+    from element_facerhythm.pipeline.run_file import parameters_of_run
 
+    project_dir = output if output is not None else Path(f"{videos[0].stem}-facerhythm")
     loaded = read_parameters(params)
-    parameters = loaded.parameters
+    own = None if params else parameters_of_run(project_dir)
+    parameters = loaded.parameters if own is None else own
+    kept = () if own is None else (f"parameters: those that {project_dir} was made with",)
     if compat is not None:
         parameters = parameters.model_copy(update={"compat": compat.value})
     unused = (f"not used: {', '.join(loaded.unused)}",) if loaded.unused else ()
-    project_dir = output if output is not None else Path(f"{videos[0].stem}-facerhythm")
     request = RunRequest(
         videos=tuple(videos),
         rois=rois,
         parameters=parameters,
         project_dir=project_dir,
         device=device,
+        overwrite=overwrite,
     )
-    return request, (*loaded.notes, *unused)
+    return request, (*kept, *loaded.notes, *unused)
 
 
 def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:
     """Do every check of a real run and return what it would do."""
     from element_facerhythm.pipeline import check_request
-    from element_facerhythm.pipeline.plan import plan_checked
+    from element_facerhythm.pipeline.plan import plan_checked, require_overwrite
 
     checked = check_request(request)
+    plan = plan_checked(checked)
+    require_overwrite(plan, request)
     return {
         "project_dir": request.project_dir,
         "parameters_sha256": request.parameters.sha256(),
@@ -131,7 +146,7 @@ def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:
         ],
         "stages": [
             {"name": stage.name, "runs": stage.runs, "reasons": list(stage.reasons)}
-            for stage in plan_checked(checked).stages
+            for stage in plan.stages
         ],
         "notes": list(dict.fromkeys((*notes, *checked.notes))),
     }
@@ -171,11 +186,13 @@ def execute(request: "RunRequest", figures: bool) -> "tuple[RunRecord, ProjectSu
 def draw(project_dir: Path, video: Path) -> list[Path]:
     """Write the pictures of a finished project into its `visualizations/`."""
     from element_facerhythm.figures import write_figures
+    from element_facerhythm.io.atomic import writing_inside
     from element_facerhythm.io.project import Project
 
-    return write_figures(
-        Project.open(project_dir), project_dir / "visualizations", video_path=video
-    )
+    with writing_inside(project_dir):
+        return write_figures(
+            Project.open(project_dir), project_dir / "visualizations", video_path=video
+        )
 
 
 def as_dict(

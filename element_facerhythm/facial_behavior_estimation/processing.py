@@ -5,11 +5,11 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from element_facerhythm.errors import ConfigurationError, ProcessingError, ProjectError, VideoError
+from element_facerhythm.errors import ConfigurationError, ProjectError, RoiError, VideoError
 from element_facerhythm.facial_behavior_estimation.product_files import (
     keep_project,
     project_dir,  # noqa: F401  part of this module for callers
@@ -17,22 +17,23 @@ from element_facerhythm.facial_behavior_estimation.product_files import (
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
-    VideoRecording,
     without_zone,
 )
+from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, rois_as_entered
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.facial_behavior_estimation.task import (
     FaceRhythmParamSet,
-    FaceRhythmROI,
     FaceRhythmTask,
     check_task_mode,
 )
+from element_facerhythm.facial_behavior_estimation.task_directories import owner_of
 from element_facerhythm.linking import (
     active_link,
     relative_to_roots,
     resolve_new_path,
     resolve_path,
 )
+from element_facerhythm.pipeline.ownership import DirectoryOwner
 from element_facerhythm.pipeline.supervision import supervised
 from element_facerhythm.stores import configured_store
 
@@ -53,12 +54,14 @@ class TaskInputs:
 
     task_mode: str
     output_dir: str
-    files: tuple[tuple[str, int, str], ...]  # path, size in bytes, sha256
+    files: tuple[tuple[str, str, int], ...]  # path, sha256, frames
     n_frames: int
     parameters: str
     parameter_sha256: str
-    polygons: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]  # role, vertices
+    polygons: tuple[tuple[str, str], ...]  # role, vertices as JSON
     masks: tuple[PackedArray | None, PackedArray | None, PackedArray | None]
+    rois_sha256: str
+    owner: DirectoryOwner
 
 
 @schema
@@ -121,22 +124,44 @@ class FaceRhythmProcessing(dj.Computed):
         """Gather what the task depends on; small, and in a fixed order."""
         mode, output_dir = (FaceRhythmTask() & key).fetch1("task_mode", "output_dir")
         parameters, sha256 = (FaceRhythmParamSet() & key).fetch1("parameters", "parameter_sha256")
-        files = (
-            VideoRecording.File * RecordingInfo.File.proj("size_bytes", "sha256") & key
-        ).to_dicts(order_by="file_id")
         polygons = (FaceRhythmROI.Polygon() & key).to_dicts(order_by="role DESC, polygon_index")
-        masks = (FaceRhythmROI() & key).fetch1("point_positions", "seed_mask", "visible_mask")
+        *masks, rois_sha256 = (FaceRhythmROI() & key).fetch1(
+            "point_positions", "seed_mask", "visible_mask", "rois_sha256"
+        )
         inputs = TaskInputs(
             task_mode=mode,
             output_dir=output_dir,
-            files=tuple((r["file_path"], int(r["size_bytes"]), r["sha256"]) for r in files),
+            files=RecordingInfo.entered_videos(key),
             n_frames=int((RecordingInfo() & key).fetch1("n_frames")),
             parameters=json.dumps(parameters, sort_keys=True),
             parameter_sha256=sha256,
-            polygons=tuple((r["role"], tuple(map(tuple, r["vertices"]))) for r in polygons),
+            polygons=tuple((r["role"], json.dumps(r["vertices"])) for r in polygons),
             masks=tuple(map(_pack, masks)),  # type: ignore[arg-type]
+            rois_sha256=rois_sha256,
+            owner=owner_of(FaceRhythmTask, key),
         )
         return (inputs,)
+
+    @classmethod
+    def product_files(cls, key: Key) -> tuple[tuple[str, str, str], ...]:
+        """Name, path (relative to the data directories) and SHA-256 of each product of a run.
+
+        Raises
+        ------
+        ProjectError
+            A row is missing that was there.
+        """
+        from element_facerhythm.io.layout import PRODUCTS
+
+        rows = (cls.Product() & key).to_dicts(order_by="product")
+        names = [row["product"] for row in rows]
+        if sorted(names) != sorted(PRODUCTS):
+            raise ProjectError(
+                f"FaceRhythmProcessing.Product {key} names {', '.join(names) or 'nothing'}, expected "
+                f"{', '.join(PRODUCTS)}: rows were taken out or added since the run. Delete the entry of "
+                "FaceRhythmProcessing and populate again"
+            )
+        return tuple((row["product"], row["file_path"], row["sha256"]) for row in rows)
 
     @supervised
     def make_compute(
@@ -145,10 +170,11 @@ class FaceRhythmProcessing(dj.Computed):
         """Run the analysis or load the project; nothing here touches the database."""
         check_task_mode(inputs.task_mode)  # rows can come in by other ways than insert()
         store = configured_store()  # one that cannot be used is told before the work
-        record = _load(inputs) if inputs.task_mode == "load" else _trigger(key, inputs)
+        run = _load if inputs.task_mode == "load" else _trigger
+        record = run(key, inputs)
         dirs = active_link().search_dirs()
         product_paths = tuple(relative_to_roots(product.path, dirs) for product in record.products)
-        keep_project(store, record, ours=inputs.task_mode == "trigger")
+        keep_project(store, record)
         return record, relative_to_roots(record.project_dir, dirs), product_paths
 
     def make_insert(
@@ -211,10 +237,6 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             f"recording {key} has no video file: its facts come from a project directory, so its "
             "task_mode can only be 'load'"
         )
-    videos = tuple(resolve_path(path, dirs) for path, _, _ in inputs.files)
-    for video, (_, size_bytes, _) in zip(videos, inputs.files, strict=True):
-        if video.stat().st_size != size_bytes:
-            raise VideoError(f"{video} changed since it was entered: {_CHANGED_VIDEO_MEND}")
     parameters = parameters_from_mapping(json.loads(inputs.parameters)).parameters
     if parameters.sha256() != inputs.parameter_sha256:
         raise ConfigurationError(
@@ -222,21 +244,17 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             "by another version of element-facerhythm; enter the parameters as a new set"
         )
     output_dir = inputs.output_dir or FaceRhythmTask.infer_output_dir(key)
-    record = run_project(
+    return run_project(
         RunRequest(
-            videos=videos,
-            rois=_unpack_rois(inputs),
+            videos=tuple(resolve_path(path, dirs) for path, _, _ in inputs.files),
+            video_sha256=tuple(sha256 for _, sha256, _ in inputs.files),
+            rois=_entered_rois(key, inputs),
             parameters=parameters,
             project_dir=resolve_new_path(output_dir, active_link().processed_dir()),
             device=device_of_this_process(),
+            owner=inputs.owner,
         )
     )
-    for probed, (_, _, sha256) in zip(record.videos or (), inputs.files, strict=True):
-        if probed.sha256 != sha256:
-            raise ProcessingError(
-                f"{probed.path} changed since it was entered: {_CHANGED_VIDEO_MEND}"
-            )
-    return record
 
 
 def device_of_this_process() -> str:
@@ -244,10 +262,7 @@ def device_of_this_process() -> str:
     return os.environ.get(DEVICE_VARIABLE, "auto")
 
 
-_CHANGED_VIDEO_MEND = "restore the file, or delete its RecordingInfo entry and populate again"
-
-
-def _load(inputs: TaskInputs) -> "RunRecord":
+def _load(key: Key, inputs: TaskInputs) -> "RunRecord":
     """Open an existing project directory and check that it is of this recording."""
     from element_facerhythm.io.project import Project
     from element_facerhythm.pipeline import load_project
@@ -257,6 +272,7 @@ def _load(inputs: TaskInputs) -> "RunRecord":
             "a task with task_mode 'load' needs its output_dir: the project directory, relative to a root "
             "or to the processed data directory"
         )
+    _entered_rois(key, inputs)
     directory = resolve_path(inputs.output_dir, active_link().search_dirs())
     record = load_project(directory)
     n_frames = sum(Project.open(directory).n_frames)
@@ -268,9 +284,14 @@ def _load(inputs: TaskInputs) -> "RunRecord":
     return record
 
 
-def _pack(array: np.ndarray | None) -> PackedArray | None:
+def _pack(array: Any) -> PackedArray | None:
     if array is None:
         return None
+    if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+        raise RoiError(
+            f"FaceRhythmROI holds a {type(array).__name__} where an array of numbers was expected; delete "
+            "the entry and enter the regions again"
+        )
     return base64.b64encode(array.tobytes()).decode(), array.shape, str(array.dtype)
 
 
@@ -281,17 +302,10 @@ def _unpack(packed: PackedArray | None) -> np.ndarray | None:
     return np.frombuffer(base64.b64decode(content), dtype=dtype).reshape(shape)
 
 
-def _unpack_rois(inputs: TaskInputs) -> "Rois":
-    from element_facerhythm.core.rois import Rois
-
-    def polygons(wanted: str) -> tuple[np.ndarray, ...]:
-        return tuple(np.array(v, dtype=np.float64) for role, v in inputs.polygons if role == wanted)
-
-    positions, seed_mask, visible_mask = map(_unpack, inputs.masks)
-    return Rois(
-        seed_polygons=polygons("points"),
-        mask_polygons=polygons("mask"),
-        point_positions=positions,
-        seed_mask=seed_mask,
-        visible_mask=visible_mask,
-    )
+def _entered_rois(key: Key, inputs: TaskInputs) -> "Rois":
+    """Regions of interest of a task, once it is certain that they are those that were entered."""
+    names = ("point_positions", "seed_mask", "visible_mask")
+    masks = dict(zip(names, map(_unpack, inputs.masks), strict=True))
+    own_key = {name: key[name] for name in FaceRhythmROI.primary_key}
+    polygons = ((role, json.loads(vertices)) for role, vertices in inputs.polygons)
+    return rois_as_entered(own_key, polygons, masks, inputs.rois_sha256)

@@ -2,14 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.io.atomic import atomic_path, writing_inside
+from element_facerhythm.io.data_paths import place_inside
+from element_facerhythm.io.folders import OpenDirectory, write_small
 from element_facerhythm.linking import active_link, expected_path, resolve_path, store_is_remote
+from element_facerhythm.pipeline.ownership import OWNER
 from element_facerhythm.stores import ObjectStore, configured_store
 from element_facerhythm.stores.cache import download_verified
 from element_facerhythm.stores.object_store import ROOT, product_name
@@ -19,8 +24,12 @@ if TYPE_CHECKING:
 
 File = tuple[str, str]  # path relative to the data directories, sha256
 
-OWNER = ".facerhythm.owner-"
-"""Beginning of the name of an empty file, by which a directory says which schema's rows refer to it."""
+CHANGED_FILE_REMEDY = (
+    "Restore it from a backup. Results of a task that computes (task_mode 'trigger') can be made anew: "
+    "delete the entry and populate again, and what is damaged (see `facerhythm verify`) is computed again"
+)
+"""What to do about a file that is not what was entered. To enter it as it is now is no way out: it would make
+the damage official."""
 
 DESCRIPTION = ("config.yaml", "run_info.json")
 """Text files of a project that are needed beside its products."""
@@ -36,35 +45,22 @@ def object_of(sha256: str) -> str | None:
     return product_name(section(), sha256) if store_is_remote(dj.config.stores) else None
 
 
-def keep_project(store: ObjectStore | None, record: "RunRecord", *, ours: bool) -> None:
-    """As `keep_products`, for a project directory and its description; `ours` if a run of ours made it."""
-    keep_products(store, record.project_dir if ours else None, record.products)
+def keep_project(store: ObjectStore | None, record: "RunRecord") -> None:
+    """As `keep_products`, for a project directory and its description."""
+    keep_products(store, record.products)
     if store is not None:
         digests = [product.sha256 for product in record.products]
         _put_description(store, record.project_dir, digests)
 
 
-def keep_products(
-    store: ObjectStore | None, directory: Path | None, products: Sequence["ProductRecord"]
-) -> None:
-    """Mark a directory as this database's own, and put its products into the store.
-
-    Parameters
-    ----------
-    store
-        The object store; None where the products stay where they are.
-    directory
-        The directory that a run of ours made; None where it was there before.
-    products
-        The products.
+def keep_products(store: ObjectStore | None, products: Sequence["ProductRecord"]) -> None:
+    """Put products into the store; nothing happens where there is none, and they stay where they are.
 
     Raises
     ------
     ProcessingError
         The store does not answer.
     """
-    if directory is not None:
-        (directory / f"{OWNER}{section()}").touch()
     if store is not None:
         for product in products:
             store.put(product.path, product_name(section(), product.sha256), product.size_bytes)
@@ -89,13 +85,14 @@ def unchanged_file(path: str, sha256: str) -> Path:
     place = expected_path(path, active_link().search_dirs())
     store = None if place.exists() else configured_store()
     if store is not None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        download_verified(store, product_name(section(), sha256), sha256, place)
+        with _writing_at(place):
+            download_verified(store, product_name(section(), sha256), sha256, place)
     place = resolve_path(path, active_link().search_dirs())
-    if file_sha256(place) != sha256:
+    found = file_sha256(place)
+    if found != sha256:
         raise ProjectError(
-            f"{place} changed since it was processed; restore it, or delete the entry that it belongs to and "
-            "populate again"
+            f"{place} is not what was entered: its SHA-256 is {found[:12]}..., the row says "
+            f"{sha256[:12]}.... {CHANGED_FILE_REMEDY}"
         )
     return place
 
@@ -126,7 +123,8 @@ def project_dir(output_dir: str) -> Path:
 
 
 def _put_description(store: ObjectStore, directory: Path, digests: Sequence[str]) -> None:
-    texts = {name: (directory / name).read_text("utf-8") for name in DESCRIPTION}
+    roots = active_link().search_dirs()
+    texts = {name: place_inside(directory, name, roots).read_text("utf-8") for name in DESCRIPTION}
     store.put_text(description_name(digests), json.dumps(texts))
 
 
@@ -140,5 +138,25 @@ def _restore_description(store: ObjectStore, directory: Path, digests: Sequence[
         )
     for file, text in json.loads(content).items():
         if file in DESCRIPTION:
-            (directory / file).write_text(text, "utf-8")
-    (directory / f"{OWNER}{section()}").touch()
+            with _writing_at(directory / file), atomic_path(directory / file) as temporary:
+                temporary.write_text(text, "utf-8")
+    _mark(directory)
+
+
+@contextmanager
+def _writing_at(place: Path) -> Iterator[None]:
+    """Make the folder of a file, and keep what is written meanwhile below the root that holds it."""
+    roots = (root.resolve() for root in active_link().search_dirs())
+    root = next(root for root in roots if place.is_relative_to(root))
+    root.mkdir(parents=True, exist_ok=True)
+    with writing_inside(root) as held, held.folder(place.parent, make=True):
+        yield
+
+
+def _mark(directory: Path) -> None:
+    """Say in a directory that this schema's rows refer to it, where nothing says whose it is."""
+    name = f"{OWNER}{section()}"
+    if (directory / name).is_file():
+        return
+    with OpenDirectory(directory) as root:
+        write_small(root.descriptor, name, "")

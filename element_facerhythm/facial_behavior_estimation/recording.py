@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from element_facerhythm.errors import VideoError
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.supervision import supervised
@@ -109,6 +110,30 @@ class RecordingInfo(dj.Imported):
         videos = [video for _, video in files]
         self.insert1({**key, **_recording_facts(videos)})
         self.File.insert({**key, "file_id": i, **_file_facts(video)} for i, video in files)
+
+    @classmethod
+    def entered_videos(cls, key: Key) -> tuple[tuple[str, str, int], ...]:
+        """Path, SHA-256 and number of frames of each video file of a recording, in order of time.
+
+        None for a recording whose facts come from a project directory.
+
+        Raises
+        ------
+        VideoError
+            Files were entered, or taken out, after the facts were read.
+        """
+        files = (VideoRecording.File() & key).to_dicts(order_by="file_id")
+        facts = (cls.File() & key).to_dicts(order_by="file_id")
+        if [row["file_id"] for row in files] != [row["file_id"] for row in facts]:
+            raise VideoError(
+                f"recording {key} has {len(files)} video files, and RecordingInfo knows {len(facts)}: its "
+                "files were changed after their facts were read. Delete its RecordingInfo entry and populate "
+                "again, or enter the other files as a recording of their own"
+            )
+        return tuple(
+            (file["file_path"], fact["sha256"], int(fact["n_frames"]))
+            for file, fact in zip(files, facts, strict=True)
+        )
 
     @classmethod
     def insert_from_project(cls, key: Key, project: "Project") -> None:

@@ -12,6 +12,7 @@ from element_facerhythm.facial_behavior_estimation.product_files import (
 )
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 # Rows per INSERT: a statement with more fails on servers with a small max_allowed_packet (16 MB).
 ROWS_PER_INSERT = 2000
-FACTORS_PER_INSERT = 8
+ROWS_PER_INSERT_OF = {"ComponentFactor": 8, "ComponentVideoFactor": 8}  # these hold blobs
 
 Product = tuple[str, str, str]  # name, path relative to the data directories, sha256
 
@@ -168,8 +169,7 @@ class FacialRhythm(dj.Imported):
     def make_fetch(self, key: Key) -> tuple[str, tuple[Product, ...]]:
         """Where the project directory and its products lie."""
         output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
-        rows = (FaceRhythmProcessing.Product() & key).to_dicts(order_by="product")
-        return output_dir, tuple((r["product"], r["file_path"], r["sha256"]) for r in rows)
+        return output_dir, FaceRhythmProcessing.product_files(key)
 
     @supervised
     def make_compute(
@@ -179,58 +179,17 @@ class FacialRhythm(dj.Imported):
         from element_facerhythm.pipeline import summarise_project
 
         files = [(path, sha256) for _, path, sha256 in products]
-        return summarise_project(unchanged_project(output_dir, files)), products
+        project = unchanged_project(output_dir, files)
+        return summarise_project(project, active_link().search_dirs()), products
 
     def make_insert(
         self, key: Key, summary: "ProjectSummary", products: tuple[Product, ...]
     ) -> None:
         """Write the row and its parts."""
-        places = {name: (path, sha256) for name, path, sha256 in products}
-        self.insert1({**key, **_totals(summary)})
-        self.Video.insert({**key, **row} for row in _video_rows(summary, places))
-        self.Point.insert(
-            ({**key, **vars(point)} for point in summary.points), chunk_size=ROWS_PER_INSERT
-        )
-        self.PointTrace.insert(
-            ({**key, **row} for row in _trace_rows(summary, places)), chunk_size=ROWS_PER_INSERT
-        )
-        self.Frequency.insert(
-            {**key, "frequency_index": i, "frequency_hz": float(frequency)}
-            for i, frequency in enumerate(summary.frequencies_hz)
-        )
-        for model in summary.models:
-            self._insert_model({**key, "model_key": model.model_key}, model)
-
-    def _insert_model(self, key: Key, model: "ModelSummary") -> None:
-        self.Decomposition.insert1(
-            {
-                **key,
-                "method": model.method,
-                "n_components": model.rank,
-                "n_iterations": model.n_iterations,
-                "explained_variance": _finite(model.explained_variance),
-                "stability": _finite(model.stability),
-                "relative_error": _finite(model.relative_error),
-            }
-        )
-        self.Component.insert(
-            {
-                **key,
-                "component_index": i,
-                **{n: _finite(v) for n, v in _measures(component).items()},
-            }
-            for i, component in enumerate(model.components)
-        )
-        shared = [factor for factor in model.factors if factor.video_index is None]
-        by_video = [factor for factor in model.factors if factor.video_index is not None]
-        for part, factors in (
-            (self.ComponentFactor, shared),
-            (self.ComponentVideoFactor, by_video),
-        ):
-            part.insert(
-                ({**key, **_factor_row(factor)} for factor in factors),
-                chunk_size=FACTORS_PER_INSERT,
-            )
+        self.insert1({**key, **totals(summary)})
+        for name, rows in part_rows(summary, products):
+            chunk_size = ROWS_PER_INSERT_OF.get(name, ROWS_PER_INSERT)
+            getattr(self, name).insert(({**key, **row} for row in rows), chunk_size=chunk_size)
 
     @classmethod
     def traces(cls, key: Key, video_index: int = 0) -> "LazyArray":
@@ -246,7 +205,8 @@ class FacialRhythm(dj.Imported):
 Places = dict[str, tuple[str, str]]  # product name to path and sha256
 
 
-def _totals(summary: "ProjectSummary") -> dict[str, Any]:
+def totals(summary: "ProjectSummary") -> dict[str, Any]:
+    """Quantities of the whole recording, which stand in the row of `FacialRhythm` itself."""
     n_frames = sum(video.n_frames for video in summary.videos)
     n_violations = sum(video.n_violations for video in summary.videos)
     return {
@@ -259,6 +219,61 @@ def _totals(summary: "ProjectSummary") -> dict[str, Any]:
         "n_violations": n_violations,
         "violation_fraction": n_violations / (n_frames * summary.n_points),
     }
+
+
+def part_rows(
+    summary: "ProjectSummary", products: tuple[Product, ...]
+) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+    """Yield the name of each part of `FacialRhythm` with its rows, in the order in which they are entered.
+
+    Parameters
+    ----------
+    summary
+        The project in numbers.
+    products
+        Where its products lie, for the columns that refer to them.
+    """
+    places = {name: (path, sha256) for name, path, sha256 in products}
+    yield "Video", _video_rows(summary, places)
+    yield "Point", (dict(vars(point)) for point in summary.points)
+    yield "PointTrace", _trace_rows(summary, places)
+    yield (
+        "Frequency",
+        (
+            {"frequency_index": i, "frequency_hz": float(frequency)}
+            for i, frequency in enumerate(summary.frequencies_hz)
+        ),
+    )
+    yield "Decomposition", map(_model_row, summary.models)
+    yield "Component", (row for model in summary.models for row in _component_rows(model))
+    for name, by_video in (("ComponentFactor", False), ("ComponentVideoFactor", True)):
+        yield (
+            name,
+            (
+                {"model_key": model.model_key, **_factor_row(factor)}
+                for model in summary.models
+                for factor in model.factors
+                if (factor.video_index is not None) == by_video
+            ),
+        )
+
+
+def _model_row(model: "ModelSummary") -> dict[str, Any]:
+    return {
+        "model_key": model.model_key,
+        "method": model.method,
+        "n_components": model.rank,
+        "n_iterations": model.n_iterations,
+        "explained_variance": _finite(model.explained_variance),
+        "stability": _finite(model.stability),
+        "relative_error": _finite(model.relative_error),
+    }
+
+
+def _component_rows(model: "ModelSummary") -> Iterator[dict[str, Any]]:
+    for index, component in enumerate(model.components):
+        numbers = {name: _finite(value) for name, value in _measures(component).items()}
+        yield {"model_key": model.model_key, "component_index": index, **numbers}
 
 
 def _video_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str, Any]]:

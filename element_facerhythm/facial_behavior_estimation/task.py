@@ -1,26 +1,28 @@
-"""What is to be done: parameter sets, regions of interest, and the tasks that join them."""
+"""What is to be done: parameter sets, and the tasks that join them with recordings and regions."""
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from element_facerhythm.errors import ConfigurationError, ParameterError, RoiError
+from element_facerhythm.errors import ConfigurationError, ParameterError
 from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
+from element_facerhythm.facial_behavior_estimation.roi import (
+    FaceRhythmROI,  # noqa: F401  named in the definition
+)
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.facial_behavior_estimation.task_directories import (
+    register_task_table,
+    with_own_directories,
+)
 from element_facerhythm.linking import active_link, resolve_new_path
 
 if TYPE_CHECKING:
-    from element_facerhythm.core.rois import Rois
     from element_facerhythm.parameters import Parameters
 
 TASK_MODES = ("load", "trigger")
-ROLES = {"points": "seed_polygons", "mask": "mask_polygons"}
 
 
 @schema
@@ -114,152 +116,6 @@ def as_parameters(
 
 
 @schema
-class FaceRhythmROI(dj.Manual):
-    """Regions of interest of a recording: where points are seeded, and what the tracker sees."""
-
-    definition = """
-    # Regions of interest of a recording
-    -> VideoRecording
-    roi_id               : int32     # number of the regions in their recording
-    ---
-    description=''       : varchar(255) # what they are
-    rois_sha256          : char(64)  # digest of polygons, masks and positions
-    point_positions=null : <blob>    # (P, 2) float32 x, y: points given instead of a seeded grid
-    seed_mask=null       : <blob>    # (H, W) bool: mask given instead of 'points' polygons
-    visible_mask=null    : <blob>    # (H, W) bool: mask given instead of 'mask' polygons
-    """
-
-    class Polygon(dj.Part):
-        """One polygon; role 'points' seeds points, role 'mask' shows its inside to the tracker."""
-
-        definition = """
-        # Polygons of the regions of interest
-        -> master
-        role          : varchar(8)  # 'points' or 'mask'
-        polygon_index : int32       # number of the polygon in its role
-        ---
-        vertices      : json        # list of [x, y] in pixels
-        n_vertices    : int32       # number of vertices
-        area_px2      : float64     # area
-        centroid_x_px : float64     # centre of area
-        centroid_y_px : float64     # centre of area
-        """
-
-    @classmethod
-    def insert_rois(
-        cls, key: Key, rois: "Rois | Mapping[str, Any] | str | Path", *, description: str = ""
-    ) -> Key:
-        """Store regions of interest for a recording.
-
-        Parameters
-        ----------
-        key
-            Primary key of the recording; with `roi_id` (0 if left out).
-        rois
-            `Rois`, a mapping `{"points": [...], "mask": [...]}`, or the path of a ROI file.
-        description
-            What they are.
-
-        Returns
-        -------
-        dict
-            The primary key they are stored under. The same regions may be stored again; that
-            changes nothing.
-
-        Raises
-        ------
-        RoiError
-            They are malformed, or the key holds other regions already.
-        """
-        from element_facerhythm.pipeline.fingerprint import rois_sha256
-
-        regions = as_rois(rois)
-        roi_key = {name: key[name] for name in VideoRecording.primary_key}
-        roi_key["roi_id"] = key.get("roi_id", 0)
-        sha256 = rois_sha256(regions)
-        stored = (cls() & roi_key).to_arrays("rois_sha256")
-        if len(stored):
-            if stored[0] != sha256:
-                raise RoiError(
-                    f"{roi_key} holds other regions of interest; stored regions are never changed, so "
-                    "take another roi_id"
-                )
-            return roi_key
-        masks = {n: getattr(regions, n) for n in ("point_positions", "seed_mask", "visible_mask")}
-        in_transaction = cls.connection.in_transaction
-        with nullcontext() if in_transaction else cls.connection.transaction:
-            cls.insert1({**roi_key, "description": description, "rois_sha256": sha256, **masks})
-            cls.Polygon.insert({**roi_key, **row} for row in _polygon_rows(regions))
-        return roi_key
-
-    @classmethod
-    def find_roi_id(cls, key: Key, rois: "Rois | Mapping[str, Any] | str | Path") -> int:
-        """Return the number that a recording has these regions under, else the next free one."""
-        from element_facerhythm.pipeline.fingerprint import rois_sha256
-
-        recording = {name: key[name] for name in VideoRecording.primary_key}
-        sha256 = rois_sha256(as_rois(rois))
-        rows = (cls() & recording).proj("rois_sha256").to_dicts(order_by="roi_id")
-        same = [int(row["roi_id"]) for row in rows if row["rois_sha256"] == sha256]
-        return same[0] if same else 1 + max((int(row["roi_id"]) for row in rows), default=-1)
-
-    @classmethod
-    def fetch_rois(cls, key: Key) -> "Rois":
-        """Regions of interest of one entry."""
-        from element_facerhythm.core.rois import Rois
-
-        masks = (cls() & key).fetch1("point_positions", "seed_mask", "visible_mask")
-        rows = (cls.Polygon() & key).to_dicts(order_by="role, polygon_index")
-        polygons = {
-            attribute: tuple(
-                np.asarray(row["vertices"], dtype=np.float64) for row in rows if row["role"] == role
-            )
-            for role, attribute in ROLES.items()
-        }
-        return Rois(**polygons, point_positions=masks[0], seed_mask=masks[1], visible_mask=masks[2])
-
-
-def as_rois(rois: "Rois | Mapping[str, Any] | str | Path") -> "Rois":
-    """Regions of interest from what a caller may give; RoiError where they are malformed."""
-    from element_facerhythm.io.rois_file import read_rois, rois_from_mapping
-
-    if isinstance(rois, (str, Path)):
-        return read_rois(Path(rois))
-    if isinstance(rois, Mapping):
-        return rois_from_mapping(rois)
-    return rois
-
-
-def _polygon_rows(rois: "Rois") -> Iterable[dict[str, Any]]:
-    for role, attribute in ROLES.items():
-        for index, polygon in enumerate(getattr(rois, attribute)):
-            vertices = np.asarray(polygon, dtype=np.float64)
-            area, x, y = _area_and_centroid(vertices)
-            yield {
-                "role": role,
-                "polygon_index": index,
-                "vertices": vertices.tolist(),
-                "n_vertices": len(vertices),
-                "area_px2": area,
-                "centroid_x_px": x,
-                "centroid_y_px": y,
-            }
-
-
-def _area_and_centroid(vertices: np.ndarray) -> tuple[float, float, float]:
-    """Area and centre of area of a polygon (N, 2); the mean vertex where the area is zero."""
-    origin = vertices.mean(axis=0)
-    x, y = (vertices - origin).T
-    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-    area = cross.sum() / 2
-    if area == 0:
-        return 0.0, float(origin[0]), float(origin[1])
-    centre_x = ((x + np.roll(x, -1)) * cross).sum() / (6 * area)
-    centre_y = ((y + np.roll(y, -1)) * cross).sum() / (6 * area)
-    return abs(float(area)), float(origin[0] + centre_x), float(origin[1] + centre_y)
-
-
-@schema
 class FaceRhythmTask(dj.Manual):
     """A recording to process with a parameter set and regions of interest.
 
@@ -278,8 +134,14 @@ class FaceRhythmTask(dj.Manual):
     """
 
     def insert(self, rows: Any, **kwargs: Any) -> None:
-        """Insert tasks; ConfigurationError for a `task_mode` that is neither 'load' nor 'trigger'."""
-        super().insert(checked_rows(rows, check_mode_of), **kwargs)
+        """Insert tasks.
+
+        Raises
+        ------
+        ConfigurationError
+            A `task_mode` is neither 'load' nor 'trigger', or another task has the directory.
+        """
+        super().insert(checked_rows(type(self), rows, check_mode_of), **kwargs)
 
     @classmethod
     def infer_output_dir(cls, key: Key, *, relative: bool = True, mkdir: bool = False) -> Path:
@@ -298,14 +160,18 @@ class FaceRhythmTask(dj.Manual):
         return directory_of(key, "_".join(ids), relative=relative, mkdir=mkdir)
 
 
-def checked_rows(rows: Any, check: Callable[[Mapping[str, Any]], None]) -> Any:
-    """Rows as `insert` takes them, each that is a mapping looked at first."""
-    if isinstance(rows, (list, tuple, Iterator)):
-        rows = list(rows)
-        for row in rows:
-            if isinstance(row, Mapping):
-                check(row)
-    return rows
+register_task_table(FaceRhythmTask, lambda row: row.get("task_mode") == "trigger")
+
+
+def checked_rows(table: Any, rows: Any, check: Callable[[Mapping[str, Any]], None]) -> Any:
+    """Rows of a table of tasks as `insert` takes them, each that is a mapping looked at first."""
+    if not isinstance(rows, (list, tuple, Iterator)):
+        return rows
+    rows = list(rows)
+    for row in rows:
+        if isinstance(row, Mapping):
+            check(row)
+    return with_own_directories(table, rows)
 
 
 def check_mode_of(row: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,17 +1,22 @@
 """Garbage in the processed directory: project directories and keypoints whose rows were deleted."""
 
+import logging
 import os
-import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from element_facerhythm.errors import ProjectError
-from element_facerhythm.facial_behavior_estimation.product_files import OWNER
+from element_facerhythm.errors import ProjectChangedError, RequestError
 from element_facerhythm.garbage.references import References, check_database
-from element_facerhythm.pipeline.lock import is_locked, project_lock
+from element_facerhythm.io.folders import OpenDirectory, clear_directory, mount_of
+from element_facerhythm.pipeline.lock import LOCK_NAME, is_locked, project_lock
+from element_facerhythm.pipeline.ownership import OWNER
+
+logger = logging.getLogger(__name__)
 
 RENAMED = ".facerhythm-gc-"
 
@@ -73,7 +78,7 @@ def collect_directories(
     now = file_system_time(processed_dir) if found else 0.0
     loose = [item for item in found if not known.name(item.path)]
     old = [item for item in loose if now - item.modified_s >= older_than_s]
-    orphans = [item for item in old if not is_locked(item.path)]
+    orphans = [item for item in old if item.path.is_dir() and not is_locked(item.path)]
     n_referenced = len(found) - len(loose)
     if delete and orphans and not even_all:
         check_database(
@@ -96,29 +101,52 @@ def collect_directories(
 
 
 def owned_directories(processed_dir: Path, section: str) -> Iterator[Directory]:
-    """Find the directories with the mark of this schema and of no other; links are not followed."""
+    """Find the directories with the mark of this schema and of no other; links are not followed.
+
+    A mark is a file: a link of that name does not make a directory ours.
+    """
     base = processed_dir.resolve()
-    for place, names, files in os.walk(base):
-        owners = {name.removeprefix(OWNER) for name in files if name.startswith(OWNER)}
-        if not owners or Path(place) == base:
-            continue
-        names.clear()  # what lies in a project directory belongs to it
-        if owners == {section}:
-            yield measure(Path(place))
+    waiting = [base]
+    while waiting:
+        place = waiting.pop()
+        entries = list_directory(place)
+        owners = {e.name.removeprefix(OWNER): e for e in entries if e.name.startswith(OWNER)}
+        if not owners or place == base:
+            waiting += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+        elif set(owners) == {section} and owners[section].is_file(follow_symlinks=False):
+            yield measure(place)
+
+
+def list_directory(directory: Path) -> list[os.DirEntry[str]]:
+    """Entries of a directory in the order of their names; none where it is gone or closed to us."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:  # its run removed it, or it lies deeper than a path can say
+        return []
 
 
 def measure(directory: Path) -> Directory:
     """Size of a directory's files, and the time when the last of them changed."""
     size, modified = 0, directory.stat().st_mtime
-    for place, names, files in os.walk(directory):
-        for name in (*names, *files):
+    for _, status in files_below(directory):
+        size += status.st_size
+        modified = max(modified, status.st_mtime)
+    return Directory(directory, size, modified)
+
+
+def files_below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield everything below a directory with its state; links stand for themselves."""
+    waiting = [directory]
+    while waiting:
+        for entry in list_directory(waiting.pop()):
             try:
-                status = (Path(place) / name).lstat()
+                status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:  # a temporary file of a run that is under way
                 continue
-            size += status.st_size
-            modified = max(modified, status.st_mtime)
-    return Directory(directory, size, modified)
+            yield Path(entry.path), status
+            if stat.S_ISDIR(status.st_mode):
+                waiting.append(Path(entry.path))
 
 
 def file_system_time(directory: Path) -> float:
@@ -132,24 +160,54 @@ def remove_directory(
 ) -> bool:
     """Remove a directory if it is still old and without rows; whether it was removed.
 
-    The lock is held meanwhile, so that no run begins in it; it gets another name first, so that none
-    finds half of it.
+    The lock is held until it has another name, so that no run begins in it and none finds half of it. It
+    is renamed and emptied by way of open directories: nothing outside of it goes, whatever becomes a link.
+
+    Raises
+    ------
+    OSError
+        Something in it could not be deleted; it lies there still, under its new name.
     """
-    try:
-        with project_lock(item.path):
-            now = file_system_time(processed_dir)
-            unchanged = now - newest_product(item.path) >= older_than_s
-            if not unchanged or references().name(item.path):
-                return False
-            grave = item.path.with_name(f"{RENAMED}{uuid.uuid4().hex}")
-            item.path.rename(grave)
-    except (ProjectError, FileNotFoundError):  # in use, or another collector was quicker
-        return False
-    shutil.rmtree(grave)
+    with ExitStack() as held:
+        try:
+            root = held.enter_context(OpenDirectory(processed_dir))
+            above = held.enter_context(root.folder(item.path.parent))
+            with project_lock(item.path) as lock:
+                now = file_system_time(processed_dir)
+                unchanged = now - newest_product(item.path) >= older_than_s
+                if not unchanged or references().name(item.path) or holds_mount(lock.root):
+                    return False
+                grave = os.dup(lock.root.descriptor)
+                held.callback(os.close, grave)
+                name = f"{RENAMED}{uuid.uuid4().hex}"
+                os.rename(item.path.name, name, src_dir_fd=above, dst_dir_fd=above)
+        except (RequestError, ProjectChangedError, FileNotFoundError):
+            return False  # in use, or another collector was quicker
+        renamed = os.stat(name, dir_fd=above, follow_symlinks=False)
+        if os.path.samestat(renamed, os.fstat(grave)):  # else somebody put another one in its place
+            clear_directory(grave)
+            os.rmdir(name, dir_fd=above)
     return True
+
+
+def holds_mount(root: OpenDirectory) -> bool:
+    """Return whether something is mounted below a directory: that is not ours to delete."""
+    mount = mount_of(root.descriptor)
+    folders = (path for path, status in files_below(root.path) if stat.S_ISDIR(status.st_mode))
+    for folder in folders:
+        with root.folder(folder) as descriptor:
+            if mount_of(descriptor) != mount:
+                logger.warning("%s is not removed: something is mounted on %s", root.path, folder)
+                return True
+    return False
 
 
 def newest_product(directory: Path) -> float:
     """Time of the newest file of a run; the lock that is held here does not count."""
-    files = (*directory.glob("*.json"), *directory.glob("*.yaml"), *directory.rglob("*.h5"))
-    return max((path.stat().st_mtime for path in files), default=0.0)
+    lock = directory / LOCK_NAME
+    times = (
+        status.st_mtime
+        for path, status in files_below(directory)
+        if path.suffix in (".json", ".yaml", ".h5") and not path.is_relative_to(lock)
+    )
+    return max(times, default=0.0)

@@ -1,7 +1,6 @@
 """What rows refer to: objects of the store, and places in the processed directory."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -81,10 +80,20 @@ def _relative_places() -> Iterator[str]:
 
 
 def _places(relative: set[str]) -> Iterator[Path]:
-    """Every place that these paths may mean; one that leads out of a directory means nothing there."""
-    for root in active_link().search_dirs():
+    """Every place that these paths may mean; one that leads out of a directory means nothing there.
+
+    Raises
+    ------
+    PathError
+        A place cannot be looked at now: it might be one that must be kept.
+    """
+    roots = active_link().search_dirs()
+    for root in roots:
         for path in relative:
             if PurePosixPath(path) == PurePosixPath("."):
                 continue  # a project in a root directory itself: it says nothing of what lies elsewhere
-            with suppress(PathError):
-                yield resolve_new_path(path, root)
+            try:
+                yield resolve_new_path(path, root, roots)
+            except PathError as error:
+                if isinstance(error.__cause__, OSError):
+                    raise

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.io.atomic import atomic_path
 
 
 class _ConfigLoader(yaml.SafeLoader):

@@ -8,11 +8,8 @@ reader does not look at.
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +17,11 @@ import h5py
 import numpy as np
 
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.room import give_room_back, take_room
 
-TEMPORARY_SUFFIX = ".part"
 _ATTRIBUTE_BYTES = 60_000
 _MARGIN_BYTES = 1 << 20
-_staging: ContextVar[Path | None] = ContextVar("facerhythm_staging", default=None)
-
-
-@contextmanager
-def staging_in(directory: Path) -> Iterator[None]:
-    """Make `atomic_path` keep its temporary files in `directory`, of the same file system."""
-    token = _staging.set(directory)
-    try:
-        yield
-    finally:
-        _staging.reset(token)
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` (or where `staging_in` says); in the end it becomes `path`.
-
-    The content is flushed to the disk before the rename. When the block raises, the temporary
-    file is removed and `path` is as it was.
-    """
-    folder = _staging.get() or path.parent
-    temporary = folder / f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}"
-    try:
-        yield temporary
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_leftovers(directory: Path) -> tuple[Path, ...]:
-    """Delete the temporary files that a killed run left in `directory`; return their paths."""
-    leftovers = tuple(sorted(directory.glob(f".*{TEMPORARY_SUFFIX}")))
-    for leftover in leftovers:
-        leftover.unlink(missing_ok=True)
-    return leftovers
 
 
 @contextmanager
@@ -171,12 +131,3 @@ def _to_storable(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):
         return np.array(value, dtype=h5py.string_dtype("utf-8"))
     return np.asarray(value)
-
-
-def _flush(path: Path) -> None:
-    """Ask the system to put a file or directory on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

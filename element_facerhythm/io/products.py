@@ -23,6 +23,7 @@ from element_facerhythm.core.decomposition import Decomposition
 from element_facerhythm.core.rois import PlacedRois, Rois
 from element_facerhythm.core.spectral import FilterBank
 from element_facerhythm.core.tracking import Mesh
+from element_facerhythm.io.content_digest import seal
 from element_facerhythm.io.h5 import atomic_h5, make_room, write_text_attribute, write_tree
 from element_facerhythm.io.project import (
     ATTRIBUTE_FINGERPRINT,
@@ -39,7 +40,7 @@ Stamp = Callable[[], Mapping[str, str]]
 
 @contextmanager
 def new_product(path: Path, stamp: Stamp) -> Iterator[h5py.File]:
-    """Yield a new product to fill; `stamp` is asked for its attributes at the very end.
+    """Yield a new product to fill; its attributes and the digest of its content follow at the very end.
 
     `stamp` returns the texts of `ATTRIBUTE_FINGERPRINT`, `ATTRIBUTE_INPUTS` and
     `ATTRIBUTE_RECORD`.
@@ -51,6 +52,7 @@ def new_product(path: Path, stamp: Stamp) -> Iterator[h5py.File]:
         texts = stamp()
         for name in (ATTRIBUTE_FINGERPRINT, ATTRIBUTE_INPUTS, ATTRIBUTE_RECORD):
             write_text_attribute(file, name, texts[name])
+        seal(file)
 
 
 def write_dataset(file: h5py.File, example_image: NDArray[np.uint8]) -> None:

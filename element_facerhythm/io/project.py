@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.config import read_config, read_json
+from element_facerhythm.io.content_digest import Content, content_of
+from element_facerhythm.io.data_paths import as_roots, place_inside
 from element_facerhythm.io.h5 import open_h5, read_text_attribute, read_tree, read_value
+from element_facerhythm.io.layout import PRODUCTS, product_path
 from element_facerhythm.io.lazy import LazyArray
 
 if TYPE_CHECKING:
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 """Version of what we add to face-rhythm's layout; raised when a reader of the old one would err."""
-
-PRODUCTS: tuple[str, ...] = ("Dataset_videos", "ROIs", "PointTracker", "VQT_Analyzer", "TCA")
-"""Names of the five products, in the order in which they come into being."""
 
 ATTRIBUTE_FORMAT = "facerhythm_format_version"
 ATTRIBUTE_PACKAGE = "facerhythm_package_version"
@@ -109,30 +109,64 @@ class Project:
         The directory is not a project, is of a newer format, or lacks what was asked for.
     """
 
-    def __init__(self, directory: Path, config: dict[str, Any], run_info: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: dict[str, Any],
+        run_info: dict[str, Any],
+        roots: tuple[Path, ...] = (),
+    ) -> None:
         self.directory = directory
+        self.roots = roots
         self.config = config
         self.run_info = run_info
         self.layout = _find_layout(self)
 
     @classmethod
-    def open(cls, directory: str | Path) -> Project:
-        """Open `directory`, written by this package or by face-rhythm 0.1 to 0.3."""
-        directory = Path(directory)
+    def open(cls, directory: str | Path, roots: Iterable[str | Path] = ()) -> Project:
+        """Open a directory that this package or face-rhythm 0.1 to 0.3 wrote.
+
+        Parameters
+        ----------
+        directory
+            The project directory.
+        roots
+            Data directories that files of the project may be links into; without, a link that leaves the
+            project is refused.
+
+        Raises
+        ------
+        ProjectError
+            It is no project, or of a newer format.
+        PathError
+            A file of it is a link that leads out.
+        """
+        directory, roots = Path(directory), as_roots(roots)
         if not directory.is_dir():
             raise ProjectError(f"{directory} is not a directory; expected a project directory")
-        for name in ("config.yaml", "run_info.json"):
-            if not (directory / name).is_file():
+        texts = [place_inside(directory, name, roots) for name in ("config.yaml", "run_info.json")]
+        for name, path in zip(("config.yaml", "run_info.json"), texts, strict=True):
+            if not path.is_file():
                 raise ProjectError(
                     f"{directory} is not a face-rhythm project: {name} is missing. Give the "
                     "directory that holds config.yaml and analysis_files"
                 )
-        config = read_config(directory / "config.yaml")
-        return cls(directory, config, read_json(directory / "run_info.json"))
+        return cls(directory, read_config(texts[0]), read_json(texts[1]), roots)
+
+    def require_intact(self) -> None:
+        """Raise `ProjectError` where a product of ours is not what was written, or not made from its like."""
+        for product in self.products:
+            inputs = stage_inputs(product.path) if product_format(product.path) is not None else {}
+            faults = content_faults(product.path, inputs)
+            if faults:
+                raise ProjectError(
+                    f"{self.directory}: {'; '.join(faults)}. Restore the files from a backup, or run the "
+                    "project again: what is damaged is computed again"
+                )
 
     def product_path(self, name: str) -> Path:
-        """Where the product `name` lies, or would lie."""
-        return product_path(self.directory, name)
+        """Where the product `name` lies, or would lie; PathError where a link leads out."""
+        return product_path(self.directory, name, self.roots)
 
     def require(self, *names: str) -> None:
         """Raise `ProjectError` unless every named product is there."""
@@ -309,11 +343,6 @@ def _stored_model(key: str, names: tuple[str, ...], tree: Mapping[str, Any]) -> 
     )
 
 
-def product_path(directory: Path, name: str) -> Path:
-    """Where the product `name` of a project directory lies, or would lie."""
-    return directory / "analysis_files" / f"{name}.h5"
-
-
 def product_format(path: Path) -> int | None:
     """Our format version of a product; None where it is face-rhythm's, missing or damaged."""
     try:
@@ -326,6 +355,33 @@ def product_format(path: Path) -> int | None:
 def stage_fingerprint(path: Path) -> dict[str, Any] | None:
     """Fingerprint stored in a product; None where it is not ours."""
     return _json_attribute(path, ATTRIBUTE_FINGERPRINT)
+
+
+def stage_inputs(path: Path) -> dict[str, Any]:
+    """SHA-256 of each file that a product was made from, by name; empty where it is not ours."""
+    return _json_attribute(path, ATTRIBUTE_INPUTS) or {}
+
+
+def content_faults(product: Path, inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """Sentences on how a product, or a product that it was made from, is not what was written.
+
+    Parameters
+    ----------
+    product
+        The HDF5 file; one that carries no digest of its content (face-rhythm's) has nothing to say of that.
+    inputs
+        SHA-256 of what it was made from, by name; only products beside it are looked at here.
+    """
+    faults = []
+    if content_of(product) is Content.DAMAGED:
+        faults.append(
+            f"{product.name} is damaged: its content is not what was written (its digest differs)"
+        )
+    for name, sha256 in inputs.items():
+        beside = product.with_name(name)
+        if beside.suffix == product.suffix and beside.is_file() and file_sha256(beside) != sha256:
+            faults.append(f"{product.name} was made from another {name} than the one beside it")
+    return tuple(faults)
 
 
 def stage_record(path: Path) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import ProjectError, RoiError
-from element_facerhythm.io.h5 import atomic_path, open_h5
+from element_facerhythm.io.atomic import atomic_path
+from element_facerhythm.io.h5 import open_h5
 
 Polygons = tuple[NDArray[np.float64], ...]
 

@@ -15,10 +15,10 @@ from element_facerhythm.facial_behavior_estimation.product_files import keep_pro
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
-    VideoRecording,
     without_zone,
 )
 from element_facerhythm.facial_behavior_estimation.task import check_task_mode
+from element_facerhythm.facial_behavior_estimation.task_directories import owner_of
 from element_facerhythm.keypoint_inference.model import KeypointModel
 from element_facerhythm.keypoint_inference.schema import dj, schema
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask, parse_bbox
@@ -28,6 +28,7 @@ from element_facerhythm.linking import (
     resolve_new_path,
     resolve_path,
 )
+from element_facerhythm.pipeline.ownership import DirectoryOwner
 from element_facerhythm.pipeline.supervision import supervised
 from element_facerhythm.stores import configured_store
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from element_facerhythm.keypoints.predictions import Predictions
-    from element_facerhythm.pipeline.keypoints import KeypointRecord
+    from element_facerhythm.pipeline.keypoint_records import KeypointRecord
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,14 @@ class InferenceInputs:
     task_mode: str
     output_dir: str
     bbox: Any
-    videos: tuple[tuple[str, int, str, int], ...]  # path, size in bytes, sha256, frames
+    videos: tuple[tuple[str, str, int], ...]  # path, sha256, frames
     n_frames: int
     frame_rate_hz: float
     files: tuple[str, ...]
     source_software: str
     body_parts: tuple[str, ...]
     model_file: tuple[str, str] | None  # path, sha256
+    owner: DirectoryOwner
 
 
 @schema
@@ -114,8 +116,6 @@ class KeypointInference(dj.Computed):
         mode, output_dir, bbox = (KeypointInferenceTask() & key).fetch1(
             "task_mode", "output_dir", "bbox"
         )
-        info = RecordingInfo.File.proj("size_bytes", "sha256", "n_frames")
-        videos = (VideoRecording.File * info & key).to_dicts(order_by="file_id")
         n_frames, rate = (RecordingInfo() & key).fetch1("n_frames", "frame_rate_hz")
         files = (KeypointInferenceTask.File() & key).to_dicts(order_by="file_id")
         weights = (KeypointModel.File() & key).to_dicts()
@@ -123,16 +123,14 @@ class KeypointInference(dj.Computed):
             task_mode=mode,
             output_dir=output_dir,
             bbox=bbox,
-            videos=tuple(
-                (r["file_path"], int(r["size_bytes"]), r["sha256"], int(r["n_frames"]))
-                for r in videos
-            ),
+            videos=RecordingInfo.entered_videos(key),
             n_frames=int(n_frames),
             frame_rate_hz=float(rate),
             files=tuple(row["file_path"] for row in files),
             source_software=(KeypointModel() & key).fetch1("source_software"),
             body_parts=KeypointModel.body_parts_of(key),
             model_file=(weights[0]["file_path"], weights[0]["sha256"]) if weights else None,
+            owner=owner_of(KeypointInferenceTask, key),
         )
         return (inputs,)
 
@@ -147,7 +145,7 @@ class KeypointInference(dj.Computed):
         run = _load if inputs.task_mode == "load" else _trigger
         store = configured_store()  # one that cannot be used is told before the work
         record = run(inputs, output_dir)
-        keep_products(store, output_dir, [record.product])
+        keep_products(store, [record.product])
         return record, relative_to_roots(record.product.path, active_link().search_dirs())
 
     def make_insert(self, key: Key, record: "KeypointRecord", file_path: str) -> None:
@@ -173,7 +171,7 @@ class KeypointInference(dj.Computed):
                 "notes": list(record.notes),
             }
         )
-        self.BodyPartPosition.insert({**key, **row} for row in _track_rows(record, file_path))
+        self.BodyPartPosition.insert({**key, **row} for row in track_rows(record, file_path))
         self.Library.insert(
             {**key, "library_name": name, "library_version": version}
             for name, version in record.versions.items()
@@ -244,7 +242,8 @@ class KeypointInference(dj.Computed):
 
 def _trigger(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
     """Run facemap's network on the files that were probed, or say that they changed since."""
-    from element_facerhythm.pipeline.keypoints import KeypointRequest, run_keypoints
+    from element_facerhythm.pipeline.keypoint_records import KeypointRequest
+    from element_facerhythm.pipeline.keypoints import run_keypoints
 
     dirs = active_link().search_dirs()
     if inputs.model_file is None:
@@ -255,20 +254,16 @@ def _trigger(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
     if not inputs.videos:
         raise VideoError("the recording has no video file, so its task_mode can only be 'load'")
     videos = tuple(resolve_path(path, dirs) for path, *_ in inputs.videos)
-    for video, (_, size_bytes, *_) in zip(videos, inputs.videos, strict=True):
-        if video.stat().st_size != size_bytes:
-            raise VideoError(
-                f"{video} changed since it was entered: restore the file, or delete its RecordingInfo entry "
-                "and populate again"
-            )
     path, sha256 = inputs.model_file
     return run_keypoints(
         KeypointRequest(
             videos=videos,
+            video_sha256=tuple(sha256 for _, sha256, _ in inputs.videos),
             model_file=resolve_path(path, dirs),
             model_sha256=sha256,
             body_parts=inputs.body_parts,
             output_dir=output_dir,
+            owner=inputs.owner,
             box=parse_bbox(inputs.bbox),
             device=device_of_this_process(),
         )
@@ -292,10 +287,12 @@ def _load(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
         frame_rate_hz=inputs.frame_rate_hz,
         output_dir=output_dir,
         body_parts=inputs.body_parts,
+        owner=inputs.owner,
     )
 
 
-def _track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
+def track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of `KeypointInference.BodyPartPosition` for a record, without their key."""
     sha256 = record.product.sha256
 
     def reference(group: str, column: str) -> ArrayReference:

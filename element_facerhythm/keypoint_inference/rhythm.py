@@ -16,6 +16,7 @@ from element_facerhythm.keypoint_inference.model import (
     KeypointModel,  # noqa: F401  named in the definition
 )
 from element_facerhythm.keypoint_inference.schema import dj, schema
+from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
@@ -58,10 +59,9 @@ class KeypointRhythm(dj.Computed):
     def make_fetch(self, key: Key) -> tuple[str, tuple[File, ...], File]:
         """Where the project and the keypoints lie, and what they were."""
         output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
-        rows = (FaceRhythmProcessing.Product() & key).to_dicts(order_by="product")
+        products = FaceRhythmProcessing.product_files(key)
         keypoints = (KeypointInference() & key).fetch1("file_path", "sha256")
-        products = tuple((row["file_path"], row["sha256"]) for row in rows)
-        return output_dir, products, tuple(keypoints)
+        return output_dir, tuple(product[1:] for product in products), tuple(keypoints)
 
     @supervised
     def make_compute(
@@ -71,7 +71,8 @@ class KeypointRhythm(dj.Computed):
         from element_facerhythm.pipeline.keypoint_rhythm import couple_components
 
         project = unchanged_project(output_dir, products)
-        return (couple_components(project, unchanged_file(*keypoints)),)
+        places = active_link().search_dirs()
+        return (couple_components(project, unchanged_file(*keypoints), places),)
 
     def make_insert(self, key: Key, pairs: tuple["ComponentBodyPart", ...]) -> None:
         """Write the row and its parts."""

@@ -13,6 +13,7 @@ from element_facerhythm.facial_behavior_estimation.task import (
     directory_name,
     directory_of,
 )
+from element_facerhythm.facial_behavior_estimation.task_directories import register_task_table
 from element_facerhythm.keypoint_inference.model import (
     KeypointModel,  # noqa: F401  named in the definition
 )
@@ -50,8 +51,8 @@ class KeypointInferenceTask(dj.Manual):
         """
 
     def insert(self, rows: Any, **kwargs: Any) -> None:
-        """Insert tasks; an error for an unknown `task_mode` or a malformed `bbox`."""
-        super().insert(checked_rows(rows, check_row), **kwargs)
+        """Insert tasks; an error for an unknown `task_mode`, a malformed `bbox`, or a taken directory."""
+        super().insert(checked_rows(type(self), rows, check_row), **kwargs)
 
     @classmethod
     def generate(
@@ -121,6 +122,9 @@ class KeypointInferenceTask(dj.Manual):
         """
         last = f"keypoints_{directory_name('model_id', key['model_id'])}"
         return directory_of(key, last, relative=relative, mkdir=mkdir)
+
+
+register_task_table(KeypointInferenceTask, lambda row: True)  # predictions that are loaded, too
 
 
 def check_row(row: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from element_facerhythm.errors import KeypointError
-from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.keypoints.movement_library import import_movement
 from element_facerhythm.keypoints.pickles import require_harmless
 from element_facerhythm.keypoints.predictions import SPACE, Predictions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,21 @@ from element_facerhythm.core.device import resolve_device
 from element_facerhythm.core.rois import PlacedRois, Rois, place_rois
 from element_facerhythm.core.spectral import filter_length
 from element_facerhythm.errors import ProjectError, VideoError
-from element_facerhythm.io.h5 import TEMPORARY_SUFFIX
-from element_facerhythm.io.project import FORMAT_VERSION, PRODUCTS, product_format, product_path
+from element_facerhythm.io.atomic import TEMPORARY_SUFFIX
+from element_facerhythm.io.layout import FILES, FOLDERS, PRODUCTS, TEXTS, product_path
+from element_facerhythm.io.project import FORMAT_VERSION, product_format
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import Parameters, check_parameters
+from element_facerhythm.pipeline.directory import check_writable
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
 from element_facerhythm.pipeline.lock import LOCK_NAME
+from element_facerhythm.pipeline.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.records import RunRequest
 from element_facerhythm.video import (
     Signature,
     VideoMetadata,
     probe_video,
+    require_entered,
     require_same_format,
     signatures_of,
 )
@@ -33,14 +36,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-_OWN_ENTRIES = {
-    "config.yaml",
-    "run_info.json",
-    "run.json",
-    "analysis_files",
-    "visualizations",
-}
-_OWN_BEGINNINGS = (LOCK_NAME, ".facerhythm.lock")  # the second: of versions before 0.2
+_OWN_ENTRIES = {*TEXTS, "analysis_files", "visualizations"}
+_OWN_BEGINNINGS = (LOCK_NAME, OWNER)
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,11 @@ def check_request(request: RunRequest) -> CheckedRequest:
         `ParameterError`, `ProjectError`.
     """
     device = resolve_device(request.device)
-    check_directory(request.project_dir)
+    check_directory(request.project_dir, request.owner)
     signatures = signatures_of(request.videos)
     videos = _probe(request.videos)
+    if request.video_sha256 is not None:
+        require_entered(videos, request.video_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
     parameters = request.parameters
     placed = place_rois(
@@ -147,21 +146,25 @@ def _video_notes(videos: tuple[VideoMetadata, ...]) -> list[str]:
     ]
 
 
-def check_directory(directory: Path) -> None:
+def check_directory(directory: Path, owner: DirectoryOwner | None) -> None:
     """Refuse a directory that cannot be written or that holds something else.
+
+    Parameters
+    ----------
+    directory
+        The project directory; it may be missing.
+    owner
+        The task that it is for; None for a run without a database.
 
     Raises
     ------
     ProjectError
-        Not a directory, not writable, not empty and not a project of ours, or of a newer format.
+        It belongs to another task; it is not a directory, not writable, not empty and not a project of
+        ours, of a newer format, or on several file systems.
+    PathError
+        A link in it leads out, or takes the place of one of its folders.
     """
-    if directory.exists() and not directory.is_dir():
-        raise ProjectError(f"{directory} is a file; expected a directory for the project")
-    existing = next(p for p in (directory, *directory.absolute().parents) if p.exists())
-    if not existing.is_dir():
-        raise ProjectError(f"{directory} cannot be made: {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ProjectError(f"{existing} cannot be written to; give another project directory")
+    check_writable(directory, folders=FOLDERS, files=FILES, owner=owner)
     if directory.is_dir():
         _check_content(directory)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,11 +40,22 @@ class ComponentBodyPart:
     coupling: Coupling
 
 
-def couple_components(project_dir: Path, keypoints: Path) -> tuple[ComponentBodyPart, ...]:
+def couple_components(
+    project_dir: Path, keypoints: Path, roots: Iterable[str | Path] = ()
+) -> tuple[ComponentBodyPart, ...]:
     """Correlate every component of a project with every track of a file of keypoints.
 
     Pairs are left out where a track is missing in more than half of the frames, where the component's
     band lies beyond what the frame rate shows, or where one of the two does not change.
+
+    Parameters
+    ----------
+    project_dir
+        The project.
+    keypoints
+        The file of keypoints.
+    roots
+        Data directories that files of the project may be links into; see `Project.open`.
 
     Raises
     ------
@@ -53,7 +64,7 @@ def couple_components(project_dir: Path, keypoints: Path) -> tuple[ComponentBody
     KeypointError
         The two have different numbers of frames.
     """
-    project = Project.open(project_dir)
+    project = Project.open(project_dir, roots)
     predictions = read_keypoints(keypoints)
     if predictions.n_frames != sum(project.n_frames):
         raise KeypointError(

@@ -7,16 +7,14 @@ what it holds; neither knows of a database.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.core.device import resolve_device
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import KeypointError
-from element_facerhythm.io.h5 import remove_leftovers
 from element_facerhythm.keypoints.predictions import Predictions, joined, require_fit
 from element_facerhythm.keypoints.product import (
     PRODUCT_NAME,
@@ -25,8 +23,15 @@ from element_facerhythm.keypoints.product import (
     track_name,
     write_keypoints,
 )
-from element_facerhythm.keypoints.statistics import TrackStatistics, track_statistics
-from element_facerhythm.pipeline.lock import project_lock
+from element_facerhythm.keypoints.statistics import track_statistics
+from element_facerhythm.pipeline.directory import check_writable, locked_place
+from element_facerhythm.pipeline.keypoint_records import (
+    BoxChoice,
+    Corners,
+    KeypointRecord,
+    KeypointRequest,
+)
+from element_facerhythm.pipeline.ownership import DirectoryOwner
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.proposal import propose_rois_for_video
 from element_facerhythm.pipeline.records import ProductRecord, Progress
@@ -34,6 +39,7 @@ from element_facerhythm.pipeline.runner import package_versions
 from element_facerhythm.video import (
     VideoMetadata,
     probe_video,
+    require_entered,
     require_same_format,
     require_unchanged,
     signatures_of,
@@ -46,101 +52,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Raised by hand, with a line in the changelog, when predictions from the same weights change."""
 
-Corners = tuple[int, int, int, int]
-"""x1, x2, y1, y2 in pixels of the full frame; x to the right, y down."""
-
-BoxChoice = Literal["auto"] | tuple[Corners, ...] | None
-"""What the network is shown: where the recording moves; one box per video or for all; everything."""
-
 _BOX_MARGIN = 0.1  # of the larger side, around what moves
-
-
-@dataclass(frozen=True)
-class KeypointRequest:
-    """Keypoints to predict with facemap's network.
-
-    Attributes
-    ----------
-    videos
-        Files of one recording, in order.
-    model_file
-        Weights, as facemap saves them.
-    body_parts
-        What the network's outputs are, in order.
-    output_dir
-        Directory of the result; made where it is missing.
-    box
-        What the network is shown.
-    device
-        ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``.
-    model_sha256
-        Expected digest of the weights; None does not check.
-    batch_size, mixed_precision
-        As in `keypoints.facemap_run.predict_keypoints`.
-    """
-
-    videos: tuple[Path, ...]
-    model_file: Path
-    body_parts: tuple[str, ...]
-    output_dir: Path
-    box: BoxChoice = None
-    device: str = "auto"
-    model_sha256: str | None = None
-    batch_size: int | None = None
-    mixed_precision: bool | None = None
-
-
-@dataclass(frozen=True)
-class KeypointRecord:
-    """What a run or a load gave.
-
-    Attributes
-    ----------
-    product
-        The file.
-    statistics
-        Of every track.
-    tracks
-        Name of the group of each track, by individual and body part.
-    n_frames, n_dimensions, dtype
-        Length of the tracks; 2 or 3; numpy type.
-    source_software
-        Who predicted.
-    seconds
-        What the prediction took; None where that is not known.
-    device
-        Where it was computed; ``"unknown"`` for loaded files.
-    boxes
-        What the network was shown of each video; empty for loaded files.
-    versions
-        Of this package and the libraries that computed.
-    completed_utc
-        When the file was written.
-    reused
-        Whether it was there already.
-    notes
-        Remarks for people.
-    """
-
-    product: ProductRecord
-    statistics: tuple[TrackStatistics, ...]
-    tracks: dict[tuple[str, str], str]
-    n_frames: int
-    n_dimensions: int
-    dtype: str
-    source_software: str
-    seconds: float | None
-    device: str
-    boxes: tuple[Corners, ...]
-    versions: dict[str, str]
-    completed_utc: str
-    reused: bool
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def frames_per_s(self) -> float | None:
-        """Frames predicted per second; None where that is not known."""
-        return self.n_frames / self.seconds if self.seconds else None
 
 
 def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None) -> KeypointRecord:
@@ -152,7 +64,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
     Raises
     ------
     RequestError
-        The weights, the body parts, a box or a video are wrong; nothing was written.
+        The weights, the body parts, a box, a video or the directory are wrong; nothing was written.
     ProcessingError
         A frame could not be decoded.
     """
@@ -161,9 +73,12 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
 
     progress = progress or ambient_progress()
     device = resolve_device(request.device)
+    check_writable(request.output_dir, files=(PRODUCT_NAME,), owner=request.owner)
     signatures = signatures_of(request.videos)
     videos = [probe_video(path) for path in request.videos]
     require_same_format(videos)
+    if request.video_sha256 is not None:
+        require_entered(videos, request.video_sha256)
     model = load_facemap_model(
         request.model_file, request.body_parts, device=device, sha256=request.model_sha256
     )
@@ -175,10 +90,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         "boxes": [list(_corners(box)) for box in boxes],
         "videos": [video.sha256 for video in videos],
     }
-    path = request.output_dir / PRODUCT_NAME
-    request.output_dir.mkdir(parents=True, exist_ok=True)
-    with project_lock(request.output_dir):
-        remove_leftovers(request.output_dir)
+    with locked_place(request.output_dir, PRODUCT_NAME, request.owner) as path:
         facts = read_facts(path) if path.exists() else {}
         reused = facts.get("fingerprint") == fingerprint
         if not reused:
@@ -206,6 +118,7 @@ def load_keypoints(
     frame_rate_hz: float,
     output_dir: Path,
     body_parts: Sequence[str] | None = None,
+    owner: DirectoryOwner | None = None,
 ) -> KeypointRecord:
     """Take in what another tracker predicted.
 
@@ -224,12 +137,16 @@ def load_keypoints(
     body_parts
         What the files must name, all of it and nothing else, and the order to keep them in; None takes
         what they name.
+    owner
+        The task that the directory belongs to; None for a run without a database.
 
     Raises
     ------
-    KeypointError
-        A file cannot be read, or does not fit the videos or the body parts; nothing was written.
+    RequestError
+        A file cannot be read, does not fit the videos or the body parts, or the directory cannot be written
+        or belongs to another task.
     """
+    check_writable(output_dir, files=(PRODUCT_NAME,), owner=owner)
     predictions = read_fitting(
         files, source_software, n_frames=n_frames, frame_rate_hz=frame_rate_hz
     )
@@ -245,10 +162,7 @@ def load_keypoints(
         "versions": package_versions(),
         "completed_utc": _now(),
     }
-    output_dir.mkdir(parents=True, exist_ok=True)
-    path = output_dir / PRODUCT_NAME
-    with project_lock(output_dir):
-        remove_leftovers(output_dir)
+    with locked_place(output_dir, PRODUCT_NAME, owner) as path:
         stored = read_facts(path) if path.exists() else {}
         if stored.get("fingerprint") == facts["fingerprint"]:
             facts = stored  # rows may hold the digest of this very file
@@ -257,6 +171,41 @@ def load_keypoints(
     return _record(
         path,
         predictions,
+        (),
+        facts,
+        source_software=source_software,
+        first_frames=_starts(n_frames),
+        frame_rate_hz=frame_rate_hz,
+    )
+
+
+def record_of_file(
+    path: Path, *, source_software: str, n_frames: Sequence[int], frame_rate_hz: float
+) -> KeypointRecord:
+    """Record of a file of ours that exists, as the run that wrote it gave it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    source_software
+        Who predicted.
+    n_frames
+        Frames of each video of the recording.
+    frame_rate_hz
+        Of the recording.
+
+    Raises
+    ------
+    ProjectError, KeypointError
+        The file is missing or damaged.
+    """
+    facts = read_facts(path)
+    if not {"versions", "completed_utc"} <= set(facts):
+        raise KeypointError(f"{path} was not written by a run of ours; restore it from a backup")
+    return _record(
+        path,
+        read_keypoints(path),
         (),
         facts,
         source_software=source_software,
@@ -396,4 +345,5 @@ def _record(
         versions=dict(facts["versions"]),
         completed_utc=facts["completed_utc"],
         reused=reused,
+        source_sha256=tuple(facts.get("fingerprint", {}).get("files", ())),
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.project import PRODUCTS, Project, stage_fingerprint, stage_record
+from element_facerhythm.io.layout import PRODUCTS
+from element_facerhythm.io.project import Project, stage_fingerprint, stage_record
 from element_facerhythm.pipeline.records import (
     PRODUCT_OF_STAGE,
     STAGES,
@@ -20,13 +22,15 @@ from element_facerhythm.pipeline.records import (
 UNKNOWN_DEVICE = "unknown"
 
 
-def load_project(project_dir: str | Path) -> RunRecord:
+def load_project(project_dir: str | Path, roots: Iterable[str | Path] = ()) -> RunRecord:
     """Record of a finished project directory; computes nothing but the digests of its products.
 
     Parameters
     ----------
     project_dir
         Directory that `run_project` or face-rhythm 0.1 to 0.3 wrote.
+    roots
+        Data directories that files of the project may be links into; see `Project.open`.
 
     Returns
     -------
@@ -38,10 +42,13 @@ def load_project(project_dir: str | Path) -> RunRecord:
     ------
     ProjectError
         Not a project, of a newer format, or a product is missing or damaged.
+    PathError
+        A file of it is a link that leads out.
     """
-    project = Project.open(project_dir)
+    project = Project.open(project_dir, roots)
     project.require(*PRODUCTS)
     _check_chain(project)
+    project.require_intact()
     _check_readable(project)
     records = {s: stage_record(project.product_path(PRODUCT_OF_STAGE[s])) for s in STAGES}
     return RunRecord(

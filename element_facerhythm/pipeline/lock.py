@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
+import stat
 import threading
 import time
 import uuid
@@ -25,8 +26,21 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from element_facerhythm.errors import ProjectBusyError, ProjectLostError
-from element_facerhythm.io.h5 import staging_in
+from element_facerhythm.errors import (
+    FaceRhythmError,
+    ProjectBusyError,
+    ProjectChangedError,
+    ProjectError,
+    ProjectLostError,
+)
+from element_facerhythm.io.atomic import Staging, staging_in
+from element_facerhythm.io.folders import (
+    OpenDirectory,
+    clear_directory,
+    open_directory,
+    read_small,
+    write_small,
+)
 from element_facerhythm.pipeline.owner import owner_is_gone, this_owner
 
 LOCK_NAME = ".facerhythm.run"
@@ -36,6 +50,7 @@ BEATS_PER_LEASE = 15
 _LOOKS_PER_BEAT = 10
 _FREE, _HELD = "free", "held-"
 _OWNER_FILE, _BEAT_FILE = "owner.json", "beat"
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
 def lease_s() -> float:
@@ -44,24 +59,34 @@ def lease_s() -> float:
 
 
 class ProjectLock:
-    """A held lock; see `project_lock`.
+    """A lock to hold; see `project_lock`.
 
     Parameters
     ----------
-    base
-        The directory of the lock.
+    root
+        The project directory, held open.
     token
         Name of this holder, different for every run.
     """
 
-    def __init__(self, base: Path, token: str) -> None:
-        self.base = base
-        self.place = base / f"{_HELD}{token}"
+    def __init__(self, root: OpenDirectory, token: str) -> None:
+        self.root = root
+        self.base = root.path / LOCK_NAME
+        self.name = f"{_HELD}{token}"
+        self.place = self.base / self.name
 
     @property
     def lost(self) -> bool:
-        """Whether another run took the lock over."""
-        return not self.place.is_dir()
+        """Whether this holder has the lock no more, for whatever reason."""
+        if self.root.change() is not None:
+            return True
+        try:
+            status = os.stat(
+                self._within(self.name), dir_fd=self.root.descriptor, follow_symlinks=False
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        return not stat.S_ISDIR(status.st_mode)
 
     def withdraw(self, path: Path) -> None:
         """Remove a file or directory of the project; nothing happens where there is none.
@@ -72,23 +97,86 @@ class ProjectLock:
         ------
         FileNotFoundError
             The lock was lost.
+        ProjectChangedError
+            The directory was deleted or replaced, or the folder of `path` exchanged.
         """
-        away = self.place / f"{path.name}.{uuid.uuid4().hex[:8]}"
+        away = self._within(self.name, f"{path.name}.{uuid.uuid4().hex[:8]}")
+        with self.root.folder(path.parent) as folder:
+            try:
+                os.rename(path.name, away, src_dir_fd=folder, dst_dir_fd=self.root.descriptor)
+            except FileNotFoundError:
+                if self.lost:
+                    raise
+                return
+        self.empty()
+
+    def empty(self) -> None:
+        """Delete what lies in the lock: what was withdrawn, and temporary files of a run that was killed."""
+        # what cannot be deleted now is tried again by the next holder
+        with suppress(OSError, ProjectChangedError), self.root.folder(self.place) as place:
+            clear_directory(place)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a short text into the held lock."""
+        with self.root.folder(self.place) as place:
+            write_small(place, name, text)
+
+    def take(self, name: str) -> bool:
+        """Rename the lock from `name` to this holder's; False where another one was faster."""
+        here = self.root.descriptor
         try:
-            path.rename(away)
+            os.rename(self._within(name), self._within(self.name), src_dir_fd=here, dst_dir_fd=here)
         except FileNotFoundError:
+            # over NFS a rename that was done and asked for again says this, too
             if self.lost:
-                raise
+                return False
+        self.empty()
+        try:
+            self.write(_BEAT_FILE, "0")
+            self.write(_OWNER_FILE, json.dumps(this_owner()))
+        except ProjectChangedError:
+            if self.root.change() is None and self.lost:
+                return False
+            raise
+        return True
+
+    def release(self) -> None:
+        """Give the lock back, unless it was lost."""
+        if self.lost:
             return
-        if away.is_dir():
-            shutil.rmtree(away, ignore_errors=True)
-        else:
-            away.unlink(missing_ok=True)
+        self.empty()
+        here = self.root.descriptor
+        with suppress(OSError):  # lost this very moment; else its beats end, and others take it
+            os.rename(
+                self._within(self.name), self._within(_FREE), src_dir_fd=here, dst_dir_fd=here
+            )
+
+    def why_lost(self) -> FaceRhythmError:
+        """Error that says what became of the lock."""
+        directory, change = self.root.path, self.root.change()
+        if change is not None:
+            return ProjectChangedError(
+                f"{directory} {change} during the run; what this run had not published is lost. Run again, "
+                "once nobody moves or deletes the directory"
+            )
+        if not _is_directory(self.root):
+            return ProjectChangedError(
+                f"{self.base} was deleted or replaced during the run, and with it the lock of {directory}; "
+                "this run published nothing since. Run again, and leave that directory alone meanwhile"
+            )
+        return ProjectLostError(
+            f"{directory} was taken over by another run, because this one gave no sign of life for "
+            f"{lease_s():.0f} s; it published nothing since. Leave the directory to the other run"
+        )
+
+    def _within(self, *names: str) -> str:
+        """Path of something in the lock, relative to the project directory."""
+        return os.path.join(LOCK_NAME, *names)  # noqa: PTH118  of an open directory
 
 
 @contextmanager
 def project_lock(project_dir: Path) -> Iterator[ProjectLock]:
-    """Hold the lock of a project directory; whatever `io.h5.atomic_path` writes meanwhile goes through it.
+    """Hold the lock of a project directory; what `io.atomic.atomic_path` writes meanwhile goes through it.
 
     The lock of a process of this machine that is gone is taken over at once, any other one when it gave no
     sign of life for `lease_s()` seconds.
@@ -97,70 +185,116 @@ def project_lock(project_dir: Path) -> Iterator[ProjectLock]:
     ------
     ProjectBusyError
         Another run holds it and is alive.
+    ProjectError
+        The place of the lock holds something else.
     ProjectLostError
         Another run took it over meanwhile; what was not published by then is not, and never will be.
+    ProjectChangedError
+        Somebody deleted or replaced the directory, or the lock in it, meanwhile.
     """
-    base = project_dir / LOCK_NAME
-    lock = ProjectLock(base, uuid.uuid4().hex[:12])
-    _provide(base)
-    _acquire(lock, lease_s())
-    over = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(lock, over, lease_s()), daemon=True)
-    keeper.start()
-    try:
-        with staging_in(lock.place):
-            yield lock
-    except Exception as error:
-        if lock.lost:
-            raise ProjectLostError(
-                f"{project_dir} was taken over by another run, because this one gave no sign of life for "
-                f"{lease_s():.0f} s; it published nothing since. Leave the directory to the other run"
-            ) from error
-        raise
-    finally:
-        over.set()
-        keeper.join()
-        _release(lock)
+    with OpenDirectory(project_dir) as root:
+        lock = ProjectLock(root, uuid.uuid4().hex[:12])
+        try:
+            _provide(root)
+            _acquire(lock, lease_s())
+        except PermissionError as error:
+            raise ProjectError(
+                f"the lock {lock.base} cannot be taken ({error.strerror}): it belongs to another account. "
+                "Give another directory, or have its owner give you the right to write"
+            ) from None
+        over = threading.Event()
+        keeper = threading.Thread(target=_keep, args=(lock, over, lease_s()), daemon=True)
+        keeper.start()
+        try:
+            with staging_in(Staging(root, lock.place)):
+                yield lock
+        except Exception as error:
+            if lock.lost:
+                raise lock.why_lost() from error
+            raise
+        finally:
+            over.set()
+            keeper.join()
+            lock.release()
 
 
 def is_locked(project_dir: Path) -> bool:
     """Whether a run seems to hold the lock of a project directory; to be sure, take it.
 
     A holder of another machine that gave no sign of life for ten leases, by the clock of this one, counts as
-    gone.
+    gone. Where the place of the lock holds something else, no run can take it: that counts as held.
     """
-    name = _present(project_dir / LOCK_NAME)
-    if name is None or name == _FREE:
-        return False
-    place = project_dir / LOCK_NAME / name
-    try:
-        silent_s = time.time() - (place / _BEAT_FILE).stat().st_mtime
-    except FileNotFoundError:  # taken or released this very moment
-        return True
-    return silent_s < 10 * lease_s() and not owner_is_gone(_read(place / _OWNER_FILE))
+    with OpenDirectory(project_dir) as root:
+        try:
+            name = _present(root)
+        except ProjectError:
+            return True
+        if name is None or name == _FREE:
+            return False
+        within = f"{LOCK_NAME}/{name}"
+        try:
+            beat = os.stat(f"{within}/{_BEAT_FILE}", dir_fd=root.descriptor, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):  # taken or released this very moment
+            return True
+        silent_s = time.time() - beat.st_mtime
+        return silent_s < 10 * lease_s() and not owner_is_gone(_read(root, name, _OWNER_FILE))
 
 
-def _provide(base: Path) -> None:
+def require_lock_place(project_dir: Path) -> None:
+    """Raise ProjectError where something else than a lock lies in its place; writes nothing."""
+    if project_dir.is_dir():
+        with OpenDirectory(project_dir) as root:
+            _present(root)
+
+
+def _provide(root: OpenDirectory) -> None:
     """Make the lock where there is none, with everything in it; an existing one is left alone."""
-    if _present(base) is not None:
+    if _present(root) is not None:
         return
-    draft = base.with_name(f"{LOCK_NAME}.{uuid.uuid4().hex[:8]}")
-    (draft / _FREE).mkdir(parents=True)
+    here, draft = root.descriptor, f"{LOCK_NAME}.{uuid.uuid4().hex[:8]}"
+    os.mkdir(draft, dir_fd=here)
+    os.mkdir(f"{draft}/{_FREE}", dir_fd=here)
     try:
-        draft.rename(base)  # refused where somebody was faster
+        os.rename(draft, LOCK_NAME, src_dir_fd=here, dst_dir_fd=here)  # not over one that is in use
     except OSError:
-        shutil.rmtree(draft)
-        if not base.is_dir():
+        os.rmdir(f"{draft}/{_FREE}", dir_fd=here)
+        os.rmdir(draft, dir_fd=here)
+        if not _is_directory(root):
             raise
 
 
-def _present(base: Path) -> str | None:
-    """Name of the one directory in the lock; None where there is none, or it was just being renamed."""
+def _is_directory(root: OpenDirectory) -> bool:
+    """Whether the place of the lock holds a directory."""
     try:
-        names = [name for name in os.listdir(base) if name == _FREE or name.startswith(_HELD)]  # noqa: PTH208
+        status = os.stat(LOCK_NAME, dir_fd=root.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(status.st_mode)
+
+
+def _present(root: OpenDirectory) -> str | None:
+    """Name of the one directory in the lock; None where there is none, or it was just being renamed.
+
+    Raises
+    ------
+    ProjectError
+        A file or a link lies in the place of the lock.
+    """
+    try:
+        descriptor = open_directory(LOCK_NAME, root.descriptor)
     except FileNotFoundError:
         return None
-    return names[0] if names else None
+    except NotADirectoryError:
+        raise ProjectError(
+            f"{root.path / LOCK_NAME} is a file or a symbolic link; expected the directory by which runs "
+            "lock the project. Remove it, or give another directory"
+        ) from None
+    try:
+        with os.scandir(descriptor) as entries:
+            names = [entry.name for entry in entries]
+    finally:
+        os.close(descriptor)
+    return next((name for name in names if name == _FREE or name.startswith(_HELD)), None)
 
 
 def _acquire(lock: ProjectLock, patience_s: float) -> None:
@@ -168,18 +302,18 @@ def _acquire(lock: ProjectLock, patience_s: float) -> None:
     seen: tuple[str | None, str] | None = None
     since = time.monotonic()
     while True:
-        name = _present(lock.base)
+        name = _present(lock.root)
         if name == _FREE:
-            if _take(lock, name):
+            if lock.take(name):
                 return
             continue
-        owner = _read(lock.base / str(name) / _OWNER_FILE)
-        if name is not None and owner_is_gone(owner) and _take(lock, name):
+        owner = _read(lock.root, str(name), _OWNER_FILE)
+        if name is not None and owner_is_gone(owner) and lock.take(name):
             return
-        state = (name, _read(lock.base / str(name) / _BEAT_FILE))
+        state = (name, _read(lock.root, str(name), _BEAT_FILE))
         if seen is not None and state[0] == seen[0] and state != seen and state[1]:
             raise ProjectBusyError(
-                f"another run is writing {lock.base.parent} ({_describe(owner)}); wait for it, or give "
+                f"another run is writing {lock.root.path} ({_describe(owner)}); wait for it, or give "
                 "another directory"
             )
         if state != seen:
@@ -189,23 +323,9 @@ def _acquire(lock: ProjectLock, patience_s: float) -> None:
                 raise ProjectBusyError(
                     f"{lock.base} is damaged; delete it when no run is under way"
                 )
-            if _take(lock, name):
+            if lock.take(name):
                 return
         time.sleep(patience_s / BEATS_PER_LEASE / _LOOKS_PER_BEAT)
-
-
-def _take(lock: ProjectLock, name: str) -> bool:
-    """Rename the lock from `name`; False where another one was faster."""
-    try:
-        (lock.base / name).rename(lock.place)
-    except FileNotFoundError:
-        # over NFS a rename that was done and asked for again says this, too
-        if lock.lost:
-            return False
-    _empty(lock.place)  # temporary files of a run that was killed
-    _write(lock.place / _BEAT_FILE, "0")
-    _write(lock.place / _OWNER_FILE, json.dumps(this_owner()))
-    return True
 
 
 def _keep(lock: ProjectLock, over: threading.Event, patience_s: float) -> None:
@@ -214,42 +334,20 @@ def _keep(lock: ProjectLock, over: threading.Event, patience_s: float) -> None:
         if over.wait(patience_s / BEATS_PER_LEASE) or lock.lost:
             return
         # a full disk is no reason to stop: the next beat may fit again
-        with suppress(OSError):
-            _write(lock.place / _BEAT_FILE, str(beat))
+        with suppress(OSError, ProjectChangedError):
+            lock.write(_BEAT_FILE, str(beat))
 
 
-def _release(lock: ProjectLock) -> None:
-    """Give the lock back, unless it was lost."""
-    if lock.lost:
-        return
-    _empty(lock.place)
-    with suppress(FileNotFoundError):  # lost this very moment
-        lock.place.rename(lock.base / _FREE)
-
-
-def _empty(directory: Path) -> None:
-    for entry in list(directory.iterdir()) if directory.is_dir() else ():
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _read(path: Path) -> str:
-    """Content of a small file; empty where it is not there."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+def _read(root: OpenDirectory, *names: str) -> str:
+    """Content of a small file of the lock; empty where it is not there."""
+    return read_small("/".join((LOCK_NAME, *names)), folder=root.descriptor)
 
 
 def _describe(owner: str) -> str:
     try:
         about = json.loads(owner)
-        return f"process {about['pid']} on {about['node']}"
-    except (ValueError, KeyError):
+        pid, node = int(about["pid"]), str(about["node"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "its owner is not known"
+    # a name is all that is quoted of a file that anybody may have put there
+    return f"process {pid} on {node}" if _HOST_NAME.fullmatch(node) else f"process {pid}"

@@ -26,7 +26,7 @@ def summarise_models(project: Project) -> tuple[ModelSummary, ...]:
     """
     stored = project.models()
     if any(model.relative_error is None for model in stored.values()):
-        models = _evaluate(project, stored)
+        models = evaluate_models(project, stored)
     else:
         models = {key: _as_model(model) for key, model in stored.items()}
     separate = len(project.video_keys) > 1 and tuple(stored) == project.video_keys
@@ -56,7 +56,7 @@ def _summarise(
     )
 
 
-def _evaluate(project: Project, stored: Mapping[str, StoredModel]) -> dict[str, CpModel]:
+def evaluate_models(project: Project, stored: Mapping[str, StoredModel]) -> dict[str, CpModel]:
     """Models with their fit to the stored spectrograms."""
     first = next(iter(stored.values()))
     config = project.config.get("TCA", {})

@@ -32,9 +32,9 @@ def owner_is_gone(text: str) -> bool:
         owner = json.loads(text)
         same_machine = owner["machine"] == _machine()
         pid, started = int(owner["pid"]), float(owner["started"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return False
-    return same_machine and not _runs(pid, started)
+    return same_machine and pid > 0 and not _runs(pid, started)
 
 
 def _runs(pid: int, started: float) -> bool:
@@ -42,7 +42,7 @@ def _runs(pid: int, started: float) -> bool:
         process = psutil.Process(pid)
         same = abs(process.create_time() - started) < 1
         return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, OverflowError):  # the second: no system counts as far
         return False
     except psutil.AccessDenied:
         return True

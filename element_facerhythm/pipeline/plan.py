@@ -5,21 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.project import product_format, product_path, stage_fingerprint
+from element_facerhythm.errors import ParameterError, ProjectError
+from element_facerhythm.io.content_digest import Content, content_of
+from element_facerhythm.io.layout import product_path
+from element_facerhythm.io.project import (
+    content_faults,
+    product_format,
+    stage_fingerprint,
+    stage_inputs,
+)
 from element_facerhythm.pipeline.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.fingerprint import Fingerprint, explain_difference
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, STAGES, RunRequest
 from element_facerhythm.pipeline.tracking import TrackedParts
 
+_MOST_LINES = 6
+
+
+@dataclass(frozen=True)
+class ProductState:
+    """What keeps a stage's product from being used again, in words; nothing where it can be.
+
+    Attributes
+    ----------
+    missing
+        It is not there, or is none of ours.
+    changed
+        It is whole, and was made with other parameters or from other inputs.
+    damaged
+        It was made as wanted, and it or a product that it was made from is not what was written.
+    """
+
+    missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """Whether a stage would run, and the reasons in words (empty where it is reused)."""
+    """Whether a stage would run, and the reasons in words (empty where it is reused).
+
+    `changed` and `damaged` are those of the reasons that `ProductState` names so.
+    """
 
     name: str
     runs: bool
     reasons: tuple[str, ...]
+    changed: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +65,34 @@ class RunPlan:
     def reused(self) -> tuple[str, ...]:
         """Names of the stages whose products stay."""
         return tuple(stage.name for stage in self.stages if not stage.runs)
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """Why results that are whole would be replaced by others; empty where none would."""
+        lines = (line for stage in self.stages for line in stage.changed)
+        return tuple(dict.fromkeys(lines))
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What was found damaged, and would be computed again."""
+        return tuple(line for stage in self.stages for line in stage.damaged)
+
+
+def require_overwrite(plan: RunPlan, request: RunRequest) -> None:
+    """Refuse a run that would replace whole results, unless it was told to.
+
+    Raises
+    ------
+    ParameterError
+        The message says what differs.
+    """
+    lines = plan.replaces
+    if lines and not request.overwrite:
+        more = f" (and {len(lines) - _MOST_LINES} more)" if len(lines) > _MOST_LINES else ""
+        raise ParameterError(
+            f"{request.project_dir} holds results of another request: {'; '.join(lines[:_MOST_LINES])}"
+            f"{more}. Say --overwrite to replace them, or give another directory with -o to keep both"
+        )
 
 
 def plan_run(request: RunRequest) -> RunPlan:
@@ -49,14 +110,14 @@ def plan_checked(checked: CheckedRequest) -> RunPlan:
     """Plan of a request that was checked already."""
     stages: list[PlannedStage] = []
     for name in STAGES:
-        product = stage_product(checked.request.project_dir, name)
-        reasons = _reasons(name, product, checked.fingerprints[name])
+        state = _state_of(checked.request.project_dir, name, checked.fingerprints[name])
+        reasons = (*state.missing, *state.changed, *state.damaged)
         if name == "point_tracking" and reasons:
             reasons = (*reasons, *_kept_parts(checked))
         again = [stage.name for stage in stages if stage.runs]
         if again and not reasons:
             reasons = (f"{again[-1]} runs again",)
-        stages.append(PlannedStage(name, bool(reasons), reasons))
+        stages.append(PlannedStage(name, bool(reasons), reasons, state.changed, state.damaged))
     return RunPlan(tuple(stages))
 
 
@@ -75,17 +136,22 @@ def stage_product(project_dir: Path, stage: str) -> Path:
     return product_path(project_dir, PRODUCT_OF_STAGE[stage])
 
 
-def _reasons(stage: str, product: Path, wanted: Fingerprint) -> tuple[str, ...]:
+def _state_of(project_dir: Path, stage: str, wanted: Fingerprint) -> ProductState:
+    """Tell what keeps a stage's product from being used again."""
+    product = stage_product(project_dir, stage)
     if not product.is_file():
-        return (f"{product.name} is not there",)
+        return ProductState(missing=(f"{product.name} is not there",))
     if product_format(product) is None:
-        return (f"{product.name} cannot be read",)
+        return ProductState(missing=(f"{product.name} cannot be read",))
     try:
         fingerprint = stage_fingerprint(product)
+        inputs = stage_inputs(product)
     except ProjectError as error:
-        return (str(error),)
+        return ProductState(missing=(str(error),))
     if fingerprint is None:
-        return (f"{product.name} carries no fingerprint",)
-    if fingerprint == wanted:
-        return ()
-    return explain_difference(stage, fingerprint, wanted)
+        return ProductState(missing=(f"{product.name} carries no fingerprint",))
+    if fingerprint != wanted:
+        return ProductState(changed=explain_difference(stage, fingerprint, wanted))
+    if content_of(product) is Content.WITHOUT_DIGEST:
+        return ProductState(missing=(f"{product.name} carries no digest of its content",))
+    return ProductState(damaged=content_faults(product, inputs))

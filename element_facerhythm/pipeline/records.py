@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from element_facerhythm.core.decomposition import ComponentSummary
     from element_facerhythm.core.rois import Rois
     from element_facerhythm.parameters import Parameters
+    from element_facerhythm.pipeline.ownership import DirectoryOwner
     from element_facerhythm.video import VideoMetadata
 
 STAGES: tuple[str, ...] = (
@@ -57,6 +58,13 @@ class RunRequest:
         Directory to write; made where it is missing.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``. Never part of a fingerprint.
+    owner
+        The task that the directory belongs to; None for a run without a database.
+    video_sha256
+        Expected digest of each video, where they were entered before; None does not check.
+    overwrite
+        Whether results that were made with other parameters, or from other videos or regions, may be
+        replaced.
     """
 
     videos: tuple[Path, ...]
@@ -64,6 +72,9 @@ class RunRequest:
     parameters: Parameters
     project_dir: Path
     device: str = "auto"
+    owner: DirectoryOwner | None = None
+    video_sha256: tuple[str, ...] | None = None
+    overwrite: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,23 @@ from pathlib import Path
 import element_facerhythm
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProcessingError
-from element_facerhythm.io.config import write_json
-from element_facerhythm.io.h5 import remove_leftovers
+from element_facerhythm.io.atomic import remove_leftovers
+from element_facerhythm.io.folders import OpenDirectory
 from element_facerhythm.io.products import new_product, stamp_texts
 from element_facerhythm.io.project import FORMAT_VERSION, Project, stage_record
-from element_facerhythm.pipeline.check import CheckedRequest, check_request
+from element_facerhythm.pipeline.check import CheckedRequest, check_directory, check_request
 from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
 from element_facerhythm.pipeline.load import product_records
 from element_facerhythm.pipeline.lock import ProjectLock, project_lock
-from element_facerhythm.pipeline.plan import PlannedStage, plan_checked, stage_product
+from element_facerhythm.pipeline.ownership import claim_directory
+from element_facerhythm.pipeline.plan import (
+    PlannedStage,
+    RunPlan,
+    plan_checked,
+    require_overwrite,
+    stage_product,
+)
 from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.records import (
     STAGES,
@@ -32,6 +39,7 @@ from element_facerhythm.pipeline.records import (
     RunRequest,
     StageRecord,
 )
+from element_facerhythm.pipeline.run_file import write_run_file
 from element_facerhythm.pipeline.stages import READING_STAGES, STAGE_FUNCTIONS, StageContext
 from element_facerhythm.pipeline.tracking import parts_directory
 from element_facerhythm.video import require_unchanged
@@ -75,12 +83,20 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
         The work failed, for example at a frame that cannot be decoded.
     """
     checked = check_request(request)
+    if not request.overwrite:
+        require_overwrite(plan_checked(checked), request)
     directory = request.project_dir
-    for part in ("analysis_files", "visualizations"):
-        (directory / part).mkdir(parents=True, exist_ok=True)
+    with OpenDirectory(directory, make=True) as root:
+        for name in ("analysis_files", "visualizations"):
+            with root.folder(directory / name, make=True):
+                pass
     with project_lock(directory) as lock:
+        # again, now that no other run can change it
+        check_directory(directory, request.owner)
         for folder in (directory, directory / "analysis_files"):
             remove_leftovers(folder)
+        if request.owner is not None:
+            claim_directory(directory, request.owner)
         run = _Run(checked, directory, progress or ambient_progress(), package_versions(), lock)
         return run.execute()
 
@@ -123,10 +139,13 @@ class _Run:
             products=product_records(Project.open(self.directory)),
             device=str(self.checked.device),
             versions=self.versions,
-            notes=self.checked.notes,
+            notes=(*self.checked.notes, *self._damage(plan)),
             videos=self.checked.videos,
             layout=f"element-facerhythm {FORMAT_VERSION}",
         )
+
+    def _damage(self, plan: RunPlan) -> tuple[str, ...]:
+        return tuple(f"{fault}; it was computed again" for fault in plan.damage)
 
     def _compute(self, stage: PlannedStage) -> None:
         logger.info("%s: %s", stage.name, "; ".join(stage.reasons))
@@ -179,22 +198,4 @@ class _Run:
     def _write_index(self, done: Sequence[str]) -> None:
         """Write config.yaml, run_info.json and run.json for the stages that are done."""
         write_description(self.checked, self.directory, done)
-        records = {stage: stage_record(stage_product(self.directory, stage)) for stage in done}
-        stages = {
-            stage: {
-                "fingerprint": self.checked.fingerprints[stage],
-                **{key: record.get(key) for key in ("completed_utc", "seconds")},
-            }
-            for stage, record in records.items()
-        }
-        index = {
-            "format_version": FORMAT_VERSION,
-            "package_version": element_facerhythm.__version__,
-            "device": str(self.checked.device),
-            "versions": self.versions,
-            "parameters": self.checked.parameters.to_tree(),
-            "parameters_sha256": self.checked.parameters.sha256(),
-            "notes": list(self.checked.notes),
-            "stages": stages,
-        }
-        write_json(self.directory / "run.json", index)
+        write_run_file(self.checked, self.directory, done, self.versions)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.lazy import LazyArray
-from element_facerhythm.io.project import PRODUCTS, Project
+from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.model_summary import summarise_models
 from element_facerhythm.pipeline.point_statistics import PointStatistics
 from element_facerhythm.pipeline.records import (
@@ -18,17 +20,24 @@ from element_facerhythm.pipeline.records import (
 )
 
 
-def summarise_project(project_dir: str | Path) -> ProjectSummary:
+def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ()) -> ProjectSummary:
     """Per-video, per-point and per-component numbers of a finished project.
 
     Tracks are streamed; nothing larger than a block of frames or one spectrogram is in memory.
+
+    Parameters
+    ----------
+    project_dir
+        The project.
+    roots
+        Data directories that files of it may be links into; see `Project.open`.
 
     Raises
     ------
     ProjectError
         A product is missing or damaged.
     """
-    project = Project.open(project_dir)
+    project = Project.open(project_dir, roots)
     project.require(*PRODUCTS)
     statistics = PointStatistics(project.point_positions)
     videos = tuple(_summarise_video(project, i, statistics) for i in range(len(project.video_keys)))

@@ -20,15 +20,12 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
-from element_facerhythm.io.h5 import (
-    atomic_h5,
-    make_room,
-    remove_leftovers,
-    write_text_attribute,
-    write_tree,
-)
+from element_facerhythm.io.atomic import remove_leftovers
+from element_facerhythm.io.data_paths import place_inside
+from element_facerhythm.io.h5 import atomic_h5, make_room, write_text_attribute, write_tree
+from element_facerhythm.io.layout import PARTS
 from element_facerhythm.io.products import start_point_tracker, write_violations
-from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT, product_path
+from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.fingerprint import Fingerprint
 from element_facerhythm.pipeline.options import tracking_options
@@ -63,15 +60,15 @@ def track_sequences(
     videos = [
         VideoToTrack(frames, n_frames, target, frozen, _gpu_reader(checked, group))
         for group, frames, n_frames, target, frozen in zip(
-            _groups(checked),
-            map(_opener, _groups(checked)),
+            video_groups(checked),
+            map(video_opener, video_groups(checked)),
             checked.n_frames,
             targets,
             checked.frozen_frames(),
             strict=True,
         )
     ]
-    options = {**_options(checked), "mesh": mesh}
+    options = {**tracking_arguments(checked), "mesh": mesh}
     if len(videos) == 1:
         tracked = track_videos(videos, homes, on_frames=tell, **options)
         flags = [(t.violation_rows, t.violation_cols) for t in tracked]
@@ -93,7 +90,7 @@ class TrackedParts:
     """
 
     def __init__(self, project_dir: Path, fingerprint: Fingerprint) -> None:
-        self._directory = parts_directory(project_dir)
+        self._project_dir, self._directory = project_dir, parts_directory(project_dir)
         self._fingerprint = json.dumps(fingerprint, sort_keys=True)
 
     def finished(self, n_sequences: int) -> list[int]:
@@ -131,7 +128,7 @@ class TrackedParts:
         return [self._copy(number, video) for number, video in enumerate(videos)]
 
     def _path(self, number: int) -> Path:
-        return self._directory / f"{number}.h5"
+        return place_inside(self._project_dir, f"{PARTS}/{number}.h5")
 
     def _holds(self, number: int) -> bool:
         try:
@@ -181,10 +178,10 @@ class _Draft:
 
 def parts_directory(project_dir: Path) -> Path:
     """Where finished sequences lie until all are finished."""
-    return product_path(project_dir, "PointTracker").parent / "PointTracker_parts"
+    return place_inside(project_dir, PARTS)
 
 
-def _options(checked: CheckedRequest) -> dict[str, Any]:
+def tracking_arguments(checked: CheckedRequest) -> dict[str, Any]:
     """Arguments of `track_videos` that follow from the request."""
     options = tracking_options(checked.parameters)
     if options["rewind"] == "face-rhythm" and not _on_gpu(checked):
@@ -209,14 +206,14 @@ def _on_gpu(checked: CheckedRequest) -> bool:
     return checked.device.type == "cuda"
 
 
-def _groups(checked: CheckedRequest) -> list[Sequence[VideoMetadata]]:
+def video_groups(checked: CheckedRequest) -> list[Sequence[VideoMetadata]]:
     """Return the videos of each tracked sequence."""
     if checked.parameters.PointTracker.contiguous:
         return [checked.videos]
     return [[video] for video in checked.videos]
 
 
-def _opener(videos: Sequence[VideoMetadata]) -> OpenFrames:
+def video_opener(videos: Sequence[VideoMetadata]) -> OpenFrames:
     """Make a function that gives the frames of all `videos`, end to end, from a frame on."""
 
     def open_frames(start: int) -> Iterator[NDArray[np.uint8]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ConfigurationError, ProcessingError
-from element_facerhythm.io.h5 import TEMPORARY_SUFFIX, atomic_path
+from element_facerhythm.io.atomic import TEMPORARY_SUFFIX, atomic_path
 from element_facerhythm.stores.object_store import ObjectStore
 
 DIRECTORY_VARIABLE = "FACERHYTHM_CACHE_DIR"
@@ -52,14 +52,21 @@ def cached_file(store: ObjectStore, name: str, sha256: str) -> Path:
     """
     path = cache_dir() / f"{sha256}.h5"
     limit = limit_bytes()
-    if path.is_file() and file_sha256(path) == sha256:
+    # a link is no entry of ours, whatever it leads to: it is replaced
+    if path.is_file() and not path.is_symlink() and file_sha256(path) == sha256:
         status = path.stat()
         os.utime(
-            path, ns=(time.time_ns(), status.st_mtime_ns)
+            path, ns=(time.time_ns(), status.st_mtime_ns), follow_symlinks=False
         )  # used last; the content's time stays
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    download_verified(store, name, sha256, path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        download_verified(store, name, sha256, path)
+    except OSError as error:
+        raise ProcessingError(
+            f"{path} cannot be written to the cache ({error.strerror}): make room or give it the rights, or "
+            f"choose another directory ({DIRECTORY_VARIABLE})"
+        ) from error
     make_room(path, limit)
     return path
 
@@ -87,10 +94,10 @@ def make_room(kept: Path, limit: int) -> None:
     """Delete what was used least recently until the cache is within its limit; `kept` stays."""
     now = time.time()
     for part in kept.parent.glob(f".*{TEMPORARY_SUFFIX}"):
-        if now - part.stat().st_mtime > ABANDONED_AFTER_S:
+        if now - part.lstat().st_mtime > ABANDONED_AFTER_S:
             part.unlink(missing_ok=True)
     files = sorted(
-        ((p.stat(), p) for p in kept.parent.glob("*.h5")), key=lambda f: f[0].st_atime_ns
+        ((p.lstat(), p) for p in kept.parent.glob("*.h5")), key=lambda f: f[0].st_atime_ns
     )
     total = sum(status.st_size for status, _ in files)
     for status, path in files:

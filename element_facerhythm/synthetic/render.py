@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.synthetic.drawing import (
     EYE_CENTER,
     EYE_RADII,

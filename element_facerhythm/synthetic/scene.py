@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import RequestError
-from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.synthetic.drawing import EYE_CENTER, EYE_RADII
 from element_facerhythm.synthetic.paw import Paw, make_paw
 from element_facerhythm.synthetic.sources import FloatArray, Layout, Source, planted_sources

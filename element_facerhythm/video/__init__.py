@@ -1,12 +1,17 @@
 """Video files: what they hold, counted rather than believed, and their frames in order."""
 
+from element_facerhythm.files import Signature
 from element_facerhythm.video.metadata import VideoMetadata, probe_video, require_same_format
 from element_facerhythm.video.reader import (
     iterate_gray_frames,
     iterate_rgb_frames,
     read_rgb_frame,
 )
-from element_facerhythm.video.unchanged import Signature, require_unchanged, signatures_of
+from element_facerhythm.video.unchanged import (
+    require_entered,
+    require_unchanged,
+    signatures_of,
+)
 
 __all__ = [
     "Signature",
@@ -15,6 +20,7 @@ __all__ = [
     "iterate_rgb_frames",
     "probe_video",
     "read_rgb_frame",
+    "require_entered",
     "require_same_format",
     "require_unchanged",
     "signatures_of",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import VideoError
+from element_facerhythm.files import FileMemory
 from element_facerhythm.video.container import open_video, require_file
 
 # A keyframe is decoded for its size unless one of the last packets was: with few keyframes all are,
@@ -58,12 +58,13 @@ def scan_packets(path: Path) -> PacketIndex:
         The file is no video, or cannot be read to its end.
     """
     require_file(path)
-    status = path.stat()
-    return _scan(path, status.st_size, status.st_mtime_ns)
+    return _indices.recall(path, lambda _file: _scan(path))
 
 
-@lru_cache(maxsize=64)
-def _scan(path: Path, _size_bytes: int, _modified_ns: int) -> PacketIndex:
+_indices: FileMemory[PacketIndex] = FileMemory(max_entries=64)
+
+
+def _scan(path: Path) -> PacketIndex:
     n_damaged, n_packets, last_checked = 0, 0, -_SIZE_CHECK_EVERY
     stamps: list[int | None] = []
     decode_stamps: list[int] = []

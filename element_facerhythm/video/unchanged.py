@@ -1,21 +1,26 @@
-"""Whether a video is still the file that was looked at."""
+"""Whether a video is still the file that was looked at, and the one that was entered."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
+from element_facerhythm.files import NO_SIGNATURE, Signature, signature_of
 from element_facerhythm.video.metadata import VideoMetadata
-
-Signature = tuple[int, int, int, int]
-"""Device, inode, size and time of the last change: another one means, at most, another content."""
 
 
 def signatures_of(paths: Iterable[Path]) -> tuple[Signature, ...]:
-    """Take the signature of each file, before it is looked at; zeros where there is none."""
-    return tuple(_signature(Path(path)) for path in paths)
+    """Signature of each file, taken before it is looked at.
+
+    `NO_SIGNATURE`, which equals that of no file, where there is no file, or where it changed so recently
+    that another change could bear the same times.
+    """
+    now_ns = time.time_ns()
+    taken = (_signature(Path(path)) for path in paths)
+    return tuple(one if one.is_settled(now_ns) else NO_SIGNATURE for one in taken)
 
 
 def require_unchanged(videos: Sequence[VideoMetadata], signatures: Sequence[Signature]) -> None:
@@ -27,7 +32,7 @@ def require_unchanged(videos: Sequence[VideoMetadata], signatures: Sequence[Sign
         One was replaced or written to meanwhile, so that what was computed is of neither content.
     """
     for video, before in zip(videos, signatures, strict=True):
-        if _signature(video.path) == before:
+        if before != NO_SIGNATURE and _signature(video.path) == before:
             continue
         if not video.path.is_file() or file_sha256(video.path) != video.sha256:
             raise VideoError(
@@ -36,9 +41,36 @@ def require_unchanged(videos: Sequence[VideoMetadata], signatures: Sequence[Sign
             )
 
 
+def require_entered(videos: Sequence[VideoMetadata], expected_sha256: Sequence[str]) -> None:
+    """Check that videos hold the bytes that were entered for them.
+
+    Parameters
+    ----------
+    videos
+        What `probe_video` found.
+    expected_sha256
+        Digest that was stored for each, in the same order.
+
+    Raises
+    ------
+    VideoError
+        One has another content, or there are more or fewer of them.
+    """
+    if len(videos) != len(expected_sha256):
+        raise VideoError(
+            f"{len(videos)} videos are given and {len(expected_sha256)} were entered; give those of the "
+            "recording, in its order"
+        )
+    for video, expected in zip(videos, expected_sha256, strict=True):
+        if video.sha256 != expected:
+            raise VideoError(
+                f"{video.path} changed since it was entered: restore the file, or delete its RecordingInfo "
+                "entry and populate again"
+            )
+
+
 def _signature(path: Path) -> Signature:
     try:
-        stat = path.stat()
+        return signature_of(path)
     except FileNotFoundError:
-        return (0, 0, 0, 0)
-    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return NO_SIGNATURE

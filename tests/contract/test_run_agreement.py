@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from element_facerhythm.io.project import PRODUCTS, Project
+from element_facerhythm.io.layout import PRODUCTS
+from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import parameters_from_mapping, read_parameters
 from element_facerhythm.pipeline import RunRequest, load_project, run_project, summarise_project
 

@@ -72,18 +72,16 @@ def _watch_stages(reach: Callable[[str], None]) -> None:
 
 
 def _watch_files(reach: Callable[[str], None]) -> None:
-    original = Path.replace
+    from element_facerhythm.io import atomic
 
-    def replace(self: Path, target: Any) -> Path:
-        if not self.name.endswith(".part"):
-            return original(self, target)
-        name = Path(target).name
-        reach(f"publish:{name}:before")
-        result = original(self, target)
-        reach(f"publish:{name}:after")
-        return result
+    original = atomic.publish
 
-    Path.replace = replace
+    def publish(temporary: Path, path: Path) -> None:
+        reach(f"publish:{path.name}:before")
+        original(temporary, path)
+        reach(f"publish:{path.name}:after")
+
+    atomic.publish = publish
 
 
 def label_of(statement: str) -> str | None:

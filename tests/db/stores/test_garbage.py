@@ -92,8 +92,9 @@ def test_directories_in_use_are_left_alone(
     processed_dir: Path,
     processed: dict[str, Any],
 ) -> None:
-    from element_facerhythm.facial_behavior_estimation.product_files import OWNER, section
+    from element_facerhythm.facial_behavior_estimation.product_files import section
     from element_facerhythm.pipeline.lock import project_lock
+    from element_facerhythm.pipeline.ownership import OWNER
 
     def make(name: str, *owners: str) -> Path:
         directory = processed_dir / "places" / name

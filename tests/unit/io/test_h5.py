@@ -3,13 +3,12 @@ import numpy as np
 import pytest
 
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.atomic import atomic_path, remove_leftovers
 from element_facerhythm.io.h5 import (
     atomic_h5,
-    atomic_path,
     open_h5,
     read_text_attribute,
     read_tree,
-    remove_leftovers,
     write_text_attribute,
     write_tree,
 )

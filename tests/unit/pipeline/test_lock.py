@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from element_facerhythm.errors import ProjectBusyError, ProjectLostError
-from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.pipeline.lock import LEASE_VARIABLE, LOCK_NAME, is_locked, project_lock
 
 LEASE_S = "1.5"
@@ -27,7 +27,7 @@ def start_holder(directory: Path, machine: str | None = None) -> "subprocess.Pop
         f"""
         import sys
         from pathlib import Path
-        from element_facerhythm.io.h5 import atomic_path
+        from element_facerhythm.io.atomic import atomic_path
         from element_facerhythm.pipeline import lock, owner
         directory = Path({str(directory)!r})
         if {machine!r}:

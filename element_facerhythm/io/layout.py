@@ -1,0 +1,43 @@
+"""Names in a project directory, and where its products lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from element_facerhythm.io.data_paths import place_inside
+
+PRODUCTS: tuple[str, ...] = ("Dataset_videos", "ROIs", "PointTracker", "VQT_Analyzer", "TCA")
+"""Names of the five products, in the order in which they come into being."""
+
+TEXTS = ("config.yaml", "run_info.json", "run.json")
+"""Text files; the last one is ours."""
+
+PARTS = "analysis_files/PointTracker_parts"
+"""Folder of the sequences that are tracked, until all of them are."""
+
+FOLDERS = ("analysis_files", PARTS, "visualizations")
+"""Folders that runs write into."""
+
+FILES = (*TEXTS, *(f"analysis_files/{name}.h5" for name in PRODUCTS))
+"""Files that runs write."""
+
+
+def product_path(directory: Path, name: str, roots: Iterable[str | Path] = ()) -> Path:
+    """Where a product of a project directory lies, or would lie.
+
+    Parameters
+    ----------
+    directory
+        The project directory.
+    name
+        Of the product.
+    roots
+        Data directories that it may be a link into; see `io.data_paths.place_inside`.
+
+    Raises
+    ------
+    PathError
+        A link on the way leads out.
+    """
+    return place_inside(directory, f"analysis_files/{name}.h5", roots)
