@@ -115,6 +115,7 @@ def register(
     from element_facerhythm.ingest import register_project, register_videos
     from element_facerhythm.io.project import Project
     from element_facerhythm.io.rois_file import read_rois
+    from element_facerhythm.linking import environment_root_dirs
     from element_facerhythm.parameters import read_parameters
 
     loaded = read_parameters(params)
@@ -126,7 +127,7 @@ def register(
             choice, videos, regions, loaded.parameters, recording_id=recording
         )
     else:
-        opened = Project.open(project)
+        opened = Project.open(project, environment_root_dirs())
         parameters = loaded.parameters if params else None  # else what the project recorded
         activated_workflow(to_populate=to_populate)
         registered = register_project(choice, opened, parameters, recording_id=recording)

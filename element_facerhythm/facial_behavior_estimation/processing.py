@@ -273,9 +273,10 @@ def _load(key: Key, inputs: TaskInputs) -> "RunRecord":
             "or to the processed data directory"
         )
     _entered_rois(key, inputs)
-    directory = resolve_path(inputs.output_dir, active_link().search_dirs())
-    record = load_project(directory)
-    n_frames = sum(Project.open(directory).n_frames)
+    dirs = active_link().search_dirs()
+    directory = resolve_path(inputs.output_dir, dirs)
+    record = load_project(directory, dirs)
+    n_frames = sum(Project.open(directory, dirs).n_frames)
     if n_frames != inputs.n_frames:
         raise ProjectError(
             f"{directory} holds {n_frames} tracked frames and the recording has {inputs.n_frames}: it is the "

@@ -123,13 +123,14 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
     if not all(whole):
         return
     project = unchanged_project(output_dir, [product[1:] for product in products])
-    inside = verify_project(project, recompute=recompute, seed=seed)
+    dirs = active_link().search_dirs()
+    inside = verify_project(project, roots=dirs, recompute=recompute, seed=seed)
     findings.add(inside)
     if inside.faults:
         return
     findings.check(where, _other_inputs(key, project))
     if FacialRhythm() & key:
-        _verify_rows(key, summarise_project(project), products, findings)
+        _verify_rows(key, summarise_project(project, dirs), products, findings)
 
 
 def _other_inputs(key: Key, project: Any) -> str | None:
@@ -143,7 +144,8 @@ def _other_inputs(key: Key, project: Any) -> str | None:
     expected = (FaceRhythmParamSet() & key).fetch1("parameter_sha256")
     if parameters is None or parameters.sha256() != expected:
         return f"{project} was made with other parameters than parameter set {key['paramset_id']}"
-    fingerprint = stage_fingerprint(Project.open(project).product_path("ROIs")) or {}
+    opened = Project.open(project, active_link().search_dirs())
+    fingerprint = stage_fingerprint(opened.product_path("ROIs")) or {}
     regions = fingerprint.get("inputs", {}).get("rois_sha256")
     if regions != (FaceRhythmROI() & key).fetch1("rois_sha256"):
         return f"{project} was made from other regions than those of FaceRhythmROI {key['roi_id']}"

@@ -20,12 +20,8 @@ import numpy as np
 
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.files import FileMemory
-from element_facerhythm.io.h5 import (
-    open_h5,
-    read_text_attribute,
-    read_value,
-    write_text_attribute,
-)
+from element_facerhythm.io.h5 import read_text_attribute, write_text_attribute
+from element_facerhythm.io.h5_reader import H5Group, open_h5, root_of
 
 ATTRIBUTE_CONTENT = "facerhythm_content_sha256"
 
@@ -54,7 +50,7 @@ _contents: FileMemory[Content] = FileMemory(max_entries=1024)
 
 def seal(file: h5py.File) -> None:
     """Write the digest of all that a new file holds into it, as the last thing that is written."""
-    write_text_attribute(file, ATTRIBUTE_CONTENT, content_sha256(file))
+    write_text_attribute(file, ATTRIBUTE_CONTENT, content_sha256(root_of(file)))
 
 
 def content_of(path: Path) -> Content:
@@ -81,16 +77,17 @@ def _look(path: Path) -> Content:
         return Content.DAMAGED
 
 
-def content_sha256(file: Any) -> str:
+def content_sha256(file: H5Group) -> str:
     """SHA-256 of the datasets of an open file, and of the texts that `COVERED_TEXTS` names; 64 hex digits."""
     digest = hashlib.sha256()
     for name in COVERED_TEXTS:
         text = read_text_attribute(file, name)
         if text is not None:
             _add(digest, f"@{name}", text.encode())
-    for name, node in _datasets(file, ""):
+    for node in file.datasets():
+        name = node.name
         if h5py.check_string_dtype(node.dtype) is not None:
-            _add(digest, f"{name} text {node.shape}", repr(read_value(node)).encode())
+            _add(digest, f"{name} text {node.shape}", repr(node.value()).encode())
             continue
         _add(digest, f"{name} {node.dtype.str} {tuple(node.shape)}", b"")
         for block in _blocks(node.shape, node.dtype.itemsize):
@@ -102,16 +99,6 @@ def _add(digest: Any, what: str, data: bytes) -> None:
     """Add bytes with what they are and how many, so that no two contents give the same stream."""
     digest.update(f"{what};{len(data)};".encode())
     digest.update(data)
-
-
-def _datasets(group: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Datasets below a group with their full names, in the order of names."""
-    for name in sorted(group):
-        node = group[name]
-        if hasattr(node, "shape"):
-            yield f"{path}/{name}", node
-        else:
-            yield from _datasets(node, f"{path}/{name}")
 
 
 def _blocks(shape: tuple[int, ...], item_bytes: int) -> Iterator[tuple[int | slice, ...]]:

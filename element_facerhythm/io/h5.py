@@ -3,7 +3,7 @@
 A product is a tree of groups and plain, uncompressed, contiguous datasets that keep the order in
 which they were written. A text is a scalar of fixed-length bytes, a list of texts an array of
 variable-length ones. What we add stands in attributes of the root group, which face-rhythm's
-reader does not look at.
+reader does not look at. Reading is the work of `h5_reader`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ import numpy as np
 
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.atomic import atomic_path
+from element_facerhythm.io.h5_reader import H5Group
+from element_facerhythm.io.h5_reader import open_h5 as open_h5
 from element_facerhythm.io.room import give_room_back, take_room
 
 _ATTRIBUTE_BYTES = 60_000
+_MAX_TEXT_BYTES = 16 << 20
 _MARGIN_BYTES = 1 << 20
 
 
@@ -59,46 +62,6 @@ def write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
             group.create_dataset(name, data=_to_storable(value))
 
 
-def read_tree(group: h5py.Group) -> dict[str, Any]:
-    """Read a group into a nested dict of arrays; texts become ``str``, lists of texts lists."""
-    return {
-        name: read_tree(node) if isinstance(node, h5py.Group) else read_value(node)
-        for name, node in group.items()
-    }
-
-
-def read_value(node: h5py.Dataset) -> Any:
-    """Value of a dataset: ``str`` or a list of them where it holds text, else an array."""
-    if h5py.check_string_dtype(node.dtype) is None:
-        return node[()]
-    value = node.asstr()[()]
-    return value if isinstance(value, str) else list(value)
-
-
-@contextmanager
-def open_h5(path: Path, mend: str = "write it again") -> Iterator[h5py.File]:
-    """Open an HDF5 file to read.
-
-    Raises
-    ------
-    ProjectError
-        The file is missing, truncated or not HDF5; the message ends with `mend`.
-    """
-    if not path.is_file():
-        raise ProjectError(f"{path} does not exist; {mend}")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be read as HDF5 (truncated or damaged: {error}); {mend}"
-        ) from error
-    with file:
-        try:
-            yield file
-        except OSError as error:
-            raise ProjectError(f"{path} is damaged: {error}; {mend}") from error
-
-
 def write_text_attribute(file: h5py.File, name: str, text: str) -> None:
     """Store a text of any length as attributes of the root group.
 
@@ -110,18 +73,26 @@ def write_text_attribute(file: h5py.File, name: str, text: str) -> None:
         file.attrs[name if i == 0 else f"{name}.{i}"] = part
 
 
-def read_text_attribute(file: h5py.File, name: str) -> str | None:
-    """Text that `write_text_attribute` stored, or None where there is none."""
-    if name not in file.attrs:
+def read_text_attribute(file: H5Group, name: str) -> str | None:
+    """Text that `write_text_attribute` stored, or None where there is none.
+
+    Raises
+    ------
+    ProjectError
+        The attribute holds something else, or more than any writer puts there.
+    """
+    first = file.attribute_bytes(name)
+    if first is None:
         return None
-    parts = [_as_bytes(file.attrs[name])]
-    while (key := f"{name}.{len(parts)}") in file.attrs:
-        parts.append(_as_bytes(file.attrs[key]))
-    return b"".join(parts).decode("utf-8")
-
-
-def _as_bytes(value: Any) -> bytes:
-    return value.encode("utf-8") if isinstance(value, str) else bytes(value)
+    parts = [first]
+    while (part := file.attribute_bytes(f"{name}.{len(parts)}")) is not None:
+        parts.append(part)
+        if len(parts) * _ATTRIBUTE_BYTES > _MAX_TEXT_BYTES:
+            raise ProjectError(f"{file.path}: attribute {name} is longer than any that is written")
+    try:
+        return b"".join(parts).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{file.path}: attribute {name} is no text in UTF-8") from error
 
 
 def _to_storable(value: Any) -> Any:

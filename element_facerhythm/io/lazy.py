@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.h5_reader import H5Dataset, open_h5
+
+_REMEDY = "restore the project directory or correct the processed data root"
 
 
 class LazyArray:
@@ -39,7 +43,8 @@ class LazyArray:
     Raises
     ------
     ProjectError
-        The file is gone, is not HDF5, lacks the dataset, or has another digest.
+        The file is gone, is not HDF5, lacks the dataset, or has another digest; or the dataset
+        is none that `h5_reader` reads.
     """
 
     def __init__(
@@ -116,8 +121,8 @@ class LazyArray:
 
     def _read(self, axes: list[int | range]) -> NDArray[Any]:
         forward = tuple(axis if isinstance(axis, int) else _as_slice(axis) for axis in axes)
-        with self._open() as file:
-            values = np.asarray(self._node(file)[forward])
+        with self._opened() as node:
+            values = node[forward]
         flips = tuple(
             slice(None, None, -1 if axis.step < 0 else 1)
             for axis in axes
@@ -126,32 +131,32 @@ class LazyArray:
         return np.asarray(values[flips]) if flips else values
 
     def _look(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        with self._open() as file:
-            node = self._node(file)
-            shape: tuple[int, ...] = node.shape
-            return shape, node.dtype
+        with self._opened() as node:
+            return node.shape, node.dtype
 
-    def _open(self) -> h5py.File:
+    def _locate(self) -> Path:
+        """Path of the file, which is there and unchanged.
+
+        Raises
+        ------
+        ProjectError
+            It is gone, or has another digest.
+        """
         if not self.path.is_file():
-            raise ProjectError(
-                f"{self.path} does not exist; it held {self.dataset!r}. Restore the project "
-                "directory or correct the processed data root"
-            )
+            raise ProjectError(f"{self.path} does not exist; it held {self.dataset!r}. {_REMEDY}")
         if self.sha256 is not None and file_sha256(self.path) != self.sha256:
             raise ProjectError(
                 f"{self.path} has changed since it was recorded (its SHA-256 is not "
                 f"{self.sha256[:12]}...); restore the file, or delete the entry and process again"
             )
-        try:
-            return h5py.File(self.path, "r")
-        except OSError as error:
-            raise ProjectError(f"{self.path} cannot be read as HDF5: {error}") from error
+        return self.path
 
-    def _node(self, file: h5py.File) -> h5py.Dataset:
-        node = file.get(self.dataset)
-        if not isinstance(node, h5py.Dataset):
-            raise ProjectError(f"{self.path} has no dataset {self.dataset!r}")
-        return node
+    @contextmanager
+    def _opened(self) -> Iterator[H5Dataset]:
+        with open_h5(self._locate(), _REMEDY) as file:
+            if self.dataset not in file:
+                raise ProjectError(f"{self.path} has no dataset {self.dataset!r}")
+            yield file.dataset(self.dataset)
 
 
 def _known(stored_as: tuple[tuple[int, ...], DTypeLike]) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
+import math
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,15 +19,19 @@ from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.config import read_config, read_json
 from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.data_paths import as_roots, place_inside
-from element_facerhythm.io.h5 import open_h5, read_text_attribute, read_tree, read_value
+from element_facerhythm.io.h5 import read_text_attribute
+from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
 from element_facerhythm.io.layout import PRODUCTS, product_path
 from element_facerhythm.io.lazy import LazyArray
+from element_facerhythm.io.stored_model import StoredModel, read_models
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
 
 FORMAT_VERSION = 1
 """Version of what we add to face-rhythm's layout; raised when a reader of the old one would err."""
+
+_MAX_SEQUENCES = 10_000
 
 ATTRIBUTE_FORMAT = "facerhythm_format_version"
 ATTRIBUTE_PACKAGE = "facerhythm_package_version"
@@ -65,36 +69,6 @@ class TrackingView:
     points: LazyArray
     violation_rows: NDArray[np.int32]
     violation_cols: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class StoredModel:
-    """One decomposition as stored.
-
-    Attributes
-    ----------
-    names
-        Axes in the order in which they were decomposed.
-    factors
-        Axis name to (n, R) loadings.
-    weights
-        (R,); ones where the writer absorbed them (face-rhythm stores none).
-    rearranged
-        The factors after undoing concatenations; a value is (n, R), or a mapping of such per
-        video.
-    explained_variance, explained_variance_total, relative_error, n_iterations, stability
-        None where the writer did not store them.
-    """
-
-    names: tuple[str, ...]
-    factors: dict[str, NDArray[np.float32]]
-    weights: NDArray[np.float32]
-    rearranged: dict[str, Any]
-    explained_variance: NDArray[np.float32] | None
-    explained_variance_total: float | None
-    relative_error: float | None
-    n_iterations: int | None
-    stability: NDArray[np.float32] | None
 
 
 class Project:
@@ -187,24 +161,51 @@ class Project:
     @property
     def frame_rate_hz(self) -> float:
         """Frame rate that the recording was analysed with."""
-        return float(self._info("Dataset_videos", "frame_rate"))
+        rate = self._info("Dataset_videos", "frame_rate")
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
+            raise self._unfit_info("Dataset_videos.frame_rate", "a number of frames per second")
+        return float(rate)
 
     @property
     def video_paths(self) -> tuple[str, ...]:
         """Paths of the videos as the writer knew them; they may be of another machine."""
         metadata = self._info("Dataset_videos", "metadata")
-        return tuple(str(path) for path in metadata["paths_videos"])
+        paths = metadata.get("paths_videos") if isinstance(metadata, dict) else None
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+            raise self._unfit_info("Dataset_videos.metadata.paths_videos", "a list of paths")
+        return tuple(paths)
 
     @property
     def contiguous(self) -> bool:
         """Whether the videos were tracked as one uninterrupted sequence."""
-        return bool(self.config.get("PointTracker", {}).get("contiguous", False))
+        return bool(self.settings("PointTracker").get("contiguous", False))
+
+    def settings(self, section: str) -> dict[str, Any]:
+        """Give a section of ``config.yaml``; empty where it is not there.
+
+        Raises
+        ------
+        ProjectError
+            It is no mapping.
+        """
+        value = self.config.get(section) or {}
+        if not isinstance(value, dict):
+            raise ProjectError(
+                f"{self.directory / 'config.yaml'}: {section} is a {type(value).__name__}; expected a mapping"
+            )
+        return value
 
     @cached_property
     def video_keys(self) -> tuple[str, ...]:
         """Keys of the tracked sequences in the products, in numeric order."""
         with self._open("PointTracker") as file:
-            return tuple(sorted(_node(file, "points_tracked"), key=_numeric))
+            keys = tuple(file.group("points_tracked").names_by_number())
+        if not 0 < len(keys) <= _MAX_SEQUENCES:
+            raise ProjectError(
+                f"{self.product_path('PointTracker')} holds {len(keys):,} tracked sequences under "
+                f"points_tracked; expected 1 to {_MAX_SEQUENCES:,}"
+            )
+        return keys
 
     @property
     def video_names(self) -> tuple[str, ...]:
@@ -223,13 +224,16 @@ class Project:
     def n_frames(self) -> tuple[int, ...]:
         """Frames of each tracked sequence."""
         with self._open("PointTracker") as file:
-            return tuple(_node(file, f"points_tracked/{key}").shape[0] for key in self.video_keys)
+            return tuple(_tracks(file, key).shape[0] for key in self.video_keys)
 
     @cached_property
     def point_positions(self) -> NDArray[np.float32]:
         """(P, 2) seed positions, (x, y) in pixels."""
         with self._open("PointTracker") as file:
-            return np.asarray(read_value(_node(file, "point_positions")), dtype=np.float32)
+            positions = file.dataset("point_positions")
+            if positions.ndim != 2 or positions.shape[1] != 2 or not len(positions):
+                positions.refuse(f"has shape {positions.shape}; expected (points, 2)")
+            return positions.numbers(finite=True).astype(np.float32, copy=False)
 
     def rois(self) -> Rois:
         """Regions of interest of this project."""
@@ -241,16 +245,17 @@ class Project:
     def example_image(self) -> NDArray[np.uint8]:
         """(H, W, 3) first frame of the first video."""
         with self._open("Dataset_videos") as file:
-            return np.asarray(read_value(_node(file, "example_image")), dtype=np.uint8)
+            return file.dataset("example_image").numbers(finite=True).astype(np.uint8, copy=False)
 
     def tracking(self, video_index: int) -> TrackingView:
         """Tracks of one sequence; see `TrackingView`."""
         key = self.video_keys[video_index]
         with self._open("PointTracker") as file:
-            violations = _node(file, f"violations/{key}")
-            flagged = np.asarray(violations["data"][()], dtype=bool)
-            rows = np.asarray(violations["row"][()], dtype=np.int32)[flagged]
-            cols = np.asarray(violations["col"][()], dtype=np.int32)[flagged]
+            n_frames, n_points, _ = _tracks(file, key).shape
+            violations = file.group(f"violations/{key}")
+            flagged = violations.dataset("data").numbers(1).astype(bool, copy=False)
+            rows = _indices(violations.dataset("row"), flagged, n_frames)
+            cols = _indices(violations.dataset("col"), flagged, n_points)
         return TrackingView(
             LazyArray(self.product_path("PointTracker"), f"points_tracked/{key}"), rows, cols
         )
@@ -259,33 +264,54 @@ class Project:
     def frequencies_hz(self) -> NDArray[np.float32]:
         """(F,) centre frequencies of the filter bank."""
         with self._open("VQT_Analyzer") as file:
-            return np.asarray(read_value(_node(file, "frequencies")), dtype=np.float32)
+            node = file.dataset("frequencies")
+            if node.shape == (0,):
+                node.refuse("is empty; expected frequencies")
+            return node.numbers(1, finite=True).astype(np.float32, copy=False)
 
     def spectrogram(self, video_index: int) -> LazyArray:
         """(2, P, F, W) spectrogram of one sequence; on disk until sliced."""
         self.require("VQT_Analyzer")
-        key = self.video_keys[video_index]
-        return LazyArray(self.product_path("VQT_Analyzer"), f"spectrograms/{key}")
+        path = self.product_path("VQT_Analyzer")
+        array = LazyArray(path, f"spectrograms/{self.video_keys[video_index]}")
+        if array.ndim != 4 or array.shape[0] != 2 or array.dtype.kind not in "fc":
+            raise ProjectError(
+                f"{path}: {array.dataset} is {array.dtype} of shape {array.shape}; expected magnitudes or "
+                "complex numbers of shape (2, points, frequencies, windows)"
+            )
+        return array
 
     def window_centres(self, video_index: int) -> NDArray[np.float32]:
         """(W,) frame index at the centre of each spectrogram window."""
         with self._open("VQT_Analyzer") as file:
-            node = _node(file, f"x_axis/{self.video_keys[video_index]}")
-            return np.atleast_1d(np.asarray(read_value(node), dtype=np.float32))
+            node = file.dataset(f"x_axis/{self.video_keys[video_index]}")
+            return np.atleast_1d(node.numbers(finite=True)).astype(np.float32, copy=False)
 
     def models(self) -> dict[str, StoredModel]:
-        """Decompositions by key: ``"0"`` for the recording, or one per video where separate."""
-        with self._open("TCA") as file:
-            names = tuple(read_value(_node(file, "names_dims_array_preDecomp")))
-            tree = read_tree(file)
-        return {
-            key: _stored_model(key, names, tree) for key in sorted(tree["factors"], key=_numeric)
-        }
+        """Decompositions by key: ``"0"`` for the recording, or one per video where separate.
 
-    def _open(self, name: str) -> Any:
+        Raises
+        ------
+        ProjectError
+            Loadings are missing, differ in rank, or hold NaN or infinite numbers.
+        """
+        with self._open("TCA") as file:
+            return read_models(file)
+
+    def element_axis(self) -> str:
+        """Name of the axis that the videos lie along, as the decomposition was stored."""
+        with self._open("TCA") as file:
+            return file.dataset("name_dim_dictElements").text()
+
+    def _open(self, name: str) -> AbstractContextManager[H5Group]:
         self.require(name)
-        mend = f"delete it and run the project again, or restore analysis_files/{name}.h5"
-        return _ReadProduct(self.product_path(name), mend)
+        remedy = f"delete it and run the project again, or restore analysis_files/{name}.h5"
+        return open_h5(self.product_path(name), remedy)
+
+    def _unfit_info(self, place: str, expected: str) -> ProjectError:
+        return ProjectError(
+            f"{self.directory / 'run_info.json'}: {place} is not {expected}; run the project again"
+        )
 
     def _info(self, section: str, key: str) -> Any:
         try:
@@ -297,58 +323,34 @@ class Project:
             ) from error
 
 
-class _ReadProduct:
-    """An open product whose missing datasets are told as `ProjectError`, not as `KeyError`."""
-
-    def __init__(self, path: Path, mend: str) -> None:
-        self._path, self._mend = path, mend
-        self._context = open_h5(path, mend)
-
-    def __enter__(self) -> h5py.File:
-        return self._context.__enter__()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._context.__exit__(None, None, None)
-        if isinstance(error, KeyError):
-            raise ProjectError(
-                f"{self._path} lacks a dataset that its layout asks for ({error}); {self._mend}"
-            ) from error
-        if isinstance(error, OSError):
-            raise ProjectError(f"{self._path} is damaged: {error}; {self._mend}") from error
+def _tracks(file: H5Group, key: str) -> H5Dataset:
+    """Tracks of a sequence, of a shape that tracks have."""
+    tracks = file.dataset(f"points_tracked/{key}")
+    if tracks.ndim != 3 or tracks.shape[2] != 2 or tracks.dtype.kind != "f" or 0 in tracks.shape:
+        tracks.refuse(
+            f"is {tracks.dtype} of shape {tracks.shape}; expected floats (frames, points, 2)"
+        )
+    return tracks
 
 
-def _node(file: h5py.File, name: str) -> Any:
-    """Group or dataset of a product; a `KeyError` with its name where it is not there."""
-    if name not in file:
-        raise KeyError(name)
-    return file[name]
-
-
-def _stored_model(key: str, names: tuple[str, ...], tree: Mapping[str, Any]) -> StoredModel:
-    """Gather what the tree of TCA.h5 says about one model."""
-    factors = {name: tree["factors"][key][name] for name in names}
-    fit = tree.get("fit", {}).get(key, {})
-    rank = next(iter(factors.values())).shape[1]
-    n_iterations = int(fit.get("n_iterations", -1))
-    return StoredModel(
-        names=names,
-        factors=factors,
-        weights=tree.get("weights", {}).get(key, np.ones(rank, dtype=np.float32)),
-        rearranged=tree["factors_rearranged"][key],
-        explained_variance=fit.get("explained_variance"),
-        explained_variance_total=_float_or_none(fit.get("explained_variance_total")),
-        relative_error=_float_or_none(fit.get("relative_error")),
-        n_iterations=None if n_iterations < 0 else n_iterations,
-        stability=fit.get("stability"),
-    )
+def _indices(dataset: H5Dataset, flagged: NDArray[np.bool_], n: int) -> NDArray[np.int32]:
+    """Return indices below `n`, of the entries that are flagged."""
+    values = dataset.numbers(1)
+    if values.dtype.kind not in "iu" or values.shape != flagged.shape:
+        dataset.refuse(
+            f"is {values.dtype} of shape {values.shape}; expected {len(flagged)} whole numbers"
+        )
+    if len(values) and not (values.min() >= 0 and values.max() < n):
+        dataset.refuse(f"holds indices beyond 0 to {n - 1}")
+    return values.astype(np.int32, copy=False)[flagged]
 
 
 def product_format(path: Path) -> int | None:
     """Our format version of a product; None where it is face-rhythm's, missing or damaged."""
     try:
-        with h5py.File(path, "r") as file:
-            return int(file.attrs[ATTRIBUTE_FORMAT]) if ATTRIBUTE_FORMAT in file.attrs else None
-    except OSError:
+        with open_h5(path) as file:
+            return file.integer(ATTRIBUTE_FORMAT)
+    except ProjectError:
         return None
 
 
@@ -390,9 +392,18 @@ def stage_record(path: Path) -> dict[str, Any]:
 
 
 def _json_attribute(path: Path, name: str) -> dict[str, Any] | None:
-    with open_h5(path, "delete it and run the project again") as file:
+    remedy = "delete it and run the project again"
+    with open_h5(path, remedy) as file:
         text = read_text_attribute(file, name)
-    return None if text is None else dict(json.loads(text))
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ProjectError(f"{path}: its attribute {name} is no JSON object; {remedy}")
+    return value
 
 
 def _find_layout(project: Project) -> str:
@@ -407,8 +418,8 @@ def _find_layout(project: Project) -> str:
     ours = [version for version in versions.values() if version is not None]
     if ours:
         return f"element-facerhythm {max(ours)}"
-    tracker = project.config.get("PointTracker") or {}
-    analyzer = project.config.get("VQT_Analyzer") or {}
+    tracker = project.settings("PointTracker")
+    analyzer = project.settings("VQT_Analyzer")
     if "relaxation_during_freeze_frames" in tracker or "batch_size" in analyzer:
         return "face-rhythm 0.3"
     if analyzer and "one_over_f_exponent" not in analyzer:
@@ -416,16 +427,6 @@ def _find_layout(project: Project) -> str:
     return "face-rhythm 0.2"
 
 
-def _numeric(key: str) -> tuple[int, str]:
-    """Sort key that puts "10" after "2"."""
-    match = re.search(r"\d+", key)
-    return (int(match.group()) if match else -1, key)
-
-
 def _base_name(path: str) -> str:
     """File name of a path written on any system."""
     return PureWindowsPath(path).name
-
-
-def _float_or_none(value: Any) -> float | None:
-    return None if value is None else float(value)

@@ -5,24 +5,23 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import ProjectError, RoiError
 from element_facerhythm.io.atomic import atomic_path
-from element_facerhythm.io.h5 import open_h5
+from element_facerhythm.io.h5_reader import H5Group, open_h5
 
 Polygons = tuple[NDArray[np.float64], ...]
 
 _KEYS = ("points", "mask")
 _EXAMPLE = '{"points": [[[x, y], [x, y], [x, y]]], "mask": []}'
+_MAX_REGIONS = 10_000
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -135,11 +134,11 @@ def _read_h5(path: Path) -> Rois:
         raise RoiError(str(error)) from error
 
 
-def _rois_from_h5(file: h5py.File, path: Path) -> Rois:
-    masks = [_mask(file, name, path) for name in _numbered(file, "mask_images")]
+def _rois_from_h5(file: H5Group, path: Path) -> Rois:
+    masks = [_mask(file, name, path) for name in _numbered(file, "mask_images")[:2]]
     if not masks:
         raise RoiError(f"ROI file {path} has no mask under 'mask_images'; is it a ROIs.h5?")
-    seeds, hidden = _stored_polygons(file)
+    seeds, hidden = _stored_polygons(file, path)
     return Rois(
         seed_polygons=seeds,
         mask_polygons=hidden,
@@ -149,45 +148,55 @@ def _rois_from_h5(file: h5py.File, path: Path) -> Rois:
     )
 
 
-def _stored_polygons(file: h5py.File) -> tuple[Polygons, Polygons]:
+def _stored_polygons(file: H5Group, path: Path) -> tuple[Polygons, Polygons]:
     """Every polygon, where this package wrote the file; else face-rhythm's first two."""
     if "polygons" in file:
         seeds, hidden = (
-            tuple(np.asarray(file[name][()], float) for name in _numbered(file, f"polygons/{key}"))
+            tuple(_vertices(file, name, path) for name in _numbered(file, f"polygons/{key}"))
             for key in _KEYS
         )
         return seeds, hidden
-    names = _numbered(file, "roi_points")
-    outlines = [np.asarray(file[name][()], dtype=np.float64) for name in names]
+    outlines = [_vertices(file, name, path) for name in _numbered(file, "roi_points")[:2]]
     return tuple(outlines[:1]), tuple(outlines[1:2])
 
 
-def _numbered(file: h5py.File, group: str) -> list[str]:
+def _numbered(file: H5Group, group: str) -> list[str]:
     """Full names of a group's members, ``mask_10`` after ``mask_2``."""
-    members = file.get(group, ())
-    return [f"{group}/{n}" for n in sorted(members, key=lambda n: (_number(n), n))]
+    if group not in file:
+        return []
+    names = file.group(group).names_by_number()
+    if len(names) > _MAX_REGIONS:
+        raise RoiError(
+            f"ROI file {file.path}: {group} has {len(names):,} members; expected {_MAX_REGIONS:,} at most"
+        )
+    return [f"{group}/{name}" for name in names]
 
 
-def _number(name: str) -> int:
-    match = re.search(r"\d+", name)
-    return int(match.group()) if match else -1
-
-
-def _mask(file: h5py.File, name: str, path: Path) -> NDArray[np.bool_]:
-    mask = np.asarray(file[name][()])
+def _mask(file: H5Group, name: str, path: Path) -> NDArray[np.bool_]:
+    mask = file.dataset(name)
     if mask.dtype != np.bool_ or mask.ndim != 2:
         raise RoiError(
             f"ROI file {path}: {name} is {mask.dtype} of shape {mask.shape}; expected a bool image"
         )
-    return mask
+    return mask.numbers(2)
 
 
-def _positions(file: h5py.File, path: Path) -> NDArray[np.float32] | None:
+def _vertices(file: H5Group, name: str, path: Path) -> NDArray[np.float64]:
+    vertices = file.dataset(name).numbers(2, finite=True)
+    if vertices.shape[1] != 2 or vertices.dtype.kind not in "iuf":
+        raise RoiError(
+            f"ROI file {path}: {name} is {vertices.dtype} of shape {vertices.shape}; expected the "
+            "vertices of a polygon, (n, 2)"
+        )
+    return vertices.astype(np.float64, copy=False)
+
+
+def _positions(file: H5Group, path: Path) -> NDArray[np.float32] | None:
     if "point_positions" not in file:
         return None
-    positions = np.asarray(file["point_positions"][()], dtype=np.float32)
+    positions = file.dataset("point_positions").numbers()
     if positions.ndim != 2 or positions.shape[1] != 2 or not np.isfinite(positions).all():
         raise RoiError(
             f"ROI file {path}: point_positions of shape {positions.shape} must be (P, 2), finite"
         )
-    return positions
+    return positions.astype(np.float32, copy=False)

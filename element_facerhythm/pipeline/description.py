@@ -11,7 +11,7 @@ import numpy as np
 
 from element_facerhythm.core.decomposition.cp import default_backend
 from element_facerhythm.io.config import read_config, write_config, write_json
-from element_facerhythm.io.h5 import open_h5, read_value
+from element_facerhythm.io.h5 import open_h5
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
@@ -154,8 +154,8 @@ def _tracker_info(checked: CheckedRequest, project_dir: Path) -> dict[str, Any]:
 def _decomposition_info(checked: CheckedRequest, project_dir: Path) -> dict[str, Any]:
     with open_h5(Project.open(project_dir).product_path("TCA")) as file:
         return {
-            "names_dims_array": read_value(file["names_dims_array"]),
-            "name_dim_dictElements": read_value(file["name_dim_dictElements"]),
+            "names_dims_array": file.dataset("names_dims_array").texts(),
+            "name_dim_dictElements": file.dataset("name_dim_dictElements").text(),
             "num_dictElements": len(checked.n_frames),
         }
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.core.device import resolve_device
 from element_facerhythm.digest import file_sha256
-from element_facerhythm.errors import KeypointError
+from element_facerhythm.errors import KeypointError, ProjectError
+from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.keypoints.predictions import Predictions, joined, require_fit
 from element_facerhythm.keypoints.product import (
     PRODUCT_NAME,
@@ -91,8 +92,8 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         "videos": [video.sha256 for video in videos],
     }
     with locked_place(request.output_dir, PRODUCT_NAME, request.owner) as path:
-        facts = read_facts(path) if path.exists() else {}
-        reused = facts.get("fingerprint") == fingerprint
+        facts, damage = _stored_facts(path, fingerprint)
+        reused = bool(facts)
         if not reused:
             facts = _predict(request, videos, boxes, model, progress)
             facts["fingerprint"] = fingerprint
@@ -107,6 +108,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         source_software=SOURCE_SOFTWARE,
         reused=reused,
         boxes=tuple(_corners(box) for box in boxes),
+        notes=damage,
     )
 
 
@@ -147,15 +149,19 @@ def load_keypoints(
         or belongs to another task.
     """
     check_writable(output_dir, files=(PRODUCT_NAME,), owner=owner)
+    digests = [file_sha256(path) if path.is_file() else "" for path in files]
     predictions = read_fitting(
         files, source_software, n_frames=n_frames, frame_rate_hz=frame_rate_hz
     )
+    for path, sha256 in zip(files, digests, strict=True):
+        if file_sha256(path) != sha256:
+            raise KeypointError(f"{path} changed while it was read; load it again when it is whole")
     if body_parts is not None:
         predictions = predictions.reordered(body_parts)
-    facts = {
+    facts: dict[str, Any] = {
         "fingerprint": {
             "format_version": FORMAT_VERSION,
-            "files": [file_sha256(path) for path in files],
+            "files": digests,
             "source_software": source_software,
             "body_parts": list(predictions.body_parts),
         },
@@ -163,8 +169,8 @@ def load_keypoints(
         "completed_utc": _now(),
     }
     with locked_place(output_dir, PRODUCT_NAME, owner) as path:
-        stored = read_facts(path) if path.exists() else {}
-        if stored.get("fingerprint") == facts["fingerprint"]:
+        stored, damage = _stored_facts(path, facts["fingerprint"])
+        if stored:
             facts = stored  # rows may hold the digest of this very file
         else:
             write_keypoints(path, predictions, facts)
@@ -176,6 +182,7 @@ def load_keypoints(
         source_software=source_software,
         first_frames=_starts(n_frames),
         frame_rate_hz=frame_rate_hz,
+        notes=damage,
     )
 
 
@@ -200,6 +207,8 @@ def record_of_file(
     ProjectError, KeypointError
         The file is missing or damaged.
     """
+    if content_of(path) is Content.DAMAGED:
+        raise ProjectError(f"{path} is damaged: its content is not what was written")
     facts = read_facts(path)
     if not {"versions", "completed_utc"} <= set(facts):
         raise KeypointError(f"{path} was not written by a run of ours; restore it from a backup")
@@ -232,6 +241,21 @@ def read_fitting(
         require_fit(part, n_frames=n, frame_rate_hz=frame_rate_hz, source=path)
         parts.append(part)
     return joined(parts)
+
+
+def _stored_facts(
+    path: Path, fingerprint: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Facts of a file that was made as wanted and is whole, else none; and a remark where it is damaged."""
+    if not path.exists():
+        return {}, ()
+    if content_of(path) is Content.DAMAGED:
+        return {}, (
+            f"{path.name} was damaged: its content was not what was written; it was made again",
+        )
+    facts = read_facts(path)
+    same = facts.get("fingerprint") == fingerprint and content_of(path) is Content.INTACT
+    return (facts if same else {}), ()
 
 
 def _predict(
@@ -324,6 +348,7 @@ def _record(
     boxes: tuple[Corners, ...] = (),
     first_frames: tuple[int, ...] | None = None,
     frame_rate_hz: float | None = None,
+    notes: tuple[str, ...] = (),
 ) -> KeypointRecord:
     rate = frame_rate_hz if frame_rate_hz is not None else videos[0].frame_rate_hz
     starts = first_frames if first_frames is not None else _starts([v.n_frames for v in videos])
@@ -346,4 +371,5 @@ def _record(
         completed_utc=facts["completed_utc"],
         reused=reused,
         source_sha256=tuple(facts.get("fingerprint", {}).get("files", ())),
+        notes=notes,
     )

@@ -14,7 +14,6 @@ from element_facerhythm.core.decomposition import (
 )
 from element_facerhythm.core.device import resolve_device
 from element_facerhythm.errors import ParameterError
-from element_facerhythm.io.h5 import open_h5, read_value
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters.decomposition import ParamsMethod, RearrangeData
 from element_facerhythm.pipeline.records import NullProgress, Progress
@@ -122,8 +121,5 @@ def _plan_of(data: RearrangeData) -> AxisPlan:
 
 def _stored_plan(project: Project) -> AxisPlan:
     """Take the plan from the axis names of the stored decomposition, all that face-rhythm keeps."""
-    project.require("TCA")
-    with open_h5(project.product_path("TCA")) as file:
-        element_axis = str(read_value(file["name_dim_dictElements"]))
     names = next(iter(project.models().values())).names
-    return AxisPlan.from_names(names, element_axis=element_axis)
+    return AxisPlan.from_names(names, element_axis=project.element_axis())

@@ -13,6 +13,7 @@ from element_facerhythm.core.spectral import (
     point_spectrograms,
     window_centres,
 )
+from element_facerhythm.io.h5 import open_h5
 from element_facerhythm.io.products import (
     finish_spectrograms,
     start_spectrograms,
@@ -79,12 +80,12 @@ def run_spectral_analysis(context: StageContext) -> None:
     tracks = Project.open(context.project_dir).product_path("PointTracker")
     n_windows = [len(frames) for frames in centres]
     with (
-        h5py.File(tracks, "r") as tracked,
+        open_h5(tracks, "run the project again") as tracked,
         context.progress.stage("spectral_analysis", sum(n_windows), "windows") as tell,
     ):
         for i, target in enumerate(targets):
             point_spectrograms(
-                tracked[f"points_tracked/{i}"],
+                tracked.dataset(f"points_tracked/{i}"),
                 homes,
                 bank,
                 **spectral_options(checked.parameters),

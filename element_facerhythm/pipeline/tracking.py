@@ -20,9 +20,18 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
+from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.atomic import remove_leftovers
+from element_facerhythm.io.content_digest import Content, content_of, seal
 from element_facerhythm.io.data_paths import place_inside
-from element_facerhythm.io.h5 import atomic_h5, make_room, write_text_attribute, write_tree
+from element_facerhythm.io.h5 import (
+    atomic_h5,
+    make_room,
+    open_h5,
+    read_text_attribute,
+    write_text_attribute,
+    write_tree,
+)
 from element_facerhythm.io.layout import PARTS
 from element_facerhythm.io.products import start_point_tracker, write_violations
 from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT
@@ -131,20 +140,22 @@ class TrackedParts:
         return place_inside(self._project_dir, f"{PARTS}/{number}.h5")
 
     def _holds(self, number: int) -> bool:
+        path = self._path(number)
         try:
-            with h5py.File(self._path(number), "r") as part:
-                stored = part.attrs[ATTRIBUTE_FINGERPRINT]
-                text = stored.decode() if isinstance(stored, bytes) else str(stored)
-                return text == self._fingerprint
-        except (OSError, KeyError):
+            with open_h5(path) as part:
+                if read_text_attribute(part, ATTRIBUTE_FINGERPRINT) != self._fingerprint:
+                    return False
+        except ProjectError:  # none, or damaged: it is tracked again
             return False
+        return content_of(path) is Content.INTACT
 
     def _copy(self, number: int, video: VideoToTrack) -> Flags:
-        with h5py.File(self._path(number), "r") as part:
+        with open_h5(self._path(number), "delete it and run the project again") as part:
+            points = part.dataset("points")
             for first in range(0, video.n_frames, _ROWS_PER_COPY):
                 rows = slice(first, first + _ROWS_PER_COPY)
-                video.out[rows] = part["points"][rows]
-            return part["rows"][:], part["cols"][:]
+                video.out[rows] = points[rows]
+            return part.dataset("rows").numbers(1), part.dataset("cols").numbers(1)
 
 
 class _Draft:
@@ -164,6 +175,7 @@ class _Draft:
         """Add the flags and put the file in its place."""
         write_tree(self._file, {"rows": tracked.violation_rows, "cols": tracked.violation_cols})
         write_text_attribute(self._file, ATTRIBUTE_FINGERPRINT, self._fingerprint)
+        seal(self._file)
         stack, self._stack = self._stack, None
         if stack is not None:
             stack.close()

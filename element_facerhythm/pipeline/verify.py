@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +65,11 @@ class Findings:
 
 
 def verify_project(
-    directory: Path, *, recompute: bool = False, seed: int | None = None
+    directory: Path,
+    *,
+    roots: Iterable[Path] = (),
+    recompute: bool = False,
+    seed: int | None = None,
 ) -> Findings:
     """Check a project directory against itself, and against its videos where these are still there.
 
@@ -77,6 +81,8 @@ def verify_project(
     ----------
     directory
         A project directory.
+    roots
+        Data directories that files of the project may be links into; see `Project.open`.
     recompute
         Compute a random block of one stage once more, and compare.
     seed
@@ -87,12 +93,12 @@ def verify_project(
     ProjectError
         The directory is no project.
     """
-    project = Project.open(directory)
+    project = Project.open(directory, roots)
     findings = Findings()
     for name in PRODUCTS:
         _verify_product(project, name, findings)
     if not findings.faults:
-        findings.attempt(directory, lambda: load_project(directory))
+        findings.attempt(directory, lambda: load_project(directory, project.roots))
         _verify_run_file(project, findings)
         _verify_videos(project, findings)
     if recompute and not findings.faults:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import h5py
 from numpy.typing import DTypeLike
 
 from element_facerhythm.digest import file_sha256
@@ -40,10 +39,10 @@ class StoredArray(LazyArray):
         self._local = path
         super().__init__(path or Path(object_name), dataset, sha256=sha256, stored_as=stored_as)
 
-    def _open(self) -> h5py.File:
+    def _locate(self) -> Path:
         assert self.sha256 is not None
         self.path = present_file(self._local, self.object_name, self.sha256)
-        return super()._open()
+        return super()._locate()
 
 
 def present_file(path: Path | None, object_name: str, sha256: str, config: Any = None) -> Path:

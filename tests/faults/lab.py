@@ -235,13 +235,11 @@ def as_dict(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_node(path: Path, name: str) -> Any:
-    import h5py
+    from element_facerhythm.io.h5_reader import H5Group, open_h5
 
-    from element_facerhythm.io.h5 import read_tree, read_value
-
-    with h5py.File(path, "r") as file:
+    with open_h5(path) as file:
         node = file[name]
-        return read_tree(node) if isinstance(node, h5py.Group) else read_value(node)
+        return node.tree() if isinstance(node, H5Group) else node.value()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from element_facerhythm.io.h5 import (
     atomic_h5,
     open_h5,
     read_text_attribute,
-    read_tree,
     write_text_attribute,
     write_tree,
 )
@@ -25,7 +24,7 @@ def test_a_tree_keeps_its_values_and_its_order(tmp_path):
     with atomic_h5(tmp_path / "a.h5") as file:
         write_tree(file, tree)
     with open_h5(tmp_path / "a.h5") as file:
-        read = read_tree(file)
+        read = file.tree()
         assert file["name"].dtype.kind == "S"
         assert h5py.check_string_dtype(file["names"].dtype).length is None
     assert list(read) == list(tree)

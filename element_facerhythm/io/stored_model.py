@@ -1,0 +1,127 @@
+"""Decompositions as TCA.h5 holds them, ours or face-rhythm's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.io.h5_reader import H5Dataset, H5Group
+
+_MAX_AXES = 16
+_MAX_RANK = 4096
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """One decomposition as stored.
+
+    Attributes
+    ----------
+    names
+        Axes in the order in which they were decomposed.
+    factors
+        Axis name to (n, R) loadings.
+    weights
+        (R,); ones where the writer absorbed them (face-rhythm stores none).
+    rearranged
+        The factors after undoing concatenations; a value is (n, R), or a mapping of such per
+        video.
+    explained_variance, explained_variance_total, relative_error, n_iterations, stability
+        None where the writer did not store them.
+    """
+
+    names: tuple[str, ...]
+    factors: dict[str, NDArray[np.float32]]
+    weights: NDArray[np.float32]
+    rearranged: dict[str, Any]
+    explained_variance: NDArray[np.float32] | None
+    explained_variance_total: float | None
+    relative_error: float | None
+    n_iterations: int | None
+    stability: NDArray[np.float32] | None
+
+
+def read_models(file: H5Group) -> dict[str, StoredModel]:
+    """Read every decomposition of an open TCA.h5, by key.
+
+    Raises
+    ------
+    ProjectError
+        Loadings are missing, differ in rank, or hold NaN or infinite numbers.
+    """
+    axes = file.dataset("names_dims_array_preDecomp")
+    names = tuple(axes.texts())
+    if not 0 < len(names) <= _MAX_AXES or len(set(names)) < len(names):
+        axes.refuse(f"names {len(names):,} axes, or one twice; expected 1 to {_MAX_AXES}")
+    keys = file.group("factors").names_by_number()
+    if not keys:
+        file.group("factors").refuse("holds no model")
+    return {key: _stored_model(file, key, names) for key in keys}
+
+
+def _stored_model(file: H5Group, key: str, names: tuple[str, ...]) -> StoredModel:
+    """Read what TCA.h5 says about one model."""
+    group = file.group(f"factors/{key}")
+    factors = {name: group.dataset(name).numbers(2, finite=True) for name in names}
+    rank = factors[names[0]].shape[1]
+    for name in names:
+        _require_rank(group.dataset(name), rank)
+    fit = file.find(f"fit/{key}")
+    n_iterations = _number_or_none(fit, "n_iterations")
+    weights = _per_component(file, f"weights/{key}", rank)
+    return StoredModel(
+        names=names,
+        factors=factors,
+        weights=np.ones(rank, dtype=np.float32) if weights is None else weights,
+        rearranged=_rearranged(file.group(f"factors_rearranged/{key}"), rank),
+        explained_variance=_per_component(fit, "explained_variance", rank),
+        explained_variance_total=_number_or_none(fit, "explained_variance_total"),
+        relative_error=_number_or_none(fit, "relative_error"),
+        n_iterations=None if n_iterations is None or n_iterations < 0 else int(n_iterations),
+        stability=_per_component(fit, "stability", rank),
+    )
+
+
+def _rearranged(group: H5Group, rank: int) -> dict[str, Any]:
+    """Read loadings by axis, or by axis and video where an axis was split."""
+    members = {name: group[name] for name in group.names()}
+    return {
+        name: _loadings(member, rank)
+        if isinstance(member, H5Dataset)
+        else {part: _loadings(member.dataset(part), rank) for part in member.names()}
+        for name, member in members.items()
+    }
+
+
+def _loadings(dataset: H5Dataset, rank: int) -> NDArray[Any]:
+    values = dataset.numbers(2, finite=True)
+    _require_rank(dataset, rank)
+    return values
+
+
+def _require_rank(dataset: H5Dataset, rank: int) -> None:
+    if not 0 < rank <= _MAX_RANK:
+        dataset.refuse(f"has {rank:,} components; expected 1 to {_MAX_RANK:,}")
+    if dataset.shape[1] != rank:
+        dataset.refuse(f"has {dataset.shape[1]} components; expected {rank}")
+
+
+def _per_component(group: H5Group | H5Dataset | None, name: str, rank: int) -> NDArray[Any] | None:
+    """Numbers of a dataset (R,); None where there is none."""
+    if not isinstance(group, H5Group) or name not in group:
+        return None
+    dataset = group.dataset(name)
+    if dataset.shape != (rank,):
+        dataset.refuse(f"has shape {dataset.shape}; expected ({rank},)")
+    return dataset.numbers(1, finite=True)
+
+
+def _number_or_none(group: H5Group | H5Dataset | None, name: str) -> float | None:
+    """Value of a dataset that holds one number; None where there is none."""
+    if not isinstance(group, H5Group) or name not in group:
+        return None
+    value = group.dataset(name).numbers(0, finite=True)
+    return float(value.real)
