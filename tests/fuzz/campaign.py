@@ -212,6 +212,9 @@ def _try_one(plan: Plan, good: Good, place: Surroundings, number: int, tally: Ta
         outcome = _real_command(given, words, good, place)
         finding = finding_of(outcome, given, seed, number, place.base)
     if finding is not None:
+        if given.target.writes:  # what it left is not what it was given
+            place.clear()
+            given = make_input(seed, number, good, place, plan.targets)
         tally.findings[finding.signature] += 1
         save(finding, given.path, plan.findings)
 

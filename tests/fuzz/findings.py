@@ -13,6 +13,7 @@ from tests.fuzz.inputs import Input
 from tests.fuzz.sandbox import Outcome
 
 _RECORD = "finding.json"
+_LARGEST_KEPT = 64 << 20  # a larger one, all holes, is made again
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def save(finding: Finding, path: Path, directory: Path) -> None:
     (folder / _RECORD).write_text(json.dumps(asdict(finding), indent=2))
     kept = folder / "input"
     kept.mkdir()
+    if path.is_file() and path.lstat().st_size > _LARGEST_KEPT:
+        return
     if path.is_symlink() or path.is_file():
         shutil.copy2(path, kept / path.name, follow_symlinks=False)
     elif path.is_dir():

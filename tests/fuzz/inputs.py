@@ -70,7 +70,7 @@ def make_input(
 
 def _chosen(target: Target, path: Path, good: Good, rng: random.Random) -> list[Mutation]:
     """Choose mutations: by what the file is, by its bytes, or both; seldom something else entirely."""
-    if target.kind == "project":
+    if target.kind in ("project", "foreign"):
         return [mutate_project]
     way = rng.random()
     if way < 0.03:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,12 +102,24 @@ def make_seeds(directory: Path) -> Good:
         parameters=(good.parameters, directory / "parameters.yaml"),
         rois=(good.rois, project / "analysis_files" / "ROIs.h5"),
         project=(project,),
+        foreign=(_foreign(project, directory / "foreign"), project),
         video=tuple(_videos(directory)),
         weights=(_weights(directory),),
         product=(_product(directory),),
         **_predictions(directory),
     )
     return good
+
+
+def _foreign(project: Path, copy: Path) -> Path:
+    """Copy a project without what only this package writes, as face-rhythm leaves it."""
+    shutil.copytree(project, copy)
+    (copy / "run.json").unlink()
+    for path in (copy / "analysis_files").glob("*.h5"):
+        with h5py.File(path, "r+") as file:
+            for name in list(file.attrs):
+                del file.attrs[name]
+    return copy
 
 
 def _videos(directory: Path) -> list[Path]:

@@ -126,7 +126,7 @@ _RUN = (
 TARGETS = (
     Target("parameters", "parameters", lambda path, good: read_parameters(path), 2.0),
     Target("rois", "rois", _rois, 2.0),
-    Target("load", "project", _load, 5.0, secret=True),
+    Target("load", "foreign", _load, 5.0, secret=True),
     Target("plan", "project", lambda path, good: plan_run(good.request(path)), 2.0, secret=True),
     Target("run", "project", lambda path, good: run_project(good.request(path)), 1.0, True, True),
     Target("video", "video", _video, 4.0),
@@ -151,7 +151,7 @@ TARGETS = (
     Target("facerhythm run, project", "project", command(*_RUN, "-o", "INPUT"), 0.3, True, True),
     Target(
         "facerhythm rank",
-        "project",
+        "foreign",
         command("rank", "INPUT", "--ranks", "2", "--restarts", "1", "--device", "cpu"),
         0.2,
         True,

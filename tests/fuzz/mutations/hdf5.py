@@ -39,7 +39,7 @@ def poison_attributes(path: Path, context: Context) -> None:
             group.attrs[name] = np.void(data)
         elif way == 2:
             text = data.decode("latin-1").replace("\0", "")
-            group.attrs.create(name, text, dtype=h5py.string_dtype("ascii"))
+            group.attrs.create(name, text, dtype=h5py.string_dtype("utf-8"))
         else:
             group.create_dataset("pickled", (1,), dtype=h5py.vlen_dtype(np.uint8))
             group["pickled"][0] = np.frombuffer(data, np.uint8)
@@ -100,7 +100,7 @@ def _rename(file: h5py.File, context: Context) -> None:
 def _exchange(file: h5py.File, context: Context) -> None:
     names = _names(file, h5py.Dataset)
     one, other = (context.rng.choice(names) for _ in range(2)) if names else ("", "")
-    if one != other:
+    if one != other and "/between" not in file:
         file.move(one, "/between")
         file.move(other, one)
         file.move("/between", other)

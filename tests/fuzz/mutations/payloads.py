@@ -67,8 +67,8 @@ def hostile_pickle(context: Context) -> bytes:
             b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'O8'\nI0\nI1\ntRS'%s'\ntR."
             % command[:-1],
             b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b"x.",
-            b"(" * 100_000 + b".",
-            b"]" + b"2" * 100_000 + b"." + data,
+            b"(" * 50_000 + b".",
+            b"]" + b"2" * 50_000 + b"." + data,
             b"Pmodule\n.",
             b"\x82\x01.",
         )
