@@ -17,6 +17,7 @@ from benchmarks.common import CACHE_DIR, REPOSITORY_DIR
 ORDER = (
     "tracking",
     "whole",
+    "digests",
     "spectral",
     "decomposition",
     "accuracy",

@@ -256,6 +256,13 @@ TARGETS: tuple[Target, ...] = (
         " MB",
     ),
     Target(
+        "digests",
+        "digests of contents, share of a whole run",
+        "<=",
+        0.03,
+        lambda r: r["share"],
+    ),
+    Target(
         "accuracy",
         "error over face-rhythm's, all cells",
         "<=",

@@ -14,15 +14,32 @@ Without any of them DataJoint decides: encrypted where the server offers it. On 
 changes nothing about that.
 """
 
+import logging
 import os
+import socket
+import struct
+import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+import pymysql
+
+from element_facerhythm.datajoint_log import without_messages
 from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.errors import ConfigurationError
 
 CA_VARIABLE = "FACERHYTHM_TLS_CA"
 CHECK_HOST_VARIABLE = "FACERHYTHM_TLS_CHECK_HOST"
+
+logger = logging.getLogger(__name__)
+
+GUESS_ABOUT_TLS = "SSL connection failed"
+"""What DataJoint says of a server that cannot be reached."""
+SILENCE_S = 300
+"""Seconds that the server may take for one answer; then the connection counts as lost."""
+_COLLISION_CODES = {1205, 1213, 3572}  # lock wait timeout, deadlock, locked where NOWAIT was said
+_COLLISION_STATES = {"40001", "40P01", "55P03"}
 
 _CIPHER_QUERIES = {
     "mysql": "SHOW SESSION STATUS LIKE 'Ssl_cipher'",
@@ -112,3 +129,61 @@ def server_identity(connection: Any) -> str:
     if not connection.query(allowed).fetchone()[0]:
         return ""
     return str(connection.query("SELECT system_identifier FROM pg_control_system()").fetchone()[0])
+
+
+def is_collision(error: BaseException) -> bool:
+    """Whether a statement failed because of another session's locks, so that it may work when repeated."""
+    if isinstance(error, pymysql.err.MySQLError):
+        return bool(error.args) and error.args[0] in _COLLISION_CODES
+    return isinstance(error, psycopg2.Error) and error.pgcode in _COLLISION_STATES
+
+
+def close(connection: Any) -> None:
+    """Close a connection, whether or not it is still open."""
+    try:
+        connection.close()
+    except pymysql.err.Error as error:  # it was closed already
+        logger.debug("closing: %s", error)
+
+
+def tls_without_fallback(connection: Any) -> Any:
+    """Give the option of TLS for connecting once more.
+
+    Where nothing was asked for, DataJoint tries a second time in plain text. With MySQL the first try already
+    takes TLS or not, as the server offers; the second one can meet a server that has just come up, and then
+    fails for want of encryption.
+    """
+    asked = connection.conn_info["ssl_input"]
+    return True if asked is None and connection.adapter.backend == "mysql" else asked
+
+
+def open_second(connection: Any) -> Any:
+    """Open another connection to the same server, beside this one."""
+    about = connection.conn_info
+    with without_messages(GUESS_ABOUT_TLS):
+        second = import_datajoint().Connection(
+            about["host"],
+            about["user"],
+            about["passwd"],
+            about["port"],
+            tls_without_fallback(connection),
+            database_name=about["database_name"],
+            backend=connection.adapter.backend,
+        )
+    watch_silence(second)
+    return second
+
+
+def watch_silence(connection: Any) -> None:
+    """Let a server that vanished without a word be noticed; a socket waits for ever by itself."""
+    raw = connection._conn
+    number = raw.fileno() if hasattr(raw, "fileno") else raw._sock.fileno()
+    with socket.socket(fileno=os.dup(number)) as twin:  # options belong to both
+        if sys.platform != "linux" or twin.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        twin.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        twin.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+        twin.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+        twin.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        twin.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
+        twin.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE_S, 0))

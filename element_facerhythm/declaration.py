@@ -5,14 +5,13 @@ then fails in some of them (a schema that has just appeared, a deadlock on `~lin
 tables whose lineage they never saw, which they cannot join.
 """
 
-import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from element_facerhythm.connection import connect
+from element_facerhythm.connection import close, connect, is_collision, open_second
 from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.errors import ConfigurationError
 
@@ -20,11 +19,15 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 600.0
 """For a process that creates tables: a server under load takes a minute."""
+LOCK_TABLE = "~table_creation"
+"""Table of one row in each schema, whose lock a process holds while it creates others there."""
 _BETWEEN_TRIES_S = 0.2
 
 
 @contextmanager
-def activating(schema: Any, schema_name: str) -> Iterator[None]:
+def activating(
+    schema: Any, schema_name: str, *, create_schema: bool = True, create_tables: bool = True
+) -> Iterator[None]:
     """Be the only process that activates a schema, where something is missing in it.
 
     Parameters
@@ -33,26 +36,40 @@ def activating(schema: Any, schema_name: str) -> Iterator[None]:
         A `dj.Schema` whose classes are declared; nothing is done where it is active.
     schema_name
         Name that it gets on the database server.
+    create_schema, create_tables
+        What the caller lets DataJoint create.
 
     Raises
     ------
     ConfigurationError
         Another process has been at it for `LONGEST_WAIT_S`.
     """
-    if schema.is_activated():
+    if schema.is_activated() or not create_tables:
         yield
         return
-    with declaring(connect(), schema_name, _table_names(schema)) as incomplete:
+    names = _table_names(schema)
+    with declaring(connect(), schema_name, names, create_schema=create_schema) as incomplete:
         yield
         if incomplete:
             _read_headings_anew(schema)
 
 
 @contextmanager
-def declaring(connection: Any, schema_name: str, table_names: Iterable[str]) -> Iterator[bool]:
+def declaring(
+    connection: Any, schema_name: str, table_names: Iterable[str], *, create_schema: bool = True
+) -> Iterator[bool]:
     """Be the only process that declares tables of a schema, where one of `table_names` is missing.
 
     Yields whether one was; where all are there, nobody is waited for.
+
+    Parameters
+    ----------
+    connection
+        Of the tables.
+    schema_name, table_names
+        Names on the database server.
+    create_schema
+        Whether the schema is created where it is missing, too.
 
     Raises
     ------
@@ -62,13 +79,8 @@ def declaring(connection: Any, schema_name: str, table_names: Iterable[str]) -> 
     if _are_declared(connection, schema_name, set(table_names)):
         yield False
         return
-    take, give_back = _lock_statements(connection, schema_name)
-    _wait_for(connection, take, schema_name)
-    try:
+    with _alone(connection, schema_name, create_schema):
         yield True
-    finally:
-        if connection.is_connected:  # else the server has taken the lock back
-            connection.query(give_back)
 
 
 def _table_names(schema: Any) -> Iterator[str]:
@@ -115,20 +127,62 @@ def _are_declared(connection: Any, schema_name: str, table_names: set[str]) -> b
     return table_names <= {name for (name,) in complete}
 
 
-def _lock_statements(connection: Any, schema_name: str) -> tuple[str, str]:
-    """Return how to try for the lock, and how to give it back; it also ends with the connection."""
-    digest = hashlib.sha256(schema_name.encode()).digest()
-    if connection.adapter.backend == "mysql":
-        name = f"'facerhythm.declare.{digest.hex()[:32]}'"  # at most 64 characters
-        return f"SELECT GET_LOCK({name}, 0)", f"SELECT RELEASE_LOCK({name})"
-    number = int.from_bytes(digest[:8], signed=True)
-    return f"SELECT pg_try_advisory_lock({number})", f"SELECT pg_advisory_unlock({number})"
+@contextmanager
+def _alone(connection: Any, schema_name: str, create_schema: bool) -> Iterator[None]:
+    """Hold the lock of a schema: a row of a table of its own, which no role may even read.
+
+    Locks by name (`GET_LOCK`, advisory ones) can be had by every account, and kept. The lock ends with its
+    connection, however its process ends. An account that may not create the lock's table may create no other,
+    so it has nobody to wait for.
+    """
+    second = open_second(connection)
+    try:
+        if second.adapter.backend == "mysql":
+            second.query(
+                f"SET SESSION innodb_lock_wait_timeout=1, wait_timeout={2 * LONGEST_WAIT_S:.0f}"
+            )
+        with suppress(import_datajoint().errors.AccessError):
+            _wait_for(lambda: _lock(second, schema_name, create_schema), schema_name)
+        yield
+    finally:
+        close(second)
 
 
-def _wait_for(connection: Any, take: str, schema_name: str) -> None:
+def _lock(second: Any, schema_name: str, create_schema: bool) -> bool:
+    """Try for the lock; False where another process has it, or is just making its table."""
+    errors = import_datajoint().errors
+    table = second.adapter.make_full_table_name(schema_name, LOCK_TABLE)
+    try:
+        if not _has_schema(second, schema_name):
+            if not create_schema:
+                return True  # there is nothing to lock, as DataJoint will say
+            second.query(second.adapter.create_schema_sql(schema_name))
+        second.query(f"CREATE TABLE IF NOT EXISTS {table} (number int NOT NULL PRIMARY KEY)")
+        if not second.query(f"SELECT number FROM {table}").fetchall():
+            second.query(f"INSERT INTO {table} (number) VALUES (1)")
+        second.start_transaction()
+        second.query(f"SELECT number FROM {table} FOR UPDATE NOWAIT")
+        return True
+    except Exception as error:
+        if second.in_transaction:
+            second.cancel_transaction()
+        # PostgreSQL says "duplicate" of a schema or table that two create at once, IF NOT EXISTS or not
+        if is_collision(error) or isinstance(error, errors.DuplicateError):
+            return False
+        raise
+
+
+def _has_schema(connection: Any, schema_name: str) -> bool:
+    found = connection.query(
+        "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", args=(schema_name,)
+    )
+    return found.fetchone() is not None
+
+
+def _wait_for(lock: Callable[[], bool], schema_name: str) -> None:
     deadline = time.monotonic() + LONGEST_WAIT_S
     first = True
-    while not connection.query(take).fetchone()[0]:
+    while not lock():
         if first:
             logger.info("another process creates the tables of %s; waiting for it", schema_name)
             first = False

@@ -79,13 +79,17 @@ def open_regular(path: Path) -> BufferedReader:
         It does not exist or may not be read.
     """
     _require_regular(path, path.stat().st_mode)
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - Path.open takes no opener
     try:
-        _require_regular(path, os.fstat(descriptor).st_mode)  # it may have been exchanged since
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
+        _require_regular(path, os.fstat(file.fileno()).st_mode)  # it may have been exchanged since
+    except PathError:
+        file.close()
         raise
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a named pipe without a writer would block
 
 
 def _require_regular(path: Path, mode: int) -> None:

@@ -57,12 +57,17 @@ def count_keys(table: Any) -> KeyCounts:
         As of one moment. Jobs in the queue whose key has left the key source are in none of the numbers.
     """
     target = table()
-    source = target.key_source
-    keys = (source() if isinstance(source, type) else source).proj()
+    keys = keys_of(target)
     sql = _counting_sql(target, keys, queue_name(target))
     total, done, *by_status = map(int, target.connection.query(sql).fetchone())
     counts = dict(zip(STATUSES, by_status, strict=False))
     return KeyCounts(done=done, pending=total - done - sum(by_status), **counts)
+
+
+def keys_of(target: Any) -> Any:
+    """Return the keys of a populated table's key source, which may be given as a class."""
+    source = target.key_source
+    return (source() if isinstance(source, type) else source).proj()
 
 
 def _counting_sql(target: Any, keys: Any, queue: str | None) -> str:

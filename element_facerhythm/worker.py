@@ -22,12 +22,13 @@ import element_facerhythm
 from element_facerhythm.errors import ConfigurationError, ProcessingError
 from element_facerhythm.facial_behavior_estimation.processing import device_of_this_process
 from element_facerhythm.fleet import claims as outcomes
-from element_facerhythm.fleet.attempt import Attempt, Result
+from element_facerhythm.fleet.attempt import Attempt
 from element_facerhythm.fleet.claims import Claims, History, JobName
+from element_facerhythm.fleet.conclusion import Conclusion, Job
 from element_facerhythm.fleet.connection import Lifeline, is_lost, passes
 from element_facerhythm.fleet.heartbeat import Heartbeat, WorkState
 from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
-from element_facerhythm.fleet.outcomes import RetryPolicy, in_one_line, judge
+from element_facerhythm.fleet.outcomes import RetryPolicy
 from element_facerhythm.fleet.queue import JobQueue
 from element_facerhythm.fleet.taking_back import take_back
 from element_facerhythm.linking import ROOT_VARIABLE, active_link
@@ -44,6 +45,8 @@ REFRESH_S = 30.0
 REFRESH_SHARE = 50
 """A refresh that takes a second is not repeated for 50: large queues are not looked through all the time."""
 TIDY_S = 600.0
+PAUSE_S = 0.01
+"""Pause after a job that turned out to be none; each further one in a row doubles it."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,6 @@ class WorkerReport:
     n_done: int
     n_failed: int
     stopped_by: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job that was tried: the table, its key, what became of it, and the error where it failed."""
-
-    table: str
-    key: dict[str, Any]
-    outcome: str
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +217,7 @@ class _Shift:
         )
 
     def _loop(self) -> str:
-        options, state = self.options, self.state
+        options, state, n_in_vain = self.options, self.state, 0
         while not state.stop.is_set():
             if options.max_jobs is not None and state.n_done + state.n_failed >= options.max_jobs:
                 return "max-jobs"
@@ -237,7 +230,9 @@ class _Shift:
                 self.lifeline.wait(state.stop.is_set, state.stop.wait)
                 continue
             if found is not None:
-                self._do(*found)
+                n_in_vain = 0 if self._do(*found) else n_in_vain + 1
+                if n_in_vain:  # whatever the cause, the server is not asked without end
+                    state.stop.wait(min(PAUSE_S * 2 ** min(n_in_vain, 20), options.poll_s))
             elif idle and not state.stop.is_set():
                 return "idle"
             else:
@@ -293,68 +288,51 @@ class _Shift:
         self.refresh_s = ended_s + max(REFRESH_S, REFRESH_SHARE * (ended_s - started_s))
 
     def _is_idle(self) -> bool:
-        """Whether nothing is left: no job for later, and none of a worker that may be dead."""
+        """Whether nothing is left: no job for later, and none of a worker that may be dead.
+
+        Jobs whose key is gone count in neither case, nor do those of tables that are none of this worker's.
+        """
         if any(queue.n_waiting() for queue in self.queues.values()):
             return False
-        return not set(self.claims.busy_workers()) - self.heartbeat.observer.alive
+        alive = self.heartbeat.observer.alive
+        return not any(
+            worker_id not in alive
+            and job.table in self.queues
+            and not self.queues[job.table].is_gone(job)
+            for worker_id, job in self.claims.held_by_others()
+        )
 
     # ---------------------------------------------------------------- doing a job
 
-    def _do(self, job: JobName, history: History) -> None:
+    def _do(self, job: JobName, history: History) -> bool:
+        """Try a claimed job; False where there was nothing to do, or it is another worker's."""
         queue, state = self.queues[job.table], self.state
         progress = JobProgress(state.stop, self.bars)
         state.doing = (job, progress)
         try:
             result = Attempt(queue, job, self.claims, self.lifeline, progress).run()
-            tried = self._steadily(lambda: self._conclude(job, history, result))
+            tried = self._steadily(
+                lambda: self._conclusion(self.claims, job).conclude(
+                    history, result, self.options.policy
+                )
+            )
         except Stopped:
-            self._steadily(lambda: self._give_back(self.claims, job))
-            tried = Job(job.table, dict(job.key), outcomes.GIVEN_BACK)
+            tried = self._steadily(self._conclusion(self.claims, job).give_back)
         except ClaimLost:
             logger.warning("%s %s is another worker's by now", job.table, job.text)
             tried = None
         finally:
             state.doing = None
         if tried is not None:
+            state.n_done += tried.outcome == outcomes.DONE
+            state.n_failed += tried.outcome == outcomes.FAILED
             self.on_job(tried)
+        return tried is not None
 
-    def _conclude(self, job: JobName, history: History, result: Result) -> Job | None:
-        """Write down what became of an attempt; None where there was nothing to do."""
-        queue, key, error = self.queues[job.table], dict(job.key), result.error
-        if queue.is_done(job):
-            with self.connection.transaction:
-                queue.remove(job)
-                if result.made:
-                    self.claims.end(job, outcomes.DONE)
-                else:
-                    self.claims.drop(job)
-            self.state.n_done += result.made
-            return Job(job.table, key, outcomes.DONE) if result.made else None
-        if error is None:  # somebody else's, or gone
-            self.claims.drop(job)
-            return None
-        reason, stage = in_one_line(error), self._stage()
-        verdict = judge(error, history, self.options.policy)
-        with self.connection.transaction:
-            if self.claims.end(job, verdict.outcome, stage=stage, reason=reason):
-                if verdict.outcome == outcomes.FAILED:
-                    queue.fail(job, reason)
-                else:
-                    queue.offer(job, delay_s=verdict.delay_s, reason=reason)
-        self.state.n_failed += verdict.outcome == outcomes.FAILED
-        return Job(job.table, key, verdict.outcome, reason)
-
-    def _stage(self) -> str:
-        return self.state.doing[1].now.stage if self.state.doing else ""
-
-    def _give_back(self, claims: Claims, job: JobName) -> None:
-        queue = self.queues[job.table].on(claims.connection)
-        with claims.connection.transaction:
-            if claims.end(
-                job, outcomes.GIVEN_BACK, stage=self._stage(), reason="its worker was told to stop"
-            ):
-                queue.offer(job)
-        logger.warning("%s %s was under way and is given back", job.table, job.text)
+    def _conclusion(self, claims: Claims, job: JobName) -> Conclusion:
+        doing = self.state.doing
+        stage = doing[1].now.stage if doing else ""
+        return Conclusion(claims, self.queues[job.table].on(claims.connection), job, stage)
 
     def _end_process(self, claims: Claims | None, job: JobName | None) -> None:
         """Give the job back from the heartbeat's thread, and end a process that does not stop by itself."""
@@ -362,7 +340,7 @@ class _Shift:
             logger.error("the stop took too long, and the database is away: others will notice")
             os._exit(1)
         if job is not None:
-            self._give_back(claims, job)
+            self._conclusion(claims, job).give_back()
         claims.beat("stopped", self.state.n_done, self.state.n_failed)
         os._exit(0)
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from element_facerhythm.admin.roles import dj, tables_of
 from element_facerhythm.connection import connect
+from element_facerhythm.declaration import LOCK_TABLE
 from element_facerhythm.embedded import configure
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.fleet.queue import JobQueue
+
+LONGEST_WAIT_S = 30
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,10 @@ def initialise() -> Initialised:
         The account may not create what is missing.
     """
     configure()
+    connection = connect()
+    if connection.adapter.backend == "mysql":
+        # a change of a table waits for its readers, and everybody else behind it: for a year by default
+        connection.query(f"SET SESSION lock_wait_timeout = {LONGEST_WAIT_S}")
     before = _existing_tables()
     from element_facerhythm.workflow import SCHEMAS
 
@@ -56,5 +63,6 @@ def _existing_tables() -> dict[str, set[str]]:
     rows = connect().query("SELECT table_schema, table_name FROM information_schema.tables")
     tables: dict[str, set[str]] = {}
     for schema, table in rows.fetchall():
-        tables.setdefault(schema, set()).add(table)
+        if table != LOCK_TABLE:
+            tables.setdefault(schema, set()).add(table)
     return tables

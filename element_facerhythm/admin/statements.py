@@ -1,5 +1,8 @@
 """The SQL that makes an account of a role.
 
+The account itself is made by the administrator of the server: the right to do that is one over everybody's
+accounts. The rights are granted by whoever administers our schemas.
+
 Rights are granted table by table. A grant for a whole schema would give what is put there later, too, and its
 name is a pattern, in which `_` stands for any character unless the server was told otherwise:
 `lab_subject.*` would also open `lab1subject`.
@@ -16,6 +19,9 @@ from element_facerhythm.errors import ConfigurationError, RequestError
 
 PASSWORD = "<PASSWORD>"
 """Stands for the password. The server refuses a statement that still has it."""
+
+MOST_CONNECTIONS = 20
+"""Of a viewer's or an analyst's account at a time; a server takes 151 in all, as it comes."""
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _HOST = re.compile(r"[A-Za-z0-9_.:%/-]{1,255}")
@@ -62,7 +68,8 @@ def grants(role: Role, account: Account, *, create_user: bool = True) -> list[st
     account
         Whom they are for.
     create_user
-        Begin with the account itself, its password still to be filled in.
+        Begin with the account itself, its password still to be filled in. All others need no right over
+        accounts.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def grants(role: Role, account: Account, *, create_user: bool = True) -> list[st
     require_mysql()
     require_complete(SCHEMAS)
     rights = rights_of(role, SCHEMAS, WORKER_SCHEMAS)
-    first = [create_statement(account)] if create_user else []
+    first = [create_statement(account, role)] if create_user else []
     return [*first, *(grant_statement(right, account) for right in rights)]
 
 
@@ -109,10 +116,11 @@ def require_complete(schemas: Sequence[Any]) -> None:
         )
 
 
-def create_statement(account: Account) -> str:
-    """Return the statement that makes the account."""
+def create_statement(account: Account, role: Role) -> str:
+    """Return the statement that makes the account; a person's cannot take all connections of the server."""
     tls = " REQUIRE SSL" if account.require_tls else ""
-    return f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {PASSWORD}{tls};"
+    limit = "" if role == "worker" else f" WITH MAX_USER_CONNECTIONS {MOST_CONNECTIONS}"
+    return f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {PASSWORD}{tls}{limit};"
 
 
 def grant_statement(right: Right, account: Account) -> str:

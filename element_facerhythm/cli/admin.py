@@ -57,7 +57,9 @@ def grants(
 ) -> None:
     """Print the SQL that makes an account of a role, with no more rights than it needs. Runs nothing.
 
-    The password is left to you: the server refuses the first statement until <PASSWORD> is replaced.
+    The first statement is for the administrator of the server; the others need rights on our schemas only,
+    and are what `--existing` prints. The password is left to you: the server refuses the first statement
+    until <PASSWORD> is replaced.
 
     Example: `facerhythm admin grants --role analyst --user anna --require-tls > anna.sql`
     """
@@ -79,5 +81,42 @@ def grants(
         return
     typer.echo(f"-- {role.value} {account}")
     if not existing:
-        typer.echo(f"-- replace {admin.PASSWORD} by a password in single quotes")
+        typer.echo(
+            f"-- as an account that may create users; replace {admin.PASSWORD} by a password in single quotes"
+        )
+        typer.echo(statements.pop(0))
+        typer.echo("-- as the administrator of these schemas; `--existing` prints this part alone")
     typer.echo("\n".join(statements))
+
+
+@app.command()
+def guard(
+    after: Annotated[
+        int, typer.Option("--after", help="Seconds that somebody must have waited.", min=1, max=30)
+    ] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the SQL of an event that ends readers who hold up workers. Runs nothing.
+
+    An account that may only look can lock what it reads. The event looks every second for a connection that
+    has changed nothing and that somebody waits for, and ends it. For the administrator of the server (root):
+    it needs an account of its own that may end connections.
+
+    Example: `facerhythm admin guard > guard.sql`
+    """
+    from element_facerhythm.cli.database import activated_workflow
+
+    with quiet_stdout():
+        from element_facerhythm import admin
+
+        admin.require_mysql()
+        activated_workflow()
+        statements = admin.guard(after)
+    if as_json:
+        print_json({"statements": statements})
+        return
+    typer.echo(
+        "-- for the administrator of the server; needs event_scheduler = ON (the default of MySQL)"
+    )
+    typer.echo("\n".join(statements[:-1]))
+    typer.echo(f"DELIMITER //\n{statements[-1]}\n//\nDELIMITER ;")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from element_facerhythm.worker import Job
 
 HEALTH_VARIABLE = "FACERHYTHM_HEALTH_FILE"
-WORDS = {"done": "done", "given back": "given back", "failed": "FAILED"}
+WORDS = {
+    "done": "done", "given back": "given back", "failed": "FAILED", "gone": "removed from the queue",
+}  # fmt: skip
 
 HealthFileOption = Annotated[
     Path | None,

@@ -73,7 +73,7 @@ def activate(
         asked for, and the process's connection allows plain text.
     """
     link = check_linking_module(linking_module)
-    with activating(schema, schema_name):
+    with activating(schema, schema_name, create_schema=create_schema, create_tables=create_tables):
         schema.activate(
             schema_name,
             create_schema=create_schema,

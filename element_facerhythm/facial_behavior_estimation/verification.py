@@ -5,7 +5,13 @@ from functools import partial
 from typing import Any
 
 from element_facerhythm.digest import file_sha256
-from element_facerhythm.errors import FaceRhythmError, ParameterError, ProjectError, VideoError
+from element_facerhythm.errors import (
+    FaceRhythmError,
+    ParameterError,
+    ProjectError,
+    RequestError,
+    VideoError,
+)
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.product_files import (
     unchanged_file,
@@ -19,6 +25,7 @@ from element_facerhythm.facial_behavior_estimation.recording import (
 from element_facerhythm.facial_behavior_estimation.results import FacialRhythm, part_rows, totals
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, polygon_rows
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
+from element_facerhythm.facial_behavior_estimation.schema import dj
 from element_facerhythm.facial_behavior_estimation.task import (
     FaceRhythmParamSet,
     FaceRhythmTask,
@@ -162,6 +169,19 @@ def _verify_rows(
 
 
 def recordings(where: str | None) -> list[Key]:
-    """Primary keys of the recordings that an SQL condition leaves; all of them without one."""
-    query = VideoRecording() & where if where else VideoRecording()
-    return list(query.proj().to_dicts())
+    """Primary keys of the recordings that an SQL condition leaves; all of them without one.
+
+    Raises
+    ------
+    RequestError
+        The database does not understand the condition.
+    """
+    if not where:
+        return list(VideoRecording().proj().to_dicts())
+    try:
+        return list((VideoRecording() & where).proj().to_dicts())
+    except dj.errors.DataJointError as error:
+        raise RequestError(
+            f"{where!r} is no condition on recordings: {error}. Expected SQL with columns of VideoRecording "
+            f"({', '.join(VideoRecording().heading.names)}), as \"subject = 'mouse1'\""
+        ) from error

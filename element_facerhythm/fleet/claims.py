@@ -17,9 +17,11 @@ from element_facerhythm.fleet.tables import MAX_REASON, ActiveJob, JobAttempt, W
 
 dj: Any = import_datajoint()
 
-DONE, FAILED, RETRY, GIVEN_BACK, LOST, RESET = (
-    "done", "failed", "retry", "given back", "lost", "reset",
+DONE, FAILED, RETRY, GIVEN_BACK, LOST, RESET, GONE = (
+    "done", "failed", "retry", "given back", "lost", "reset", "gone",
 )  # fmt: skip
+COUNT_ANEW = (RESET, GONE)
+"""Outcomes after which earlier attempts do not count: somebody asked, or the key was deleted."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class History:
-    """Attempts at a job since it was last reset."""
+    """Attempts at a job since it was last reset, or its key deleted."""
 
     last_attempt: int
     n_retries: int
@@ -154,16 +156,16 @@ class Claims:
         return history
 
     def history(self, job: JobName) -> History:
-        """Count what was tried since the last reset."""
+        """Count what was tried since the last reset, or since the key was deleted."""
         rows = self._run(
             f"SELECT attempt, outcome FROM {self._attempts} WHERE table_name=%s AND job_id=%s "
             "ORDER BY attempt",
             job.table,
             job.job_id,
         ).fetchall()
-        outcomes = [outcome for _, outcome in rows]
-        if RESET in outcomes:
-            outcomes = outcomes[len(outcomes) - outcomes[::-1].index(RESET) :]
+        outcomes: list[str] = []
+        for _, outcome in rows:
+            outcomes = [] if outcome in COUNT_ANEW else [*outcomes, outcome]
         last = int(rows[-1][0]) if rows else 0
         return History(last, outcomes.count(RETRY), outcomes.count(LOST))
 
@@ -263,14 +265,27 @@ class Claims:
 
     # ---------------------------------------------------------------- other workers
 
-    def busy_workers(self) -> dict[str, tuple[Any, float]]:
-        """Last sign of life, and lease in seconds, of every other worker that has jobs."""
+    def watched_workers(self) -> dict[str, tuple[Any, float]]:
+        """Last sign of life, and lease in seconds, of every other worker that is present or has jobs.
+
+        Those that were stopped or lost are not read, however many there are: an index leads to the others.
+        """
+        present = f"SELECT worker_id FROM {self._worker} WHERE state IN ('idle', 'working')"
         rows = self._run(
-            f"SELECT worker_id, heartbeat_time, lease_s FROM {self._worker} WHERE worker_id<>%s AND "
-            f"worker_id IN (SELECT worker_id FROM {self._active})",
+            f"SELECT w.worker_id, w.heartbeat_time, w.lease_s FROM {self._worker} AS w JOIN "
+            f"({present} UNION SELECT worker_id FROM {self._active}) AS p ON p.worker_id=w.worker_id "
+            "WHERE w.worker_id<>%s",
             self.worker_id,
         ).fetchall()
         return {row[0]: (row[1], float(row[2])) for row in rows}
+
+    def held_by_others(self) -> list[tuple[str, JobName]]:
+        """List every other worker's claims: the worker and the job."""
+        rows = self._run(
+            f"SELECT worker_id, table_name, job_key FROM {self._active} WHERE worker_id<>%s",
+            self.worker_id,
+        ).fetchall()
+        return [(row[0], JobName(row[1], as_key(row[2]))) for row in rows]
 
     def jobs_of(self, worker_id: str) -> list[tuple[JobName, Progress]]:
         """List what a worker has claimed, and how far it was."""
@@ -288,9 +303,17 @@ class Claims:
         ).fetchone()
         return f"worker {worker_id}" + (f" (process {row[1]} on {row[0]})" if row else "")
 
-    def mark(self, worker_id: str, state: str) -> None:
-        """Say what became of a worker."""
-        self._run(f"UPDATE {self._worker} SET state=%s WHERE worker_id=%s", state, worker_id)
+    def mark_lost(self, worker_id: str) -> None:
+        """Enter that a worker is lost, once it has no jobs any more.
+
+        One that was only frozen says otherwise with its next sign of life; one that stopped stays so.
+        """
+        self._run(
+            f"UPDATE {self._worker} SET state='lost' WHERE worker_id=%s AND state IN ('idle', 'working') "
+            f"AND NOT EXISTS (SELECT 1 FROM {self._active} AS a WHERE a.worker_id=%s)",
+            worker_id,
+            worker_id,
+        )
 
     def _run(self, statement: str, *values: Any) -> Any:
         return self.connection.query(statement, args=values)

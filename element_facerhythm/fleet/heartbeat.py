@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from element_facerhythm.connection import close, open_second
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import close, open_second, passes
+from element_facerhythm.fleet.connection import passes
 from element_facerhythm.fleet.job_progress import JobProgress
 from element_facerhythm.fleet.observer import Observer
 
@@ -132,7 +133,9 @@ class Heartbeat:
             job, progress = doing
             if not claims.tell(job, progress.now):
                 progress.lost.set()  # of this job alone: the main thread may be at the next one
-        self.observer.look(claims.busy_workers(), time.monotonic())
+        self.observer.look(claims.watched_workers(), time.monotonic())
+        for worker_id in self.observer.silent:
+            claims.mark_lost(worker_id)  # those with jobs wait until these are taken back
 
     def _drop_connection(self, error: BaseException) -> None:
         self.observer.forget()

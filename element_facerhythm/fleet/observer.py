@@ -37,10 +37,10 @@ class Observer:
     _looked_s: float | None = None
 
     def look(self, workers: Mapping[str, tuple[Any, float]], now_s: float) -> None:
-        """Take in the last sign of life and the lease of every worker that has jobs.
+        """Take in the last sign of life and the lease of every worker that is present or has jobs.
 
-        Afterwards `silent` are those whose jobs may be taken back, and `alive` those that gave a sign of life
-        while they were looked at, not longer than half a lease ago. The others are open.
+        Afterwards `silent` are those that are lost and whose jobs may be taken back, and `alive` those that
+        gave a sign of life while they were looked at, not longer than half a lease ago. The others are open.
 
         Parameters
         ----------

@@ -6,6 +6,7 @@ from element_facerhythm.errors import ProjectBusyError, ProjectLostError, Reques
 from element_facerhythm.fleet.claims import FAILED, GIVEN_BACK, RETRY, History
 
 BUSY_DELAY_S = 15.0
+GONE_REASON = "the entry that the job was for was deleted, or never was there"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """DataJoint's job table of one populated table, as a queue."""
 
 import copy
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +9,14 @@ from element_facerhythm.declaration import declaring
 from element_facerhythm.embedded import import_datajoint
 from element_facerhythm.fleet.claims import JobName, key_columns
 from element_facerhythm.fleet.tables import MAX_REASON
+from element_facerhythm.key_counts import keys_of
 
 dj: Any = import_datajoint()
 
+logger = logging.getLogger(__name__)
+
 ROWS_PER_INSERT = 1000
+KEYS_PER_DELETE = 200
 PENDING, RESERVED, ERROR, IGNORE = "pending", "reserved", "error", "ignore"
 
 
@@ -54,7 +59,7 @@ class JobQueue:
         DataJoint's own `refresh` enters them one statement each, which takes minutes for tens of thousands.
         """
         self.provide()
-        todo = (self.target.key_source - self.target.proj()).proj()
+        todo = keys_of(self.target) - self.target.proj()
         keys = todo.restrict(dj.Not(self.jobs), semantic_check=False).proj().keys()
         priority = dj.config.jobs.default_priority
         rows = [{**key, "status": PENDING, "priority": priority} for key in keys]
@@ -62,9 +67,25 @@ class JobQueue:
             self.jobs.insert(rows[first : first + ROWS_PER_INSERT], skip_duplicates=True)
         return len(rows)
 
-    def tidy(self) -> None:
-        """Remove jobs whose key cannot be populated any more, as DataJoint does."""
-        self.jobs.refresh()
+    def tidy(self) -> int:
+        """Remove jobs whose key cannot be populated any more, and give their number.
+
+        Whatever their status; DataJoint's own `refresh` waits for an hour and keeps ignored ones. Only those
+        that are reserved are left for an hour, to the process that reserved them.
+        """
+        hour_ago = f"CURRENT_TIMESTAMP(3) - {self.connection.adapter.interval_expr(3600, 'second')}"
+        resting = self.jobs & f"status<>'{RESERVED}' OR reserved_time < {hour_ago}"
+        gone = resting.restrict(dj.Not(keys_of(self.target)), semantic_check=False)
+        # looked up first: a subquery of DELETE would lock the rows of the entries that it reads
+        keys = gone.proj().keys()
+        for first in range(0, len(keys), KEYS_PER_DELETE):
+            chosen = keys[first : first + KEYS_PER_DELETE]
+            (resting & chosen).delete_quick()
+        if keys:
+            logger.warning(
+                "%d jobs of %s were removed: what they were for was deleted", len(keys), self.name
+            )
+        return len(keys)
 
     def candidates(self, limit: int) -> list[tuple[int, JobName]]:
         """Priority and name of jobs that can be done now, the most urgent first."""
@@ -75,8 +96,16 @@ class JobQueue:
         return [(int(row["priority"]), self.job(row)) for row in rows]
 
     def n_waiting(self) -> int:
-        """Jobs that are pending, now or at a later time."""
-        return len(self.jobs.pending)
+        """Jobs that are pending, now or at a later time, and whose key is still there."""
+        return len(self.jobs.pending.restrict(keys_of(self.target), semantic_check=False))
+
+    def is_due(self, job: JobName) -> bool:
+        """Whether a job is there to be done now."""
+        return bool(self.jobs.pending & dict(job.key) & "scheduled_time <= CURRENT_TIMESTAMP(3)")
+
+    def is_gone(self, job: JobName) -> bool:
+        """Whether a job can never be done, its key being none of those to populate (any more)."""
+        return not keys_of(self.target) & dict(job.key)
 
     def is_done(self, job: JobName) -> bool:
         """Whether the rows of a job are in the table."""

@@ -8,7 +8,7 @@ from typing import Any
 from element_facerhythm.fleet.claims import as_key, utc_now
 from element_facerhythm.fleet.queue import ERROR, IGNORE
 from element_facerhythm.fleet.tables import ActiveJob, Worker
-from element_facerhythm.key_counts import KeyCounts, count_keys, queue_name
+from element_facerhythm.key_counts import KeyCounts, count_keys, keys_of, queue_name
 
 STOPPED = ("stopped", "lost")
 
@@ -124,10 +124,11 @@ def present_workers(now: datetime) -> Iterator[WorkerStatus]:
 
 
 def problems(table: Any, status: str) -> Iterator[Problem]:
-    """Give key and reason of each job of a status."""
-    if queue_name(table()) is None:
+    """Give key and reason of each job of a status whose key is still there."""
+    target = table()
+    if queue_name(target) is None:
         return
-    jobs = table().jobs
-    names = jobs.primary_key
-    for row in (jobs & {"status": status}).proj("error_message").to_dicts(order_by=names):
+    names = target.jobs.primary_key
+    jobs = (target.jobs & {"status": status}).restrict(keys_of(target), semantic_check=False)
+    for row in jobs.proj("error_message").to_dicts(order_by=names):
         yield Problem(table.__name__, {n: row[n] for n in names}, row["error_message"])

@@ -32,6 +32,7 @@ class Worker(dj.Manual):
     state            : varchar(16)  # idle, working, stopped, or lost
     n_done=0         : int32        # jobs done
     n_failed=0       : int32        # jobs failed
+    index (state)
     """
 
 
@@ -64,8 +65,9 @@ class JobAttempt(dj.Manual):
     """What became of each attempt at a job.
 
     `outcome` is `done`, `failed`, `retry` (failed, and tried again later), `given back` (the worker was
-    stopped), `lost` (the worker died or fell silent), or `reset` (somebody asked to try again: what was
-    before does not count any more).
+    stopped), `lost` (the worker died or fell silent), `gone` (the key was deleted, or never was there), or
+    `reset` (somebody asked to try again). What was before a reset, or before the key was deleted, does not
+    count any more.
     """
 
     definition = """
@@ -78,7 +80,7 @@ class JobAttempt(dj.Manual):
     worker_id        : varchar(32)   # who tried
     started_time     : datetime(3)   # UTC
     ended_time       : datetime(3)   # UTC
-    outcome          : varchar(16)   # done, failed, retry, given back, lost or reset
+    outcome          : varchar(16)   # done, failed, retry, given back, lost, gone or reset
     stage=''         : varchar(64)   # what was being computed in the end
     reason=''        : varchar(2047) # why it is not done
     index (ended_time)
@@ -98,5 +100,5 @@ def activate(schema_name: str, *, create_schema: bool = True, create_tables: boo
     create_schema, create_tables
         Whether to create what does not exist yet.
     """
-    with activating(schema, schema_name):
+    with activating(schema, schema_name, create_schema=create_schema, create_tables=create_tables):
         schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)

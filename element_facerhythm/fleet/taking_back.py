@@ -1,10 +1,13 @@
-"""What dead workers left: their jobs are offered again, or set aside where they keep killing workers."""
+"""What dead workers left: their jobs are offered again, or set aside where they keep killing workers.
+
+Jobs whose key was deleted meanwhile are removed.
+"""
 
 import logging
 from collections.abc import Iterable, Mapping
 
-from element_facerhythm.fleet.claims import LOST, Claims, JobName, Progress
-from element_facerhythm.fleet.outcomes import RetryPolicy, set_aside_reason
+from element_facerhythm.fleet.claims import GONE, LOST, Claims, JobName, Progress
+from element_facerhythm.fleet.outcomes import GONE_REASON, RetryPolicy, set_aside_reason
 from element_facerhythm.fleet.queue import JobQueue
 
 logger = logging.getLogger(__name__)
@@ -27,23 +30,23 @@ def take_back(
         How many workers may die on a job.
     """
     for worker_id in silent:
-        where = claims.describe(worker_id)
-        for job, progress in claims.jobs_of(worker_id):
-            if job.table in queues:
-                _take_back_one(
-                    claims, queues[job.table], worker_id, job, policy, where + _at(progress)
-                )
-        claims.mark(worker_id, "lost")
+        jobs = [(job, at) for job, at in claims.jobs_of(worker_id) if job.table in queues]
+        where = claims.describe(worker_id) if jobs else ""
+        for job, progress in jobs:
+            _take_back_one(claims, queues[job.table], worker_id, job, policy, where + _at(progress))
+        claims.mark_lost(worker_id)
 
 
 def _take_back_one(
     claims: Claims, queue: JobQueue, worker_id: str, job: JobName, policy: RetryPolicy, where: str
 ) -> None:
     with claims.connection.transaction:
-        if not claims.end_of(worker_id, job, LOST, reason=f"{where} was lost"):
+        gone = queue.is_gone(job)
+        reason = f"{where} was lost" + (f"; {GONE_REASON}" if gone else "")
+        if not claims.end_of(worker_id, job, GONE if gone else LOST, reason=reason):
             return  # another worker was faster, or it is alive after all
         n_lost = claims.history(job).n_lost
-        if queue.is_done(job):
+        if gone or queue.is_done(job):
             queue.remove(job)
         elif n_lost >= policy.max_tries:
             queue.set_aside(job, set_aside_reason(n_lost, where))

@@ -64,29 +64,44 @@ def atomic_path(path: Path) -> Iterator[Path]:
         The directory that `staging_in` named was deleted or replaced, or a folder in it exchanged.
     """
     staging = _staging.get()
-    folder = staging.temporary if staging and staging.temporary else path.parent
-    temporary = folder / f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}"
+    beside = staging.temporary if staging and staging.temporary else path.parent
+    temporary = beside / f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}"
     try:
         yield temporary
-        _flush(temporary)
-        publish(temporary, path)
+        with _open_folder(path.parent) as folder:
+            _flush(temporary)
+            publish(temporary, path, folder)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def publish(temporary: Path, path: Path) -> None:
-    """Give a finished temporary file its name; a file or link of that name is replaced."""
-    with _open_folder(path.parent) as folder:
-        try:
-            os.rename(temporary, path.name, dst_dir_fd=folder)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            raise ProjectChangedError(
-                f"{path.parent} lies on another file system than {temporary.parent}, so that no finished "
-                "file can be moved there in one step; put the whole directory on one file system"
-            ) from error
-        os.fsync(folder)
+def publish(temporary: Path, path: Path, folder: int) -> None:
+    """Give a finished temporary file its name; a file or link of that name is replaced.
+
+    Parameters
+    ----------
+    temporary
+        The file, flushed to the disk.
+    path
+        What it becomes.
+    folder
+        Descriptor of the folder of `path`.
+
+    Raises
+    ------
+    ProjectChangedError
+        The two lie on different file systems.
+    """
+    try:
+        os.rename(temporary, path.name, dst_dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        raise ProjectChangedError(
+            f"{path.parent} lies on another file system than {temporary.parent}, so that no finished file "
+            "can be moved there in one step; put the whole directory on one file system"
+        ) from error
+    os.fsync(folder)
 
 
 def remove_leftovers(directory: Path) -> tuple[Path, ...]:

@@ -266,10 +266,11 @@ def read_small(
         if error.errno in _NO_FILE:
             return ""
         raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or owner not in (None, status.st_uid):
+        os.close(descriptor)
+        return ""
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or owner not in (None, status.st_uid):
-            return ""
         if end:
             file.seek(max(0, status.st_size - _MAX_SMALL_FILE))
         return file.read(_MAX_SMALL_FILE).decode("utf-8", errors="replace")

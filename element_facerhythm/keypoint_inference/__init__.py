@@ -73,5 +73,5 @@ def activate(
             create_tables=create_tables,
             linking_module=linking_module,
         )
-    with activating(schema, schema_name):
+    with activating(schema, schema_name, create_schema=create_schema, create_tables=create_tables):
         schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)

@@ -32,8 +32,8 @@ def require_csv(path: Path) -> None:
             end = position + (first if first >= 0 else len(block))
             if end - start > MAX_LINE_BYTES:
                 raise KeypointError(
-                    f"{path} has a line of more than {MAX_LINE_BYTES:,} bytes (from byte {start:,}); expected a "
-                    "table with one line per frame"
+                    f"{path} has a line of more than {MAX_LINE_BYTES:,} bytes (from byte {start:,}); "
+                    "expected a table with one line per frame"
                 )
             if first >= 0:
                 start = position + block.rfind(b"\n") + 1

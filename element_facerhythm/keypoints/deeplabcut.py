@@ -167,8 +167,8 @@ def _plain(node: H5Group | H5Dataset, name: str) -> Any:
         return plain_value(data)
     except (ValueError, UnicodeError, OverflowError) as error:
         raise KeypointError(
-            f"{node.path} is refused: attribute {name} of {node.name} is a pickle that holds more than lists, "
-            f"texts and numbers, and could run code of whoever made it; {_REMEDY}"
+            f"{node.path} is refused: attribute {name} of {node.name} is a pickle of more than lists, texts "
+            f"and numbers, which could run code when it is opened; {_REMEDY}"
         ) from error
 
 

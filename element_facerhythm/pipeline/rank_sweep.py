@@ -55,6 +55,7 @@ def sweep_project_ranks(
     """
     project = Project.open(project_dir)
     project.require("VQT_Analyzer")
+    project.require_intact()
     config = project.config.get("TCA", {})
     method = config.get("method", "CP_NN_HALS")
     if method not in ("CP_NN_HALS", "CP"):

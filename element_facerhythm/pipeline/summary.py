@@ -39,6 +39,7 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
     """
     project = Project.open(project_dir, roots)
     project.require(*PRODUCTS)
+    project.require_intact()
     statistics = PointStatistics(project.point_positions)
     videos = tuple(_summarise_video(project, i, statistics) for i in range(len(project.video_keys)))
     return ProjectSummary(

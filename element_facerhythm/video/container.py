@@ -1,11 +1,13 @@
-"""Opening a video file, and how long its container says that it is."""
+"""Opening a video file: one of the formats below, and nothing but the file itself."""
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 from av.container import InputContainer
@@ -13,22 +15,82 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from element_facerhythm.errors import VideoError
+from element_facerhythm.files import kind_of, open_regular
+from element_facerhythm.video.limits import (
+    FRAME_PIXELS_VARIABLE,
+    FRAMES_VARIABLE,
+    max_frame_pixels,
+    max_frames,
+)
+from element_facerhythm.video.mp4 import mp4_lost_its_index, mp4_samples
+from element_facerhythm.video.png import PNG_CODECS
 
 RE_ENCODE = "re-encode it (ffmpeg -i IN -c:v libx264 -crf 12 OUT.mp4) or copy it again"
 
-# Demuxers that read a picture or a text as if it were a film.
-_NOT_A_VIDEO = frozenset({"tty", "bin", "xbin", "adf", "idf", "image2", "ico"})
-_MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+# ffmpeg's readers of formats that hold a film themselves. What refers to other files (playlists, lists,
+# manifests, numbered pictures) or is no file (devices, filters) is not among them.
+_FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,ivf,wtv,rm,dv,ser,cine,dhav,hxvs,smjpeg,mxg,"
+    "yuv4mpegpipe,mjpeg,h261,h263,h264,hevc,vvc,av1,obu,m4v,mpegvideo,vc1,vc1test,dirac,dnxhd,cavsvideo,"
+    "avs2,avs3,apng,gif,swf"
+)
+_EXAMPLES = "mp4, mov, mkv, webm, avi, ts, mpg, wmv, ogg, mxf, y4m, mjpeg, h264"
+_MAX_STREAMS = 100
+# Decoders that may run while a file is opened: PNG frames are looked at first, see `video.png`.
+_OPENING_DECODERS = ",".join(sorted(av.codecs_available - PNG_CODECS))
+
+# Beginnings of files that are often taken for a video, and what to call them.
+_OTHER_FILES = (
+    (b"#EXTM3U", "a playlist (hls): it names other files; give the video itself"),
+    (
+        b"ffconcat version",
+        "a list of files (concat): it names other files; join them into one video",
+    ),
+    (
+        b"<?xml",
+        "an XML text, maybe a manifest (dash, imf) that names other files; give the video itself",
+    ),
+    (b"<MPD", "a manifest (dash): it names other files; give the video itself"),
+    (b"v=0", "a session description (sdp): it names a network stream; give a recording of it"),
+    (b"\x89PNG", "one picture (png)"),
+    (b"II*\0", "a picture or a stack of them (tiff)"),
+    (b"MM\0*", "a picture or a stack of them (tiff)"),
+    (b"\xff\xd8\xff", "one picture (jpeg)"),
+    (b"BM", "one picture (bmp)"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"ID3", "a sound file: it holds only sound"),
+    (b"fLaC", "a sound file: it holds only sound"),
+)
 
 
 def require_file(path: Path) -> None:
-    """Raise VideoError unless the path is a file with something in it."""
-    if not path.exists():
-        raise VideoError(f"Video {path} does not exist; check the path.")
-    if not path.is_file():
-        raise VideoError(f"Video {path} is not a file; give the path of one video file.")
-    if path.stat().st_size == 0:
+    """Raise VideoError unless the path is a regular file with something in it; nothing is opened."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise VideoError(f"Video {path} does not exist; check the path.") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise VideoError(f"Video {path} cannot be found: {why}.") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise VideoError(
+            f"Video {path} is not a file but a {kind_of(status.st_mode)}; give the path of one video file."
+        )
+    if status.st_size == 0:
         raise VideoError(f"Video {path} is empty (0 bytes); copy it again.")
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BufferedReader]:
+    """Open a video's file, as bytes; VideoError where that is not possible."""
+    require_file(path)
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        why = "no permission to read it" if isinstance(error, PermissionError) else error.strerror
+        raise VideoError(f"Video {path} cannot be opened as a video: {why}.") from error
+    with file:
+        yield file
 
 
 @contextmanager
@@ -40,17 +102,17 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     VideoError
         The file is missing, empty, no video, has no moving picture, or no decoder is there for it.
     """
-    require_file(path)
-    try:
-        container = av.open(str(path), metadata_errors="ignore")
-    except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(
-            f"Video {path} cannot be opened as a video: {_why(path, error)}"
-        ) from error
-    with container:
-        name = container.format.name
-        if name in _NOT_A_VIDEO or name.endswith("_pipe"):
-            raise VideoError(f"{path} is not a video (it reads as '{name}'); give a video file.")
+    with open_file(path) as file, open_stream(path, file) as opened:
+        yield opened
+
+
+@contextmanager
+def open_stream(path: Path, file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Read an opened file as a video; `path` names it in messages. See `open_video`.
+
+    ffmpeg reads the bytes through `file` and can open nothing itself.
+    """
+    with _container(path, file, {}) as container:
         cover = Disposition.attached_pic
         streams = [s for s in container.streams.video if not s.disposition & cover]
         if not streams:
@@ -58,90 +120,100 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise VideoError(f"Video {path} holds {held}; a stream of frames is needed.")
         if streams[0].codec_context is None:
             raise VideoError(f"Video {path}: there is no decoder for its codec; {RE_ENCODE}.")
+        streams[0].codec_context.options = decoder_options()
         yield container, streams[0]
 
 
-def _why(path: Path, error: av.error.FFmpegError | OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "no permission to read it."
-    if isinstance(error, av.error.EOFError):
-        return "it holds no frame, the file ends with its header."
-    with path.open("rb") as file:
-        boxes = [kind for kind, _, _ in _mp4_boxes(file, path.stat().st_size)]
-    if b"ftyp" in boxes and b"moov" not in boxes:
-        return f"it is truncated, the index of the mp4 (moov) is missing; {RE_ENCODE}."
-    return f"{error.strerror or error}. The file is no video, or its beginning is damaged."
+def decoder_options() -> dict[str, str]:
+    """Options of every decoder: one that meets a larger frame fails before it makes room for it."""
+    return {"max_pixels": str(max_frame_pixels())}
 
 
-def declared_size(path: Path) -> int | None:
-    """Size in bytes that the container (mp4/mov, avi, mkv/webm) claims; None where it claims none.
+def require_within_limits(path: Path, file: BufferedReader) -> None:
+    """Refuse a video whose frames are too large or too many, before anything is made room for.
 
-    A file shorter than this was cut off.
+    Raises
+    ------
+    VideoError
+        The message names the limit and the setting that raises it.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[4:8] in _MP4_FIRST_BOXES:
-            ends = [start + length for _, start, length in _mp4_boxes(file, size)]
-            return max(ends, default=None)
-        if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-            return _riff_end(file, size)
-        if head[:4] == b"\x1a\x45\xdf\xa3":
-            return _matroska_end(file)
-    return None
+    n_samples, most = mp4_samples(path, file), max_frames()
+    if n_samples > os.fstat(file.fileno()).st_size:
+        raise VideoError(
+            f"Video {path} is damaged: its header counts {n_samples} frames, more than it has bytes; "
+            f"{RE_ENCODE}."
+        )
+    if n_samples > most:
+        raise too_many_frames(path, n_samples)
+    # without decoders: what the header says of the frames, and what parsers find in the first ones
+    with _container(path, file, {"codec_whitelist": "none"}) as container:
+        for stream in container.streams.video:
+            context = stream.codec_context
+            if context is not None and context.width * context.height > max_frame_pixels():
+                raise VideoError(
+                    f"Video {path} has frames of {context.width} x {context.height} px, more than "
+                    f"{max_frame_pixels()} pixels; crop or scale it, or set {FRAME_PIXELS_VARIABLE} higher."
+                )
 
 
-def _mp4_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and length of each outermost box."""
-    start = 0
-    while start + 8 <= size:
-        file.seek(start)
-        head = file.read(16)
-        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if start == 0 and kind not in _MP4_FIRST_BOXES:
-            return
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        elif length == 0:
-            length = size - start
-        if length < 8:
-            return
-        yield kind, start, length
-        start += length
+def too_many_frames(path: Path, n_frames: int) -> VideoError:
+    """Error for a video that holds `n_frames`, or more, frames."""
+    return VideoError(
+        f"Video {path} holds {n_frames} frames or more, and {max_frames()} are read at most; split it, or "
+        f"set {FRAMES_VARIABLE} higher."
+    )
 
 
-def _riff_end(file: BinaryIO, size: int) -> int | None:
-    """End of the last RIFF chunk; a large avi has several. None while the size is not filled in."""
-    start = 0
-    while start + 8 <= size:
-        file.seek(start)
-        head = file.read(8)
-        length = int.from_bytes(head[4:8], "little")
-        if head[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):
-            break
-        start += 8 + length + length % 2
-    # The last chunk's padding byte is often left out.
-    return start - 1 if start else None
+def _container(path: Path, file: BufferedReader, options: dict[str, str]) -> InputContainer:
+    file.seek(0)
+    try:
+        container = av.open(
+            file,
+            metadata_errors="ignore",
+            options={
+                "format_whitelist": _FORMATS,
+                "protocol_whitelist": "none",
+                "codec_whitelist": _OPENING_DECODERS,
+                "max_streams": str(_MAX_STREAMS),
+                **decoder_options(),
+                **options,
+            },
+        )
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(_refusal(path, file, error)) from error
+    if set(_FORMATS.split(",")).isdisjoint(container.format.name.split(",")):
+        container.close()
+        raise VideoError(_not_a_video(path, file))
+    return container
 
 
-def _matroska_end(file: BinaryIO) -> int | None:
-    """End of the segment, or None where it was written as a stream of unknown length."""
-    file.seek(4)
-    header = _matroska_length(file)
-    if header is None:
-        return None
-    file.seek(header, 1)
-    if file.read(4) != b"\x18\x53\x80\x67":
-        return None
-    length = _matroska_length(file)
-    return None if length is None else file.tell() + length
+def _refusal(path: Path, file: BufferedReader, error: av.error.FFmpegError | OSError) -> str:
+    if _other_kind(file) or isinstance(error, av.error.ArgumentError):
+        return _not_a_video(path, file)
+    if isinstance(error, av.error.EOFError):
+        why = "it holds no frame, the file ends with its header."
+    elif mp4_lost_its_index(path, file):
+        why = f"it is truncated, the index of the mp4 (moov) is missing; {RE_ENCODE}."
+    else:
+        why = f"{error.strerror or error}. The file is no video, or its beginning is damaged."
+    return f"Video {path} cannot be opened as a video: {why}"
 
 
-def _matroska_length(file: BinaryIO) -> int | None:
-    """Read a length; its first byte says how many bytes it takes. All ones means unknown."""
-    first = file.read(1)
-    if not first or first[0] == 0:
-        return None
-    n_more = 8 - first[0].bit_length()
-    value = int.from_bytes(first + file.read(n_more), "big") & ((1 << (7 * (n_more + 1))) - 1)
-    return None if value == (1 << (7 * (n_more + 1))) - 1 else value
+def _not_a_video(path: Path, file: BufferedReader) -> str:
+    kind = _other_kind(file)
+    if kind is None:
+        return (
+            f"{path} is not a video of a format that is read ({_EXAMPLES}, ...); give a video file."
+        )
+    return f"{path} is not a video: it is {kind}."
+
+
+def _other_kind(file: BufferedReader) -> str | None:
+    """Name what a file is that is no video; None where its beginning does not say."""
+    file.seek(0)
+    head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"WEBP"):
+        return {b"WAVE": "a sound file: it holds only sound", b"WEBP": "one picture (webp)"}[
+            head[8:12]
+        ]
+    return next((kind for beginning, kind in _OTHER_FILES if head.startswith(beginning)), None)

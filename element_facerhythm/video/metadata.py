@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 
 from av.container import InputContainer
@@ -14,18 +16,20 @@ from av.video.stream import VideoStream
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
-from element_facerhythm.video.container import (
-    RE_ENCODE,
-    declared_size,
-    open_video,
-    require_file,
-)
+from element_facerhythm.files import signature_of
+from element_facerhythm.video.container import RE_ENCODE, open_file, open_video
+from element_facerhythm.video.container_size import declared_size
+from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
 from element_facerhythm.video.packets import PacketIndex, scan_packets
 
 logger = logging.getLogger(__name__)
 
 # Frame rates of one camera, averaged over files of different length, differ by less than this.
 _SAME_RATE = 1e-4
+# How often a file is read that changes meanwhile; only its times may have changed.
+_ATTEMPTS = 3
+_COUNT = re.compile("[0-9]{1,18}")
+_YEARS = range(1970, 9999)  # before, a clock was not set
 
 
 @dataclass(frozen=True)
@@ -84,18 +88,31 @@ def probe_video(path: str | Path) -> VideoMetadata:
     Raises
     ------
     VideoError
-        The file is missing, empty, truncated, no video, without a picture or without a frame, its
-        frames change size, its first frames cannot be decoded, or it has no frame rate.
+        The file is missing, empty, truncated, no video, too large (see `video.limits`), without a picture
+        or without a frame, its frames change size, its first frames cannot be decoded, it has no frame
+        rate, or it changes while it is read.
     """
     path = Path(path)
-    require_file(path)
-    _require_complete(path)
+    for _ in range(_ATTEMPTS):
+        with open_file(path) as file:
+            before = signature_of(file.fileno())
+            _require_complete(path, file, before.size_bytes)
+        found = _probe(path, before.size_bytes)
+        with open_file(path) as file:
+            if signature_of(file.fileno()) == before:
+                return found
+    raise VideoError(
+        f"Video {path} changes while it is read; wait until it is recorded or copied to its end."
+    )
+
+
+def _probe(path: Path, size_bytes: int) -> VideoMetadata:
     index = scan_packets(path)
     _require_sound(path, index)
     with open_video(path) as (container, stream):
         rate = _frame_rate(path, stream)
         header_count = _header_count(stream)
-        recorded = _recording_time(stream, container)
+        recorded = _recording_time(path, stream, container)
         codec = stream.codec_context.codec.canonical_name
     if header_count is not None and header_count != index.n_frames:
         logger.warning(
@@ -115,7 +132,7 @@ def probe_video(path: str | Path) -> VideoMetadata:
         duration_s=index.n_frames / rate,
         codec=codec,
         pixel_format=index.pixel_format,
-        size_bytes=path.stat().st_size,
+        size_bytes=size_bytes,
         sha256=file_sha256(path),
         recording_time=recorded,
     )
@@ -139,8 +156,8 @@ def require_same_format(videos: Sequence[VideoMetadata]) -> None:
             )
 
 
-def _require_complete(path: Path) -> None:
-    declared, actual = declared_size(path), path.stat().st_size
+def _require_complete(path: Path, file: BufferedReader, actual: int) -> None:
+    declared = declared_size(path, file)
     if declared is not None and declared > actual:
         raise VideoError(
             f"Video {path} is truncated: its container is {declared} bytes long, the file has "
@@ -152,7 +169,10 @@ def _require_sound(path: Path, index: PacketIndex) -> None:
     if index.n_frames == 0:
         raise VideoError(f"Video {path} holds no frame (0 counted); record or copy it again.")
     if not index.sizes:
-        raise VideoError(f"Video {path}: not one of its keyframes can be decoded; {RE_ENCODE}.")
+        raise VideoError(
+            f"Video {path}: not one of its keyframes can be decoded, or they have more than "
+            f"{max_frame_pixels()} pixels ({FRAME_PIXELS_VARIABLE}); {RE_ENCODE}."
+        )
     if len(index.sizes) > 1:
         (_, first), (where, other) = index.sizes[:2]
         raise VideoError(
@@ -182,12 +202,12 @@ def _header_count(stream: VideoStream) -> int | None:
     if stream.frames > 0:
         return int(stream.frames)
     for key, value in stream.metadata.items():
-        if key.upper().startswith("NUMBER_OF_FRAMES") and value.isdigit():
+        if key.upper().startswith("NUMBER_OF_FRAMES") and _COUNT.fullmatch(value):
             return int(value)
     return None
 
 
-def _recording_time(stream: VideoStream, container: InputContainer) -> datetime | None:
+def _recording_time(path: Path, stream: VideoStream, container: InputContainer) -> datetime | None:
     for metadata in (container.metadata, stream.metadata):
         text = next((v for k, v in metadata.items() if k.lower() == "creation_time"), None)
         if text is None:
@@ -195,7 +215,8 @@ def _recording_time(stream: VideoStream, container: InputContainer) -> datetime 
         try:
             time = datetime.fromisoformat(text)
         except ValueError:
-            logger.warning("creation time %r is not understood and is left out", text)
+            logger.warning("%s: its creation time is not understood and is left out", path)
             continue
-        return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+        if time.year in _YEARS:
+            return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
     return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
-from itertools import pairwise
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from numpy.typing import NDArray
 
 from element_facerhythm.errors import VideoError
 from element_facerhythm.files import FileMemory
-from element_facerhythm.video.container import open_video, require_file
+from element_facerhythm.video.container import (
+    open_stream,
+    require_file,
+    require_within_limits,
+    too_many_frames,
+)
+from element_facerhythm.video.limits import max_frames
+from element_facerhythm.video.png import PNG_CODECS, require_small_texts
 
 # A keyframe is decoded for its size unless one of the last packets was: with few keyframes all are,
 # and where every frame is one, a twelfth.
@@ -55,55 +63,107 @@ def scan_packets(path: Path) -> PacketIndex:
     Raises
     ------
     VideoError
-        The file is no video, or cannot be read to its end.
+        The file is no video, is too large (see `video.limits`), or cannot be read to its end.
     """
     require_file(path)
-    return _indices.recall(path, lambda _file: _scan(path))
+    return _indices.recall(path, lambda file: _scan(path, file))
 
 
 _indices: FileMemory[PacketIndex] = FileMemory(max_entries=64)
 
 
-def _scan(path: Path) -> PacketIndex:
-    n_damaged, n_packets, last_checked = 0, 0, -_SIZE_CHECK_EVERY
-    stamps: list[int | None] = []
-    decode_stamps: list[int] = []
-    sizes: list[tuple[int, tuple[int, int]]] = []
-    pixel_format = ""
-    last_key: Packet[Any] | None = None
-    with open_video(path) as (container, stream):
-        context = stream.codec_context
-        context.thread_type = "NONE"
-        hides_frames = context.name in ("vp8", "libvpx")
+def _scan(path: Path, file: BufferedReader) -> PacketIndex:
+    require_within_limits(path, file)
+    with open_stream(path, file) as (container, stream):
+        stream.codec_context.thread_type = "NONE"
+        scan = _Scan(path, stream.codec_context)
         try:
             for packet in container.demux(stream):
-                if not packet.size:
-                    continue
-                n_damaged += packet.is_corrupt
-                if packet.is_keyframe:
-                    last_key = packet
-                    if n_packets - last_checked >= _SIZE_CHECK_EVERY:
-                        frame = _decode_alone(context, packet)
-                        _note_size(sizes, n_packets, frame)
-                        pixel_format = pixel_format or (frame.format.name if frame else "")
-                        last_checked, last_key = n_packets, None
-                n_packets += 1
-                if packet.is_discard or (hides_frames and _is_hidden_vp8(packet)):
-                    continue
-                stamps.append(packet.pts)
-                if packet.dts is not None:
-                    decode_stamps.append(packet.dts)
+                scan.take(packet)
         except av.error.FFmpegError as error:
             raise VideoError(
-                f"Video {path} cannot be read beyond packet {n_packets}: {error.strerror}. "
+                f"Video {path} cannot be read beyond packet {scan.n_packets}: {error.strerror}. "
                 "Copy the file again."
             ) from error
-        if last_key is not None:
-            _note_size(sizes, n_packets - 1, _decode_alone(context, last_key))
-        pixel_format = pixel_format or context.pix_fmt or ""
-    return PacketIndex(
-        len(stamps), _showing_order(stamps, decode_stamps), tuple(sizes), pixel_format, n_damaged
-    )
+        return scan.index()
+
+
+class _Scan:
+    """What is found in one packet after another; 16 bytes are kept of each, for there may be millions."""
+
+    def __init__(self, path: Path, context: VideoCodecContext) -> None:
+        self._path = path
+        self._context = context
+        if context.name in PNG_CODECS:
+            require_small_texts(path, context.extradata or b"")
+        self._hides_frames = context.name in ("vp8", "libvpx")
+        self._max_frames = max_frames()
+        self.n_packets = 0
+        self._n_taken = 0
+        self._n_damaged = 0
+        self._last_checked = -_SIZE_CHECK_EVERY
+        self._last_key: Packet[Any] | None = None
+        self._sizes: list[tuple[int, tuple[int, int]]] = []
+        self._pixel_format = ""
+        self._n_frames = 0
+        self._stamps = array("q")
+        self._last_decode_stamp: int | None = None
+        self._in_order = True
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Take in the next packet of the file; VideoError where there are too many."""
+        self._n_taken += 1
+        if self._n_taken > self._max_frames + 1:  # the last one is empty and ends the stream
+            raise too_many_frames(self._path, self._n_taken - 1)
+        if not packet.size:
+            return
+        self._n_damaged += packet.is_corrupt
+        if self._context.name in PNG_CODECS:
+            require_small_texts(self._path, bytes(packet))
+        if packet.is_keyframe:
+            self._check_size(packet)
+        self.n_packets += 1
+        if packet.is_discard or (self._hides_frames and _is_hidden_vp8(packet)):
+            return
+        self._n_frames += 1
+        if packet.pts is not None:
+            self._stamps.append(packet.pts)
+        if packet.dts is not None:
+            last = self._last_decode_stamp
+            self._in_order &= last is None or last < packet.dts
+            self._last_decode_stamp = packet.dts
+
+    def _check_size(self, packet: Packet[Any]) -> None:
+        self._last_key = packet
+        if self.n_packets - self._last_checked >= _SIZE_CHECK_EVERY:
+            frame = _decode_alone(self._context, packet)
+            self._note_size(self.n_packets, frame)
+            self._pixel_format = self._pixel_format or (frame.format.name if frame else "")
+            self._last_checked, self._last_key = self.n_packets, None
+
+    def _note_size(self, packet_index: int, frame: VideoFrame | None) -> None:
+        if frame is not None:
+            size = (frame.width, frame.height)
+            if not self._sizes or self._sizes[-1][1] != size:
+                self._sizes.append((packet_index, size))
+
+    def index(self) -> PacketIndex:
+        """Give what was found, after the last packet."""
+        if self._last_key is not None:
+            self._note_size(self.n_packets - 1, _decode_alone(self._context, self._last_key))
+        return PacketIndex(
+            self._n_frames,
+            self._showing_order(),
+            tuple(self._sizes),
+            self._pixel_format or self._context.pix_fmt or "",
+            self._n_damaged,
+        )
+
+    def _showing_order(self) -> NDArray[np.int64] | None:
+        if not self._n_frames or len(self._stamps) < self._n_frames or not self._in_order:
+            return None
+        stamps = np.sort(np.frombuffer(self._stamps, dtype=np.int64))
+        return None if (stamps[1:] == stamps[:-1]).any() else stamps
 
 
 def _decode_alone(context: VideoCodecContext, packet: Packet[Any]) -> VideoFrame | None:
@@ -116,21 +176,6 @@ def _decode_alone(context: VideoCodecContext, packet: Packet[Any]) -> VideoFrame
     return frames[0] if frames else None
 
 
-def _note_size(
-    sizes: list[tuple[int, tuple[int, int]]], packet_index: int, frame: VideoFrame | None
-) -> None:
-    if frame is not None and (not sizes or sizes[-1][1] != (frame.width, frame.height)):
-        sizes.append((packet_index, (frame.width, frame.height)))
-
-
 def _is_hidden_vp8(packet: Packet[Any]) -> bool:
     # VP8 stores reference pictures that are never shown as packets of their own; one bit says so.
     return not (bytes(packet)[0] >> 4) & 1
-
-
-def _showing_order(stamps: list[int | None], decode_stamps: list[int]) -> NDArray[np.int64] | None:
-    known = [stamp for stamp in stamps if stamp is not None]
-    in_order = all(a < b for a, b in pairwise(decode_stamps))
-    if not known or len(set(known)) < len(stamps) or not in_order:
-        return None
-    return np.sort(np.asarray(known, dtype=np.int64))

@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import DecodeError, VideoError
-from element_facerhythm.video.container import RE_ENCODE, open_video
+from element_facerhythm.video.container import RE_ENCODE, decoder_options, open_video
 from element_facerhythm.video.gray import GrayConverter, GrayFrame, GrayRule
 from element_facerhythm.video.packets import PacketIndex, scan_packets
 
@@ -177,7 +177,7 @@ def _decoded(
     """Yield decoded frames with their place in the video, from its start or a keyframe sought."""
     with open_video(path) as (container, stream):
         stream.thread_type = threads
-        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        stream.codec_context.options = {**decoder_options(), "err_detect": "crccheck+explode"}
         position = 0
         if seek_pts is not None:
             container.seek(seek_pts, stream=stream, backward=True)

@@ -76,9 +76,9 @@ def _watch_files(reach: Callable[[str], None]) -> None:
 
     original = atomic.publish
 
-    def publish(temporary: Path, path: Path) -> None:
+    def publish(temporary: Path, path: Path, folder: int) -> None:
         reach(f"publish:{path.name}:before")
-        original(temporary, path)
+        original(temporary, path, folder)
         reach(f"publish:{path.name}:after")
 
     atomic.publish = publish

@@ -30,9 +30,10 @@ def test_a_host_that_could_end_its_quotes_is_refused(host: str) -> None:
 def test_an_ordinary_account_is_quoted(host: str) -> None:
     account = Account("anna_b.c-2", host, require_tls=True)
     expected = (
-        f"CREATE USER IF NOT EXISTS 'anna_b.c-2'@'{host}' IDENTIFIED BY {PASSWORD} REQUIRE SSL;"
+        f"CREATE USER IF NOT EXISTS 'anna_b.c-2'@'{host}' IDENTIFIED BY {PASSWORD} REQUIRE SSL"
     )
-    assert create_statement(account) == expected
+    assert create_statement(account, "worker") == f"{expected};"
+    assert create_statement(account, "viewer") == f"{expected} WITH MAX_USER_CONNECTIONS 20;"
 
 
 def test_names_of_tables_and_columns_cannot_end_their_quotes() -> None:

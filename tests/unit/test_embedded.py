@@ -1,11 +1,13 @@
 """The embedded PostgreSQL: real servers, each in a directory of its own."""
 
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,7 +24,7 @@ from element_facerhythm.embedded.location import (
     reachable_installation,
     service_account,
 )
-from element_facerhythm.errors import ConfigurationError
+from element_facerhythm.errors import ConfigurationError, ProcessingError
 
 
 @pytest.fixture
@@ -120,6 +122,122 @@ def test_processes_that_start_it_at_once_share_one_server(home: Path) -> None:
     ]
     urls = {starter.communicate(timeout=60)[0].strip() for starter in starters}
     assert urls == {embedded.url()}
+
+
+# ------------------------------------------------------------------ accounts
+
+SECRET = "S3CRETVALUE"
+
+PLANT = 'target=$1; shift; for name in "$@"; do rm -rf "$name"; ln -s "$target" "$name"; done'
+
+
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    """An embedded database in a place that every account can enter, and a secret of root's beside it."""
+    top = Path(tempfile.mkdtemp(prefix="facerhythm-test-"))
+    top.chmod(0o755)
+    secret = top / "secret"
+    secret.write_text("\n".join([SECRET] * 40))
+    secret.chmod(0o600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACERHYTHM_EMBEDDED_DIR", str(top / "embedded"))
+        patch.setenv("DJ_PASS", SECRET)
+        try:
+            yield top / "embedded"
+        finally:
+            embedded.destroy()
+            shutil.rmtree(top)
+
+
+def as_account(script: str, *arguments: Path) -> None:
+    """Run a shell script as the account of the server."""
+    account = service_account()
+    assert account is not None
+    subprocess.run(
+        ["/bin/sh", "-ec", script, "sh", *map(str, arguments)],
+        user=account.uid, group=account.gid, extra_groups=[], cwd="/", env={"PATH": "/usr/bin:/bin"},
+        check=True,
+    )  # fmt: skip
+
+
+@pytest.mark.root
+def test_root_opens_nothing_that_the_account_of_the_server_put_there(open_home: Path) -> None:
+    database = embedded.start()
+    parent, secret = database.data_dir.parent, open_home.parent / "secret"
+    status, tools = secret.stat(), ("pg_ctl", "initdb", "pg_isready")
+    names = [parent / "log" / name for name in ("password", *(f"{tool}.log" for tool in tools))]
+    as_account(PLANT, secret, *names)
+    assert embedded.stop() and embedded.start() == database
+    pid = embedded.status().pid
+    assert pid is not None
+    environment = Path(f"/proc/{pid}/environ").read_text()
+    assert SECRET not in environment  # what root knows, the account need not
+
+    # the log of the server, which only the server may write, and root would quote
+    assert embedded.stop()
+    as_account(PLANT, secret, parent / "log" / "server.log", parent / "data" / "postmaster.pid")
+    with pytest.raises(ProcessingError, match="pg_ctl") as caught:
+        embedded.start()
+    assert SECRET not in str(caught.value)
+    assert not embedded.status().running
+    with pytest.raises(ConfigurationError, match="does not run"):
+        embedded.url()
+    as_account('rm "$1"', parent / "log" / "server.log")
+    assert embedded.start() == database  # the links of the other names are in nobody's way
+
+    assert embedded.stop()
+    as_account(PLANT, open_home.parent, parent / "data" / "base")
+    embedded.destroy()
+    assert not open_home.exists()
+    now = secret.stat()
+    assert (now.st_uid, now.st_mode, now.st_mtime_ns) == (0, status.st_mode, status.st_mtime_ns)
+    assert secret.read_text().count(SECRET) == 40
+
+
+@pytest.mark.root
+def test_root_uses_no_directory_that_others_can_exchange(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = service_account()
+    assert account is not None
+    for number, (owner, mode) in enumerate([(account.uid, 0o755), (0, 0o777), (0, 0o775)]):
+        top = tmp_path / f"top{number}"
+        top.mkdir()
+        os.chown(top, owner, account.gid)
+        top.chmod(mode)
+        theirs = {"password": "x", "port": 1, "cluster_parent": "/", "installation": "x"}
+        for home in (top, top / "embedded", top / "new"):
+            if home.name == "embedded":
+                home.mkdir()
+                (home / "server.json").write_text(json.dumps(theirs))
+            monkeypatch.setenv("FACERHYTHM_EMBEDDED_DIR", str(home))
+            before = sorted(tmp_path.rglob("*"))
+            with pytest.raises(ConfigurationError, match=r"other accounts|another account"):
+                embedded.start()
+            if home.name == "embedded":
+                for act in (embedded.url, embedded.status, embedded.stop, embedded.destroy):
+                    with pytest.raises(ConfigurationError):
+                        act()
+            assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_settings_that_are_not_whole_are_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACERHYTHM_EMBEDDED_DIR", str(tmp_path))
+    (tmp_path / "other").write_text(json.dumps({"password": SECRET}))
+    for make in (
+        lambda place: place.write_text(f'{{"password": "{SECRET}"'),
+        lambda place: place.write_text(f'["{SECRET}"]'),
+        lambda place: place.symlink_to(tmp_path / "other"),
+        Path.mkdir,
+    ):
+        make(tmp_path / "server.json")
+        with pytest.raises(ConfigurationError, match=r"server\.json is damaged") as caught:
+            embedded.start()
+        assert SECRET not in str(caught.value)
+        shutil.rmtree(tmp_path / "server.json", ignore_errors=True)
+        (tmp_path / "server.json").unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------ configuration

@@ -124,8 +124,8 @@ def test_the_job_of_a_dead_worker_is_done_by_another_one(
 def test_the_job_of_a_slow_worker_is_left_to_it(
     queue: JobQueue, dead: Claims, job: JobName
 ) -> None:
+    from element_facerhythm.connection import open_second
     from element_facerhythm.fleet.claims import Claims
-    from element_facerhythm.fleet.connection import open_second
 
     reserve(queue, dead, job)
     over = threading.Event()
@@ -217,8 +217,162 @@ def test_jobs_are_left_alone_and_ordered(
         assert facerhythm("jobs", *arguments).code == 2
 
 
+def is_in_queue(queue: JobQueue, job: JobName) -> bool:
+    return bool(queue.jobs & dict(job.key))
+
+
+def outcomes_of(workflow: ModuleType, job: JobName) -> list[str]:
+    rows = (workflow.fleet.JobAttempt & {"job_id": job.job_id}).to_dicts(order_by="attempt")
+    return [row["outcome"] for row in rows]
+
+
+@pytest.mark.parametrize("how", ["deleted", "without files", "for later", "held by a dead worker"])
+def test_a_job_whose_key_is_gone_ends(
+    how: str, queue: JobQueue, dead: Claims, job: JobName, fbe: ModuleType, workflow: ModuleType
+) -> None:
+    key = dict(job.key)
+    if how == "for later":
+        queue.offer(job, delay_s=3600)
+    elif how == "held by a dead worker":
+        reserve(queue, dead, job)
+    if how == "without files":
+        (fbe.VideoRecording.File & key).delete_quick()
+    else:
+        (fbe.VideoRecording & key).delete()
+    started = time.monotonic()
+    told: list[str] = []
+    report = work_quickly(queue, lambda tried: told.append(tried.outcome))
+    assert time.monotonic() - started < 30
+    assert (report.n_done, report.n_failed, report.stopped_by) == (0, 0, "idle")
+    if how == "held by a dead worker":  # nobody waits for that; its row goes with its lease
+        time.sleep(1.5)
+        stop_after(queue, 3.0)
+    assert not is_in_queue(queue, job)
+    assert told == []  # the queue is tidied before a worker looks for jobs
+    assert outcomes_of(workflow, job) == (["gone"] if how == "held by a dead worker" else [])
+    assert not workflow.fleet.ActiveJob()
+
+
+def stop_after(queue: JobQueue, seconds: float) -> WorkerReport:
+    """Work on one table, with a lease of a second, until told to stop."""
+    from element_facerhythm.worker import WorkerOptions, work
+
+    stop = threading.Event()
+    timer = threading.Timer(seconds, stop.set)
+    timer.start()
+    return work([type(queue.target)], WorkerOptions(poll_s=0.2, lease_s=1.0), stop=stop)
+
+
+@pytest.mark.parametrize("when", ["make_fetch", "make_compute", "make_insert"])
+def test_a_recording_that_is_deleted_while_its_job_runs_is_forgotten(
+    when: str,
+    queue: JobQueue,
+    job: JobName,
+    fbe: ModuleType,
+    workflow: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    python: Callable[[str], str],
+) -> None:
+    method = getattr(fbe.RecordingInfo, when)
+
+    def delete_first(self: Any, *arguments: Any) -> Any:
+        python(
+            "from element_facerhythm.workflow import facial_behavior_estimation as fbe\n"
+            f"(fbe.VideoRecording & {dict(job.key)!r}).delete(prompt=False)"
+        )
+        return method(self, *arguments)
+
+    monkeypatch.setattr(fbe.RecordingInfo, when, delete_first)
+    started = time.monotonic()
+    told: list[Any] = []
+    report = work_quickly(queue, told.append)
+    assert time.monotonic() - started < 30
+    assert (report.n_done, report.n_failed, told[0].outcome) == (0, 0, "gone"), told
+    assert not is_in_queue(queue, job)
+    assert outcomes_of(workflow, job) == ["gone"]
+
+
+def test_a_job_that_is_met_after_its_recording_was_deleted_is_told_once(
+    queue: JobQueue, new_job: Callable[[], JobName], fbe: ModuleType, workflow: ModuleType
+) -> None:
+    jobs = {job.text: job for job in (new_job(), new_job())}
+    told = []
+
+    def delete_the_other(tried: Any) -> None:
+        told.append(tried.outcome)
+        for job in jobs.values():
+            if dict(job.key) != tried.key:
+                (fbe.VideoRecording & dict(job.key)).delete()
+
+    started = time.monotonic()
+    work_quickly(queue, delete_the_other)
+    assert time.monotonic() - started < 30
+    assert told == ["done", "gone"]
+    assert sorted(outcome for job in jobs.values() for outcome in outcomes_of(workflow, job)) == [
+        "done",
+        "gone",
+    ]
+    assert not queue.jobs & [dict(job.key) for job in jobs.values()]
+
+
+def test_jobs_for_keys_that_never_were_are_removed_together(
+    queue: JobQueue, job: JobName, workflow: ModuleType, facerhythm: Command
+) -> None:
+    statuses = ("pending", "error", "ignore", "reserved")
+    rows = [
+        {**job.key, "session_id": 30_000 + n, "status": statuses[n % 4], "priority": 0}
+        for n in range(2000)
+    ]
+    queue.jobs.insert(rows)
+    status = json.loads(facerhythm("status", "--json").out)
+    assert status["errors"] == status["set_aside"] == []  # nobody is shown what is not there
+    started = time.monotonic()
+    assert work_quickly(queue).n_done == 1
+    assert time.monotonic() - started < 30
+    left = queue.jobs & "session_id >= 30000"
+    assert len(left) == len(left & "status='reserved'") == 500  # somebody may be at these
+    queue.connection.query(
+        f"UPDATE {queue.jobs.full_table_name} SET reserved_time='2020-01-01' WHERE session_id>=30000"
+    )
+    queue.tidy()
+    assert not left
+
+
+def test_a_key_that_comes_back_starts_anew(queue: JobQueue, dead: Claims, job: JobName) -> None:
+    for outcome in ("retry", "lost", "gone", "retry"):
+        assert dead.take(job) is not None
+        dead.end(job, outcome)
+    history = dead.history(job)
+    assert (history.last_attempt, history.n_retries, history.n_lost) == (4, 1, 0)
+
+
+def test_a_worker_that_died_idle_is_lost_and_one_that_wakes_up_is_not(
+    queue: JobQueue, dead: Claims, workflow: ModuleType, facerhythm: Command
+) -> None:
+    from element_facerhythm.fleet.claims import Claims
+
+    gone = Claims(queue.connection, "gone")
+    gone.register(WORKER_FACTS)
+    gone.beat("stopped", 0, 0)
+    time.sleep(1.1)
+    states = {row["worker_id"]: row["state"] for row in workers_shown(facerhythm)}
+    assert states == {"dead": "silent"}  # no worker is there to say that it is lost
+    stop_after(queue, 3.0)
+    worker = workflow.fleet.Worker
+    assert (worker & {"worker_id": "dead"}).fetch1("state") == "lost"
+    assert (worker & {"worker_id": "gone"}).fetch1("state") == "stopped"
+    assert workers_shown(facerhythm) == []
+    dead.beat("idle", 0, 0)
+    assert [row["worker_id"] for row in workers_shown(facerhythm)] == ["dead"]
+
+
+def workers_shown(facerhythm: Command) -> list[dict[str, Any]]:
+    return json.loads(facerhythm("status", "--json").out)["workers"]
+
+
 def test_errors_of_a_lost_connection_are_told_from_others(queue: JobQueue) -> None:
-    from element_facerhythm.fleet.connection import is_lost, open_second
+    from element_facerhythm.connection import open_second
+    from element_facerhythm.fleet.connection import is_lost
 
     second = open_second(queue.connection)
     with pytest.raises(Exception, match="nowhere") as wrong:

@@ -1,10 +1,14 @@
 """A shared MySQL with an account for each role, made by the SQL that `facerhythm admin grants` prints.
 
+The accounts are made by the administrator of the server; all else is done by the administrator of our
+schemas, whose account is made by the SQL of the page for administrators.
+
 Everything is done as people do it: every verb and script is a process of its own, under one account.
 """
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -18,6 +22,8 @@ import pymysql
 import pytest
 
 FACERHYTHM = "from element_facerhythm.cli import main; main()"
+PAGE = Path(__file__).parents[3] / "docs" / "admin.md"
+SERVER = "administrator of the server"
 ADMINISTRATOR = "administrator"
 ROLES = ("viewer", "analyst", "worker")
 ROIS = {"points": [[[40, 40], [120, 40], [120, 90], [40, 90]]]}
@@ -34,7 +40,7 @@ PARAMETERS = {
 class SharedDatabase:
     """A MySQL server, schemas of one prefix, and directories for them."""
 
-    variables: dict[str, str]  # DJ_* of the administrator
+    variables: dict[str, str]  # DJ_* of the administrator of the server
     prefix: str
     raw: Path
     results: Path
@@ -105,7 +111,6 @@ class SharedDatabase:
 
 def printed_sql(database: SharedDatabase, role: str, user: str, *options: str) -> list[str]:
     """Statements of `facerhythm admin grants`, as they stand on its output."""
-    came_from = database.query(ADMINISTRATOR, "SELECT USER()")[0][0].rpartition("@")[2]
     done = database.facerhythm(
         ADMINISTRATOR,
         "admin",
@@ -115,7 +120,7 @@ def printed_sql(database: SharedDatabase, role: str, user: str, *options: str) -
         "--user",
         user,
         "--host",
-        came_from,
+        came_from(database),
         *options,
     )
     assert done.returncode == 0, done.stderr
@@ -125,10 +130,37 @@ def printed_sql(database: SharedDatabase, role: str, user: str, *options: str) -
 
 
 def run_sql(database: SharedDatabase, lines: list[str], password: str) -> None:
-    """Do what the page tells an administrator: put a password in, and run it all."""
-    with closing(database.connect()) as connection, connection.cursor() as cursor:
-        for line in lines:
-            cursor.execute(line.replace("<PASSWORD>", f"'{password}'"))
+    """Do what the page tells the administrators: one makes the account, the other gives it its rights."""
+    database.query(SERVER, lines[0].replace("<PASSWORD>", f"'{password}'"))
+    for line in lines[1:]:
+        database.query(ADMINISTRATOR, line)
+
+
+def make_administrator(database: SharedDatabase, token: str) -> None:
+    """Make the account of the page, for the prefix of the tests."""
+    block = next(
+        b for b in re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.S) if "_admin" in b
+    )
+    user, password = f"fr_{token}_admin", secrets.token_urlsafe(12)
+    pattern = database.prefix.replace("_", r"\_") + "%"
+    said = {
+        r"facerhythm\_%": pattern,
+        "'facerhythm_admin'@'%'": f"'{user}'@'{came_from(database)}'",
+        "'...'": f"'{password}'",
+        " REQUIRE SSL": "",  # what TLS does has tests of its own
+    }
+    for old, new in said.items():
+        assert old in block
+        block = block.replace(old, new)
+    for statement in block.split(";"):
+        if statement.strip():
+            database.query(SERVER, statement)
+    database.accounts[ADMINISTRATOR] = (user, password)
+
+
+def came_from(database: SharedDatabase) -> str:
+    """Host that this machine is to the server; MariaDB's anonymous account would come before '%'."""
+    return str(database.query(SERVER, "SELECT USER()")[0][0].rpartition("@")[2])
 
 
 @pytest.fixture(scope="session")
@@ -138,15 +170,16 @@ def empty_database(
     """A server on which nothing is initialised yet; accounts and schemas are dropped at the end."""
     token = secrets.token_hex(4)
     with serve("mysql") as variables:
-        accounts = {ADMINISTRATOR: (variables["DJ_USER"], variables["DJ_PASS"])}
+        accounts = {SERVER: (variables["DJ_USER"], variables["DJ_PASS"])}
         directories = (tmp_path_factory.mktemp(name) for name in ("raw", "results"))
         database = SharedDatabase(variables, f"frtest_{token}_", *directories, accounts)
+        make_administrator(database, token)
         yield database
         drop_everything(database, token)
 
 
 def drop_everything(database: SharedDatabase, token: str) -> None:
-    with closing(database.connect()) as connection, connection.cursor() as cursor:
+    with closing(database.connect(SERVER)) as connection, connection.cursor() as cursor:
         cursor.execute("SET foreign_key_checks = 0")
         cursor.execute("SELECT schema_name FROM information_schema.schemata")
         for (schema,) in list(cursor.fetchall()):

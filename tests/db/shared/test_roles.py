@@ -11,13 +11,22 @@ import numpy as np
 import pymysql
 import pytest
 
-from tests.db.shared.conftest import ADMINISTRATOR, ROLES, SharedDatabase, printed_sql
+from tests.db.shared.conftest import (
+    ADMINISTRATOR,
+    ROLES,
+    SERVER,
+    SharedDatabase,
+    came_from,
+    printed_sql,
+)
 
 pytestmark = [pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
 
 Ingest = Callable[..., dict[str, Any]]
 
-DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1419, 4162}
+N_LOCK_TABLES = 6
+"""One in each schema, for processes that create tables; in no count of `admin init`."""
+DENIED = {1044, 1045, 1095, 1142, 1143, 1227, 1370, 1419, 4162}
 """Error numbers of MySQL and MariaDB that say: not with these rights."""
 SQL_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
 READ = {"SELECT"}
@@ -25,6 +34,7 @@ ALL = {"SELECT", "INSERT", "UPDATE", "UPDATE of the key", "DELETE"}
 POLICY: list[tuple[str, dict[str, set[str]]]] = [
     (r".*\.~~.*", {"analyst": ALL, "worker": ALL}),
     (r".*\.~lineage", {}),
+    (r".*\.~table_creation", {role: set() for role in ROLES}),
     (r".*\.#body_part", {"analyst": {"SELECT", "INSERT"}}),
     (r".*_fleet\.job_attempt", {"analyst": {"SELECT", "INSERT"}, "worker": ALL}),
     (r".*_fleet\..*", {"worker": ALL}),
@@ -76,7 +86,7 @@ def probes(cursor: Any, place: str) -> dict[str, str]:
 
 def test_rights_on_every_table_are_those_that_are_meant(database: SharedDatabase) -> None:
     found = tables(database)
-    assert len(found) == 83
+    assert len(found) == 83 + N_LOCK_TABLES
     with closing(database.connect()) as administrator, administrator.cursor() as columns:
         asked = {name: probes(columns, f"`{name[0]}`.`{name[1]}`") for name in found}
     for role in ROLES:
@@ -93,6 +103,7 @@ def test_no_role_changes_a_table_itself(database: SharedDatabase) -> None:
         "DROP TABLE {}", "TRUNCATE TABLE {}", "ALTER TABLE {} ADD COLUMN more int",
         "CREATE INDEX more ON {} (more)", "RENAME TABLE {} TO gone.gone",
         "CREATE TRIGGER {}_t BEFORE INSERT ON {} FOR EACH ROW SET @x = 1", "LOCK TABLES {} WRITE",
+        "LOCK TABLES {} READ", "FLUSH TABLES {} WITH READ LOCK",
     )  # fmt: skip
     for role in ROLES:
         with closing(database.connect(role)) as connection, connection.cursor() as cursor:
@@ -101,15 +112,15 @@ def test_no_role_changes_a_table_itself(database: SharedDatabase) -> None:
                 for statement in statements:
                     sql = statement.replace("{}_t", f"`{schema}`.`more`").format(place)
                     assert is_denied(cursor, sql), f"{role}: {sql}"
-    assert len(tables(database)) == 83
+    assert len(tables(database)) == 83 + N_LOCK_TABLES
 
 
 def test_no_role_goes_beyond_our_schemas(database: SharedDatabase) -> None:
     lookalike = database.prefix[:-1] + "x"  # `_` is a wildcard in grants on whole schemas
     other = [f"{database.prefix}other", f"{lookalike}subject"]
     for schema in other:
-        database.query(ADMINISTRATOR, f"CREATE DATABASE `{schema}`")
-        database.query(ADMINISTRATOR, f"CREATE TABLE `{schema}`.`secret` (number int)")
+        database.query(SERVER, f"CREATE DATABASE `{schema}`")
+        database.query(SERVER, f"CREATE TABLE `{schema}`.`secret` (number int)")
     statements = [
         *(f"SELECT * FROM `{schema}`.`secret`" for schema in other),
         f"INSERT INTO `{other[0]}`.`secret` VALUES (1)",
@@ -296,6 +307,47 @@ def test_activation_without_rights_says_who_can_help(
     assert database.facerhythm("worker", "worker", "--exit-when-idle").returncode == 0
 
 
+def test_the_administrator_of_the_schemas_is_none_of_the_server(database: SharedDatabase) -> None:
+    """It has no right over accounts, and cannot give itself or others more than the page gave it."""
+    viewer, own = (database.accounts[role][0] for role in ("viewer", ADMINISTRATOR))
+    host = came_from(database)
+    outside = f"{database.prefix[:-1]}x"
+    database.query(SERVER, f"CREATE DATABASE IF NOT EXISTS `{outside}`")
+    database.query(SERVER, f"CREATE TABLE IF NOT EXISTS `{outside}`.`secret` (number int)")
+    lab = f"{database.prefix}lab"
+    statements = [
+        f"ALTER USER '{viewer}'@'{host}' IDENTIFIED BY 'taken'",
+        f"SET PASSWORD FOR '{viewer}'@'{host}' = {{}}",
+        f"DROP USER '{viewer}'@'{host}'",
+        f"RENAME USER '{viewer}'@'{host}' TO 'mine'@'{host}'",
+        "CREATE USER 'frtest_more'@'%' IDENTIFIED BY 'x'",
+        f"GRANT SELECT ON `{outside}`.* TO '{own}'@'{host}'",
+        f"GRANT SELECT ON `{outside}`.`secret` TO '{own}'@'{host}'",
+        f"GRANT SELECT ON `{database.prefix}%`.* TO '{own}'@'{host}'",  # here each `_` is any sign
+        f"GRANT SELECT ON *.* TO '{own}'@'{host}'",
+        f"GRANT TRIGGER ON `{lab}`.* TO '{viewer}'@'{host}'",
+        f"SELECT * FROM `{outside}`.`secret`",
+        "SELECT * FROM mysql.user",
+        f"CREATE TRIGGER `{lab}`.`t` BEFORE INSERT ON `{lab}`.`#lab` FOR EACH ROW SET @x = 1",
+        f"CREATE DEFINER = 'root'@'localhost' VIEW `{lab}`.`v` AS SELECT 1",
+        f"CREATE VIEW `{lab}`.`v` AS SELECT 1",
+        f"CREATE PROCEDURE `{lab}`.`p`() SELECT 1",
+        f"CREATE EVENT `{lab}`.`e` ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+        "SET GLOBAL max_connections = 1",
+    ]  # fmt: skip
+    with (
+        closing(database.connect(SERVER)) as other,
+        closing(database.connect()) as connection,
+        connection.cursor() as cursor,
+    ):
+        statements.append(f"KILL {other.thread_id()}")
+        cursor.execute("SELECT VERSION()")
+        word = "PASSWORD('x')" if "MariaDB" in cursor.fetchone()[0] else "'taken'"
+        for statement in statements:
+            assert is_denied(cursor, statement.format(word)), statement
+    assert database.query("viewer", "SELECT 1") == [(1,)]
+
+
 A_FURTHER_SCHEMA = """
 from element_facerhythm.workflow import dj, facial_behavior_estimation as fbe
 from element_facerhythm.admin import Account, rights_of
@@ -334,11 +386,11 @@ def test_tables_of_a_further_schema_get_rights_without_being_named(
 def test_no_account_gets_a_password_that_everybody_knows(database: SharedDatabase) -> None:
     first = printed_sql(database, "viewer", "frtest_nobody", "--require-tls")[0]
     assert first.startswith("CREATE USER IF NOT EXISTS 'frtest_nobody'@'")
-    assert first.endswith("IDENTIFIED BY <PASSWORD> REQUIRE SSL;")
+    assert first.endswith("IDENTIFIED BY <PASSWORD> REQUIRE SSL WITH MAX_USER_CONNECTIONS 20;")
     with pytest.raises(pymysql.err.ProgrammingError) as refused:
-        database.query(ADMINISTRATOR, first)
+        database.query(SERVER, first)
     assert refused.value.args[0] == 1064
     there = database.query(
-        ADMINISTRATOR, "SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'frtest_nobody'"
+        SERVER, "SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'frtest_nobody'"
     )
     assert there == [(0,)]

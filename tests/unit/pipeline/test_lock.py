@@ -1,15 +1,23 @@
 """The lock of a project directory: one holder, whatever happens to it."""
 
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from element_facerhythm.errors import ProjectBusyError, ProjectLostError
+from element_facerhythm.errors import (
+    ProjectBusyError,
+    ProjectChangedError,
+    ProjectError,
+    ProjectLostError,
+    RequestError,
+)
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.pipeline.lock import LEASE_VARIABLE, LOCK_NAME, is_locked, project_lock
 
@@ -139,3 +147,100 @@ def test_of_many_that_start_together_one_at_a_time_holds_it(tmp_path: Path) -> N
         assert process.communicate(timeout=120)[1] == ""
         assert process.returncode == 0
     assert entries(tmp_path) == ["free"]
+
+
+def deleted(directory: Path) -> None:
+    shutil.rmtree(directory)
+
+
+def replaced(directory: Path) -> None:
+    directory.rename(directory.with_name("away"))
+    directory.mkdir()
+
+
+def replaced_by_a_locked_one(directory: Path) -> None:
+    replaced(directory)
+    (directory / LOCK_NAME / "held-another").mkdir(parents=True)
+
+
+def replaced_by_a_link(directory: Path) -> None:
+    directory.rename(directory.with_name("away"))
+    (directory.with_name("elsewhere")).mkdir()
+    directory.symlink_to(directory.with_name("elsewhere"))
+
+
+def without_its_lock(directory: Path) -> None:
+    shutil.rmtree(directory / LOCK_NAME)
+
+
+def with_a_file_for_its_lock(directory: Path) -> None:
+    shutil.rmtree(directory / LOCK_NAME)
+    (directory / LOCK_NAME).touch()
+
+
+CHANGES: list[tuple[Callable[[Path], None], str]] = [
+    (deleted, "was deleted or moved away during the run"),
+    (replaced, "was replaced by another one during the run"),
+    (replaced_by_a_locked_one, "was replaced by another one during the run"),
+    (replaced_by_a_link, "was replaced by another one during the run"),
+    (without_its_lock, r"facerhythm\.run was deleted or replaced during the run"),
+    (with_a_file_for_its_lock, r"facerhythm\.run was deleted or replaced during the run"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES, ids=[c.__name__ for c, _ in CHANGES])
+def test_what_became_of_the_directory_is_told_as_it_is(
+    tmp_path: Path, change: Callable[[Path], None], message: str
+) -> None:
+    directory = tmp_path / "project"
+    directory.mkdir()
+    with (
+        pytest.raises(ProjectChangedError, match=message) as caught,
+        project_lock(directory),
+        atomic_path(directory / "product") as temporary,
+    ):
+        temporary.write_text("ours")
+        change(directory)
+    assert "taken over" not in str(caught.value)
+    assert not list(tmp_path.rglob("product"))
+
+
+def test_something_else_in_the_place_of_the_lock_is_no_passing_failure(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "free").mkdir(parents=True)
+    (theirs / "free" / "precious").touch()
+    for number, make in enumerate(
+        (Path.touch, lambda place: place.symlink_to(theirs), lambda place: place.symlink_to("none"))
+    ):
+        directory = tmp_path / f"project{number}"
+        directory.mkdir()
+        make(directory / LOCK_NAME)
+        with (
+            pytest.raises(ProjectError, match="is a file or a symbolic link") as caught,
+            project_lock(directory),
+        ):
+            pass
+        assert isinstance(caught.value, RequestError) and caught.value.__cause__ is None
+        assert not isinstance(caught.value, ProjectBusyError)
+        assert is_locked(directory)  # no run can take it
+    assert (theirs / "free" / "precious").exists()
+
+
+def test_a_lock_that_somebody_prepared_is_not_a_way_out(tmp_path: Path) -> None:
+    """Links for every name that the holder writes, reads or deletes, and numbers that no process has."""
+    victim = tmp_path / "victim"
+    victim.write_text('{"pid": "secret", "node": "secret"}')
+    for owner in ("[]", "[" * 4000, '{"machine": 1, "pid": -1, "started": 1e999}', None):
+        directory = tmp_path / f"project{len(list(tmp_path.iterdir()))}"
+        free = directory / LOCK_NAME / "free"
+        free.mkdir(parents=True)
+        (free / "beat").symlink_to(victim)
+        (free / "directory").symlink_to(tmp_path)
+        if owner is None:
+            (free / "owner.json").symlink_to(victim)
+        else:
+            (free / "owner.json").write_text(owner)
+        with project_lock(directory) as lock:
+            assert sorted(path.name for path in lock.place.iterdir()) == ["beat", "owner.json"]
+            time.sleep(2 * float(LEASE_S) / 15)  # a beat or two
+    assert "secret" in victim.read_text()

@@ -1,0 +1,65 @@
+"""Size that the header of a container claims (mp4/mov, avi, mkv/webm), read without ffmpeg."""
+
+from __future__ import annotations
+
+import os
+from io import BufferedReader
+from pathlib import Path
+
+from element_facerhythm.video.mp4 import mp4_end
+
+
+def declared_size(path: Path, file: BufferedReader) -> int | None:
+    """Size in bytes that the container claims; None where it claims none.
+
+    A file shorter than this was cut off.
+
+    Raises
+    ------
+    VideoError
+        An mp4 is cut into more boxes than any recorder writes.
+    """
+    file.seek(0)
+    head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return _riff_end(file)
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return _matroska_end(file)
+    return mp4_end(path, file)
+
+
+def _riff_end(file: BufferedReader) -> int | None:
+    """End of the last RIFF chunk; a large avi has several. None while the size is not filled in."""
+    start, size = 0, os.fstat(file.fileno()).st_size
+    while start + 8 <= size:
+        file.seek(start)
+        head = file.read(8)
+        length = int.from_bytes(head[4:8], "little")
+        if head[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):
+            break
+        start += 8 + length + length % 2
+    # The last chunk's padding byte is often left out.
+    return start - 1 if start else None
+
+
+def _matroska_end(file: BufferedReader) -> int | None:
+    """End of the segment, or None where it was written as a stream of unknown length."""
+    file.seek(4)
+    header = _matroska_length(file)
+    if header is None:
+        return None
+    file.seek(header, 1)
+    if file.read(4) != b"\x18\x53\x80\x67":
+        return None
+    length = _matroska_length(file)
+    return None if length is None else file.tell() + length
+
+
+def _matroska_length(file: BufferedReader) -> int | None:
+    """Read a length; its first byte says how many bytes it takes. All ones means unknown."""
+    first = file.read(1)
+    if not first or first[0] == 0:
+        return None
+    n_more = 8 - first[0].bit_length()
+    value = int.from_bytes(first + file.read(n_more), "big") & ((1 << (7 * (n_more + 1))) - 1)
+    return None if value == (1 << (7 * (n_more + 1))) - 1 else value

@@ -1,0 +1,194 @@
+"""An account that may only look holds nobody up for long, by whatever locks it can take.
+
+MySQL gives every reader locks on the rows that it reads, so the page for administrators has an event that ends
+such a reader once somebody waits for it. Without the event the same test finds everybody blocked.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import pymysql
+import pytest
+
+from tests.db.shared.conftest import ADMINISTRATOR, SERVER, SharedDatabase
+
+pytestmark = [pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(900)]
+
+Ingest = Callable[..., dict[str, Any]]
+LOCK_WAIT_TIMEOUT = 1205
+WAYS = {
+    "FOR SHARE": (["START TRANSACTION"], "SELECT 1 FROM {} LOCK IN SHARE MODE"),
+    "SERIALIZABLE": (
+        ["SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION"],
+        "SELECT * FROM {}",
+    ),
+}
+
+
+class Reader(threading.Thread):
+    """A viewer that locks all that it can read, and does so again whenever it was ended."""
+
+    def __init__(self, database: SharedDatabase, way: str) -> None:
+        super().__init__(daemon=True)
+        self.database, self.way = database, way
+        self.over, self.holds = threading.Event(), threading.Event()
+        self.n_ended = 0
+
+    def run(self) -> None:
+        while not self.over.is_set():
+            try:
+                with closing(self.database.connect("viewer")) as connection:
+                    self._hold(connection)
+            except pymysql.err.MySQLError:
+                self.n_ended += 1
+
+    def _hold(self, connection: Any) -> None:
+        first, read = WAYS[self.way]
+        with connection.cursor() as cursor:
+            for statement in first:
+                cursor.execute(statement)
+            for place in readable(self.database):
+                cursor.execute(read.format(place))
+            self.holds.set()
+            while not self.over.wait(0.1):
+                cursor.execute("DO 1")
+
+    def __enter__(self) -> "Reader":
+        self.start()
+        assert self.holds.wait(60)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join()
+
+
+def readable(database: SharedDatabase) -> list[str]:
+    """Every table that the viewer may read."""
+    if not hasattr(readable, "found"):
+        rows = database.query(
+            "viewer", "SELECT table_schema, table_name FROM information_schema.tables"
+        )
+        ours = [row for row in rows if row[0].startswith(database.prefix)]
+        readable.found = [f"`{schema}`.`{table}`" for schema, table in ours]
+    return readable.found
+
+
+@pytest.fixture(scope="module")
+def guard(database: SharedDatabase) -> Iterator[str]:
+    """The event of the page, installed by the administrator of the server; its name."""
+    printed = database.facerhythm(ADMINISTRATOR, "admin", "guard").stdout
+    statements = database.facerhythm_json(ADMINISTRATOR, "admin", "guard")["statements"]
+    assert all(statement in printed for statement in statements)
+    for statement in statements:
+        database.query(SERVER, statement)
+    event = f"`{database.prefix}fleet`.`end_readers_who_hold_up_others`"
+    scheduler = database.query(SERVER, "SELECT @@event_scheduler")[0][0]
+    database.query(SERVER, "SET GLOBAL event_scheduler = ON")
+    yield event
+    database.query(SERVER, f"SET GLOBAL event_scheduler = {scheduler}")
+    with suppress(pymysql.err.MySQLError):
+        database.query(SERVER, f"DROP EVENT {event}")
+    database.query(SERVER, "DROP USER 'facerhythm_guard'@'localhost'")
+
+
+def beat(database: SharedDatabase) -> float:
+    """Write as a worker does, and give the seconds that it took."""
+    with closing(database.connect("worker")) as connection, connection.cursor() as cursor:
+        cursor.execute("SET innodb_lock_wait_timeout = 10")
+        started = time.monotonic()
+        cursor.execute(
+            f"INSERT INTO `{database.prefix}fleet`.`worker` (worker_id, host, pid, device, package_version, "
+            "lease_s, started_time, heartbeat_time, state) "
+            "VALUES (UUID_SHORT(), 'h', 1, 'cpu', '0', 60, NOW(3), NOW(3), 'stopped')"
+        )
+        return time.monotonic() - started
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_viewer_stops_no_worker(
+    way: str, database: SharedDatabase, ingest: Ingest, guard: str
+) -> None:
+    session_id = 1 + list(WAYS).index(way)
+    ingest("held", session_id)
+    with Reader(database, way) as reader:
+        worked = database.facerhythm("worker", "worker", "--exit-when-idle", "--json")
+        n_ended = reader.n_ended
+    assert worked.returncode == 0, worked.stderr
+    assert json.loads(worked.stdout)["n_failed"] == 0
+    assert n_ended > 0
+    fbe = f"`{database.prefix}facial_behavior_estimation`"
+    count = f"SELECT COUNT(*) FROM {fbe}.`_facial_rhythm` WHERE session_id = {session_id}"
+    assert database.query("viewer", f"{count} AND subject = 'held'") == [(1,)]
+    lost = f"SELECT COUNT(*) FROM `{database.prefix}fleet`.`job_attempt` WHERE outcome <> 'done'"
+    assert database.query("viewer", lost) == [(0,)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_the_event_that_ends_readers(way: str, database: SharedDatabase, guard: str) -> None:
+    """The writer of this test waits in vain without it; and those who wrote, or wait, are left alone."""
+    database.query(SERVER, f"ALTER EVENT {guard} DISABLE")
+    with Reader(database, way) as reader:
+        with pytest.raises(pymysql.err.OperationalError) as blocked:
+            beat(database)
+        assert blocked.value.args[0] == LOCK_WAIT_TIMEOUT
+        assert reader.n_ended == 0
+        database.query(SERVER, f"ALTER EVENT {guard} ENABLE")
+        assert beat(database) < 9
+        assert reader.n_ended > 0
+
+
+def test_a_connection_that_has_written_is_not_ended(
+    database: SharedDatabase, ingest: Ingest, guard: str
+) -> None:
+    """An analyst who is asked whether to delete holds locks, and may take the time to think."""
+    ingest("thinking", 1)
+    table = f"`{database.prefix}subject`.`subject`"
+    with closing(database.connect("analyst")) as analyst, analyst.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute(f"UPDATE {table} SET subject_description = 'x' WHERE subject = 'thinking'")
+        with closing(database.connect("analyst")) as other, other.cursor() as waiting:
+            waiting.execute("SET innodb_lock_wait_timeout = 6")
+            with pytest.raises(pymysql.err.OperationalError) as blocked:
+                waiting.execute(f"UPDATE {table} SET subject_description = 'y'")
+            assert blocked.value.args[0] == LOCK_WAIT_TIMEOUT
+        cursor.execute("COMMIT")
+
+
+def test_locks_by_name_are_of_no_use(database: SharedDatabase) -> None:
+    """Any account can take any of them; tables are created all the same."""
+    names = [
+        f"{database.prefix}{schema}"
+        for schema in ("facial_behavior_estimation", "keypoint_inference")
+    ]
+    database.query(
+        ADMINISTRATOR, f"DROP TABLE `{database.prefix}keypoint_inference`.`__keypoint_rhythm__pair`"
+    )
+    with closing(database.connect("viewer")) as viewer, viewer.cursor() as cursor:
+        for name in names:
+            digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+            cursor.execute(f"SELECT GET_LOCK('facerhythm.declare.{digest}', 0)")
+            assert cursor.fetchone() == (1,)
+        new = database.facerhythm_json(ADMINISTRATOR, "admin", "init")["new"]
+    assert new[names[1]] == ["__keypoint_rhythm__pair"]
+    with closing(database.connect("viewer")) as viewer, viewer.cursor() as cursor:
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
+            cursor.execute(f"SELECT * FROM `{names[1]}`.`~table_creation` LOCK IN SHARE MODE")
+
+
+def test_a_viewer_cannot_take_all_connections(database: SharedDatabase) -> None:
+    taken: list[Any] = []
+    try:
+        with pytest.raises(pymysql.err.OperationalError) as refused:
+            for _ in range(30):
+                taken.append(database.connect("viewer"))
+        assert refused.value.args[0] == 1226
+        assert len(taken) == 20
+    finally:
+        for connection in taken:
+            connection.close()
