@@ -19,11 +19,12 @@ def changes(database: SharedDatabase, where: str) -> dict[str, list[str]]:
     fbe = f"`{database.prefix}facial_behavior_estimation`"
     polygon, file = f"{fbe}.`face_rhythm_r_o_i__polygon`", f"{fbe}.`video_recording__file`"
     columns = "subject, session_id, recording_id"
+    numbers = "vertices, n_vertices, area_px2, centroid_x_px, centroid_y_px"
     return {
         "FaceRhythmProcessing": [
             f"DELETE FROM {polygon} WHERE {where}",
-            f"INSERT INTO {polygon} ({columns}, roi_id, role, polygon_index, vertices) SELECT {columns}, "
-            f"roi_id, 'mask', 7, vertices FROM {polygon} AS p WHERE {where} LIMIT 1",
+            f"INSERT INTO {polygon} ({columns}, roi_id, role, polygon_index, {numbers}) SELECT {columns}, "
+            f"roi_id, 'mask', 7, {numbers} FROM {polygon} AS p WHERE {where} LIMIT 1",
         ],
         "RecordingInfo": [
             f"DELETE FROM {file} WHERE {where}",
