@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tests.fuzz.mutations.context import Context
 
-
 _HDF5 = (".h5", ".slp", ".nwb", ".nc")
 
 
