@@ -174,11 +174,18 @@ def mount_of(descriptor: int) -> tuple[int, int]:
     return device, int(numbers[0]) if numbers else 0
 
 
-def clear_directory(descriptor: int) -> None:
-    """Delete everything in an open directory.
+def clear_directory(descriptor: int, only: str | None = None) -> None:
+    """Delete everything in an open directory, or one entry of it.
 
     Links are deleted and not followed; of what is mounted below it, nothing is deleted. Folders are moved up
     and emptied one by one, so that the depth of a tree does not matter.
+
+    Parameters
+    ----------
+    descriptor
+        Of the directory.
+    only
+        Name of the one entry to delete; None for all.
 
     Raises
     ------
@@ -186,7 +193,8 @@ def clear_directory(descriptor: int) -> None:
         Something could not be deleted; the rest was.
     """
     mount = mount_of(descriptor)
-    waiting, failures = [name for name, _ in _entries(descriptor)], []
+    waiting = [only] if only else [name for name, _ in _entries(descriptor)]
+    failures = []
     while waiting:
         try:
             _delete_or_flatten(waiting.pop(), descriptor, mount, waiting)

@@ -100,7 +100,8 @@ class ProjectLock:
         ProjectChangedError
             The directory was deleted or replaced, or the folder of `path` exchanged.
         """
-        away = self._within(self.name, f"{path.name}.{uuid.uuid4().hex[:8]}")
+        name = f"{path.name}.{uuid.uuid4().hex[:8]}"
+        away = self._within(self.name, name)
         with self.root.folder(path.parent) as folder:
             try:
                 os.rename(path.name, away, src_dir_fd=folder, dst_dir_fd=self.root.descriptor)
@@ -108,13 +109,13 @@ class ProjectLock:
                 if self.lost:
                     raise
                 return
-        self.empty()
+        self.empty(name)
 
-    def empty(self) -> None:
-        """Delete what lies in the lock: what was withdrawn, and temporary files of a run that was killed."""
+    def empty(self, only: str | None = None) -> None:
+        """Delete what lies in the held lock (temporary files of a run that was killed), or one entry."""
         # what cannot be deleted now is tried again by the next holder
         with suppress(OSError, ProjectChangedError), self.root.folder(self.place) as place:
-            clear_directory(place)
+            clear_directory(place, only)
 
     def write(self, name: str, text: str) -> None:
         """Write a short text into the held lock."""
