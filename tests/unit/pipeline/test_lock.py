@@ -135,6 +135,19 @@ def test_a_lost_lock_removes_nothing(tmp_path: Path) -> None:
     assert entries(tmp_path) == ["held-another"]
 
 
+def test_what_is_withdrawn_takes_nothing_else_along(tmp_path: Path) -> None:
+    (tmp_path / "parts" / "of").mkdir(parents=True)
+    (tmp_path / "parts" / "of" / "0.h5").touch()
+    with project_lock(tmp_path) as lock, atomic_path(tmp_path / "product") as temporary:
+        temporary.write_text("under way")
+        lock.withdraw(tmp_path / "parts")
+        lock.withdraw(tmp_path / "none")
+        left = sorted(path.name for path in lock.place.iterdir())
+        assert left == [temporary.name, "beat", "owner.json"]
+    assert (tmp_path / "product").read_text() == "under way"
+    assert not (tmp_path / "parts").exists()
+
+
 def test_of_many_that_start_together_one_at_a_time_holds_it(tmp_path: Path) -> None:
     script = textwrap.dedent(
         f"""
