@@ -9,6 +9,9 @@ from element_facerhythm.errors import ParameterError
 from element_facerhythm.parameters.decomposition import AXES, axis_parts
 from element_facerhythm.parameters.tree import Parameters
 
+# Values of all filters together, two gigabytes of complex numbers.
+_MAX_BANK = 250_000_000
+
 
 def check_parameters(
     parameters: Parameters,
@@ -69,12 +72,17 @@ def _check_nyquist(parameters: Parameters, rate_hz: float) -> None:
 def _check_filter(
     parameters: Parameters, filter_length: int, shortest: int, rate_hz: float
 ) -> None:
+    vqt = parameters.VQT_Analyzer.params_VQT
     if filter_length > shortest:
-        vqt = parameters.VQT_Analyzer.params_VQT
         raise ParameterError(
             f"VQT_Analyzer.params_VQT: Q_lowF {vqt.Q_lowF:g} at F_min {vqt.F_min:g} Hz and "
             f"{rate_hz:g} Hz asks for a filter of {filter_length} frames, and the shortest video "
             f"has {shortest}; raise F_min, lower Q_lowF, or set PointTracker.contiguous"
+        )
+    if vqt.n_freq_bins * filter_length > _MAX_BANK:
+        raise ParameterError(
+            f"VQT_Analyzer.params_VQT: {vqt.n_freq_bins} filters of {filter_length} frames are asked for, "
+            f"expected at most {_MAX_BANK} values together; lower n_freq_bins, raise F_min, or lower Q_lowF"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -48,7 +48,9 @@ class VariableQ(Section):
     F_max: Positive = Field(
         default=60.0, description="Highest centre frequency, in Hz; at most half the frame rate."
     )
-    n_freq_bins: Count = Field(default=36, description="Number of centre frequencies.")
+    n_freq_bins: Annotated[Count, Field(le=10_000)] = Field(
+        default=36, description="Number of centre frequencies."
+    )
     window_type: WindowType = Field(default="hann", description="Shape of the window.")
     symmetry: Literal["center", "left", "right"] = Field(
         default="center", description="Two-sided window, or only its left or right half."

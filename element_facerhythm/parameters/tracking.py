@@ -17,7 +17,9 @@ from element_facerhythm.parameters.base import (
 )
 from element_facerhythm.text_files import shortened
 
-_WindowSide = Annotated[int, Field(ge=3, le=2**15 - 1)]
+_WindowSide = Annotated[int, Field(ge=3, le=1000)]
+_Tiles = Annotated[Count, Field(le=1000)]
+_Levels = Annotated[CountOrZero, Field(le=30)]
 
 
 def _frames(value: Any) -> tuple[Any, ...] | None:
@@ -59,7 +61,7 @@ class LucasKanade(Section):
     winSize: Annotated[tuple[_WindowSide, _WindowSide], AsTuple] = Field(
         default=(20, 20), description="Width and height of the matching window, in pixels."
     )
-    maxLevel: CountOrZero = Field(
+    maxLevel: _Levels = Field(
         default=2, description="Pyramid levels above the full image; 0 uses the image alone."
     )
     criteria: Annotated[tuple[Literal[1, 2, 3], Count, NonNegative], AsTuple] = Field(
@@ -101,7 +103,7 @@ class Clahe(Section):
     """Contrast equalisation; both keys are needed where the section is given."""
 
     clipLimit: Positive = Field(description="Contrast limit.")
-    tileGridSize: Annotated[tuple[Count, Count], AsTuple] = Field(
+    tileGridSize: Annotated[tuple[_Tiles, _Tiles], AsTuple] = Field(
         description="Number of tiles across and down (a number of tiles, not their size)."
     )
 

@@ -107,9 +107,10 @@ def _open_file(path: Path, device: str) -> _OneFile:
     try:
         from torchcodec.decoders import VideoDecoder
 
-        # its ffmpeg opens by name; `scan_packets` has found a format that names no other file
-        url = f"file:{path.absolute()}"
-        decoder = VideoDecoder(url, device=device, dimension_order="NHWC", seek_mode="exact")
+        # Its ffmpeg opens by name: an absolute one is no address, and `scan_packets` has found a format
+        # that names no other file.
+        source = str(path.absolute())
+        decoder = VideoDecoder(source, device=device, dimension_order="NHWC", seek_mode="exact")
     except (ImportError, RuntimeError, ValueError) as error:
         why = str(error).strip().split("\n")[0]
         if "out of memory" in why:

@@ -1,7 +1,9 @@
 """A video that is replaced while it is analysed: nothing of it is kept."""
 
+import os
 import shutil
 from contextlib import contextmanager
+from hashlib import sha256
 
 import pytest
 
@@ -43,3 +45,30 @@ def test_a_video_that_was_only_touched_is_the_same(recording, tmp_path):
     request = recording.request(tmp_path / "project", videos=(video,))
     record = run_project(request, progress=Replacing("point_tracking", video, recording.videos[0]))
     assert not any(stage.reused for stage in record.stages)
+
+
+def filled_up(content, size):
+    """The mp4 with a box at its end that holds nothing."""
+    free = size - len(content)
+    return content + free.to_bytes(4, "big") + b"free" + bytes(free - 8)
+
+
+def test_digest_is_of_the_video_that_was_analysed_also_where_times_are_set_back(
+    recording, tmp_path
+):
+    """As `rsync -t` or `cp -p` leave it under a worker that stays up: other content, size and time alike."""
+    first, second = (path.read_bytes() for path in recording.videos)
+    size = max(len(first), len(second)) + 8
+    contents = [
+        c + (size - len(c)).to_bytes(4, "big") + b"free" + bytes(size - len(c) - 8)
+        for c in (first, second)
+    ]
+    video = tmp_path / "exchanged.mp4"
+    digests = []
+    for content in contents:
+        video.write_bytes(content)
+        os.utime(video, (1_700_000_000, 1_700_000_000))
+        record = run_project(recording.request(tmp_path / "project", videos=(video,)))
+        digests.append(record.videos[0].sha256)
+        assert not any(stage.reused for stage in record.stages)
+    assert digests == [sha256(content).hexdigest() for content in contents]

@@ -66,3 +66,10 @@ def test_the_rank_is_bounded_by_the_tensor():
 def test_more_neighbours_than_points_are_told():
     (note,) = check_parameters(Parameters(), **{**FACTS, "n_points": 5})
     assert "8 asked, and there are only 5 points" in note
+
+
+def test_filters_that_fill_the_memory_are_refused():
+    facts = {**FACTS, "n_frames": [10**6], "filter_length": 100_000}
+    check_parameters(make(VQT_Analyzer={"params_VQT": {"n_freq_bins": 2_500}}), **facts)
+    with pytest.raises(ParameterError, match="2501 filters of 100000 frames are asked for"):
+        check_parameters(make(VQT_Analyzer={"params_VQT": {"n_freq_bins": 2_501}}), **facts)

@@ -229,11 +229,14 @@ def test_yaml_and_json_say_the_same(tmp_path):
         nested("project.random_seed", 10**5000),
         nested("project.random_seed", 2**32),
         nested("VQT_Analyzer.params_VQT.n_freq_bins", 10**300),
+        nested("VQT_Analyzer.params_VQT.n_freq_bins", 10**9),
+        nested("PointTracker.params_clahe", {"clipLimit": 2, "tileGridSize": [10**6, 10**6]}),
+        nested("PointTracker.params_optical_flow.kwargs_method.winSize", [10**5, 10**5]),
         nested("VQT_Analyzer.params_VQT.F_max", 10**400),
         nested("VQT_Analyzer.params_VQT.padding", "x" * 10**7),
         nested("ROIs.make_rois.rois_points_idx", [0] * 10**6),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 def test_huge_values_are_refused_at_once_and_in_a_few_words(tree):
     started = time.monotonic()
