@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,18 +126,39 @@ class Project:
     @property
     def frame_rate_hz(self) -> float:
         """Frame rate that the recording was analysed with."""
-        return float(self._info("Dataset_videos", "frame_rate"))
+        rate = self._info("Dataset_videos", "frame_rate")
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
+            raise self._unfit_info("Dataset_videos.frame_rate", "a number of frames per second")
+        return float(rate)
 
     @property
     def video_paths(self) -> tuple[str, ...]:
         """Paths of the videos as the writer knew them; they may be of another machine."""
         metadata = self._info("Dataset_videos", "metadata")
-        return tuple(str(path) for path in metadata["paths_videos"])
+        paths = metadata.get("paths_videos") if isinstance(metadata, dict) else None
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+            raise self._unfit_info("Dataset_videos.metadata.paths_videos", "a list of paths")
+        return tuple(paths)
 
     @property
     def contiguous(self) -> bool:
         """Whether the videos were tracked as one uninterrupted sequence."""
-        return bool(self.config.get("PointTracker", {}).get("contiguous", False))
+        return bool(self.settings("PointTracker").get("contiguous", False))
+
+    def settings(self, section: str) -> dict[str, Any]:
+        """Give a section of ``config.yaml``; empty where it is not there.
+
+        Raises
+        ------
+        ProjectError
+            It is no mapping.
+        """
+        value = self.config.get(section) or {}
+        if not isinstance(value, dict):
+            raise ProjectError(
+                f"{self.directory / 'config.yaml'}: {section} is a {type(value).__name__}; expected a mapping"
+            )
+        return value
 
     @cached_property
     def video_keys(self) -> tuple[str, ...]:
@@ -207,8 +229,10 @@ class Project:
     def frequencies_hz(self) -> NDArray[np.float32]:
         """(F,) centre frequencies of the filter bank."""
         with self._open("VQT_Analyzer") as file:
-            frequencies = file.dataset("frequencies").numbers(1, finite=True)
-            return frequencies.astype(np.float32, copy=False)
+            node = file.dataset("frequencies")
+            if node.shape == (0,):
+                node.refuse("is empty; expected frequencies")
+            return node.numbers(1, finite=True).astype(np.float32, copy=False)
 
     def spectrogram(self, video_index: int) -> LazyArray:
         """(2, P, F, W) spectrogram of one sequence; on disk until sliced."""
@@ -248,6 +272,11 @@ class Project:
         self.require(name)
         remedy = f"delete it and run the project again, or restore analysis_files/{name}.h5"
         return open_h5(self.product_path(name), remedy)
+
+    def _unfit_info(self, place: str, expected: str) -> ProjectError:
+        return ProjectError(
+            f"{self.directory / 'run_info.json'}: {place} is not {expected}; run the project again"
+        )
 
     def _info(self, section: str, key: str) -> Any:
         try:
@@ -332,8 +361,8 @@ def _find_layout(project: Project) -> str:
     ours = [version for version in versions.values() if version is not None]
     if ours:
         return f"element-facerhythm {max(ours)}"
-    tracker = project.config.get("PointTracker") or {}
-    analyzer = project.config.get("VQT_Analyzer") or {}
+    tracker = project.settings("PointTracker")
+    analyzer = project.settings("VQT_Analyzer")
     if "relaxation_during_freeze_frames" in tracker or "batch_size" in analyzer:
         return "face-rhythm 0.3"
     if analyzer and "one_over_f_exponent" not in analyzer:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from element_facerhythm.io.h5_reader import H5Dataset, H5Group
 
 _MAX_AXES = 16
+_MAX_RANK = 4096
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _stored_model(file: H5Group, key: str, names: tuple[str, ...]) -> StoredMode
     rank = factors[names[0]].shape[1]
     for name in names:
         _require_rank(group.dataset(name), rank)
-    fit = file.group(f"fit/{key}") if f"fit/{key}" in file else None
+    fit = file.find(f"fit/{key}")
     n_iterations = _number_or_none(fit, "n_iterations")
     weights = _per_component(file, f"weights/{key}", rank)
     return StoredModel(
@@ -102,13 +103,15 @@ def _loadings(dataset: H5Dataset, rank: int) -> NDArray[Any]:
 
 
 def _require_rank(dataset: H5Dataset, rank: int) -> None:
-    if rank == 0 or dataset.shape[1] != rank:
-        dataset.refuse(f"has {dataset.shape[1]} components; expected {max(rank, 1)}")
+    if not 0 < rank <= _MAX_RANK:
+        dataset.refuse(f"has {rank:,} components; expected 1 to {_MAX_RANK:,}")
+    if dataset.shape[1] != rank:
+        dataset.refuse(f"has {dataset.shape[1]} components; expected {rank}")
 
 
-def _per_component(group: H5Group | None, name: str, rank: int) -> NDArray[Any] | None:
+def _per_component(group: H5Group | H5Dataset | None, name: str, rank: int) -> NDArray[Any] | None:
     """Numbers of a dataset (R,); None where there is none."""
-    if group is None or name not in group:
+    if not isinstance(group, H5Group) or name not in group:
         return None
     dataset = group.dataset(name)
     if dataset.shape != (rank,):
@@ -116,9 +119,9 @@ def _per_component(group: H5Group | None, name: str, rank: int) -> NDArray[Any] 
     return dataset.numbers(1, finite=True)
 
 
-def _number_or_none(group: H5Group | None, name: str) -> float | None:
+def _number_or_none(group: H5Group | H5Dataset | None, name: str) -> float | None:
     """Value of a dataset that holds one number; None where there is none."""
-    if group is None or name not in group:
+    if not isinstance(group, H5Group) or name not in group:
         return None
     value = group.dataset(name).numbers(0, finite=True)
     return float(value.real)

@@ -11,10 +11,10 @@ from element_facerhythm.keypoint_inference.schema import dj, schema
 from element_facerhythm.keypoints.facemap_model import (
     FACEMAP_BODY_PARTS,
     network_shape,
-    read_weights,
     require_outputs,
 )
 from element_facerhythm.keypoints.predictions import require_names
+from element_facerhythm.keypoints.weights_file import read_weights
 from element_facerhythm.linking import active_link, relative_to_roots
 
 FACEMAP = "Facemap"

@@ -10,16 +10,14 @@ directory.
 
 from __future__ import annotations
 
-import pickle
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import KeypointError
+from element_facerhythm.keypoints.weights_file import read_weights
 
 if TYPE_CHECKING:
     import torch
@@ -34,10 +32,7 @@ FACEMAP_BODY_PARTS = (
 )  # fmt: skip
 """What facemap's published network finds, in the order of its outputs."""
 
-_SAFE_MEND = (
-    "save the weights alone (torch.save(network.state_dict(), path)) with the software that made "
-    "them"
-)
+_MAX_BLOCKS, _MAX_KERNEL, _MAX_OUTPUTS = 16, 64, 1000
 _BLOCK = re.compile(r"Conv\.conv(\d+)\.conv\.conv_1\.2\.weight")
 _UPSAMPLING = re.compile(r"Up_conv\.upconv(\d+)\.")
 _OUTPUT = "Conv2_1x1.conv0.weight"
@@ -112,56 +107,29 @@ def load_facemap_model(
     state = read_weights(path, sha256=sha256)
     shape = network_shape(state, path)
     require_outputs(shape, body_parts, path)
-    network = FMnet(
-        img_ch=1,
-        output_ch=shape.n_outputs,
-        labels_id=list(body_parts),
-        channels=list(shape.channels),
-        device=device,
-        kernel=shape.kernel,
-        shape=(INPUT_PX, INPUT_PX),
-        n_upsample=shape.n_upsampling,
-    )
+    # on "meta" nothing is allocated before the shapes of all weights are known to fit
+    with torch.device("meta"):
+        network = FMnet(
+            img_ch=1,
+            output_ch=shape.n_outputs,
+            labels_id=list(body_parts),
+            channels=list(shape.channels),
+            device=device,
+            kernel=shape.kernel,
+            shape=(INPUT_PX, INPUT_PX),
+            n_upsample=shape.n_upsampling,
+        )
+    single = {n: w.float() if w.is_floating_point() else w for n, w in state.items()}
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(single, assign=True)
     except RuntimeError as error:
         raise KeypointError(
-            f"{path} holds the weights of another network than facemap's: {_first_line(error)}"
+            f"{path} holds the weights of another network than facemap's, with layers missing or of other "
+            "sizes; predictions of other trackers are taken in with task_mode 'load'"
         ) from error
     # channels last: on a CPU two thirds of the time, with the same numbers
     ready = network.eval().to(device, memory_format=torch.channels_last)
     return FacemapModel(ready, tuple(body_parts), device)
-
-
-def read_weights(path: Path, *, sha256: str | None = None) -> dict[str, torch.Tensor]:
-    """Read a state dictionary; see `load_facemap_model` for the errors."""
-    import torch
-
-    if not path.is_file():
-        raise KeypointError(f"model file {path} does not exist; restore it, or correct its path")
-    if sha256 is not None and file_sha256(path) != sha256:
-        raise KeypointError(
-            f"model file {path} changed since it was entered (its SHA-256 is not {sha256[:12]}...); "
-            "restore it, or enter it as another model"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a pickle that is no file of torch's: refused below
-            state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise KeypointError(
-            f"model file {path} holds more than weights, or none, and is not opened: it could run code "
-            f"of whoever made it. If you trust it, {_SAFE_MEND}"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise KeypointError(
-            f"model file {path} is damaged, or no file of weights ({_first_line(error)}); copy it again"
-        ) from error
-    if not isinstance(state, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
-    ):
-        raise KeypointError(f"model file {path} is not a dictionary of weights; {_SAFE_MEND}")
-    return dict(state)
 
 
 def network_shape(state: Mapping[str, torch.Tensor], path: Path) -> NetworkShape:
@@ -174,19 +142,26 @@ def network_shape(state: Mapping[str, torch.Tensor], path: Path) -> NetworkShape
     """
     blocks = {int(m[1]): state[m[0]] for name in state if (m := _BLOCK.fullmatch(name))}
     ups = {int(m[1]) for name in state if (m := _UPSAMPLING.match(name))}
-    consecutive = sorted(blocks) == list(range(len(blocks)))
-    if len(blocks) < 2 or not consecutive or not ups or _OUTPUT not in state:
-        named = ", ".join(list(state)[:3]) or "nothing"
+    output = state.get(_OUTPUT)
+    consecutive = sorted(blocks) == list(range(len(blocks))) and 2 <= len(blocks) <= _MAX_BLOCKS
+    flat = [w for w in (output, *blocks.values()) if w is None or w.ndim != 4 or 0 in w.shape]
+    if not consecutive or not 0 < len(ups) < len(blocks) or output is None or flat:
         raise KeypointError(
-            f"{path} holds the weights of another network than facemap's (it begins with {named}); "
+            f"{path} holds the weights of another network than facemap's (its layers have other names); "
             "predictions of other trackers are taken in with task_mode 'load'"
         )
-    return NetworkShape(
+    shape = NetworkShape(
         channels=tuple(int(blocks[i].shape[0]) for i in range(len(blocks))),
         kernel=int(blocks[0].shape[-1]),
         n_upsampling=len(ups),
-        n_outputs=int(state[_OUTPUT].shape[0]),
+        n_outputs=int(output.shape[0]),
     )
+    if shape.kernel > _MAX_KERNEL or shape.n_outputs > _MAX_OUTPUTS:
+        raise KeypointError(
+            f"{path} holds a network with kernels of {shape.kernel} pixels and {shape.n_outputs} outputs; "
+            f"expected {_MAX_KERNEL} and {_MAX_OUTPUTS} at most"
+        )
+    return shape
 
 
 def require_outputs(shape: NetworkShape, body_parts: Sequence[str], path: Path) -> None:
@@ -202,7 +177,3 @@ def require_outputs(shape: NetworkShape, body_parts: Sequence[str], path: Path) 
             f"{path} finds {shape.n_outputs} body parts, {len(body_parts)} are declared "
             f"({', '.join(body_parts)}); declare all that the network finds, in the order of its outputs"
         )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

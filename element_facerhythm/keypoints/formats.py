@@ -1,6 +1,7 @@
-"""Predictions of any tracker, in and out, through the movement library.
+"""Predictions of any tracker, in and out.
 
-Facemap's own file, which movement does not know, is read by `product`.
+HDF5 files are read by our own readers, through `io.h5_reader`: no library that opens what a file points at,
+or unpickles what it holds, sees them. Text tables are read, and all files written, by the movement library.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from element_facerhythm.errors import KeypointError
+from element_facerhythm.errors import FaceRhythmError, KeypointError, ProjectError
 from element_facerhythm.io.h5 import atomic_path
+from element_facerhythm.keypoints.csv_file import require_csv
+from element_facerhythm.keypoints.deeplabcut import read_deeplabcut
 from element_facerhythm.keypoints.movement_library import import_movement
-from element_facerhythm.keypoints.pickles import require_harmless
+from element_facerhythm.keypoints.netcdf import open_netcdf
+from element_facerhythm.keypoints.nwb import read_nwb
 from element_facerhythm.keypoints.predictions import SPACE, Predictions
 from element_facerhythm.keypoints.product import read_keypoints
+from element_facerhythm.keypoints.sleap import read_sleap
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,7 +56,8 @@ BOX_CENTRE = "centroid"
 
 # what readers raise for files that are not what they seem
 _UNREADABLE = (
-    ValueError, KeyError, OSError, TypeError, IndexError, AttributeError, RuntimeError,
+    ValueError, KeyError, OSError, TypeError, IndexError, AttributeError, RuntimeError, MemoryError,
+    OverflowError, SyntaxError,
 )  # fmt: skip
 
 
@@ -72,8 +78,7 @@ def read_predictions(
     Raises
     ------
     KeypointError
-        The software is unknown, the file is missing, is not what it is said to be, or holds a pickle that
-        would run something.
+        The software is unknown, or the file is missing, is not what it is said to be, or is refused.
     ConfigurationError
         movement is not installed.
     """
@@ -89,24 +94,37 @@ def read_predictions(
         )
     if not path.is_file():
         raise KeypointError(f"predictions {path} do not exist; check the path")
-    if source_software == FACEMAP:
-        return read_keypoints(path)
-    movement = import_movement()
-    if path.suffix.lower() == ".h5":
-        require_harmless(path)
     try:
-        if source_software == NETCDF:
-            dataset = _open_netcdf(path)
-        else:
-            rate = None if source_software == "NWB" else frame_rate_hz
-            dataset = movement.io.load.load_dataset(path, source_software, rate)
-        return from_movement(dataset, source_software)
+        return _read(path.absolute(), source_software, frame_rate_hz)
+    except ProjectError as error:
+        raise KeypointError(f"predictions of {source_software}: {error}") from error
     except _UNREADABLE as error:
-        if isinstance(error, KeypointError):
+        if isinstance(error, FaceRhythmError):
             raise
         raise KeypointError(
-            f"{path} cannot be read as predictions of {source_software}: {type(error).__name__}: {error}"
+            f"{path} cannot be read as predictions of {source_software} ({type(error).__name__}); check "
+            "which software wrote it, and export the predictions again"
         ) from error
+
+
+def _read(path: Path, source_software: str, frame_rate_hz: float | None) -> Predictions:
+    """Read a file that is there; its absolute path is nothing that pandas takes for an address."""
+    if source_software == FACEMAP:
+        return read_keypoints(path)
+    if source_software == "NWB":
+        return read_nwb(path)
+    if source_software == "SLEAP":
+        return read_sleap(path, frame_rate_hz)
+    movement = import_movement()
+    if source_software == NETCDF:
+        return from_movement(open_netcdf(path), source_software)
+    if path.suffix.lower() == ".h5":
+        table = read_deeplabcut(path)
+        dataset = movement.io.load_poses.from_dlc_style_df(table, frame_rate_hz)
+    else:
+        require_csv(path)
+        dataset = movement.io.load.load_dataset(path, source_software, frame_rate_hz)
+    return from_movement(dataset, source_software)
 
 
 def write_predictions(predictions: Predictions, path: Path, to: str) -> tuple[Path, ...]:
@@ -220,15 +238,6 @@ def from_movement(dataset: xr.Dataset, source_software: str) -> Predictions:
 def _dimension(dataset: xr.Dataset, name: str) -> str | None:
     """Name of a dimension, which movement's releases give in the singular or in the plural."""
     return next((d for d in (name, f"{name}s") if d in dataset.dims), None)
-
-
-def _open_netcdf(path: Path) -> xr.Dataset:
-    import xarray as xr
-
-    with path.open("rb") as file:
-        is_classic = file.read(3) == b"CDF"
-    with xr.open_dataset(path, engine="scipy" if is_classic else "h5netcdf") as dataset:
-        return dataset.load()
 
 
 def _write_dlc(dataset: Any, path: Path) -> None:

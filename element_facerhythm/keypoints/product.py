@@ -12,22 +12,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from element_facerhythm.errors import KeypointError, ProjectError
 from element_facerhythm.io.h5 import (
     atomic_h5,
-    open_h5,
     read_text_attribute,
     write_text_attribute,
     write_tree,
 )
+from element_facerhythm.io.h5_reader import H5Group, open_h5
 from element_facerhythm.keypoints.predictions import DEFAULT_INDIVIDUAL, SPACE, Predictions
 
 PRODUCT_NAME = "Keypoints.h5"
 ATTRIBUTE = "facerhythm_keypoints"
 FACEMAP_SCORER = "Facemap"
+_MAX_NAMES = 2000
 _MEND = "predict or load the keypoints again"
 
 
@@ -86,8 +86,8 @@ def read_facts(path: Path) -> dict[str, Any]:
         The file is missing or damaged.
     """
     with open_h5(path, _MEND) as file:
-        text = read_text_attribute(file, ATTRIBUTE)
-    return {} if text is None else dict(json.loads(text)["facts"])
+        about = _about(file)
+    return {} if about is None else dict(about["facts"])
 
 
 def read_keypoints(path: Path) -> Predictions:
@@ -101,24 +101,22 @@ def read_keypoints(path: Path) -> Predictions:
         It is an HDF5 file of something else.
     """
     with open_h5(path, _MEND) as file:
-        text = read_text_attribute(file, ATTRIBUTE)
-        about = json.loads(text) if text is not None else _as_facemap_wrote(file, path)
+        about = _about(file) or _as_facemap_wrote(file)
         body_parts, individuals = tuple(about["body_parts"]), tuple(about["individuals"])
-        scorer = about["source_software"] or FACEMAP_SCORER
-        group = file[scorer]
-        tracks = [
-            [_columns(group, path, individual, part, len(individuals)) for part in body_parts]
-            for individual in individuals
-        ]
-        values = np.moveaxis(np.array(tracks), 3, 0)  # (T, I, K, D + 1)
-        return Predictions(
-            values[..., :-1],
-            values[..., -1],
-            body_parts,
-            individuals,
-            about["source_software"],
-            about["frame_rate_hz"],
-        )
+        scorer = file.group(about["source_software"] or FACEMAP_SCORER)
+        owners = [scorer.group(name) for name in individuals] if len(individuals) > 1 else [scorer]
+        tracks = [[_columns(owner.group(part)) for part in body_parts] for owner in owners]
+    if len({np.shape(track) for of_one in tracks for track in of_one}) != 1:
+        raise ProjectError(f"{path}: tracks differ in length or in their columns; {_MEND}")
+    values = np.moveaxis(np.array(tracks), 3, 0)  # (T, I, K, D + 1)
+    return Predictions(
+        values[..., :-1],
+        values[..., -1],
+        body_parts,
+        individuals,
+        about["source_software"],
+        about["frame_rate_hz"],
+    )
 
 
 def _tracks(
@@ -134,29 +132,49 @@ def _tracks(
             yield (individual, body_part, track_name(predictions, individual, body_part)), columns
 
 
-def _columns(
-    scorer: h5py.Group, path: Path, individual: str, body_part: str, n_individuals: int
-) -> list[np.ndarray]:
-    group = scorer[individual][body_part] if n_individuals > 1 else scorer[body_part]
-    names = [axis for axis in SPACE if axis in group]
-    lengths = {len(group[name]) for name in (*names, "likelihood")}
-    if len(lengths) != 1:
-        raise ProjectError(f"{path}: the columns of {body_part} differ in length; {_MEND}")
-    return [group[name][()] for name in (*names, "likelihood")]
+def _about(file: H5Group) -> dict[str, Any] | None:
+    """Names, source and facts as `write_keypoints` left them; None in a file of facemap's."""
+    text = read_text_attribute(file, ATTRIBUTE)
+    if text is None:
+        return None
+    try:
+        about = json.loads(text)
+        names = [*about["body_parts"], *about["individuals"], about["source_software"]]
+        rate = about["frame_rate_hz"]
+        sound = (
+            all(isinstance(name, str) for name in names)
+            and 0 < len(names) - 1 <= _MAX_NAMES
+            and isinstance(about["facts"], dict)
+            and (rate is None or isinstance(rate, (int, float)))
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise ProjectError(
+            f"{file.path}: its attribute {ATTRIBUTE} is not what is written; {_MEND}"
+        )
+    return dict(about)
 
 
-def _as_facemap_wrote(file: h5py.File, path: Path) -> dict[str, Any]:
+def _columns(group: H5Group) -> list[np.ndarray]:
+    """Columns x, y (z) and likelihood of a track, of one length."""
+    columns = [group.dataset(axis) for axis in (*SPACE, "likelihood") if axis in group]
+    if len({column.shape for column in columns}) != 1:
+        group.refuse("has columns that differ in length")
+    return [column.numbers(1) for column in columns]
+
+
+def _as_facemap_wrote(file: H5Group) -> dict[str, Any]:
     """Names in facemap's own file: body parts are groups below `Facemap`, in the order of their names."""
-    group = file.get(FACEMAP_SCORER)
-    parts = [] if not isinstance(group, h5py.Group) else list(group)
-    whole = all(
-        isinstance(group[part], h5py.Group) and {"x", "y", "likelihood"} <= set(group[part])
-        for part in parts
+    group = file.find(FACEMAP_SCORER)
+    parts = group.names()[: _MAX_NAMES + 1] if isinstance(group, H5Group) else []
+    whole = isinstance(group, H5Group) and all(
+        f"{part}/{column}" in group for part in parts for column in ("x", "y", "likelihood")
     )
-    if not parts or not whole:
+    if not 0 < len(parts) <= _MAX_NAMES or not whole:
         raise KeypointError(
-            f"{path} holds no keypoints of facemap's (a group 'Facemap' with x, y and likelihood for each "
-            "body part); name the software that wrote it"
+            f"{file.path} holds no keypoints of facemap's (a group 'Facemap' with x, y and likelihood for "
+            "each body part); name the software that wrote it"
         )
     return {
         "body_parts": parts,

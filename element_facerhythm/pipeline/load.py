@@ -95,7 +95,7 @@ def _check_readable(project: Project) -> None:
                 f"{project.product_path('VQT_Analyzer')}: x_axis of {name} does not fit its "
                 "spectrogram; run the project again"
             )
-    project.models()
+    _ = project.frequencies_hz, project.models()
 
 
 def _stage_record(project: Project, stage: str, record: dict[str, Any]) -> StageRecord:
@@ -117,10 +117,11 @@ def _common_device(records: dict[str, dict[str, Any]]) -> str:
 def _notes(project: Project) -> tuple[str, ...]:
     """Say what a reader of this project should know before trusting its numbers."""
     notes = [f"loaded from {project.directory}, layout {project.layout}; nothing was computed"]
-    vqt = project.config.get("VQT_Analyzer", {}).get("params_VQT") or {}
-    sample_rate = vqt.get("Fs_sample")
+    vqt = project.settings("VQT_Analyzer").get("params_VQT")
+    sample_rate = vqt.get("Fs_sample") if isinstance(vqt, dict) else None
+    stated = isinstance(sample_rate, (int, float))
     ours = project.layout.startswith("element-facerhythm")
-    if not ours and sample_rate is not None and float(sample_rate) != project.frame_rate_hz:
+    if not ours and stated and sample_rate != project.frame_rate_hz:
         notes.append(
             f"the spectrograms were made with Fs_sample {sample_rate} Hz while the video has "
             f"{project.frame_rate_hz} Hz: the stored frequencies are off by that ratio"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.decomposition import CpModel, evaluate_factors, summarise_components
-from element_facerhythm.errors import FaceRhythmError
+from element_facerhythm.errors import FaceRhythmError, ProjectError
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.stored_model import StoredModel
 from element_facerhythm.pipeline.records import FactorSummary, ModelSummary
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 def summarise_models(project: Project) -> tuple[ModelSummary, ...]:
     """Numbers of every decomposition of a project.
+
+    Loadings are finite, or the project is refused. Spectrograms need not be: of a model that was fitted to
+    NaN, no measure of fit can be computed.
 
     Where the writer stored no measures of fit (face-rhythm does not), the tensor is rebuilt from
     the spectrograms, in memory, and they are computed; where it cannot be rebuilt they are NaN.
@@ -40,7 +43,7 @@ def _summarise(
 ) -> ModelSummary:
     return ModelSummary(
         model_key=key,
-        method=str(project.config.get("TCA", {}).get("method", "unknown")),
+        method=_method(project),
         rank=model.rank,
         n_iterations=model.n_iterations,
         explained_variance=float(model.explained_variance_total),
@@ -59,7 +62,7 @@ def _summarise(
 def _evaluate(project: Project, stored: Mapping[str, StoredModel]) -> dict[str, CpModel]:
     """Models with their fit to the stored spectrograms."""
     first = next(iter(stored.values()))
-    config = project.config.get("TCA", {})
+    config = project.settings("TCA")
     # face-rhythm reads its HDF5 files in alphabetical order: with eleven videos, "10" before "2".
     order = sorted(range(len(project.video_keys)), key=project.video_keys.__getitem__)
     try:
@@ -106,11 +109,25 @@ def _factors(
         if isinstance(value, Mapping):
             for name, loadings in value.items():
                 axis, _, video = name.rpartition("_")
-                yield from _columns(axis, project.video_keys.index(video), loadings)
+                yield from _columns(axis, _video_index(project, video), loadings)
         else:
             of_video = own_video and "time" in dimension
-            video_index = project.video_keys.index(key) if of_video else None
+            video_index = _video_index(project, key) if of_video else None
             yield from _columns(dimension, video_index, value)
+
+
+def _method(project: Project) -> str:
+    method = project.settings("TCA").get("method")
+    return method if isinstance(method, str) else "unknown"
+
+
+def _video_index(project: Project, key: str) -> int:
+    if key not in project.video_keys:
+        raise ProjectError(
+            f"{project.product_path('TCA')} has loadings of a video that PointTracker.h5 does not hold; the "
+            "two are of different runs, so run the project again"
+        )
+    return project.video_keys.index(key)
 
 
 def _columns(

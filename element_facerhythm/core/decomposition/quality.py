@@ -106,9 +106,9 @@ def model_from_factors(
     Raises
     ------
     ParameterError
-        Names, loadings and tensor do not fit together.
+        Names, loadings and tensor do not fit together, or loadings or weights are not finite.
     ProcessingError
-        The tensor is zero everywhere.
+        The tensor is zero everywhere, or not finite.
     """
     arrays = _checked_factors(tensor.shape, names, factors)
     if not isinstance(tensor, BlockTensor):
@@ -117,6 +117,9 @@ def model_from_factors(
     weight_array = np.ones(rank, np.float32) if weights is None else np.asarray(weights)
     if weight_array.shape != (rank,):
         raise ParameterError(f"weights have shape {weight_array.shape}; expected ({rank},).")
+    _require_finite(
+        {**{f"loadings along {n!r}": a for n, a in arrays.items()}, "weights": weight_array}
+    )
     sums = tensor_sums(tensor) if sums is None else sums
     require_signal(sums)
     components = _component_sums(tensor, list(arrays.values()))
@@ -134,7 +137,9 @@ def model_from_factors(
 
 
 def require_signal(sums: TensorSums) -> None:
-    """Raise `ProcessingError` where a tensor is zero everywhere."""
+    """Raise `ProcessingError` where a tensor is zero everywhere, or not finite."""
+    if not np.isfinite(sums.square):
+        raise ProcessingError("the tensor to decompose holds values that are not finite.")
     if not sums.square > 0:
         raise ProcessingError("the tensor to decompose is zero everywhere: no point moves.")
 
@@ -211,6 +216,13 @@ def _checked_factors(
     return arrays
 
 
+def _require_finite(arrays: Mapping[str, FloatArray]) -> None:
+    """Raise `ParameterError` where a number is not finite: measures of fit would mean nothing."""
+    for what, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ParameterError(f"{what} hold NaN or infinite numbers; expected finite ones.")
+
+
 def _component_sums(tensor: BlockTensor, factors: Sequence[FloatArray]) -> _ComponentSums:
     doubles = [factor.astype(np.float64) for factor in factors]
     return _with_products(inner_products(tensor, doubles), doubles)
@@ -227,14 +239,16 @@ def _with_products(products: Float64Array, factors: Sequence[Float64Array]) -> _
 def _residual_square(sums: TensorSums, components: _ComponentSums, weights: Float64Array) -> float:
     fitted = weights @ components.gram @ weights
     square = sums.square - 2 * weights @ components.products + fitted
-    return max(0.0, float(square))  # rounding may leave a perfect fit just below zero
+    return float(
+        np.maximum(square, 0.0)
+    )  # rounding may leave a perfect fit just below zero; NaN stays
 
 
 def _explained_by_all(sums: TensorSums, components: _ComponentSums, weights: Float64Array) -> float:
     residual_sum = sums.total - float(weights @ components.totals)
     residual = _residual_square(sums, components, weights) - residual_sum**2 / sums.n_entries
     total = sums.centred_square
-    return 1 - residual / total if total > 0 else 0.0
+    return 0.0 if total <= 0 else 1 - residual / total  # of NaN: NaN
 
 
 def _explained_by_each(sums: TensorSums, components: _ComponentSums) -> Float64Array:
@@ -243,6 +257,6 @@ def _explained_by_each(sums: TensorSums, components: _ComponentSums) -> Float64A
     variances = squares - components.totals**2 / sums.n_entries
     scale = sums.centred_square * variances
     # A component without variance (all zero, or constant) explains none.
-    usable = (variances > 1e-12 * squares) & (scale > 0)
+    usable = ~((variances <= 1e-12 * squares) | (scale <= 0))  # NaN stays NaN
     explained: Float64Array = np.where(usable, covariance**2 / np.where(usable, scale, 1.0), 0.0)
     return explained

@@ -160,12 +160,12 @@ class H5Dataset(H5Node):
         """Read one text of variable length: many may refer to the same bytes, so each is counted."""
         with self._source.reading(self.name):
             value: bytes = self._raw[index]
-        self._source.refuse_if(self.name, self._source.budget.claim(len(value)))
+        self.claim(len(value))
         return value
 
     def _whole(self) -> NDArray[Any]:
         """Read everything, within what may be read of the file."""
-        self._source.refuse_if(self.name, self._source.budget.claim(self.nbytes))
+        self.claim(self.nbytes)
         box = [(0, n) for n in self.shape]
         with self._source.reading(self.name):
             self._source.refuse_if(self.name, fault_of_stored_chunks(self._raw, box))

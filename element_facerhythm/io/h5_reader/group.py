@@ -65,7 +65,7 @@ class H5Group(H5Node):
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a member of this name; a link that may not be followed is refused."""
-        return self._find(name) is not None
+        return self.find(name) is not None
 
     def __getitem__(self, name: str) -> H5Group | H5Dataset:
         """Give a member.
@@ -75,12 +75,31 @@ class H5Group(H5Node):
         ProjectError
             There is none of this name, or it may not be read.
         """
-        found = self._find(name)
+        found = self.find(name)
         if found is None:
             raise ProjectError(
-                f"{self.path} lacks {self._full(name)}, which its layout asks for; {self._source.remedy}"
+                f"{self.path} lacks a dataset or group that its layout asks for: {self._full(name)}; "
+                f"{self._source.remedy}"
             )
         return found
+
+    def find(self, name: str) -> H5Group | H5Dataset | None:
+        """Give a member, or None where there is none of this name.
+
+        Raises
+        ------
+        ProjectError
+            It may not be read.
+        """
+        place = self._full(name)
+        with self._source.reading(place):
+            raw = self._walk(self._raw, name, place, _MAX_LINKS)
+            if raw is None:
+                return None
+            if isinstance(raw, h5py.Group):
+                return H5Group(self._source, raw, place)
+            self._source.refuse_if(place, fault_of_dataset(raw))
+            return H5Dataset(self._source, raw, place)
 
     def group(self, name: str) -> H5Group:
         """Give a member that is a group; the errors of ``[]``, and that it is none."""
@@ -140,17 +159,6 @@ class H5Group(H5Node):
 
     def _full(self, name: str) -> str:
         return f"{self.name.rstrip('/')}/{name}"
-
-    def _find(self, name: str) -> H5Group | H5Dataset | None:
-        place = self._full(name)
-        with self._source.reading(place):
-            raw = self._walk(self._raw, name, place, _MAX_LINKS)
-            if raw is None:
-                return None
-            if isinstance(raw, h5py.Group):
-                return H5Group(self._source, raw, place)
-            self._source.refuse_if(place, fault_of_dataset(raw))
-            return H5Dataset(self._source, raw, place)
 
     def _walk(self, raw: Any, name: str, place: str, n_links: int) -> Any:
         """Member of an h5py group, looked up level by level; None where there is none."""

@@ -75,6 +75,16 @@ class H5Node:
         """Raise `ProjectError`: the file, this member and its `fault`, and what to do."""
         self._source.refuse(self.name, fault)
 
+    def claim(self, n_bytes: int) -> None:
+        """Count memory that is taken because this member says so.
+
+        Raises
+        ------
+        ProjectError
+            With it, more would be held than a file like this plausibly needs.
+        """
+        self._source.refuse_if(self.name, self._source.budget.claim(n_bytes))
+
     def attribute(self, name: str) -> Any:
         """Value of an attribute: a text, a number, or None where there is none.
 

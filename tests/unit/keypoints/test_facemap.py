@@ -18,9 +18,9 @@ from element_facerhythm.keypoints.facemap_model import (
     FacemapModel,
     load_facemap_model,
     network_shape,
-    read_weights,
 )
 from element_facerhythm.keypoints.facemap_run import predict_keypoints
+from element_facerhythm.keypoints.weights_file import read_weights
 from tests.unit.keypoints.training import (
     CHANNELS,
     PARTS,

@@ -1,8 +1,5 @@
 """Files of other trackers: what goes out comes in again, and what is none of theirs is refused."""
 
-import pickle
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -202,30 +199,6 @@ def test_via_boxes_become_their_centres(tmp_path):
     assert np.isnan(found.likelihood).all()
 
 
-class Trap:
-    def __reduce__(self):
-        return (Path.touch, (Path("trap was sprung"),))
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-@pytest.mark.parametrize("where", ["attribute", "object"])
-def test_a_pickle_that_would_run_something_is_not_opened(tmp_path, monkeypatch, protocol, where):
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "tracks.h5"
-    write_predictions(some_predictions(), path, "dlc")
-    assert read_predictions(path, "DeepLabCut").n_frames == 12
-    data = pickle.dumps(Trap(), protocol=protocol)
-    with h5py.File(path, "a") as file:
-        if where == "attribute":
-            file["df_with_missing"].attrs["nan_rep"] = np.void(data)
-        else:
-            file.create_dataset("extra", (1,), dtype=h5py.vlen_dtype(np.uint8))
-            file["extra"][0] = np.frombuffer(data, np.uint8)
-    with pytest.raises(KeypointError, match="a pickle that would call"):
-        read_predictions(path, "DeepLabCut")
-    assert not Path("trap was sprung").exists()
-
-
 @pytest.mark.parametrize(
     ("name", "software", "match"),
     [
@@ -238,9 +211,9 @@ def test_a_pickle_that_would_run_something_is_not_opened(tmp_path, monkeypatch, 
         ("tracks.h5", "Facemap", "cannot be read as HDF5"),
         ("tracks.csv", "LightningPose", "cannot be read as predictions of LightningPose"),
         ("tracks.csv", "Anipose", "cannot be read as predictions of Anipose"),
-        ("tracks.nwb", "NWB", "cannot be read as predictions of NWB"),
-        ("tracks.slp", "SLEAP", "cannot be read as predictions of SLEAP"),
-        ("tracks.nc", "movement", "cannot be read as predictions of movement"),
+        ("tracks.nwb", "NWB", "predictions of NWB: .* cannot be read as HDF5"),
+        ("tracks.slp", "SLEAP", "predictions of SLEAP: .* cannot be read as HDF5"),
+        ("tracks.nc", "movement", "predictions of movement: .* cannot be read as HDF5"),
         ("tracks.h5", "Excel", "source software 'Excel' is not known"),
     ],
 )
