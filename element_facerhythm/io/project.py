@@ -291,6 +291,7 @@ class Project:
 def _tracks(file: H5Group, key: str) -> H5Dataset:
     """Tracks of a sequence, of a shape that tracks have."""
     tracks = file.dataset(f"points_tracked/{key}")
+    tracks.require_plausible()
     if tracks.ndim != 3 or tracks.shape[2] != 2 or tracks.dtype.kind != "f" or 0 in tracks.shape:
         tracks.refuse(
             f"is {tracks.dtype} of shape {tracks.shape}; expected floats (frames, points, 2)"

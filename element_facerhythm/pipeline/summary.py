@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.lazy import LazyArray
 from element_facerhythm.io.project import PRODUCTS, Project
 from element_facerhythm.pipeline.model_summary import summarise_models
@@ -26,7 +27,7 @@ def summarise_project(project_dir: str | Path) -> ProjectSummary:
     Raises
     ------
     ProjectError
-        A product is missing or damaged.
+        A product is missing or damaged, or tracks are not finite.
     """
     project = Project.open(project_dir)
     project.require(*PRODUCTS)
@@ -46,6 +47,11 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
     tracking = project.tracking(index)
     n_frames, n_points, _ = tracking.points.shape
     statistics.add_video(tracking.points, tracking.violation_cols)
+    if not np.isfinite(statistics.rms_displacement_px).all():
+        raise ProjectError(
+            f"{project.product_path('PointTracker')}: {tracking.points.dataset} holds NaN or infinite "
+            "positions; track the points again"
+        )
     n_violations = len(tracking.violation_rows)
     spectrogram = project.spectrogram(index)
     return VideoSummary(
