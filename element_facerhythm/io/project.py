@@ -175,7 +175,7 @@ class Project:
         return bool(self.settings("PointTracker").get("contiguous", False))
 
     def settings(self, section: str) -> dict[str, Any]:
-        """Give a section of ``config.yaml``; empty where it is not there.
+        """Return a section of ``config.yaml``; empty where it is not there.
 
         Raises
         ------

@@ -117,7 +117,7 @@ class _Machine:
 
 
 def _pairs(values: list[Any]) -> dict[Any, Any]:
-    """Give a dict of alternating keys and values; keys are texts or numbers."""
+    """Return a dict of alternating keys and values; keys are texts or numbers."""
     keys = values[::2]
     if len(values) % 2 or not all(isinstance(key, (str, int, float)) for key in keys):
         raise ValueError("it has a dict with other keys than texts and numbers")

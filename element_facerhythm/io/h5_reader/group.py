@@ -75,7 +75,7 @@ class H5Group(H5Node):
         return self.find(name) is not None
 
     def __getitem__(self, name: str) -> H5Group | H5Dataset:
-        """Give a member.
+        """Return a member.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class H5Group(H5Node):
         return found
 
     def find(self, name: str) -> H5Group | H5Dataset | None:
-        """Give a member, or None where there is none of this name.
+        """Return a member, or None where there is none of this name.
 
         Raises
         ------
@@ -112,14 +112,14 @@ class H5Group(H5Node):
             return H5Dataset(self._source, raw, place)
 
     def group(self, name: str) -> H5Group:
-        """Give a member that is a group; the errors of ``[]``, and that it is none."""
+        """Return a member that is a group; the errors of ``[]``, and that it is none."""
         found = self[name]
         if not isinstance(found, H5Group):
             self._source.refuse(found.name, "is a dataset; expected a group")
         return found
 
     def dataset(self, name: str) -> H5Dataset:
-        """Give a member that is a dataset; the errors of ``[]``, and that it is none."""
+        """Return a member that is a dataset; the errors of ``[]``, and that it is none."""
         found = self[name]
         if not isinstance(found, H5Dataset):
             self._source.refuse(found.name, "is a group; expected a dataset")
@@ -209,7 +209,7 @@ def _by_number(name: str) -> tuple[int, str, str]:
 
 
 def _wrapped(raw: Any) -> Any:
-    """Give a low-level object its class; a named type, which holds nothing to read, is refused."""
+    """Return a low-level object its class; a named type, which holds nothing to read, is refused."""
     if isinstance(raw, h5py.h5g.GroupID):
         return h5py.Group(raw)
     if isinstance(raw, h5py.h5d.DatasetID):

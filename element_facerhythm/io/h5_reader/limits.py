@@ -6,6 +6,7 @@ the file says. Nothing of that occurs in the files that trackers and face-rhythm
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import zlib
@@ -24,6 +25,7 @@ MAX_EXPANSION = 20
 """Bytes that a dataset may declare per byte that its file takes on the disk (beyond the limit)."""
 _MAX_STORED_BYTES = 2 << 30
 _MAX_CHUNKS = 1_000_000
+_MAX_PIECES = 10_000
 _MAX_CHUNK_BYTES = 64 << 20
 _MAX_LZF_CHUNK_BYTES = 4 << 20  # LZF gives up to 88 bytes per byte, and nothing bounds its output
 _CHUNK_SLACK_BYTES = 1 << 16  # checksums, and what cannot be compressed
@@ -55,29 +57,27 @@ class ByteBudget:
     """
 
     def __init__(self, path: Path) -> None:
-        status = path.stat()
-        # some network file systems count no blocks
-        on_disk = min(status.st_blocks * 512 or status.st_size, status.st_size)
         self._limit = _limit_bytes()
-        self._length = status.st_size
+        self._length = path.stat().st_size
+        on_disk = _bytes_on_disk(path, self._limit)
         self._whole = self._limit + min(on_disk, _MAX_STORED_BYTES)
         self._declared = self._limit + MAX_EXPANSION * on_disk
         self._n_bytes_read = 0
 
     def fault_of_file(self) -> str | None:
-        """Say why the file as a whole is refused; None where it is not."""
+        """Reason why the file as a whole is refused; None where it is not."""
         if self._length > self._declared:
             return self._too_much(f"is {self._length / 1e6:,.0f} MB long, nearly all of it holes")
         return None
 
     def fault_of_part(self, n_bytes: int) -> str | None:
-        """Say why a dataset that declares `n_bytes` is refused; None where it is not."""
+        """Reason why a dataset that declares `n_bytes` is refused; None where it is not."""
         if n_bytes > self._declared:
             return self._too_much(f"declares {n_bytes / 1e6:,.0f} MB")
         return None
 
     def claim(self, n_bytes: int) -> str | None:
-        """Count `n_bytes` that are about to be read; say why they are refused, None where they are not."""
+        """Count `n_bytes` that are about to be read; reason why that is too much, or None."""
         self._n_bytes_read += n_bytes
         if self._n_bytes_read > self._whole:
             return self._too_much(
@@ -93,7 +93,7 @@ class ByteBudget:
 
 
 def fault_of_dataset(dataset: h5py.Dataset) -> str | None:
-    """Say why a dataset is refused whatever its size; None where its numbers lie in the file, plainly."""
+    """Reason why a dataset is refused whatever its size; None where its numbers lie in the file, plainly."""
     properties = dataset.id.get_create_plist()
     layout = properties.get_layout()
     if layout == h5py.h5d.VIRTUAL:
@@ -109,7 +109,7 @@ def fault_of_dataset(dataset: h5py.Dataset) -> str | None:
 
 
 def fault_of_stored_chunks(dataset: h5py.Dataset, box: Box) -> str | None:
-    """Say why compressed chunks within `box` are refused; None where each gives no more than it declares.
+    """Reason why compressed chunks within `box` are refused; None where each gives no more than it declares.
 
     HDF5's deflate filter enlarges its output for as long as there is input, whatever size the chunk has.
     """
@@ -131,6 +131,40 @@ def fault_of_stored_chunks(dataset: h5py.Dataset, box: Box) -> str | None:
         if info.filter_mask == 0 and not _inflates_within(raw, chunk_bytes + _CHUNK_SLACK_BYTES):
             return f"has a chunk that decompresses to more than the {chunk_bytes:,} bytes declared"
     return None
+
+
+def _bytes_on_disk(path: Path, limit: int) -> int:
+    """Return what a file takes on the disk; where that looks little, what lies between its holes.
+
+    Some file systems count no blocks, and some (ZFS) count those of a new file seconds later.
+    """
+    status = path.stat()
+    on_disk = min(status.st_blocks * 512, status.st_size)
+    if status.st_size <= limit + MAX_EXPANSION * on_disk:
+        return on_disk
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return max(on_disk, _bytes_between_holes(descriptor, status.st_size))
+    except OSError:  # the system does not tell
+        return status.st_size
+    finally:
+        os.close(descriptor)
+
+
+def _bytes_between_holes(descriptor: int, length: int) -> int:
+    n_bytes = end = 0
+    for _ in range(_MAX_PIECES):
+        if end >= length:
+            break
+        try:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole up to the end
+                break
+            raise
+        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        n_bytes += end - start
+    return n_bytes
 
 
 def _inflates_within(raw: bytes, n_bytes: int) -> bool:

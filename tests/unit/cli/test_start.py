@@ -17,7 +17,7 @@ GROUPS = {
     "jobs": ("show", "retry", "ignore", "priority"),
     "slurm": ("submit", "status", "cancel"),
     "db": ("start", "stop", "status", "url"),
-    "admin": ("init", "grants"),
+    "admin": ("init", "grants", "guard"),
 }
 VERBS = [command.name for command in app.registered_commands]
 COMMANDS = [(verb,) for verb in VERBS] + [(g, sub) for g, subs in GROUPS.items() for sub in subs]
