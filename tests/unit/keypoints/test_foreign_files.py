@@ -207,7 +207,7 @@ def test_sleaps_files_are_read_as_movement_reads_them(tmp_path, with_tracks, kin
 
 @pytest.mark.timeout(60)
 def test_videos_that_labels_name_are_not_opened(tmp_path):
-    """A pipe: whoever opens it to read waits for ever, and its writer would notice."""
+    """A pipe: opening it to read would block for ever."""
     film = tmp_path / "film.mp4"
     os.mkfifo(film)
     sleap_labels(tmp_path / "tracks.slp", film)
