@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -164,11 +165,31 @@ def too_many_frames(path: Path, n_frames: int) -> VideoError:
     )
 
 
+class _Source:
+    """What ffmpeg reads a file through; where a damaged header sends it nowhere, it is told so.
+
+    `name` is the file's: where contents leave the format open, its ending decides.
+    """
+
+    def __init__(self, file: BufferedReader) -> None:
+        self.name = file.name
+        self.read = file.read
+        self.tell = file.tell
+        self._file = file
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Seek as a file does; a negative number, ffmpeg's sign of an error, for places that are none."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
+
+
 def _container(path: Path, file: BufferedReader, options: dict[str, str]) -> InputContainer:
     file.seek(0)
     try:
         container = av.open(
-            file,
+            _Source(file),
             metadata_errors="ignore",
             options={
                 "format_whitelist": _FORMATS,

@@ -41,7 +41,7 @@ class GrayConverter:
 
     def __call__(self, frame: VideoFrame) -> GrayFrame:
         """Gray levels of a frame, in an array of its own."""
-        if frame.format.name in _PLANAR and _is_colourless(frame):
+        if frame.format.name in _PLANAR and _stands_upright(frame) and _is_colourless(frame):
             gray: GrayFrame = cv2.LUT(_plane(frame, 0), self._table(frame))
             return gray
         return self._by_way_of_rgb(frame)
@@ -66,6 +66,11 @@ class GrayConverter:
                 _fill(ramp, number, np.full(1, _NO_CHROMA, np.uint8))
             self._tables[kind] = np.ascontiguousarray(self._by_way_of_rgb(ramp)[0])
         return self._tables[kind]
+
+
+def _stands_upright(frame: VideoFrame) -> bool:
+    """Whether rows lie from top to bottom in memory; some decoders store them upside down."""
+    return all(plane.line_size > 0 for plane in frame.planes)
 
 
 def _is_colourless(frame: VideoFrame) -> bool:

@@ -80,7 +80,7 @@ def _scan(path: Path, file: BufferedReader) -> PacketIndex:
         try:
             for packet in container.demux(stream):
                 scan.take(packet)
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, OSError) as error:
             raise VideoError(
                 f"Video {path} cannot be read beyond packet {scan.n_packets}: {error.strerror}. "
                 "Copy the file again."

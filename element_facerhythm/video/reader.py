@@ -179,16 +179,16 @@ def _decoded(
         stream.thread_type = threads
         stream.codec_context.options = {**decoder_options(), "err_detect": "crccheck+explode"}
         position = 0
-        if seek_pts is not None:
-            container.seek(seek_pts, stream=stream, backward=True)
         try:
+            if seek_pts is not None:
+                container.seek(seek_pts, stream=stream, backward=True)
             for packet in container.demux(stream):
                 for frame in _decode(packet, index, position):
                     if index.pts is not None and frame.pts is not None:
                         position = int(np.searchsorted(index.pts, frame.pts))
                     yield position, frame
                     position += 1
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, OSError) as error:
             raise _BrokenFrameError(position, f"reading failed: {error.strerror}") from error
 
 

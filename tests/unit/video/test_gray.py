@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
+from element_facerhythm.video import iterate_gray_frames, iterate_rgb_frames
 from element_facerhythm.video.gray import GrayConverter
 
 FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "gray"]
@@ -44,3 +45,10 @@ def test_the_frame_does_not_change_when_the_decoder_goes_on():
     gray = GrayConverter()(frame)
     frame.planes[0].update(bytes(frame.planes[0].buffer_size))
     assert (gray == gray[0, 0]).all() and gray[0, 0] > 0
+
+
+def test_frames_that_a_decoder_stores_upside_down(write_video):
+    path = write_video("a.avi", codec="amv", pixel_format="yuvj420p")
+    frames = [*iterate_gray_frames(path)]
+    expected = [rgb.astype(int).sum(axis=2) // 3 for rgb in iterate_rgb_frames(path)]
+    assert len(frames) == 40 and np.array_equal(frames, expected)
