@@ -3,6 +3,7 @@
 #   make demo     the main job, end to end, on a video made on the fly
 #   make test     the tests, on PostgreSQL and on a MySQL-protocol server
 #   make faults   workers and database killed, cut off and frozen; the better part of an hour, FAULTS=short minutes
+#   make fuzz     changed files of every kind, tried on everything that reads files; FUZZ_SECONDS=36000 for a night
 # PIP_FLAGS is passed to pip. torch's ordinary wheel brings CUDA libraries of some gigabytes; with
 # PIP_FLAGS="--extra-index-url URL" of an index of its CPU builds, these are not downloaded.
 
@@ -15,8 +16,12 @@ PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
 FAULTS ?= long
 FAULTS_REPORT ?=
+FUZZ_SECONDS ?= 3600
+FUZZ_INPUTS ?=
+FUZZ_SEED ?= $(shell date +%s)
+FUZZ_FINDINGS ?= fuzz-findings
 
-.PHONY: help venv demo test faults bench lint types docs notebooks format clean
+.PHONY: help venv demo test faults fuzz bench lint types docs notebooks format clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -38,6 +43,11 @@ test: $(VENV)/.built ## run every test that this machine can run
 
 faults: $(VENV)/.built ## kill, cut off and freeze workers and the database; FAULTS=short for a part of it
 	FACERHYTHM_FAULTS=$(FAULTS) FACERHYTHM_FAULTS_REPORT=$(FAULTS_REPORT) $(BIN)/python -m pytest tests/faults $(PYTEST_FLAGS)
+
+# memory in large pages: a fork, of which there is one for every input, then costs half
+fuzz: $(VENV)/.built ## try changed files on everything that reads files; FUZZ_INPUTS=3000 or FUZZ_SECONDS=3600, FUZZ_SEED="1 2"
+	PYTHONMALLOC=malloc GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m tests.fuzz \
+		$(if $(FUZZ_INPUTS),--inputs $(FUZZ_INPUTS),--seconds $(FUZZ_SECONDS)) --seed $(FUZZ_SEED) --findings $(FUZZ_FINDINGS)
 
 bench: $(VENV)/.built ## speed and accuracy beside face-rhythm 0.3.3; BENCH_FLAGS=--quick only tries that it runs
 	PIP_FLAGS="$(PIP_FLAGS)" $(BIN)/python -m benchmarks $(BENCH_FLAGS)

@@ -1,8 +1,8 @@
 """What the digests of contents cost: their share of a whole run.
 
-``python -m benchmarks.digests [--rounds 5] [--frames 6000] [--quick]``. A run reads each product once more to write
-the digest of its content, and once more to check it before it is put in numbers. So the cost is that of computing
-all digests twice; it is timed in every round right after the run.
+``python -m benchmarks.digests [--rounds 5] [--frames 6000] [--quick]``. A run reads each product once more to
+write the digest of its content, and once more to check it before it is put in numbers. So the cost is that of
+computing all digests twice; it is timed in every round right after the run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The SQL of an event that ends readers who hold up others.
+"""The SQL of what guards a shared server against its users: an event and triggers.
+
+The triggers are those of `kept_entries`. The event ends readers who hold up others.
 
 `SELECT ... FOR SHARE`, and on MySQL and MariaDB any `SELECT` of a transaction of the isolation level
 `SERIALIZABLE`, locks every row that it reads, and needs no more than the right to read. So an account that
@@ -9,12 +11,13 @@ changed something in our schemas, or is itself waiting, is left alone: ending a 
 
 from collections.abc import Iterable
 
+from element_facerhythm.admin.kept_entries import kept_entries
 from element_facerhythm.admin.statements import quoted, require_complete, require_mysql
 from element_facerhythm.connection import connect
 from element_facerhythm.errors import RequestError
 
 GUARD = "'facerhythm_guard'@'localhost'"
-"""Account in whose name the event runs; it is locked, so that nobody can log in with it."""
+"""Account in whose name both run; it is locked, so that nobody can log in with it."""
 EVENT = "end_readers_who_hold_up_others"
 LONGEST_S = 30
 
@@ -62,7 +65,7 @@ _BODY = """  BEGIN
 
 
 def guard(after_s: int = 2) -> list[str]:
-    """Return the statements that install the event, for the administrator of the server.
+    """Return the statements that install the event and the triggers, for the administrator of the server.
 
     Parameters
     ----------
@@ -106,6 +109,7 @@ def guard(after_s: int = 2) -> list[str]:
         f"DROP EVENT IF EXISTS {quoted(home)}.{quoted(EVENT)};",
         f"CREATE DEFINER = {GUARD} EVENT {quoted(home)}.{quoted(EVENT)}\n"
         "  ON SCHEDULE EVERY 1 SECOND DO\n" + _BODY.format(blockers=listed),
+        *kept_entries(SCHEMAS, GUARD),
     ]
 
 

@@ -96,11 +96,12 @@ def guard(
     ] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the SQL of an event that ends readers who hold up workers. Runs nothing.
+    """Print the SQL that guards a shared database against those who use it. Runs nothing.
 
-    An account that may only look can lock what it reads. The event looks every second for a connection that
-    has changed nothing and that somebody waits for, and ends it. For the administrator of the server (root):
-    it needs an account of its own that may end connections.
+    An account that may only look can lock what it reads: an event looks every second for a connection that
+    has changed nothing and that somebody waits for, and ends it. Triggers refuse to change files, polygons
+    and the like of which results are there. For the administrator of the server (root): both need an account
+    of their own, that may end connections.
 
     Example: `facerhythm admin guard > guard.sql`
     """
@@ -118,5 +119,7 @@ def guard(
     typer.echo(
         "-- for the administrator of the server; needs event_scheduler = ON (the default of MySQL)"
     )
-    typer.echo("\n".join(statements[:-1]))
-    typer.echo(f"DELIMITER //\n{statements[-1]}\n//\nDELIMITER ;")
+    typer.echo("DELIMITER //")
+    for statement in statements:
+        typer.echo(f"{statement}\n//")
+    typer.echo("DELIMITER ;")

@@ -11,7 +11,7 @@ from element_facerhythm.cli.output import JsonOption, print_json, progress_bars,
 from element_facerhythm.cli.stopping import stop_event
 
 if TYPE_CHECKING:
-    from element_facerhythm.worker import Job
+    from element_facerhythm.fleet.conclusion import Job
 
 HEALTH_VARIABLE = "FACERHYTHM_HEALTH_FILE"
 WORDS = {

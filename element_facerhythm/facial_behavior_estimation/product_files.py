@@ -11,6 +11,7 @@ from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.io.atomic import atomic_path, writing_inside
+from element_facerhythm.io.content_digest import CHANGED_FILE_REMEDY
 from element_facerhythm.io.data_paths import place_inside
 from element_facerhythm.io.folders import OpenDirectory, write_small
 from element_facerhythm.linking import active_link, expected_path, resolve_path, store_is_remote
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from element_facerhythm.pipeline import ProductRecord, RunRecord
 
 File = tuple[str, str]  # path relative to the data directories, sha256
-
-CHANGED_FILE_REMEDY = (
-    "Restore it from a backup. Results of a task that computes (task_mode 'trigger') can be made anew: "
-    "delete the entry and populate again, and what is damaged (see `facerhythm verify`) is computed again"
-)
-"""What to do about a file that is not what was entered. To enter it as it is now is no way out: it would make
-the damage official."""
 
 DESCRIPTION = ("config.yaml", "run_info.json")
 """Text files of a project that are needed beside its products."""

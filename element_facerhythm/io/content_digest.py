@@ -34,6 +34,13 @@ COVERED_TEXTS = (
 )
 """Attributes of the root group that the digest covers where they are."""
 
+CHANGED_FILE_REMEDY = (
+    "Restore it from a backup. Results of a task that computes (task_mode 'trigger') can be made anew: "
+    "delete the entry and populate again, and what is damaged (see `facerhythm verify`) is computed again"
+)
+"""What to do about a file that is not what was entered. To enter it as it is now is no way out: it would make
+the damage official."""
+
 _BLOCK_BYTES = 16 << 20
 
 

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -174,8 +174,8 @@ def mount_of(descriptor: int) -> tuple[int, int]:
     return device, int(numbers[0]) if numbers else 0
 
 
-def clear_directory(descriptor: int, only: str | None = None) -> None:
-    """Delete everything in an open directory, or one entry of it.
+def clear_directory(descriptor: int, names: Iterable[str] | None = None) -> None:
+    """Delete entries of an open directory, with everything in them.
 
     Links are deleted and not followed; of what is mounted below it, nothing is deleted. Folders are moved up
     and emptied one by one, so that the depth of a tree does not matter.
@@ -183,9 +183,9 @@ def clear_directory(descriptor: int, only: str | None = None) -> None:
     Parameters
     ----------
     descriptor
-        Of the directory.
-    only
-        Name of the one entry to delete; None for all.
+        The directory.
+    names
+        Which entries; None deletes all.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def clear_directory(descriptor: int, only: str | None = None) -> None:
         Something could not be deleted; the rest was.
     """
     mount = mount_of(descriptor)
-    waiting = [only] if only else [name for name, _ in _entries(descriptor)]
+    waiting = [name for name, _ in _entries(descriptor)] if names is None else list(names)
     failures = []
     while waiting:
         try:

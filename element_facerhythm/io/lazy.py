@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.content_digest import CHANGED_FILE_REMEDY
 from element_facerhythm.io.h5_reader import H5Dataset, open_h5
 
 _REMEDY = "restore the project directory or correct the processed data root"
@@ -132,6 +133,7 @@ class LazyArray:
 
     def _look(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         with self._opened() as node:
+            node.require_plausible()
             return node.shape, node.dtype
 
     def _locate(self) -> Path:
@@ -147,15 +149,13 @@ class LazyArray:
         if self.sha256 is not None and file_sha256(self.path) != self.sha256:
             raise ProjectError(
                 f"{self.path} has changed since it was recorded (its SHA-256 is not "
-                f"{self.sha256[:12]}...); restore the file, or delete the entry and process again"
+                f"{self.sha256[:12]}...). {CHANGED_FILE_REMEDY}"
             )
         return self.path
 
     @contextmanager
     def _opened(self) -> Iterator[H5Dataset]:
         with open_h5(self._locate(), _REMEDY) as file:
-            if self.dataset not in file:
-                raise ProjectError(f"{self.path} has no dataset {self.dataset!r}")
             yield file.dataset(self.dataset)
 
 

@@ -100,22 +100,23 @@ class ProjectLock:
         ProjectChangedError
             The directory was deleted or replaced, or the folder of `path` exchanged.
         """
-        name = f"{path.name}.{uuid.uuid4().hex[:8]}"
-        away = self._within(self.name, name)
+        away = f"{path.name}.{uuid.uuid4().hex[:8]}"
+        within = self._within(self.name, away)
         with self.root.folder(path.parent) as folder:
             try:
-                os.rename(path.name, away, src_dir_fd=folder, dst_dir_fd=self.root.descriptor)
+                os.rename(path.name, within, src_dir_fd=folder, dst_dir_fd=self.root.descriptor)
             except FileNotFoundError:
                 if self.lost:
                     raise
                 return
-        self.empty(name)
+        # nothing else: the product that replaces it is being written in the lock, too
+        self.empty(away)
 
-    def empty(self, only: str | None = None) -> None:
-        """Delete what lies in the held lock (temporary files of a run that was killed), or one entry."""
+    def empty(self, *names: str) -> None:
+        """Delete what lies in the lock under these names; without names, also what a killed run left."""
         # what cannot be deleted now is tried again by the next holder
         with suppress(OSError, ProjectChangedError), self.root.folder(self.place) as place:
-            clear_directory(place, only)
+            clear_directory(place, names or None)
 
     def write(self, name: str, text: str) -> None:
         """Write a short text into the held lock."""
@@ -279,7 +280,7 @@ def _present(root: OpenDirectory) -> str | None:
     Raises
     ------
     ProjectError
-        A file or a link lies in the place of the lock.
+        A file or a link lies in the place of the lock, or of the directory in it.
     """
     try:
         descriptor = open_directory(LOCK_NAME, root.descriptor)
@@ -292,10 +293,20 @@ def _present(root: OpenDirectory) -> str | None:
         ) from None
     try:
         with os.scandir(descriptor) as entries:
-            names = [entry.name for entry in entries]
+            names = [e.name for e in entries if e.name == _FREE or e.name.startswith(_HELD)]
+        if not names:
+            return None
+        status = os.stat(names[0], dir_fd=descriptor, follow_symlinks=False)
+    except FileNotFoundError:  # renamed this very moment
+        return None
     finally:
         os.close(descriptor)
-    return next((name for name in names if name == _FREE or name.startswith(_HELD)), None)
+    if not stat.S_ISDIR(status.st_mode):
+        raise ProjectError(
+            f"{root.path / LOCK_NAME / names[0]} is a file or a symbolic link; expected the directory that a "
+            "run renames to itself. Remove it, or give another directory"
+        )
+    return names[0]
 
 
 def _acquire(lock: ProjectLock, patience_s: float) -> None:

@@ -64,8 +64,9 @@ def require_entered(videos: Sequence[VideoMetadata], expected_sha256: Sequence[s
     for video, expected in zip(videos, expected_sha256, strict=True):
         if video.sha256 != expected:
             raise VideoError(
-                f"{video.path} changed since it was entered: restore the file, or delete its RecordingInfo "
-                "entry and populate again"
+                f"{video.path} changed since it was entered (its SHA-256 is {video.sha256[:12]}..., that "
+                f"of the entry {expected[:12]}...): restore the file from a backup. A video that was "
+                "replaced on purpose is another recording: enter it under a number of its own"
             )
 
 

@@ -149,9 +149,10 @@ def test_incomplete_or_foreign_projects_are_not_loaded(
     partial = processed_dir / "partial"
     shutil.copytree(processed_dir / source, partial)
     (partial / "analysis_files" / "TCA.h5").unlink()
+    shutil.copytree(processed_dir / source, processed_dir / "whole")
     cases = {
         30: ("partial", ProjectError, r"TCA\.h5 is missing"),
-        31: (source, ProjectError, "180 tracked frames and the recording has 90"),
+        31: ("whole", ProjectError, "180 tracked frames and the recording has 90"),
         32: ("", ProjectError, "output_dir"),
         33: ("absent", PathError, "does not exist"),
     }
@@ -163,6 +164,7 @@ def test_incomplete_or_foreign_projects_are_not_loaded(
             fbe.FaceRhythmProcessing.populate(task_key)
         assert not fbe.FaceRhythmProcessing & task_key
     shutil.rmtree(partial)
+    shutil.rmtree(processed_dir / "whole")
 
 
 def test_a_changed_product_is_told_and_not_read(
@@ -179,7 +181,7 @@ def test_a_changed_product_is_told_and_not_read(
     with pytest.raises(ProjectError, match=r"PointTracker\.h5 has changed"):
         np.asarray(fbe.FacialRhythm.traces(key))
     (fbe.FacialRhythm & key).delete(prompt=False)
-    with pytest.raises(ProjectError, match=r"PointTracker\.h5 changed since it was processed"):
+    with pytest.raises(ProjectError, match=r"PointTracker\.h5 is not what was entered"):
         fbe.FacialRhythm.populate(key)
     assert not fbe.FacialRhythm & key
     (fbe.FaceRhythmTask & key).delete(prompt=False)

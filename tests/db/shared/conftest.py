@@ -187,7 +187,7 @@ def drop_everything(database: SharedDatabase, token: str) -> None:
                 cursor.execute(f"DROP DATABASE `{schema}`")
         cursor.execute("SELECT user, host FROM mysql.user")
         for user, host in list(cursor.fetchall()):
-            if token in user:
+            if token in user or user == "facerhythm_guard":
                 cursor.execute(f"DROP USER '{user}'@'{host}'")
 
 
@@ -201,6 +201,20 @@ def database(empty_database: SharedDatabase) -> SharedDatabase:
         run_sql(empty_database, printed_sql(empty_database, role, user), password)
         empty_database.accounts[role] = (user, password)
     return empty_database
+
+
+@pytest.fixture(scope="session")
+def guard(database: SharedDatabase) -> Iterator[str]:
+    """What `admin guard` prints, installed by the administrator of the server; gives the event's name."""
+    printed = database.facerhythm(ADMINISTRATOR, "admin", "guard").stdout
+    statements = database.facerhythm_json(ADMINISTRATOR, "admin", "guard")["statements"]
+    assert all(f"{statement}\n//" in printed for statement in statements)
+    scheduler = database.query(SERVER, "SELECT @@event_scheduler")[0][0]
+    database.query(SERVER, "SET GLOBAL event_scheduler = ON")
+    for statement in statements * 2:  # the same again changes nothing
+        database.query(SERVER, statement)
+    yield f"`{database.prefix}fleet`.`end_readers_who_hold_up_others`"
+    database.query(SERVER, f"SET GLOBAL event_scheduler = {scheduler}")
 
 
 @pytest.fixture(scope="session")

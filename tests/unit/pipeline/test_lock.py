@@ -1,5 +1,6 @@
 """The lock of a project directory: one holder, whatever happens to it."""
 
+import itertools
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,20 @@ def test_a_holder_that_slept_through_its_lease_can_publish_nothing(
         assert not lock.lost
     assert (tmp_path / "late").read_text() == "of the second"
     assert entries(tmp_path) == ["free"]
+
+
+def test_what_is_being_written_stays_when_the_old_one_is_withdrawn(tmp_path: Path) -> None:
+    (tmp_path / "product").write_text("old")
+    with project_lock(tmp_path) as lock, atomic_path(tmp_path / "product") as temporary:
+        temporary.write_text("new")
+        lock.withdraw(tmp_path / "product")
+        assert not (tmp_path / "product").exists()
+        assert {path.name for path in lock.place.iterdir()} == {
+            "beat",
+            "owner.json",
+            temporary.name,
+        }
+    assert (tmp_path / "product").read_text() == "new"
 
 
 def test_a_lost_lock_removes_nothing(tmp_path: Path) -> None:
@@ -222,12 +237,16 @@ def test_something_else_in_the_place_of_the_lock_is_no_passing_failure(tmp_path:
     theirs = tmp_path / "theirs"
     (theirs / "free").mkdir(parents=True)
     (theirs / "free" / "precious").touch()
-    for number, make in enumerate(
-        (Path.touch, lambda place: place.symlink_to(theirs), lambda place: place.symlink_to("none"))
-    ):
+    ways = (
+        Path.touch,
+        lambda place: place.symlink_to(theirs),
+        lambda place: place.symlink_to("none"),
+    )
+    names = (LOCK_NAME, f"{LOCK_NAME}/free", f"{LOCK_NAME}/held-0123")
+    for number, (make, name) in enumerate(itertools.product(ways, names)):
         directory = tmp_path / f"project{number}"
-        directory.mkdir()
-        make(directory / LOCK_NAME)
+        (directory / name).parent.mkdir(parents=True)
+        make(directory / name)
         with (
             pytest.raises(ProjectError, match="is a file or a symbolic link") as caught,
             project_lock(directory),

@@ -1,0 +1,1 @@
+"""Tests; a package by name, because some installed package brings a `tests` of its own."""

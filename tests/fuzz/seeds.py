@@ -1,0 +1,266 @@
+"""Good files of every kind, made by what makes them in earnest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import h5py
+import numpy as np
+import pandas as pd
+import yaml
+
+from element_facerhythm.io.rois_file import write_rois
+from element_facerhythm.keypoints.formats import to_movement, write_predictions
+from element_facerhythm.keypoints.predictions import Predictions
+from element_facerhythm.keypoints.product import write_keypoints
+from element_facerhythm.parameters import parameters_from_mapping
+from element_facerhythm.pipeline import RunRequest, run_project
+from element_facerhythm.synthetic import make_scene_video
+from tests.fuzz.surroundings import MARKER
+from tests.unit.keypoints.training import new_network, save_weights
+
+SIDE_PX, N_FRAMES, RATE_HZ = 64, 90, 60
+
+PARAMETERS: dict[str, Any] = {
+    "project": {"random_seed": 3},
+    "ROIs": {"make_rois": {"point_spacing": 7}},
+    "PointTracker": {
+        "params_optical_flow": {"relaxation": 0.1, "kwargs_method": {"winSize": [11, 11]}},
+        "params_clahe": None,
+    },
+    "VQT_Analyzer": {
+        "params_VQT": {
+            "Q_lowF": 2,
+            "Q_highF": 4,
+            "F_min": 5,
+            "F_max": 25,
+            "n_freq_bins": 6,
+            "downsample_factor": 4,
+        }
+    },
+    "TCA": {"fit": {"params_method": {"rank": 2, "n_iter_max": 5}}},
+}
+
+
+@dataclass(frozen=True)
+class Good:
+    """Good files, and what a call needs beside its input.
+
+    Attributes
+    ----------
+    directory
+        Where they lie.
+    seeds
+        Kind to its files or directories.
+    """
+
+    directory: Path
+    seeds: dict[str, tuple[Path, ...]]
+
+    @property
+    def video(self) -> Path:
+        """Video of the good project."""
+        return self.directory / "scene.mp4"
+
+    @property
+    def rois(self) -> Path:
+        """Regions of the good project."""
+        return self.directory / "rois.json"
+
+    @property
+    def parameters(self) -> Path:
+        """Parameters of the good project."""
+        return self.directory / "parameters.json"
+
+    def request(self, project_dir: Path) -> RunRequest:
+        """Ask for what the good project holds."""
+        tree = parameters_from_mapping(PARAMETERS).parameters
+        return RunRequest((self.video,), self.rois, tree, project_dir, device="cpu")
+
+
+def make_seeds(directory: Path) -> Good:
+    """Make good files of every kind below `directory`; computing them also warms this process up."""
+    directory.mkdir(parents=True, exist_ok=True)
+    good = Good(directory, {})
+    scene = make_scene_video(
+        good.video, n_frames=N_FRAMES, width_px=SIDE_PX, height_px=SIDE_PX, with_paw=False, seed=0
+    )
+    write_rois(scene.rois, good.rois)
+    good.parameters.write_text(json.dumps(PARAMETERS, indent=1))
+    (directory / "parameters.yaml").write_text(yaml.safe_dump(PARAMETERS, sort_keys=False))
+    project = directory / "project"
+    run_project(good.request(project))
+    with (project / "config.yaml").open("a") as file:
+        file.write(f"somebody:\n  note: {MARKER}\n  list: [1, {MARKER}]\n")
+    good.seeds.update(
+        parameters=(good.parameters, directory / "parameters.yaml"),
+        rois=(good.rois, project / "analysis_files" / "ROIs.h5"),
+        project=(project,),
+        foreign=(_foreign(project, directory / "foreign"), project),
+        video=tuple(_videos(directory)),
+        weights=(_weights(directory),),
+        product=(_product(directory),),
+        **_predictions(directory),
+    )
+    return good
+
+
+def _foreign(project: Path, copy: Path) -> Path:
+    """Copy a project without what only this package writes, as face-rhythm leaves it."""
+    shutil.copytree(project, copy)
+    (copy / "run.json").unlink()
+    for path in (copy / "analysis_files").glob("*.h5"):
+        with h5py.File(path, "r+") as file:
+            for name in list(file.attrs):
+                del file.attrs[name]
+    return copy
+
+
+def _videos(directory: Path) -> list[Path]:
+    kinds = (
+        ("a.mp4", "libx264", "yuv420p"),
+        ("b.mov", "mpeg4", "yuv420p"),
+        ("c.mkv", "libx264", "yuv420p"),
+        ("d.avi", "mjpeg", "yuvj420p"),
+        ("e.ts", "libx264", "yuv420p"),
+        ("f.webm", "libvpx", "yuv420p"),
+        ("g.mkv", "ffv1", "gray"),
+        ("h.h264", "libx264", "yuv420p"),
+        ("i.gif", "gif", "rgb8"),
+        ("j.flv", "flv", "yuv420p"),
+        ("k.nut", "mpeg4", "yuv420p"),
+        ("l.wmv", "wmv2", "yuv420p"),
+    )
+    return [_video(directory / name, codec, pixels) for name, codec, pixels in kinds]
+
+
+def _video(path: Path, codec: str, pixel_format: str, n_frames: int = 24) -> Path:
+    rng = np.random.default_rng(1)
+    wide = rng.integers(0, 255, (6, 12, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    quiet = {"x264-params": "log-level=none", "bf": "2"} if codec == "libx264" else {}
+    with av.open(str(path), "w") as container:
+        options = {"g": "8", **quiet} if codec != "gif" else {}
+        stream = container.add_stream(codec, rate=50, options=options)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
+        for t in range(n_frames):
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(wide[:, t : t + 64]), format="rgb24"
+            )
+            container.mux(stream.encode(frame.reformat(format=pixel_format)))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _weights(directory: Path) -> Path:
+    return save_weights(new_network((4, 4, 6, 6, 8), 4), directory / "weights.pt")
+
+
+def tracks(n_individuals: int = 1) -> Predictions:
+    """Return tracks of three body parts over twelve frames."""
+    rng = np.random.default_rng(2)
+    shape = (12, n_individuals, 3)
+    names = [f"mouse{i}" for i in range(n_individuals)] if n_individuals > 1 else ["individual_0"]
+    positions, parts = rng.uniform(0, 64, (*shape, 2)), ("nose", "eye", "paw")
+    return Predictions(positions, rng.random(shape), parts, tuple(names), "DeepLabCut", 50.0)
+
+
+def _product(directory: Path) -> Path:
+    path = directory / "Keypoints.h5"
+    write_keypoints(path, tracks(2), {"fingerprint": {"a": 1}, "seconds": 1.5})
+    return path
+
+
+def _predictions(directory: Path) -> dict[str, tuple[Path, ...]]:
+    """One directory per tracker, named as `read_predictions` names it."""
+    makers: dict[str, Callable[[Path], Any]] = {
+        "DeepLabCut": _deeplabcut,
+        "SLEAP": _sleap,
+        "LightningPose": lambda d: write_predictions(tracks(), d / "a.csv", "lightningpose"),
+        "Anipose": _anipose,
+        "NWB": lambda d: write_predictions(tracks(), d / "a.nwb", "nwb"),
+        "VIA-tracks": _via,
+        "movement": _netcdf,
+        "Facemap": _facemap,
+    }
+    found = {}
+    for software, make in makers.items():
+        place = directory / software
+        place.mkdir(exist_ok=True)
+        make(place)
+        found[software] = tuple(sorted(p for p in place.iterdir() if p.is_file()))
+    return found
+
+
+def _deeplabcut(directory: Path) -> None:
+    for n in (1, 2):
+        write_predictions(tracks(n), directory / f"{n}.h5", "dlc")
+        write_predictions(tracks(n), directory / f"{n}.csv", "dlc")
+        table = tracks(n).to_dataframe(("nose", "eye", "paw"), "scorer")
+        for form in ("fixed", "table"):
+            path = str(directory / f"{form}{n}.h5")
+            table.to_hdf(path, key="df_with_missing", mode="w", format=form)
+
+
+def _sleap(directory: Path) -> None:
+    import sleap_io
+
+    write_predictions(tracks(2), directory / "a.h5", "sleap")
+    skeleton = sleap_io.Skeleton(["nose", "eye", "paw"])
+    video, track = sleap_io.Video("face.mp4", open_backend=False), sleap_io.Track("one")
+    frames = []
+    for t, (positions, scores) in enumerate(
+        zip(tracks().positions, tracks().likelihood, strict=True)
+    ):
+        instance = sleap_io.PredictedInstance.from_numpy(
+            positions[0], skeleton=skeleton, point_scores=scores[0], score=1.0, track=track
+        )
+        frames.append(sleap_io.LabeledFrame(video=video, frame_idx=t, instances=[instance]))
+    labels = sleap_io.Labels(frames, videos=[video], skeletons=[skeleton], tracks=[track])
+    sleap_io.save_slp(labels, str(directory / "b.slp"))
+
+
+def _anipose(directory: Path) -> None:
+    columns = {
+        f"{part}_{what}": np.linspace(0, 1, 6)
+        for part in ("nose", "paw")
+        for what in ("x", "y", "z", "score", "error", "ncams")
+    }
+    columns |= {f"M_{i}{j}": np.zeros(6) for i in range(3) for j in range(3)}
+    columns |= {f"center_{i}": np.zeros(6) for i in range(3)} | {"fnum": np.arange(6)}
+    pd.DataFrame(columns).to_csv(directory / "a.csv", index=False)
+
+
+def _via(directory: Path) -> None:
+    head = ("filename", "file_size", "file_attributes", "region_count", "region_id")
+    rows = [",".join([*head, "region_shape_attributes", "region_attributes"])]
+    for t in range(4):
+        shape = f'{{""name"":""rect"",""x"":{10 + t},""y"":20,""width"":4,""height"":6}}'
+        rows.append(f'f{t:04d}.png,1,"{{}}",1,0,"{shape}","{{""track"":""0""}}"')
+    (directory / "a.csv").write_text("\n".join(rows))
+
+
+def _netcdf(directory: Path) -> None:
+    write_predictions(tracks(2), directory / "a.nc", "netcdf")
+    dataset = to_movement(tracks())
+    kept = {name: value for name, value in dataset.attrs.items() if value is not None}
+    dataset.drop_attrs(deep=False).assign_attrs(kept).to_netcdf(
+        directory / "classic.nc", engine="scipy"
+    )
+
+
+def _facemap(directory: Path) -> None:
+    one = tracks()
+    with h5py.File(directory / "a_FacemapPose.h5", "w") as file:
+        for k, part in enumerate(one.body_parts):
+            for name, values in (
+                ("x", one.positions[:, 0, k, 0]),
+                ("y", one.positions[:, 0, k, 1]),
+                ("likelihood", one.likelihood[:, 0, k]),
+            ):
+                file[f"Facemap/{part}/{name}"] = values
