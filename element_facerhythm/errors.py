@@ -18,6 +18,10 @@ class RequestError(FaceRhythmError, ValueError):
     """The request cannot be done as it stands; nothing was started."""
 
 
+class TextError(RequestError):
+    """A JSON or YAML text is malformed, too large, or nested too deeply; never quotes its content."""
+
+
 class ParameterError(RequestError):
     """A parameter is unknown, of the wrong type, or impossible for this recording."""
 

@@ -301,7 +301,12 @@ def recorded_parameters(config: Mapping[str, Any]) -> "Parameters":
             if names[key] in known
         }
 
-    decomposition = config.get("TCA", {})
+    decomposition = config.get("TCA") or {}
+    if not isinstance(decomposition, Mapping):
+        raise ParameterError(
+            "config.yaml of the project: its section TCA is not a mapping. Give the parameters that it was "
+            "made with as a parameter file"
+        )
     flat = {
         "normalize_data": {
             key: decomposition[key]
@@ -314,10 +319,10 @@ def recorded_parameters(config: Mapping[str, Any]) -> "Parameters":
     }
     tree = keep({**config, "TCA": {**flat, **decomposition}}, "")
     tracker = tree.get("PointTracker", {})
-    if tracker.get("frames_freeze") is False:
+    if isinstance(tracker, dict) and tracker.get("frames_freeze") is False:
         tracker["frames_freeze"] = None
     try:
-        return parameters_from_mapping(tree).parameters
+        return parameters_from_mapping(tree, quote=False).parameters
     except ParameterError as error:
         raise ParameterError(
             f"config.yaml of the project: {error}. Give the parameters that it was made with as a "

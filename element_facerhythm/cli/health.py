@@ -1,6 +1,5 @@
 """`facerhythm health`: whether the worker of this machine or container lives."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from element_facerhythm.cli.output import JsonOption, human_seconds, print_json
 from element_facerhythm.cli.worker import HEALTH_VARIABLE, HealthFileOption
 from element_facerhythm.errors import ConfigurationError, ProcessingError
+from element_facerhythm.text_files import read_json
 
 
 def health(
@@ -48,7 +48,7 @@ def health(
 def read_health(path: Path) -> tuple[dict[str, Any], float]:
     """Read a health file, and how many seconds ago it was written."""
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path, what="health file")
         age_s = time.time() - path.stat().st_mtime
     except (OSError, ValueError) as error:
         raise ProcessingError(f"no worker writes {path}: {error}") from error

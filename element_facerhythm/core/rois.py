@@ -19,6 +19,12 @@ BoolMask = NDArray[np.bool_]
 Points = NDArray[np.float32]
 Polygon = NDArray[np.float64]
 
+MAX_COORDINATE_PX = 1e7
+"""Vertices further away than this are refused; products of coordinates stay finite and exact enough."""
+
+MAX_VERTICES = 10_000
+"""Of all polygons under one name; filling them takes time in proportion."""
+
 _ON_CORNER_PX = 1e-12
 
 
@@ -98,13 +104,16 @@ def _covered(vertices: Polygon, x: NDArray[np.int_], y: NDArray[np.int_]) -> Boo
     shape = np.broadcast_shapes(x.shape, y.shape)
     right, left, corner = (np.zeros(shape, dtype=bool) for _ in range(3))
     for (x1, y1), (x0, y0) in zip(np.roll(vertices, 1, axis=0), vertices, strict=True):
-        ax, ay, bx, by = x0 - x, y0 - y, x1 - x, y1 - y
-        corner |= (np.abs(ax) < _ON_CORNER_PX) & (np.abs(ay) < _ON_CORNER_PX)
+        near = slice(
+            *np.searchsorted(y[:, 0], (min(y0, y1) - 1, max(y0, y1) + 1))
+        )  # rows it can cross
+        ax, ay, bx, by = x0 - x, y0 - y[near], x1 - x, y1 - y[near]
+        corner[near] |= (np.abs(ax) < _ON_CORNER_PX) & (np.abs(ay) < _ON_CORNER_PX)
         if y0 == y1:
             continue
         crossing = (ax * by - bx * ay) / (by - ay)
-        right ^= ((ay > 0) != (by > 0)) & (crossing > 0)
-        left ^= ((ay < 0) != (by < 0)) & (crossing < 0)
+        right[near] ^= ((ay > 0) != (by > 0)) & (crossing > 0)
+        left[near] ^= ((ay < 0) != (by < 0)) & (crossing < 0)
     return right | left | corner
 
 
@@ -195,8 +204,11 @@ def _as_polygon(polygon: ArrayLike, name: str) -> Polygon:
         raise RoiError(
             f"ROI {name} has shape {vertices.shape}; expected (N, 2): at least 3 vertices [x, y]."
         )
-    if not np.isfinite(vertices).all():
-        raise RoiError(f"ROI {name} holds a vertex that is not a finite number.")
+    if not (np.abs(vertices) <= MAX_COORDINATE_PX).all():
+        raise RoiError(
+            f"ROI {name} holds a vertex that is not a finite number, or is further than "
+            f"{MAX_COORDINATE_PX:g} px away."
+        )
     return vertices
 
 
@@ -213,6 +225,12 @@ def _union(
         return np.asarray(mask, dtype=bool)
     if not polygons:
         return None
+    n_vertices = sum(map(len, polygons))
+    if n_vertices > MAX_VERTICES:
+        raise RoiError(
+            f"The ROIs under '{name}' have {n_vertices} vertices; at most {MAX_VERTICES} are filled. Draw "
+            "them with fewer."
+        )
     union = np.zeros(size, dtype=bool)
     for index, polygon in enumerate(polygons):
         vertices = _as_polygon(polygon, f"{name}[{index}]")

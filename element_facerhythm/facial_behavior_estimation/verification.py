@@ -142,7 +142,8 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
 
 def _other_inputs(key: Key, project: Any) -> str | None:
     """Say where a run of ours was made from other parameters or regions than the task's."""
-    from element_facerhythm.io.project import Project, stage_fingerprint
+    from element_facerhythm.io.product_stamps import stage_fingerprint
+    from element_facerhythm.io.project import Project
     from element_facerhythm.pipeline.run_file import parameters_of_run
 
     if (FaceRhythmTask() & key).fetch1("task_mode") != "trigger":

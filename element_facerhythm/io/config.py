@@ -9,28 +9,15 @@ from typing import Any
 
 import yaml
 
-from element_facerhythm.errors import ProjectError
+from element_facerhythm import text_files
+from element_facerhythm.errors import ProjectError, TextError
 from element_facerhythm.io.atomic import atomic_path
-
-
-class _ConfigLoader(yaml.SafeLoader):
-    """YAML's safe loader, and the one extra tag that face-rhythm's writer leaves: tuples."""
-
-
-def _construct_tuple(loader: yaml.SafeLoader, node: yaml.Node) -> tuple[Any, ...]:
-    if not isinstance(node, yaml.SequenceNode):
-        raise yaml.constructor.ConstructorError(
-            None, None, "expected a sequence after !!python/tuple", node.start_mark
-        )
-    return tuple(loader.construct_sequence(node, deep=True))
-
-
-_ConfigLoader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
+from element_facerhythm.text_files import parse_yaml, read_yaml
 
 
 def load_yaml(text: str) -> Any:
-    """Parse YAML, with ``!!python/tuple`` as a tuple; any other Python tag raises `YAMLError`."""
-    return yaml.load(text, Loader=_ConfigLoader)
+    """Parse YAML, with ``!!python/tuple`` as a tuple; TextError for what `parse_yaml` refuses."""
+    return parse_yaml(text, tuples=True)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -39,14 +26,14 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises
     ------
     ProjectError
-        The file is not YAML, holds a Python object other than a tuple, or is not a mapping.
+        The file is not YAML, is larger or deeper than a configuration is, holds a Python object other
+        than a tuple, or is not a mapping. The message does not quote it.
     """
     try:
-        config = load_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        config = read_yaml(path, what="configuration", tuples=True)
+    except TextError as error:
         raise ProjectError(
-            f"{path} cannot be read as plain YAML: {error}. Replace whatever is not a number, a "
-            "text, a list or a mapping"
+            f"{error}. Replace whatever is not a number, a text, a list or a mapping"
         ) from error
     return _require_mapping(config, path)
 
@@ -64,14 +51,13 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     ProjectError
-        The file is not JSON or holds something else.
+        The file is not JSON, is larger or deeper than it should be, or holds something else. The
+        message does not quote it.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ProjectError(
-            f"{path} is not valid JSON: {error}; restore it or write it again"
-        ) from error
+        value = text_files.read_json(path)
+    except TextError as error:
+        raise ProjectError(f"{error}; restore it or write it again") from error
     return _require_mapping(value, path)
 
 

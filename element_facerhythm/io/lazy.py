@@ -133,6 +133,7 @@ class LazyArray:
 
     def _look(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         with self._opened() as node:
+            node.require_plausible()
             return node.shape, node.dtype
 
     def _locate(self) -> Path:
@@ -155,8 +156,6 @@ class LazyArray:
     @contextmanager
     def _opened(self) -> Iterator[H5Dataset]:
         with open_h5(self._locate(), _REMEDY) as file:
-            if self.dataset not in file:
-                raise ProjectError(f"{self.path} has no dataset {self.dataset!r}")
             yield file.dataset(self.dataset)
 
 

@@ -25,7 +25,7 @@ from element_facerhythm.core.spectral import FilterBank
 from element_facerhythm.core.tracking import Mesh
 from element_facerhythm.io.content_digest import seal
 from element_facerhythm.io.h5 import atomic_h5, make_room, write_text_attribute, write_tree
-from element_facerhythm.io.project import (
+from element_facerhythm.io.product_stamps import (
     ATTRIBUTE_FINGERPRINT,
     ATTRIBUTE_FORMAT,
     ATTRIBUTE_INPUTS,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,27 +16,22 @@ from numpy.typing import NDArray
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.config import read_config, read_json
-from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.data_paths import as_roots, place_inside
-from element_facerhythm.io.h5 import read_text_attribute
 from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
 from element_facerhythm.io.layout import PRODUCTS, product_path
 from element_facerhythm.io.lazy import LazyArray
+from element_facerhythm.io.product_stamps import (
+    FORMAT_VERSION,
+    content_faults,
+    product_format,
+    stage_inputs,
+)
 from element_facerhythm.io.stored_model import StoredModel, read_models
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
 
-FORMAT_VERSION = 1
-"""Version of what we add to face-rhythm's layout; raised when a reader of the old one would err."""
-
 _MAX_SEQUENCES = 10_000
-
-ATTRIBUTE_FORMAT = "facerhythm_format_version"
-ATTRIBUTE_PACKAGE = "facerhythm_package_version"
-ATTRIBUTE_FINGERPRINT = "facerhythm_fingerprint"
-ATTRIBUTE_INPUTS = "facerhythm_inputs_sha256"
-ATTRIBUTE_RECORD = "facerhythm_record"
 
 
 @dataclass(frozen=True)
@@ -326,6 +320,7 @@ class Project:
 def _tracks(file: H5Group, key: str) -> H5Dataset:
     """Tracks of a sequence, of a shape that tracks have."""
     tracks = file.dataset(f"points_tracked/{key}")
+    tracks.require_plausible()
     if tracks.ndim != 3 or tracks.shape[2] != 2 or tracks.dtype.kind != "f" or 0 in tracks.shape:
         tracks.refuse(
             f"is {tracks.dtype} of shape {tracks.shape}; expected floats (frames, points, 2)"
@@ -343,67 +338,6 @@ def _indices(dataset: H5Dataset, flagged: NDArray[np.bool_], n: int) -> NDArray[
     if len(values) and not (values.min() >= 0 and values.max() < n):
         dataset.refuse(f"holds indices beyond 0 to {n - 1}")
     return values.astype(np.int32, copy=False)[flagged]
-
-
-def product_format(path: Path) -> int | None:
-    """Our format version of a product; None where it is face-rhythm's, missing or damaged."""
-    try:
-        with open_h5(path) as file:
-            return file.integer(ATTRIBUTE_FORMAT)
-    except ProjectError:
-        return None
-
-
-def stage_fingerprint(path: Path) -> dict[str, Any] | None:
-    """Fingerprint stored in a product; None where it is not ours."""
-    return _json_attribute(path, ATTRIBUTE_FINGERPRINT)
-
-
-def stage_inputs(path: Path) -> dict[str, Any]:
-    """SHA-256 of each file that a product was made from, by name; empty where it is not ours."""
-    return _json_attribute(path, ATTRIBUTE_INPUTS) or {}
-
-
-def content_faults(product: Path, inputs: Mapping[str, str]) -> tuple[str, ...]:
-    """Sentences on how a product, or a product that it was made from, is not what was written.
-
-    Parameters
-    ----------
-    product
-        The HDF5 file; one that carries no digest of its content (face-rhythm's) has nothing to say of that.
-    inputs
-        SHA-256 of what it was made from, by name; only products beside it are looked at here.
-    """
-    faults = []
-    if content_of(product) is Content.DAMAGED:
-        faults.append(
-            f"{product.name} is damaged: its content is not what was written (its digest differs)"
-        )
-    for name, sha256 in inputs.items():
-        beside = product.with_name(name)
-        if beside.suffix == product.suffix and beside.is_file() and file_sha256(beside) != sha256:
-            faults.append(f"{product.name} was made from another {name} than the one beside it")
-    return tuple(faults)
-
-
-def stage_record(path: Path) -> dict[str, Any]:
-    """Seconds, device and versions of the stage that wrote a product; empty where it is not ours."""
-    return _json_attribute(path, ATTRIBUTE_RECORD) or {}
-
-
-def _json_attribute(path: Path, name: str) -> dict[str, Any] | None:
-    remedy = "delete it and run the project again"
-    with open_h5(path, remedy) as file:
-        text = read_text_attribute(file, name)
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise ProjectError(f"{path}: its attribute {name} is no JSON object; {remedy}")
-    return value
 
 
 def _find_layout(project: Project) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.rois import Rois
-from element_facerhythm.errors import ProjectError, RoiError
+from element_facerhythm.core.rois import MAX_COORDINATE_PX, MAX_VERTICES, Rois
+from element_facerhythm.errors import PathError, ProjectError, RoiError, TextError
+from element_facerhythm.files import open_regular
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.h5_reader import H5Group, open_h5
+from element_facerhythm.text_files import read_json, shortened
 
 Polygons = tuple[NDArray[np.float64], ...]
 
 _KEYS = ("points", "mask")
 _EXAMPLE = '{"points": [[[x, y], [x, y], [x, y]]], "mask": []}'
+_LISTS = (list, tuple)
+_MAX_KEY_CHARACTERS = 100
 _MAX_REGIONS = 10_000
+MAX_POLYGONS = 1_000
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -41,10 +45,14 @@ def read_rois(path: str | Path) -> Rois:
         The file is missing or malformed; the message names the polygon and vertex.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise RoiError(f"ROI file {path} does not exist; expected a JSON file or a ROIs.h5")
-    with path.open("rb") as handle:
-        is_hdf5 = handle.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+    try:
+        with open_regular(path) as file:
+            is_hdf5 = file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+    except (OSError, PathError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RoiError(f"ROI file {path} cannot be read: {why}") from error
     if is_hdf5 or path.suffix in {".h5", ".hdf5"}:
         return _read_h5(path)
     return _read_json(path)
@@ -81,8 +89,9 @@ def rois_from_mapping(value: Any, source: str = "ROIs") -> Rois:
         raise RoiError(f"{source} holds a {type(value).__name__}; expected {_EXAMPLE}")
     for key in value:
         if key not in _KEYS:
-            close = difflib.get_close_matches(str(key), _KEYS, n=1, cutoff=0.0)
-            raise RoiError(f"{source}: unknown key {key!r}; did you mean {close[0]!r}?")
+            typed = str(key)[:_MAX_KEY_CHARACTERS]
+            close = difflib.get_close_matches(typed, _KEYS, n=1, cutoff=0.0)
+            raise RoiError(f"{source}: unknown key {shortened(key)}; did you mean {close[0]!r}?")
     if not value.get("points"):
         raise RoiError(f"{source} has no polygon under 'points'; expected {_EXAMPLE}")
     return Rois(
@@ -91,32 +100,44 @@ def rois_from_mapping(value: Any, source: str = "ROIs") -> Rois:
     )
 
 
+def _require_few(polygons: Any, key: str, source: str) -> None:
+    n_vertices = sum(len(polygon) for polygon in polygons if isinstance(polygon, _LISTS))
+    if len(polygons) > MAX_POLYGONS or n_vertices > MAX_VERTICES:
+        raise RoiError(
+            f"{source}: {key!r} has {len(polygons)} polygons with {n_vertices} vertices; at most "
+            f"{MAX_POLYGONS} with {MAX_VERTICES} together are taken. Draw them with fewer vertices"
+        )
+
+
 def _read_json(path: Path) -> Rois:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RoiError(f"ROI file {path} is not valid JSON: {error}") from error
+        value = read_json(path, what="ROI file")
+    except TextError as error:
+        raise RoiError(str(error)) from error
     return rois_from_mapping(value, f"ROI file {path}")
 
 
 def _polygons(value: Any, key: str, source: str) -> Polygons:
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, _LISTS):
         raise RoiError(
             f"{source}: {key!r} is a {type(value).__name__}; expected a list of polygons"
         )
+    _require_few(value, key, source)
     return tuple(_polygon(item, f"{source}, {key} polygon {i}") for i, item in enumerate(value))
 
 
 def _polygon(value: Any, name: str) -> NDArray[np.float64]:
-    if not isinstance(value, (list, tuple)) or (value and _is_number(value[0])):
+    if not isinstance(value, _LISTS) or (value and _is_number(value[0])):
         raise RoiError(f"{name} is not a list of [x, y] vertices; expected {_EXAMPLE}")
     for i, vertex in enumerate(value):
         if not (
-            isinstance(vertex, (list, tuple))
+            isinstance(vertex, _LISTS)
             and len(vertex) == 2
-            and all(_is_number(number) and math.isfinite(number) for number in vertex)
+            and all(_is_number(number) and abs(number) <= MAX_COORDINATE_PX for number in vertex)
         ):
-            raise RoiError(f"{name}, vertex {i} is {vertex!r}; expected two finite numbers [x, y]")
+            raise RoiError(
+                f"{name}, vertex {i} is {shortened(vertex)}; expected two finite numbers [x, y] of pixels"
+            )
     if len(value) < 3:
         raise RoiError(f"{name} has {len(value)} vertices; a polygon needs at least 3")
     return np.array(value, dtype=np.float64)

@@ -12,6 +12,7 @@ from element_facerhythm.io.h5_reader import H5Dataset, H5Group
 
 _MAX_AXES = 16
 _MAX_RANK = 4096
+_MAX_MODELS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,15 @@ def read_models(file: H5Group) -> dict[str, StoredModel]:
         Loadings are missing, differ in rank, or hold NaN or infinite numbers.
     """
     axes = file.dataset("names_dims_array_preDecomp")
+    if axes.ndim != 1 or not 0 < len(axes) <= _MAX_AXES:
+        axes.refuse(f"has shape {axes.shape}; expected the names of 1 to {_MAX_AXES} axes")
     names = tuple(axes.texts())
-    if not 0 < len(names) <= _MAX_AXES or len(set(names)) < len(names):
-        axes.refuse(f"names {len(names):,} axes, or one twice; expected 1 to {_MAX_AXES}")
-    keys = file.group("factors").names_by_number()
-    if not keys:
-        file.group("factors").refuse("holds no model")
+    if len(set(names)) < len(names):
+        axes.refuse("names an axis twice")
+    models = file.group("factors")
+    keys = models.names_by_number()
+    if not 0 < len(keys) <= _MAX_MODELS:
+        models.refuse(f"holds {len(keys):,} models; expected 1 to {_MAX_MODELS:,}")
     return {key: _stored_model(file, key, names) for key in keys}
 
 

@@ -9,13 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from element_facerhythm.errors import ParameterError
+from element_facerhythm.errors import ParameterError, TextError
 from element_facerhythm.parameters.base import Section
 from element_facerhythm.parameters.tree import Parameters
+from element_facerhythm.text_files import (
+    MAX_JSON_BYTES,
+    MAX_YAML_BYTES,
+    parse_json,
+    parse_yaml,
+    read_text,
+    shortened,
+)
+
+_MAX_FAULTS = 10
+_MAX_CHARACTERS = 300
 
 UNUSED: dict[str, tuple[str, ...]] = {
     "": ("steps", "figure_saver", "paths_videos", "BufferedVideoReader"),
@@ -89,13 +99,14 @@ def read_parameters(path: str | Path | None) -> LoadedParameters:
     if path is None:
         return LoadedParameters(Parameters(), (), ())
     path = Path(path)
-    if not path.is_file():
-        raise ParameterError(f"parameter file {path} does not exist")
+    is_yaml = path.suffix.lower() in {".yaml", ".yml"}
     try:
-        text = path.read_text(encoding="utf-8")
-        is_yaml = path.suffix.lower() in {".yaml", ".yml"}
-        value = yaml.safe_load(text) if is_yaml else _parse_json(text)
-    except (ValueError, yaml.YAMLError) as error:
+        text = read_text(path, MAX_YAML_BYTES if is_yaml else MAX_JSON_BYTES, what="parameter file")
+    except TextError as error:
+        raise ParameterError(str(error)) from error
+    try:
+        value = parse_yaml(text) if is_yaml else parse_json(text)
+    except TextError as error:
         raise ParameterError(f"parameter file {path} cannot be parsed: {error}") from error
     try:
         return parameters_from_mapping({} if value is None else value)
@@ -103,8 +114,22 @@ def read_parameters(path: str | Path | None) -> LoadedParameters:
         raise ParameterError(f"parameter file {path}: {error}") from error
 
 
-def parameters_from_mapping(mapping: Mapping[str, Any]) -> LoadedParameters:
-    """Check a nested mapping in face-rhythm's tree; see `read_parameters`."""
+def parameters_from_mapping(mapping: Mapping[str, Any], *, quote: bool = True) -> LoadedParameters:
+    """Check a nested mapping in face-rhythm's tree; see `read_parameters`.
+
+    Parameters
+    ----------
+    mapping
+        The sections.
+    quote
+        Whether messages quote values, shortened; no, where the mapping is of a file that the reader of
+        the message may not be meant to see.
+
+    Raises
+    ------
+    ParameterError
+        A key is unknown, or a value is mistyped, not finite or impossible.
+    """
     if not isinstance(mapping, Mapping):
         raise ParameterError(f"given a {type(mapping).__name__}, expected a mapping of sections")
     found = _Found()
@@ -112,7 +137,7 @@ def parameters_from_mapping(mapping: Mapping[str, Any]) -> LoadedParameters:
     try:
         parameters = Parameters.model_validate(tree)
     except ValidationError as error:
-        raise ParameterError("; ".join(_explain(error))) from error
+        raise ParameterError("; ".join(_explain(error, quote))) from error
     return LoadedParameters(parameters, tuple(found.unused), tuple(found.notes))
 
 
@@ -120,20 +145,6 @@ def parameters_from_mapping(mapping: Mapping[str, Any]) -> LoadedParameters:
 class _Found:
     unused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def _parse_json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key given twice: one of the two values would be lost without a word."""
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"key {key!r} is given twice in the same section")
-        result[key] = value
-    return result
 
 
 def _sort_out(
@@ -177,7 +188,9 @@ def _require_neutral(name: str, value: Any) -> None:
     neutral = _ONLY_VALUES.get(name)
     if neutral is not None and not any(value == v and type(value) is type(v) for v in neutral):
         expected = " or ".join(json.dumps(v) for v in neutral)
-        raise ParameterError(f"{name}: given {value!r}, expected {expected}; no other is supported")
+        raise ParameterError(
+            f"{name}: given {shortened(value)}, expected {expected}; no other is supported"
+        )
 
 
 def inner_section(info: FieldInfo) -> type[Section] | None:
@@ -191,6 +204,8 @@ def inner_section(info: FieldInfo) -> type[Section] | None:
 
 def _unknown(name: str, path: str, section: type[Section]) -> str:
     """Say which known key is meant: first among the siblings, then anywhere in the tree."""
+    if len(name) > _MAX_CHARACTERS:
+        return f"unknown parameter {shortened(name)}, a name of {len(name)} characters"
     key = name.rpartition(".")[2]
     siblings = [*section.model_fields, *UNUSED.get(path, ())]
     close = difflib.get_close_matches(key, siblings, n=1)
@@ -217,26 +232,31 @@ def known_names(section: type[Section] = Parameters, path: str = "") -> Iterator
             yield from known_names(inner, name)
 
 
-def _explain(error: ValidationError) -> Iterator[str]:
+def _explain(error: ValidationError, quote: bool) -> Iterator[str]:
     """One clause per fault: dotted name, what was given, what was expected."""
-    for fault in error.errors(include_url=False, include_context=False):
-        known = set(known_names())
+    known = set(known_names())
+    faults = error.errors(include_url=False, include_context=False)
+    for fault in faults[:_MAX_FAULTS]:
         parts = [str(part) for part in fault["loc"]]
         while parts and ".".join(parts) not in known:
             parts.pop()
         name = ".".join(parts) or "parameters"
-        if fault["type"] == "value_error":
-            yield f"{name}: {fault['msg'].removeprefix('Value error, ')}"
-        elif fault["type"] == "missing":
+        if fault["type"] == "missing":
             yield f"{name} is missing; its section needs it"
+        elif not quote:
+            yield f"{name} is mistyped or impossible"
+        elif fault["type"] == "value_error":
+            yield f"{name}: {fault['msg'].removeprefix('Value error, ')[:_MAX_CHARACTERS]}"
         else:
             expected = fault["msg"].removeprefix("Input should be ")
-            yield f"{name}: given {fault['input']!r}, expected {expected}{_hint(fault['input'])}"
+            yield f"{name}: given {shortened(fault['input'])}, expected {expected}{_hint(fault['input'])}"
+    if len(faults) > _MAX_FAULTS:
+        yield f"and {len(faults) - _MAX_FAULTS} more"
 
 
 def _hint(value: Any) -> str:
     """YAML reads 1e-7 as a text; say how to write it."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > _MAX_CHARACTERS:
         return ""
     try:
         number = float(value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
 from element_facerhythm.parameters.base import (
     AsTuple,
@@ -15,8 +15,28 @@ from element_facerhythm.parameters.base import (
     Positive,
     Section,
 )
+from element_facerhythm.text_files import shortened
 
-_WindowSide = Annotated[int, Field(ge=3)]
+_WindowSide = Annotated[int, Field(ge=3, le=2**15 - 1)]
+
+
+def _frames(value: Any) -> tuple[Any, ...] | None:
+    """One true or false per frame, or numbers of frames, as a tuple.
+
+    There may be millions; pydantic would report each that is wrong.
+    """
+    if value is None:
+        return None
+    kinds = {type(item) for item in value} if isinstance(value, (list, tuple)) else {object}
+    if kinds - {bool} and (kinds - {int} or min(value) < 0):
+        raise ValueError(
+            f"given {shortened(value)}, expected null, one true or false for each frame, or the numbers of "
+            "frames, 0 or more"
+        )
+    return tuple(value)
+
+
+_Frames = PlainValidator(_frames)
 
 
 class MakeRois(Section):
@@ -122,7 +142,7 @@ class TrackerParameters(Section):
         "warm-up; tracks then deviate by some thousandths of a pixel, and only where relaxation is "
         "0.036 or more. null tracks each video in one piece.",
     )
-    frames_freeze: Annotated[tuple[bool, ...] | tuple[CountOrZero, ...] | None, AsTuple] = Field(
+    frames_freeze: Annotated[tuple[bool, ...] | tuple[int, ...] | None, _Frames] = Field(
         default=None,
         description="Frames in which the flow is ignored: one true or false per frame of the "
         "recording, or the indices of the frames; null for none.",

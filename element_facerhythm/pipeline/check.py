@@ -15,7 +15,7 @@ from element_facerhythm.core.spectral import filter_length
 from element_facerhythm.errors import ProjectError, VideoError
 from element_facerhythm.io.atomic import TEMPORARY_SUFFIX
 from element_facerhythm.io.layout import FILES, FOLDERS, PRODUCTS, TEXTS, product_path
-from element_facerhythm.io.project import FORMAT_VERSION, product_format
+from element_facerhythm.io.product_stamps import FORMAT_VERSION, product_format
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import Parameters, check_parameters
 from element_facerhythm.pipeline.directory import check_writable

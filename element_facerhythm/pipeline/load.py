@@ -10,7 +10,8 @@ from typing import Any
 
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.layout import PRODUCTS
-from element_facerhythm.io.project import Project, stage_fingerprint, stage_record
+from element_facerhythm.io.product_stamps import stage_fingerprint, stage_record
+from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.records import (
     PRODUCT_OF_STAGE,
     STAGES,

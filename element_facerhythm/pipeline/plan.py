@@ -8,7 +8,7 @@ from pathlib import Path
 from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.layout import product_path
-from element_facerhythm.io.project import (
+from element_facerhythm.io.product_stamps import (
     content_faults,
     product_format,
     stage_fingerprint,

@@ -15,7 +15,8 @@ from element_facerhythm.core.spectral import point_spectrograms, window_centres
 from element_facerhythm.core.tracking import make_mesh
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.io.project import Project, stage_fingerprint
+from element_facerhythm.io.product_stamps import stage_fingerprint
+from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import Parameters
 from element_facerhythm.pipeline.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.fingerprint import STAGE_VERSIONS

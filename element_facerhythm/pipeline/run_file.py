@@ -9,7 +9,7 @@ from typing import Any
 import element_facerhythm
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.io.config import read_json, write_json
-from element_facerhythm.io.project import FORMAT_VERSION, stage_record
+from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.plan import stage_product

@@ -16,8 +16,9 @@ from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProcessingError
 from element_facerhythm.io.atomic import remove_leftovers
 from element_facerhythm.io.folders import OpenDirectory
+from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
 from element_facerhythm.io.products import new_product, stamp_texts
-from element_facerhythm.io.project import FORMAT_VERSION, Project, stage_record
+from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest, check_directory, check_request
 from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256

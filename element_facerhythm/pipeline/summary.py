@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.lazy import LazyArray
 from element_facerhythm.io.project import Project
@@ -35,7 +36,7 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
     Raises
     ------
     ProjectError
-        A product is missing or damaged.
+        A product is missing or damaged, or tracks are not finite.
     """
     project = Project.open(project_dir, roots)
     project.require(*PRODUCTS)
@@ -56,6 +57,11 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
     tracking = project.tracking(index)
     n_frames, n_points, _ = tracking.points.shape
     statistics.add_video(tracking.points, tracking.violation_cols)
+    if not np.isfinite(statistics.rms_displacement_px).all():
+        raise ProjectError(
+            f"{project.product_path('PointTracker')}: {tracking.points.dataset} holds NaN or infinite "
+            "positions; track the points again"
+        )
     n_violations = len(tracking.violation_rows)
     spectrogram = project.spectrogram(index)
     return VideoSummary(

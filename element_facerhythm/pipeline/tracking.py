@@ -33,8 +33,8 @@ from element_facerhythm.io.h5 import (
     write_tree,
 )
 from element_facerhythm.io.layout import PARTS
+from element_facerhythm.io.product_stamps import ATTRIBUTE_FINGERPRINT
 from element_facerhythm.io.products import start_point_tracker, write_violations
-from element_facerhythm.io.project import ATTRIBUTE_FINGERPRINT
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.fingerprint import Fingerprint
 from element_facerhythm.pipeline.options import tracking_options

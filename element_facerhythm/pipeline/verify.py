@@ -12,13 +12,13 @@ from element_facerhythm.errors import FaceRhythmError, ProjectError
 from element_facerhythm.io.config import read_json
 from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.layout import PRODUCTS
-from element_facerhythm.io.project import (
-    Project,
+from element_facerhythm.io.product_stamps import (
     content_faults,
     product_format,
     stage_fingerprint,
     stage_inputs,
 )
+from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.load import load_project
 from element_facerhythm.pipeline.recompute import recompute_block
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE

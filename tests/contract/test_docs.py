@@ -83,3 +83,16 @@ def test_notebook_and_its_text_twin_are_the_same(notebook: Path) -> None:
         for path in (notebook, notebook.with_suffix(".py"))
     )
     assert cells == twin
+
+
+def test_every_line_of_the_page_on_security_names_a_test_that_exists() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    tables = re.findall(r"(\| what [^\n]*\| test \|\n.*?)(?:\n\n|\Z)", page, re.DOTALL)
+    lines = [line for table in tables for line in table.splitlines()[2:]]
+    assert len(lines) > 30
+    for line in lines:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", line)
+        assert named, f"no test: {line}"
+        for file, function in named:
+            assert (ROOT / file).is_file(), file
+            assert not function or f"def {function}(" in (ROOT / file).read_text(), function

@@ -267,3 +267,148 @@ def test_the_real_project_is_loaded(reference_data):
     (model,) = summary.models
     assert (model.rank, len(model.components)) == (6, 6)
     assert model.relative_error == pytest.approx(0.37579, abs=1e-4)
+
+
+def nan_in_a_component(file):
+    file["factors/0/frequency"][1, 0] = np.nan
+
+
+def infinite_loadings_over_time(file):
+    file["factors_rearranged/0/trials/time_0"][2, 1] = np.inf
+
+
+def nan_in_weights(file):
+    file["weights/0"] = np.full(R, np.nan)
+
+
+def nan_in_a_measure(file):
+    file["fit/0/relative_error"] = np.nan
+
+
+def other_rank(file):
+    del file["factors/0/frequency"]
+    file["factors/0/frequency"] = np.zeros((F, R + 1))
+
+
+def axis_that_is_missing(file):
+    file["names_dims_array_preDecomp"][1] = "phase"
+
+
+def a_million_axes(file):
+    del file["names_dims_array_preDecomp"]
+    file["names_dims_array_preDecomp"] = np.full(10**6, b"frequency")
+
+
+def no_model(file):
+    del file["factors/0"]
+
+
+def loadings_of_an_unknown_video(file):
+    file.move("factors_rearranged/0/trials/time_0", "factors_rearranged/0/trials/time_7")
+
+
+def link_to_the_parent(file):
+    file["factors_rearranged/0/trials/up"] = file["/"]
+
+
+def scalar_loadings(file):
+    del file["factors/0/frequency"]
+    file["factors/0/frequency"] = 1.0
+
+
+def nan_frequency(file):
+    file["frequencies"][0] = np.nan
+
+
+def nan_window(file):
+    file["x_axis/0"][0] = np.nan
+
+
+def flat_spectrogram(file):
+    del file["spectrograms/0"]
+    file["spectrograms/0"] = np.zeros(5, np.float32)
+
+
+def frequencies_elsewhere(file):
+    del file["frequencies"]
+    file["frequencies"] = h5py.ExternalLink("/etc/passwd", "x")
+
+
+def spectrogram_of_terabytes(file):
+    del file["spectrograms/0"]
+    file.create_dataset("spectrograms/0", (2, P, F, 1 << 36), "f4", chunks=(1, 1, 1, 1 << 20))
+
+
+def flags_outside(file):
+    file["violations/0/col"][0] = P
+
+
+def nan_position(file):
+    file["points_tracked/0"][3, 1] = np.nan
+
+
+def flat_tracks(file):
+    del file["points_tracked/0"]
+    file["points_tracked/0"] = np.zeros((T, P), np.float32)
+
+
+def nan_homes(file):
+    file["point_positions"][0] = np.nan
+
+
+DAMAGE = {
+    "TCA": [
+        nan_in_a_component, infinite_loadings_over_time, nan_in_weights, nan_in_a_measure, other_rank,
+        axis_that_is_missing, a_million_axes, no_model, loadings_of_an_unknown_video,
+        link_to_the_parent, scalar_loadings,
+    ],
+    "VQT_Analyzer": [
+        nan_frequency, nan_window, flat_spectrogram, frequencies_elsewhere, spectrogram_of_terabytes,
+    ],
+    "PointTracker": [flags_outside, nan_position, flat_tracks, nan_homes],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("product", "damage"),
+    [(product, damage) for product, kinds in DAMAGE.items() for damage in kinds],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_product_that_means_nothing_is_refused_with_its_name(tmp_path, product, damage):
+    """Before a row is entered: never a traceback, and never a perfect fit."""
+    project = write_project(tmp_path / "p")
+    with h5py.File(project / "analysis_files" / f"{product}.h5", "r+") as file:
+        damage(file)
+    with pytest.raises(ProjectError, match=rf"{product}\.h5") as refusal:
+        load_project(project)
+        summarise_project(project)
+    assert len(str(refusal.value)) < 600
+
+
+def test_spectrograms_with_nan_leave_the_measures_empty(tmp_path):
+    project = write_project(tmp_path / "p")
+    with h5py.File(project / "analysis_files" / "VQT_Analyzer.h5", "r+") as file:
+        file["spectrograms/0"][0, 1, 1, 1] = np.nan
+    load_project(project)
+    (model,) = summarise_project(project).models
+    assert np.isnan(model.relative_error)
+    assert np.isnan(model.explained_variance)
+    assert all(np.isnan(component.explained_variance) for component in model.components)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda info: info["Dataset_videos"].update(frame_rate=0), "frame_rate is not a number"),
+        (lambda info: info["Dataset_videos"].update(frame_rate="60"), "frame_rate is not a number"),
+        (lambda info: info["Dataset_videos"].update(metadata=[]), "paths_videos is not a list"),
+    ],
+)
+def test_run_info_of_other_types_is_refused(tmp_path, change, match):
+    project = write_project(tmp_path / "p")
+    info = json.loads((project / "run_info.json").read_text())
+    change(info)
+    (project / "run_info.json").write_text(json.dumps(info))
+    with pytest.raises(ProjectError, match=match):
+        load_project(project)
+        summarise_project(project)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from element_facerhythm.io.h5_reader.limits import Box, fault_of_stored_chunks
 from element_facerhythm.io.h5_reader.node import H5Node, n_entries
 
-_MAX_TEXTS = 100_000
+_MAX_TEXTS = 10_000
 
 
 class H5Dataset(H5Node):
@@ -44,13 +44,23 @@ class H5Dataset(H5Node):
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read a part of an array of numbers."""
+        self.require_plausible()
         with self._source.reading(self.name):
-            self._require_numbers()
-            self._source.refuse_if(self.name, self._source.budget.fault_of_part(self.nbytes))
             self._source.refuse_if(
                 self.name, fault_of_stored_chunks(self._raw, _box(key, self.shape))
             )
             return np.asarray(self._raw[key])
+
+    def require_plausible(self) -> None:
+        """Refuse, before a part is read, other things than numbers, and more than such a file holds.
+
+        Raises
+        ------
+        ProjectError
+            As above.
+        """
+        self._require_numbers()
+        self._source.refuse_if(self.name, self._source.budget.fault_of_part(self.nbytes))
 
     def value(self) -> Any:
         """Read everything: ``str`` or a list of them where it holds text, else an array."""
@@ -85,9 +95,7 @@ class H5Dataset(H5Node):
         """Raise `ProjectError`, with the place, unless all `values` of this dataset are finite."""
         if values.dtype.kind in "fc" and not np.isfinite(values).all():
             index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-            self._source.refuse(
-                self.name, f"holds NaN or an infinite number at {index}; expected finite numbers"
-            )
+            self.refuse(f"holds NaN or an infinite number at {index}; expected finite numbers")
 
     def records(self) -> NDArray[Any]:
         """Read a table (a compound type of numbers) whole.
@@ -119,7 +127,7 @@ class H5Dataset(H5Node):
         Raises
         ------
         ProjectError
-            It is something else, or has more than 100,000 of them.
+            It is something else, or has more than 10,000 of them.
         """
         if self.ndim != 1:
             self.refuse(f"has shape {self.shape}; expected a list of texts")

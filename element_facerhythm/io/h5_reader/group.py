@@ -13,12 +13,12 @@ import h5py
 from element_facerhythm.errors import FaceRhythmError, ProjectError
 from element_facerhythm.io.h5_reader.dataset import H5Dataset
 from element_facerhythm.io.h5_reader.limits import ByteBudget, fault_of_dataset
-from element_facerhythm.io.h5_reader.node import H5Node, OpenFile
+from element_facerhythm.io.h5_reader.node import H5Node, OpenFile, shown
 
 MAX_DEPTH = 8
 """Levels below a group that are read with it."""
-MAX_NODES = 10_000
-"""Groups and datasets that are read as trees, of one open file."""
+MAX_LOOKUPS = 50_000
+"""Members that are looked up in one open file; one dataset may stand under any number of names."""
 _MAX_MEMBERS = 100_000
 _MAX_LINKS = 8
 
@@ -85,7 +85,7 @@ class H5Group(H5Node):
         found = self.find(name)
         if found is None:
             raise ProjectError(
-                f"{self.path} lacks a dataset or group that its layout asks for: {self._full(name)}; "
+                f"{self.path} lacks a dataset or group that its layout asks for: {shown(self._full(name))}; "
                 f"{self._source.remedy}"
             )
         return found
@@ -99,6 +99,9 @@ class H5Group(H5Node):
             It may not be read.
         """
         place = self._full(name)
+        self._source.n_lookups += 1
+        if self._source.n_lookups > MAX_LOOKUPS:
+            self.refuse(f"brings what is read of the file to more than {MAX_LOOKUPS:,} members")
         with self._source.reading(place):
             raw = self._walk(self._raw, name, place, _MAX_LINKS)
             if raw is None:
@@ -159,13 +162,7 @@ class H5Group(H5Node):
         """Members by name, of a group that may be read with `depth` levels below it."""
         if depth == 0:
             self.refuse(f"lies deeper than {MAX_DEPTH} groups")
-        names = self.names()
-        self._source.n_nodes += len(names)
-        if self._source.n_nodes > MAX_NODES:
-            self._source.refuse(
-                self.name, f"brings what is read to more than {MAX_NODES:,} members"
-            )
-        return {name: self[name] for name in names}
+        return {name: self[name] for name in self.names()}
 
     def datasets(self) -> Iterator[H5Dataset]:
         """Yield every dataset below this group, in the order of names; the errors of `tree`."""

@@ -34,11 +34,11 @@ class OpenFile:
     soft_links: bool
     root: h5py.Group
     budget: ByteBudget
-    n_nodes: int = field(default=0)
+    n_lookups: int = field(default=0)
 
     def refuse(self, name: str, fault: str) -> NoReturn:
         """Raise `ProjectError`: the member `name` has a `fault`."""
-        raise ProjectError(f"{self.path} is refused: {_shown(name)} {fault}; {self.remedy}")
+        raise ProjectError(f"{self.path} is refused: {shown(name)} {fault}; {self.remedy}")
 
     def refuse_if(self, name: str, fault: str | None) -> None:
         """Raise `ProjectError` where there is a `fault`."""
@@ -54,7 +54,7 @@ class OpenFile:
             raise
         except _H5PY_ERRORS as error:
             raise ProjectError(
-                f"{self.path} is damaged: {_shown(name)} cannot be read ({type(error).__name__}); "
+                f"{self.path} is damaged: {shown(name)} cannot be read ({type(error).__name__}); "
                 f"{self.remedy}"
             ) from error
 
@@ -163,7 +163,7 @@ def n_entries(shape: tuple[int, ...] | None) -> int:
     return 0 if shape is None else math.prod(shape)
 
 
-def _shown(name: str) -> str:
-    """Name for a message: short, and without characters that a terminal would act on."""
+def shown(name: str) -> str:
+    """Return a name for a message: short, and without characters that a terminal would act on."""
     plain = name if name.isprintable() else ascii(name)
     return plain if len(plain) <= _SHOWN_CHARACTERS else f"{plain[:_SHOWN_CHARACTERS]}..."

@@ -67,6 +67,7 @@ ESCAPES = """
 key, paths, outputs = {key!r}, {paths!r}, {outputs!r}
 recording = {{name: key[name] for name in fbe.VideoRecording.primary_key}}
 roi = (fbe.FaceRhythmROI & key).fetch1()
+polygons = (fbe.FaceRhythmROI.Polygon & key).to_dicts()
 (fbe.FaceRhythmTask & key).delete(prompt=False)
 
 # videos
@@ -78,11 +79,11 @@ for session_id, path in enumerate(paths, 10):
     fbe.VideoRecording.File.insert1({{**other, "file_id": 0, "file_path": path}})
 
 # project directories, to be written and to be read
-for number, output_dir in enumerate(outputs):
-    for roi_id, mode in ((10 + number, "trigger"), (20 + number, "load")):
-        task = {{**key, "roi_id": roi_id}}
-        fbe.FaceRhythmROI.insert1({{**roi, "roi_id": roi_id}})
-        fbe.FaceRhythmTask.insert1({{**task, "task_mode": mode, "output_dir": output_dir}})
+for roi_id, output_dir in enumerate(outputs[1:], 10):
+    task = {{**key, "roi_id": roi_id, "output_dir": output_dir}}
+    fbe.FaceRhythmROI.insert1({{**roi, "roi_id": roi_id}})
+    fbe.FaceRhythmROI.Polygon.insert({{**polygon, "roi_id": roi_id}} for polygon in polygons)
+    fbe.FaceRhythmTask.insert1({{**task, "task_mode": ("trigger", "load")[roi_id % 2]}})
 
 # predictions, weights, and where keypoints are written
 kpi.KeypointModel.insert(dict(model_id=n, model_name="m") for n in range(7))
@@ -107,11 +108,12 @@ def test_paths_that_leave_the_roots_are_refused(
 ) -> None:
     key = ingest("mouse1", 1)
     (tmp_path / "secret.mp4").write_bytes(video.read_bytes())
-    links = [directory / "link" for directory in (database.raw, database.results)]
+    links = [database.raw / "link", database.results / "link", database.results / "other"]
     for link in links:
         link.symlink_to(tmp_path)
     paths = [str(tmp_path / "secret.mp4"), f"../{tmp_path.name}/secret.mp4", "link/secret.mp4"]
-    outputs = [f"../{tmp_path.name}/out", str(tmp_path), "link"]
+    up, away = f"../{tmp_path.name}", str(tmp_path)
+    outputs = [f"{up}/0", f"{up}/1", f"{up}/2", f"{away}/3", f"{away}/4", "link", "other"]
     enter(database, ESCAPES.format(key=key, paths=paths, outputs=outputs))
     errors = work()
     for link in links:

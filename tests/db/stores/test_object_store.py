@@ -273,3 +273,25 @@ def test_cache_keeps_within_its_limit(
         time.sleep(0.02)
     assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= largest * 1.01
     assert path.exists()
+
+
+def test_links_in_the_cache_are_replaced_and_not_followed(
+    processed: dict[str, Any], fbe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from element_facerhythm.stores.cache import cached_file
+    from element_facerhythm.stores.object_store import product_name
+
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("FACERHYTHM_CACHE_DIR", str(cache))
+    store, section = store_and_section()
+    row = (fbe.FaceRhythmProcessing.Product() & processed).to_dicts(order_by="size_bytes")[0]
+    entry = cached_file(store, product_name(section, row["sha256"]), row["sha256"])
+    assert cache.stat().st_mode & 0o077 == 0
+    outside = (
+        tmp_path / "outside.h5"
+    )  # of the right content now, and of another one whenever its owner likes
+    entry.rename(outside)
+    entry.symlink_to(outside)
+    (cache / "gone.h5").symlink_to("not-there")
+    assert cached_file(store, product_name(section, row["sha256"]), row["sha256"]) == entry
+    assert not entry.is_symlink() and entry.read_bytes() == outside.read_bytes()

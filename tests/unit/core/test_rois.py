@@ -111,3 +111,31 @@ def test_regions_that_do_not_fit_are_refused(rois, match):
 def test_what_is_no_list_of_pairs_is_refused():
     with pytest.raises(RoiError, match="not a list of"):
         polygon_mask([[1, 2], ["a", "b"], [3, 4]], **FRAME)
+
+
+def test_far_and_many_vertices_are_refused():
+    far = [[0, 0], [1e308, 0], [0, 1e308]]
+    with pytest.raises(RoiError, match=r"further than 1e\+07 px away"):
+        polygon_mask(far, height_px=10, width_px=10)
+    many = Rois(seed_polygons=(np.zeros((10_001, 2)),))
+    with pytest.raises(RoiError, match="have 10001 vertices; at most 10000"):
+        place_rois(many, height_px=10, width_px=10, spacing_px=1)
+
+
+def test_every_edge_counts_in_every_row_that_it_crosses():
+    """Against the rule applied pixel by pixel: inside by the even-odd rule, or on an edge."""
+    rng = np.random.default_rng(3)
+    for n_vertices in (3, 7, 40):
+        polygon = rng.integers(-8, 60, (n_vertices, 2)) / 2
+        mask = polygon_mask(polygon, height_px=24, width_px=28)
+        edges = list(zip(polygon, np.roll(polygon, -1, axis=0), strict=True))
+        for y in range(24):
+            for x in range(28):
+                crossings, on_edge = 0, False
+                for (ax, ay), (bx, by) in edges:
+                    cross = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
+                    between = min(ax, bx) <= x <= max(ax, bx) and min(ay, by) <= y <= max(ay, by)
+                    on_edge |= cross == 0 and between
+                    if (ay > y) != (by > y):
+                        crossings += ax + (y - ay) * (bx - ax) / (by - ay) > x
+                assert mask[y, x] == (on_edge or crossings % 2 == 1), (n_vertices, x, y)

@@ -1,3 +1,6 @@
+import os
+import time
+
 import h5py
 import numpy as np
 import pytest
@@ -91,3 +94,51 @@ def test_a_truncated_h5_file_is_a_wrong_roi_file(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(RoiError, match=r"ROIs\.h5 cannot be read"):
         read_rois(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "is not valid JSON: it is nested deeper"),
+        ('{"points": ' + "[" * 60 + "]" * 60 + "}", "is not valid JSON: it is nested deeper"),
+        (
+            '{"points": [[[1e308, 0], [0, 0], [0, 1]]]}',
+            r"vertex 0 is \[1e\+308, 0\]; expected two finite",
+        ),
+        (
+            '{"points": [[[0, 0], [0, 1], [%s, 0]]]}' % ("9" * 300),
+            "vertex 2 is .*; expected two finite",
+        ),
+        ('{"points": [[[0, 0], [0, 1], [%s, 0]]]}' % ("9" * 5000), "more than 300 digits"),
+        (
+            '{"points": [[[0, 0], [0, 1], ["%s", 0]]]}' % ("x" * 10**6),
+            "vertex 2 is .*; expected two finite",
+        ),
+        (
+            '{"points": [' + ",".join(["[]"] * 10**6) + "]}",
+            "1000000 polygons with 0 vertices; at most 1000 ",
+        ),
+        (
+            '{"points": [[' + ",".join(["[0,0]"] * 10**6) + "]]}",
+            "1000000 vertices; at most 1000 with 10000 ",
+        ),
+        ('{"%s": 1}' % ("k" * 10**6), "unknown key .*; did you mean"),
+        ('{"points": [], "points": []}', "given twice"),
+    ],
+    ids=range(10),
+)
+def test_a_huge_or_hostile_file_is_refused_at_once_and_in_a_few_words(tmp_path, text, message):
+    path = tmp_path / "rois.json"
+    path.write_text(text)
+    started = time.monotonic()
+    with pytest.raises(RoiError, match=message) as refusal:
+        read_rois(path)
+    assert str(path) in str(refusal.value) and len(str(refusal.value)) < 700
+    assert time.monotonic() - started < 5
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "rois.json")
+    for path in (tmp_path / "rois.json", tmp_path, "/dev/zero"):
+        with pytest.raises(RoiError, match="expected a regular file"):
+            read_rois(path)

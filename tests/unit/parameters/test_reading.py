@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -191,6 +192,9 @@ def test_the_seed_of_a_step_goes_before_that_of_the_project():
         ("p.json", '{"VQT_Analyzer": {"spectrogram_exponent": NaN}}', "finite"),
         ("p.yaml", "TCA: [", "cannot be parsed"),
         ("p.yaml", "TCA: !!python/object/apply:os.getcwd []", "cannot be parsed"),
+        ("p.yaml", "TCA: {}\nTCA: {}", "given twice"),
+        ("p.json", "[" * 100_000, "nested deeper"),
+        ("p.yaml", "a: &a [*a]", "alias"),
     ],
 )
 def test_a_malformed_file_is_named(tmp_path, name, text, message):
@@ -208,6 +212,55 @@ def test_yaml_and_json_say_the_same(tmp_path):
     first, second = (read_parameters(tmp_path / name).parameters for name in ("p.json", "p.yaml"))
     assert first.sha256() == second.sha256()
     assert first != Parameters()
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"k" * 100_000: 1},
+        {"TCA": {"k" * 100_000: 1}},
+        nested("PointTracker.frames_freeze", ["x"] * 10**6),
+        nested("PointTracker.frames_freeze", [0] * 10**6 + [-1]),
+        nested("PointTracker.frames_freeze", [True] * 10**6 + [1]),
+        nested("TCA.rearrange_data.idx_windows", [[0]] * 10**6),
+        nested("TCA.rearrange_data.names_dims_array", ["x" * 10**6] * 100),
+        nested("TCA.fit.params_method.fixed_modes", ["x"] * 10**4),
+        nested("PointTracker.params_optical_flow.kwargs_method.winSize", list(range(10**6))),
+        nested("project.random_seed", 10**5000),
+        nested("project.random_seed", 2**32),
+        nested("VQT_Analyzer.params_VQT.n_freq_bins", 10**300),
+        nested("VQT_Analyzer.params_VQT.F_max", 10**400),
+        nested("VQT_Analyzer.params_VQT.padding", "x" * 10**7),
+        nested("ROIs.make_rois.rois_points_idx", [0] * 10**6),
+    ],
+    ids=range(15),
+)
+def test_huge_values_are_refused_at_once_and_in_a_few_words(tree):
+    started = time.monotonic()
+    with pytest.raises(ParameterError) as caught:
+        parameters_from_mapping(tree)
+    assert len(str(caught.value)) < 4000
+    assert time.monotonic() - started < 5
+
+
+def test_frames_to_ignore_may_be_many():
+    for frames in ([True, False] * 10**6, list(range(2 * 10**6))):
+        tree = nested("PointTracker.frames_freeze", frames)
+        assert parameters_from_mapping(tree).parameters.PointTracker.frames_freeze == tuple(frames)
+
+
+def test_values_of_a_file_that_nobody_named_are_not_quoted():
+    for path, value in (
+        ("TCA.fit.params_method.rank", "S3CRETVALUE"),
+        ("TCA.rearrange_data.name_dim_dictElements", "S3CRET VALUE"),
+        ("PointTracker.frames_freeze", "S3CRETVALUE"),
+        ("TCA.fit.method", "S3CRETVALUE"),
+    ):
+        with pytest.raises(ParameterError, match="S3CRET"):
+            parameters_from_mapping(nested(path, value))
+        with pytest.raises(ParameterError, match="is mistyped or impossible") as caught:
+            parameters_from_mapping(nested(path, value), quote=False)
+        assert "S3CRET" not in str(caught.value)
 
 
 def test_no_file_gives_the_defaults_and_a_missing_one_is_refused(tmp_path):

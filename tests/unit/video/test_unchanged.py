@@ -48,7 +48,9 @@ def test_video_that_is_not_the_entered_one_is_refused_by_name(write_video, excha
     require_entered([probe_video(path) for path in paths], entered)
     exchange(paths[1])
     videos = [probe_video(path) for path in paths]
-    with pytest.raises(VideoError, match=r"b\.mp4 changed since it was entered .*: restore the file"):
+    with pytest.raises(
+        VideoError, match=r"b\.mp4 changed since it was entered .*: restore the file"
+    ):
         require_entered(videos, entered)
     with pytest.raises(VideoError, match="2 videos are given and 1 were entered"):
         require_entered(videos, entered[:1])

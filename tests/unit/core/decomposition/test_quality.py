@@ -81,3 +81,30 @@ def test_factors_that_do_not_fit_are_refused():
         model_from_factors(tensor, NAMES, factors, weights[:2])
     with pytest.raises(ProcessingError, match="zero everywhere"):
         model_from_factors(np.zeros_like(tensor), NAMES, factors)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", [*NAMES, "weights"])
+def test_what_is_not_finite_has_no_measure_of_fit(value, where):
+    """A residual of NaN read as zero, which is a perfect fit."""
+    tensor, factors, weights = random_model()
+    (weights if where == "weights" else factors[where]).flat[1] = value
+    with pytest.raises(ParameterError, match="hold NaN or infinite numbers"):
+        model_from_factors(tensor, NAMES, factors, weights)
+
+
+def test_a_tensor_that_is_not_finite_is_told_so():
+    tensor, factors, weights = random_model()
+    tensor[0, 1, 2] = np.nan
+    with pytest.raises(ProcessingError, match="values that are not finite"):
+        model_from_factors(tensor, NAMES, factors, weights)
+
+
+def test_loadings_too_large_to_be_squared_are_no_perfect_fit():
+    tensor, factors, _ = random_model()
+    huge = {name: factor.astype(float) * 1e120 for name, factor in factors.items()}
+    with np.errstate(all="ignore"):
+        model = model_from_factors(tensor, NAMES, huge)
+    assert np.isnan(model.relative_error)
+    assert np.isnan(model.explained_variance_total)
+    assert np.isnan(model.explained_variance).all()
