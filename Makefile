@@ -44,9 +44,8 @@ test: $(VENV)/.built ## run every test that this machine can run
 faults: $(VENV)/.built ## kill, cut off and freeze workers and the database; FAULTS=short for a part of it
 	FACERHYTHM_FAULTS=$(FAULTS) FACERHYTHM_FAULTS_REPORT=$(FAULTS_REPORT) $(BIN)/python -m pytest tests/faults $(PYTEST_FLAGS)
 
-# memory in large pages: a fork, of which there is one for every input, then costs half
 fuzz: $(VENV)/.built ## try changed files on everything that reads files; FUZZ_INPUTS=3000 or FUZZ_SECONDS=3600, FUZZ_SEED="1 2"
-	PYTHONMALLOC=malloc GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m tests.fuzz \
+	$(BIN)/python -m tests.fuzz \
 		$(if $(FUZZ_INPUTS),--inputs $(FUZZ_INPUTS),--seconds $(FUZZ_SECONDS)) --seed $(FUZZ_SEED) --findings $(FUZZ_FINDINGS)
 
 bench: $(VENV)/.built ## speed and accuracy beside face-rhythm 0.3.3; BENCH_FLAGS=--quick only tries that it runs

@@ -24,7 +24,7 @@ from typing import Any
 
 from tests.fuzz.findings import Finding, finding_of, save
 from tests.fuzz.inputs import Input, make_input
-from tests.fuzz.sandbox import Limits, Outcome, try_out
+from tests.fuzz.sandbox import COSTS, Limits, Outcome, try_out
 from tests.fuzz.seeds import Good
 from tests.fuzz.surroundings import Surroundings
 from tests.fuzz.targets import TARGETS, Target, filled_in
@@ -203,6 +203,10 @@ def _try_one(plan: Plan, good: Good, place: Surroundings, number: int, tally: Ta
         if "failed" in change:
             tally.failures[change.split(":")[0]] += 1
     outcome = try_input(given, good, place, plan.limits)
+    if outcome.finding in COSTS:  # a busy machine can be at fault once
+        place.clear()
+        given = make_input(seed, number, good, place, plan.targets)
+        outcome = try_input(given, good, place, plan.limits)
     tally.outcomes[f"{given.target.name}|{outcome.code}"] += 1
     tally.slowest_s = max(tally.slowest_s, outcome.cpu_s)
     tally.most_bytes = max(tally.most_bytes, outcome.memory_bytes)

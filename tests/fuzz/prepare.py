@@ -8,6 +8,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+import cv2
 import torch
 
 from element_facerhythm.errors import FaceRhythmError
@@ -34,14 +35,18 @@ def prepare(directory: Path) -> Good:
     logging.disable(logging.INFO)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     import_movement()
     for name in _IMPORTED_LATE:
         with suppress(ImportError):
             import_module(name)
     good = make_seeds(directory)
     for target in TARGETS:
-        if not hasattr(target.call, "words"):
+        if not target.writes and not hasattr(target.call, "words"):
             for seed in good.seeds[target.kind]:
                 with suppress(FaceRhythmError):
                     target.call(seed, good)
+    n_threads = len(list(Path("/proc/self/task").iterdir()))
+    if n_threads > 1:
+        raise RuntimeError(f"{n_threads - 1} threads are left over, which a fork would lose")
     return good

@@ -28,6 +28,7 @@ from element_facerhythm.errors import ProcessingError, RequestError
 from element_facerhythm.pipeline.lock import LEASE_VARIABLE
 from tests.fuzz.surroundings import MARKER, TOKEN, Surroundings, fingerprint
 
+COSTS = TOO_SLOW, TOO_LARGE, WAITS = "too slow", "too much memory", "waits for ever"
 PACKAGE = Path(element_facerhythm.__file__).parent
 _LONGEST_MESSAGE = 4000
 _PIPE_BYTES = 30_000
@@ -186,11 +187,11 @@ def _judge_end(
 ) -> str:
     """Name what is wrong with how a process ended and what it cost; empty where nothing is."""
     if not in_time:
-        return "too slow" if cpu_s > limits.cpu_s else "waits for ever"
+        return TOO_SLOW if cpu_s > limits.cpu_s else WAITS
     if cpu_s > limits.cpu_s:
-        return "too slow"
+        return TOO_SLOW
     if memory > limits.memory_bytes:
-        return "too much memory"
+        return TOO_LARGE
     if os.WIFSIGNALED(status):
         return f"died of {signal.Signals(os.WTERMSIG(status)).name}"
     return "" if told else "ended without a result"
