@@ -156,7 +156,7 @@ def _lock(second: Any, schema_name: str, create_schema: bool) -> bool:
         if not _has_schema(second, schema_name):
             if not create_schema:
                 return True  # there is nothing to lock, as DataJoint will say
-            second.query(second.adapter.create_schema_sql(schema_name))
+            _create_schema(second, schema_name)
         second.query(f"CREATE TABLE IF NOT EXISTS {table} (number int NOT NULL PRIMARY KEY)")
         if not second.query(f"SELECT number FROM {table}").fetchall():
             second.query(f"INSERT INTO {table} (number) VALUES (1)")
@@ -170,6 +170,14 @@ def _lock(second: Any, schema_name: str, create_schema: bool) -> bool:
         if is_collision(error) or isinstance(error, errors.DuplicateError):
             return False
         raise
+
+
+def _create_schema(connection: Any, schema_name: str) -> None:
+    try:
+        connection.query(connection.adapter.create_schema_sql(schema_name))
+    except Exception:
+        if not _has_schema(connection, schema_name):  # else another process was faster
+            raise
 
 
 def _has_schema(connection: Any, schema_name: str) -> bool:
