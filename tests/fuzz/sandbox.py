@@ -17,7 +17,7 @@ import signal
 import sys
 import traceback
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,14 +146,7 @@ def try_out(
     finding = finding or result.pop("finding", "")
     if not finding:
         noted = [*place.touched(), *result["noted"]]
-        if not writes and fingerprint(subject) != before:
-            noted.append("the input was changed")
-        if result["code"] == 2:
-            noted += [
-                f"root/{entry.name} was left behind"
-                for entry in place.root.iterdir()
-                if entry != subject
-            ]
+        noted += _changes(place, subject, None if writes else before, refused=result["code"] == 2)
         if noted:
             finding, result["text"] = noted[0], "\n".join([*noted, result["text"]])
     if not finding:
@@ -162,6 +155,15 @@ def try_out(
     return Outcome(
         result["code"], finding, result["text"], result["where"], round(cpu_s, 3), memory
     )
+
+
+def _changes(place: Surroundings, subject: Path, before: Any, *, refused: bool) -> Iterator[str]:
+    """Yield what a call changed that may not: its input, and what lies beside it where it refused."""
+    if before is not None and fingerprint(subject) != before:
+        yield "the input was changed"
+    if refused:
+        beside = [entry.name for entry in place.root.iterdir() if entry != subject]
+        yield from (f"root/{name} was left behind" for name in beside)
 
 
 def _resident_bytes() -> int:

@@ -136,6 +136,10 @@ def _videos(directory: Path) -> list[Path]:
         ("j.flv", "flv", "yuv420p"),
         ("k.nut", "mpeg4", "yuv420p"),
         ("l.wmv", "wmv2", "yuv420p"),
+        ("m.apng", "apng", "rgb24"),
+        ("n.y4m", "rawvideo", "yuv420p"),
+        ("o.mjpeg", "mjpeg", "yuvj420p"),
+        ("p.mpg", "mpeg2video", "yuv420p"),
     )
     return [_video(directory / name, codec, pixels) for name, codec, pixels in kinds]
 
