@@ -1,7 +1,7 @@
 """The SQL that makes an account of a role.
 
 The account itself is made by the administrator of the server: the right to do that is one over everybody's
-accounts. The rights are granted by whoever administers our schemas.
+accounts. The rights are granted by the administrator of our schemas.
 
 Rights are granted table by table. A grant for a whole schema would give what is put there later, too, and its
 name is a pattern, in which `_` stands for any character unless the server was told otherwise:

@@ -2,7 +2,7 @@
 
 A path is walked part by part. A symbolic link on the way is followed only while every step of it stays
 below one of the directories that are allowed: a link that leaves them is refused, also where it would come
-back in. Root directories may themselves be links: whoever names them vouches for them.
+back in. Root directories may themselves be links: the person who names them vouches for them.
 
 What is found here is opened by name later. For what must hold even if somebody exchanges a directory for a
 link in the meantime, see `io.folders`.

@@ -156,7 +156,7 @@ def test_damaged_keypoints_are_made_again_and_told(tmp_path: Path) -> None:
 
 
 def test_verify_finds_numbers_that_no_digest_gives_away(project: Path) -> None:
-    """Whoever can write a file can write its digest, too; computing again is what remains."""
+    """An account that can write a file can write its digest, too; computing again is what remains."""
     assert verify_project(project).faults == []
     path = product(project, "TCA")
     with h5py.File(path, "r+") as file:
