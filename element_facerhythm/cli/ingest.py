@@ -112,10 +112,11 @@ def register(
 ) -> "Registered":
     """Read the files, then register them."""
     from element_facerhythm.cli.database import activated_workflow
+    from element_facerhythm.errors import PathError
     from element_facerhythm.ingest import register_project, register_videos
     from element_facerhythm.io.project import Project
     from element_facerhythm.io.rois_file import read_rois
-    from element_facerhythm.linking import environment_root_dirs
+    from element_facerhythm.linking import active_link
     from element_facerhythm.parameters import read_parameters
 
     loaded = read_parameters(params)
@@ -127,9 +128,13 @@ def register(
             choice, videos, regions, loaded.parameters, recording_id=recording
         )
     else:
-        opened = Project.open(project, environment_root_dirs())
+        try:
+            opened = Project.open(project)
+            activated_workflow(to_populate=to_populate)
+        except PathError:  # it has links, which may lead to another place below a data directory
+            activated_workflow(to_populate=to_populate)
+            opened = Project.open(project, active_link().search_dirs())
         parameters = loaded.parameters if params else None  # else what the project recorded
-        activated_workflow(to_populate=to_populate)
         registered = register_project(choice, opened, parameters, recording_id=recording)
     unused = [f"not used: {', '.join(loaded.unused)}"] if loaded.unused else []
     registered.notes[:0] = [*loaded.notes, *unused]

@@ -19,6 +19,8 @@ from element_facerhythm.io.folders import OpenDirectory, read_small, write_small
 OWNER = ".facerhythm.owner-"
 """Beginning of the name of the file; the rest is the schema."""
 
+_MOST_CHARACTERS = 1000
+
 
 @dataclass(frozen=True)
 class DirectoryOwner:
@@ -110,9 +112,12 @@ def _read(mark: Path) -> DirectoryOwner | None:
     """Owner that a mark names; None where it is missing, empty, or says something else."""
     try:
         content = json.loads(read_small(mark))
-        return DirectoryOwner(**{name: str(value) for name, value in content.items()})
+        owner = DirectoryOwner(**{name: str(value) for name, value in content.items()})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
+    # anybody who may write here may have written it, and messages quote it
+    text = f"{owner} {owner.database}"
+    return owner if text.isprintable() and len(text) <= _MOST_CHARACTERS else None
 
 
 def _elsewhere(stored: DirectoryOwner | None, owner: DirectoryOwner | None) -> str:
