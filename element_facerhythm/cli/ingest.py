@@ -128,11 +128,13 @@ def register(
             choice, videos, regions, loaded.parameters, recording_id=recording
         )
     else:
+        has_links = False
         try:
             opened = Project.open(project)
-            activated_workflow(to_populate=to_populate)
-        except PathError:  # it has links, which may lead to another place below a data directory
-            activated_workflow(to_populate=to_populate)
+        except PathError:  # they may lead to another place below a data directory
+            has_links = True
+        activated_workflow(to_populate=to_populate)
+        if has_links:
             opened = Project.open(project, active_link().search_dirs())
         parameters = loaded.parameters if params else None  # else what the project recorded
         registered = register_project(choice, opened, parameters, recording_id=recording)
