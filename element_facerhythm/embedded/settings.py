@@ -8,6 +8,7 @@ from pathlib import Path
 from element_facerhythm.embedded.trust import require_trusted
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.io.folders import read_small
+from element_facerhythm.text_files import parse_json
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def read_settings(home: Path) -> Settings | None:
         return None
     require_trusted(home)
     try:
-        settings = Settings(**json.loads(read_small(path, owner=os.geteuid())))
+        settings = Settings(**parse_json(read_small(path, owner=os.geteuid())))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(
             f"{path} is damaged, or no file of this account ({type(error).__name__}); restore it, or delete "

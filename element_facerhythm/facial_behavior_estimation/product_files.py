@@ -19,6 +19,7 @@ from element_facerhythm.pipeline.ownership import OWNER
 from element_facerhythm.stores import ObjectStore, configured_store
 from element_facerhythm.stores.cache import download_verified
 from element_facerhythm.stores.object_store import ROOT, product_name
+from element_facerhythm.text_files import parse_json
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline import ProductRecord, RunRecord
@@ -130,7 +131,7 @@ def _restore_description(store: ObjectStore, directory: Path, digests: Sequence[
             f"{directory} is not on this machine, and the {store} does not hold it ({name}): populate where "
             "it was computed, or delete the entry of FaceRhythmProcessing and populate again"
         )
-    for file, text in json.loads(content).items():
+    for file, text in parse_json(content).items():
         if file in DESCRIPTION:
             with _writing_at(directory / file), atomic_path(directory / file) as temporary:
                 temporary.write_text(text, "utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.h5 import read_text_attribute
 from element_facerhythm.io.h5_reader import open_h5
 from element_facerhythm.io.layout import PRODUCTS
+from element_facerhythm.text_files import parse_json
 
 FORMAT_VERSION = 1
 """Version of what we add to face-rhythm's layout; raised when a reader of the old one would err."""
@@ -77,7 +77,7 @@ def _json_attribute(path: Path, name: str) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):

@@ -24,6 +24,7 @@ from element_facerhythm.io.h5 import (
 )
 from element_facerhythm.io.h5_reader import H5Group, open_h5
 from element_facerhythm.keypoints.predictions import DEFAULT_INDIVIDUAL, SPACE, Predictions
+from element_facerhythm.text_files import parse_json
 
 PRODUCT_NAME = "Keypoints.h5"
 ATTRIBUTE = "facerhythm_keypoints"
@@ -140,7 +141,7 @@ def _about(file: H5Group) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        about = json.loads(text)
+        about = parse_json(text)
         names = [*about["body_parts"], *about["individuals"], about["source_software"]]
         rate = about["frame_rate_hz"]
         sound = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from element_facerhythm.errors import KeypointError
 from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
 from element_facerhythm.keypoints.predictions import Predictions
+from element_facerhythm.text_files import parse_json
 
 _REMEDY = "export the predictions from SLEAP again"
 _UNNAMED = "id_0"
@@ -178,7 +178,7 @@ def _first_video(file: H5Group, used: NDArray[Any]) -> int:
 
 def _json(node: H5Group | H5Dataset, text: Any) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise KeypointError(
             f"{node.path}: {node.name} holds a text that is no JSON; {_REMEDY}"

@@ -15,6 +15,7 @@ from typing import Any
 
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.folders import OpenDirectory, read_small, write_small
+from element_facerhythm.text_files import parse_json
 
 OWNER = ".facerhythm.owner-"
 """Beginning of the name of the file; the rest is the schema."""
@@ -111,7 +112,7 @@ def claim_directory(directory: Path, owner: DirectoryOwner) -> None:
 def _read(mark: Path) -> DirectoryOwner | None:
     """Owner that a mark names; None where it is missing, empty, or says something else."""
     try:
-        content = json.loads(read_small(mark))
+        content = parse_json(read_small(mark))
         owner = DirectoryOwner(**{name: str(value) for name, value in content.items()})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None

@@ -14,16 +14,12 @@ READS = {
     "yaml.safe_load_all",
     "yaml.full_load",
 }
-# `json.loads` of what is no file that others wrote: columns of rows, attributes of HDF5 files, and small
-# files that the package writes for itself.
+# `json.loads` of what is no file that others wrote: columns of rows, and small files that the package writes
+# for itself.
 PARSES_TEXTS = {
-    "embedded/server.py",
     "facial_behavior_estimation/processing.py",
-    "facial_behavior_estimation/product_files.py",
     "facial_behavior_estimation/task.py",
     "fleet/claims.py",
-    "io/project.py",
-    "keypoints/product.py",
     "pipeline/lock.py",
     "pipeline/owner.py",
     "stores/object_store.py",
