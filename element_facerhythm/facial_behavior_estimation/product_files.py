@@ -131,10 +131,17 @@ def _restore_description(store: ObjectStore, directory: Path, digests: Sequence[
             f"{directory} is not on this machine, and the {store} does not hold it ({name}): populate where "
             "it was computed, or delete the entry of FaceRhythmProcessing and populate again"
         )
-    for file, text in parse_json(content).items():
-        if file in DESCRIPTION:
-            with _writing_at(directory / file), atomic_path(directory / file) as temporary:
-                temporary.write_text(text, "utf-8")
+    try:
+        texts = parse_json(content.decode("utf-8"))
+        described = {file: str(texts[file]) for file in DESCRIPTION}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProjectError(
+            f"object {name} of the {store} is damaged: it does not hold {' and '.join(DESCRIPTION)}. Restore "
+            "it from a backup, or populate where the project was computed"
+        ) from error
+    for file, text in described.items():
+        with _writing_at(directory / file), atomic_path(directory / file) as temporary:
+            temporary.write_text(text, "utf-8")
     _mark(directory)
 
 
