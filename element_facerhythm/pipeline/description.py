@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from element_facerhythm.core.decomposition.cp import default_backend
+from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.config import read_config, write_config, write_json
 from element_facerhythm.io.h5 import open_h5
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
 
+logger = logging.getLogger(__name__)
+
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+_LONGEST_DATE = 40
 
 
 def write_description(checked: CheckedRequest, project_dir: Path, done: Sequence[str]) -> None:
@@ -37,11 +42,10 @@ def write_description(checked: CheckedRequest, project_dir: Path, done: Sequence
 def _general(project_dir: Path) -> dict[str, Any]:
     path = project_dir / "config.yaml"
     now = datetime.now().strftime(_TIME_FORMAT)
-    created = read_config(path).get("general", {}).get("date_created") if path.is_file() else None
     absolute = project_dir.absolute()
     return {
         "general": {
-            "date_created": created or now,
+            "date_created": _date_created(path) or now,
             "date_modified": now,
             "path_created": str(absolute / "config.yaml"),
         },
@@ -51,6 +55,17 @@ def _general(project_dir: Path) -> dict[str, Any]:
             "run_info": str(absolute / "run_info.json"),
         },
     }
+
+
+def _date_created(config: Path) -> str | None:
+    """Date that an earlier run wrote; None where the file, which is replaced now, holds none."""
+    try:
+        general = read_config(config).get("general") if config.is_file() else None
+    except ProjectError as error:
+        logger.info("%s is written anew: %s", config, error)
+        return None
+    date = general.get("date_created") if isinstance(general, dict) else None
+    return date if isinstance(date, str) and len(date) <= _LONGEST_DATE else None
 
 
 def _dataset_config(checked: CheckedRequest) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from element_facerhythm.core.decomposition import (
     AxisPlan,
@@ -13,10 +16,13 @@ from element_facerhythm.core.decomposition import (
     sweep_ranks,
 )
 from element_facerhythm.core.device import resolve_device
-from element_facerhythm.errors import ParameterError
+from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.io.project import Project
+from element_facerhythm.parameters.base import Section
 from element_facerhythm.parameters.decomposition import ParamsMethod, RearrangeData
 from element_facerhythm.pipeline.records import NullProgress, Progress
+
+_Section = TypeVar("_Section", bound=Section)
 
 
 def sweep_project_ranks(
@@ -49,23 +55,21 @@ def sweep_project_ranks(
     Raises
     ------
     ProjectError
-        The project is not one, or lacks its spectrograms.
+        The project is not one, lacks its spectrograms, or its ``config.yaml`` holds values that no
+        decomposition was made with.
     ParameterError
         A rank or the device is impossible, or the method is one that this package does not fit.
     """
     project = Project.open(project_dir)
     project.require("VQT_Analyzer")
     project.require_intact()
-    config = project.config.get("TCA", {})
-    method = config.get("method", "CP_NN_HALS")
+    method = project.settings("TCA").get("method", "CP_NN_HALS")
     if method not in ("CP_NN_HALS", "CP"):
         raise ParameterError(
-            f"{project.directory} was decomposed with {method}; ranks can be compared for "
-            "CP_NN_HALS and CP."
+            f"{project.directory} was decomposed by another method than CP_NN_HALS and CP; ranks can be "
+            "compared for these two."
         )
-    given = config.get("params_method") or {}
-    known = {key: given[key] for key in ("n_iter_max", "tol", "n_restarts") if key in given}
-    options = ParamsMethod.model_validate(known)
+    options = _fit_options(project)
     resolved = resolve_device(device)
     plan = _plan(project)
     n_models = len(project.video_keys) if plan.method == "separate" else 1
@@ -79,7 +83,7 @@ def sweep_project_ranks(
                 prepared.sums[key],
                 ranks,
                 nonnegative=method == "CP_NN_HALS",
-                seed=int(given.get("random_state") or 0),
+                seed=options.random_state or 0,
                 device=resolved,
                 n_iter_max=options.n_iter_max,
                 tol=options.tol,
@@ -89,14 +93,35 @@ def sweep_project_ranks(
     return fits
 
 
+def _fit_options(project: Project) -> ParamsMethod:
+    """Options that the project was decomposed with; those that face-rhythm's fit has alone are left out."""
+    given = project.settings("TCA").get("params_method") or {}
+    names = ("n_iter_max", "tol", "n_restarts", "random_state")
+    known = {key: given[key] for key in names if key in given} if isinstance(given, dict) else given
+    return _validated(ParamsMethod, known, project, "params_method")
+
+
+def _validated(section: type[_Section], value: Any, project: Project, name: str) -> _Section:
+    """Make a section of parameters of a value of ``config.yaml``; ProjectError where it is none."""
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        raise ProjectError(
+            f"{project.directory / 'config.yaml'}: TCA.{name} holds a value that no decomposition was made "
+            "with; restore the file, or run the project again"
+        ) from error
+
+
 def _plan(project: Project) -> AxisPlan:
     """Take the plan of the parameters, which face-rhythm does not keep, or that of the result."""
-    data = project.config.get("TCA", {}).get("rearrange_data")
-    return _plan_of(RearrangeData.model_validate(data)) if data else _stored_plan(project)
+    data = project.settings("TCA").get("rearrange_data")
+    if not data:
+        return _stored_plan(project)
+    return _plan_of(_validated(RearrangeData, data, project, "rearrange_data"))
 
 
 def _prepare(project: Project, plan: AxisPlan) -> Prepared:
-    config = project.config.get("TCA", {})
+    config = project.settings("TCA")
     return prepare_tensors(
         {key: project.spectrogram(i) for i, key in enumerate(project.video_keys)},
         plan,

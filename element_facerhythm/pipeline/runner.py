@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 
 import element_facerhythm
 from element_facerhythm.digest import file_sha256
-from element_facerhythm.errors import ProcessingError
+from element_facerhythm.errors import ProcessingError, ProjectError
 from element_facerhythm.io.atomic import remove_leftovers
 from element_facerhythm.io.folders import OpenDirectory
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
@@ -127,6 +128,7 @@ class _Run:
     def execute(self) -> RunRecord:
         """Run what needs running, and write the readable files after each stage."""
         plan = plan_checked(self.checked)
+        self._restore_index(plan)
         records: list[StageRecord] = []
         for stage in plan.stages:
             if stage.runs:
@@ -144,6 +146,16 @@ class _Run:
             videos=self.checked.videos,
             layout=f"element-facerhythm {FORMAT_VERSION}",
         )
+
+    def _restore_index(self, plan: RunPlan) -> None:
+        """Write the readable files of the first stages again where a later stage could not read them."""
+        kept = [stage.name for stage in takewhile(lambda stage: not stage.runs, plan.stages)]
+        try:
+            Project.open(self.directory)
+        except ProjectError as error:
+            if kept:
+                logger.info("the description of the project is written anew: %s", error)
+                self._write_index(kept)
 
     def _damage(self, plan: RunPlan) -> tuple[str, ...]:
         return tuple(f"{fault}; it was computed again" for fault in plan.damage)

@@ -22,6 +22,7 @@ from element_facerhythm.video.limits import (
     FRAMES_VARIABLE,
     max_frame_pixels,
     max_frames,
+    max_packet_bytes,
 )
 from element_facerhythm.video.mp4 import mp4_lost_its_index, mp4_samples
 from element_facerhythm.video.png import PNG_CODECS
@@ -107,13 +108,53 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield opened
 
 
-@contextmanager
-def open_stream(path: Path, file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Read an opened file as a video; `path` names it in messages. See `open_video`.
+class ReadBudget:
+    """Bytes that may still be read before the next packet is there.
 
-    ffmpeg reads the bytes through `file` and can open nothing itself.
+    A parser gathers bytes until a frame ends; where none does, it would gather the whole file.
     """
-    with _container(path, file, {}) as container:
+
+    def __init__(self) -> None:
+        self.most = max_packet_bytes()
+        self.renew()
+
+    def renew(self) -> None:
+        """Allow as much again: a packet came."""
+        self._left = self.most
+
+    def spend(self, n_bytes: int) -> None:
+        """Take bytes off; OSError where there are not so many left."""
+        self._left -= n_bytes
+        if self._left < 0:
+            raise OSError(
+                errno.EFBIG,
+                f"more than {self.most >> 20} MB without the end of a frame (a frame that needs more is read "
+                f"where {FRAME_PIXELS_VARIABLE} is higher)",
+            )
+
+
+@contextmanager
+def open_stream(
+    path: Path, file: BufferedReader, budget: ReadBudget | None = None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Read an opened file as a video; ffmpeg reads the bytes through `file` and can open nothing itself.
+
+    Parameters
+    ----------
+    path
+        Names the file in messages.
+    file
+        The file.
+    budget
+        What may be read, renewed by the caller with each packet; None does not limit it, which is for files
+        that were read to their end with one.
+
+    Raises
+    ------
+    VideoError
+        As of `open_video`, or what may be read is used up.
+    """
+    with _container(path, file, {}, budget) as container:
         cover = Disposition.attached_pic
         streams = [s for s in container.streams.video if not s.disposition & cover]
         if not streams:
@@ -147,7 +188,7 @@ def require_within_limits(path: Path, file: BufferedReader) -> None:
     if n_samples > most:
         raise too_many_frames(path, n_samples)
     # without decoders: what the header says of the frames, and what parsers find in the first ones
-    with _container(path, file, {"codec_whitelist": "none"}) as container:
+    with _container(path, file, {"codec_whitelist": "none"}, ReadBudget()) as container:
         for stream in container.streams.video:
             context = stream.codec_context
             if context is not None and context.width * context.height > max_frame_pixels():
@@ -171,11 +212,18 @@ class _Source:
     `name` is the file's: where contents leave the format open, its ending decides.
     """
 
-    def __init__(self, file: BufferedReader) -> None:
+    def __init__(self, file: BufferedReader, budget: ReadBudget | None) -> None:
         self.name = file.name
-        self.read = file.read
+        self.read = file.read if budget is None else self._read
+        self._budget = budget
         self.tell = file.tell
         self._file = file
+
+    def _read(self, n_bytes: int) -> bytes:
+        data = self._file.read(n_bytes)
+        if self._budget is not None:
+            self._budget.spend(len(data))
+        return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Seek as a file does; a negative number, ffmpeg's sign of an error, for places that are none."""
@@ -185,11 +233,13 @@ class _Source:
             return -errno.EINVAL
 
 
-def _container(path: Path, file: BufferedReader, options: dict[str, str]) -> InputContainer:
+def _container(
+    path: Path, file: BufferedReader, options: dict[str, str], budget: ReadBudget | None
+) -> InputContainer:
     file.seek(0)
     try:
         container = av.open(
-            _Source(file),
+            _Source(file, budget),
             metadata_errors="ignore",
             options={
                 "format_whitelist": _FORMATS,

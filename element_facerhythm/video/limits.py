@@ -10,12 +10,19 @@ FRAME_PIXELS_VARIABLE = "FACERHYTHM_MAX_FRAME_PIXELS"
 FRAMES_VARIABLE = "FACERHYTHM_MAX_VIDEO_FRAMES"
 
 _FRAME_PIXELS = 64_000_000  # 8K has 33 million
+_PIXEL_BYTES = 4  # of an uncompressed frame of the largest size: three colours and alpha
+_HEADER_BYTES = 64 << 20
 _FRAMES = 20_000_000  # of one file: 11 hours at 500 Hz
 
 
 def max_frame_pixels() -> int:
     """Most pixels that a frame may have; ConfigurationError where the setting is no number."""
     return _setting(FRAME_PIXELS_VARIABLE, _FRAME_PIXELS)
+
+
+def max_packet_bytes() -> int:
+    """Most bytes that are read for one frame or for a header: what the largest frame takes uncompressed."""
+    return _HEADER_BYTES + _PIXEL_BYTES * max_frame_pixels()
 
 
 def max_frames() -> int:

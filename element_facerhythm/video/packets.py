@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from element_facerhythm.errors import VideoError
 from element_facerhythm.files import FileMemory
 from element_facerhythm.video.container import (
+    ReadBudget,
     open_stream,
     require_file,
     require_within_limits,
@@ -74,12 +75,14 @@ _indices: FileMemory[PacketIndex] = FileMemory(max_entries=64)
 
 def _scan(path: Path, file: BufferedReader) -> PacketIndex:
     require_within_limits(path, file)
-    with open_stream(path, file) as (container, stream):
+    budget = ReadBudget()
+    with open_stream(path, file, budget) as (container, stream):
         stream.codec_context.thread_type = "NONE"
         scan = _Scan(path, stream.codec_context)
         try:
             for packet in container.demux(stream):
                 scan.take(packet)
+                budget.renew()
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(
                 f"Video {path} cannot be read beyond packet {scan.n_packets}: {error.strerror}. "

@@ -153,7 +153,7 @@ TARGETS = (
         "facerhythm rank",
         "foreign",
         command("rank", "INPUT", "--ranks", "2", "--restarts", "1", "--device", "cpu"),
-        0.2,
+        0.6,
         True,
         True,
     ),

@@ -1,14 +1,18 @@
 """The decomposition as a stage: who fits, what is stored of it, what is summed up."""
 
 import dataclasses
+import shutil
 
 import h5py
 import numpy as np
 import pytest
 
 from element_facerhythm.core.decomposition import decompose
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.config import read_config, write_config
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline import plan_run, run_project, summarise_project
+from element_facerhythm.pipeline.rank_sweep import sweep_project_ranks
 
 FIT = {"params_method": {"rank": 2, "n_iter_max": 50, "n_restarts": 3}}
 
@@ -65,3 +69,36 @@ def test_compat_fits_with_tensorly_and_says_so(recording, project, parameters):
     (model,) = Project.open(other).models().values()
     assert model.stability is None
     assert np.isnan(summarise_project(other).models[0].stability)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "odd",
+        {"params_method": "odd"},
+        {"params_method": {"n_iter_max": "odd"}},
+        {"params_method": {"random_state": ["odd"]}},
+        {"rearrange_data": "odd"},
+    ],
+)
+def test_ranks_are_not_tried_with_values_that_no_decomposition_was_made_with(
+    project, tmp_path, section
+):
+    copy = shutil.copytree(project, tmp_path / "project")
+    config = read_config(copy / "config.yaml")
+    write_config(copy / "config.yaml", {**config, "TCA": section})
+    with pytest.raises(ProjectError, match=r"config\.yaml: .*TCA") as refusal:
+        sweep_project_ranks(copy, (2,), n_restarts=1, device="cpu")
+    assert "odd" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["general: odd\n", "general: {date_created: [1]}\n", "{odd", None])
+def test_a_run_replaces_a_description_that_cannot_be_read(project, recording, tmp_path, text):
+    copy = shutil.copytree(project, tmp_path / "project")
+    for name in ("config.yaml", "run_info.json"):
+        (copy / name).unlink()
+        if text is not None:
+            (copy / name).write_text(text)
+    request = recording.request(copy, parameters=recording.parameters, overwrite=True)
+    run_project(request)
+    assert set(read_config(copy / "config.yaml")["general"]) >= {"date_created", "date_modified"}

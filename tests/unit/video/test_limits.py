@@ -104,9 +104,44 @@ def test_fragment_that_claims_too_much_is_refused(write_video):
         probe_video(path)
 
 
-def test_refusal_takes_neither_time_nor_memory(write_video):
+def many_samples(write_video):
     path = write_video("a.mp4", codec="mpeg4")
     path.write_bytes(edited(path.read_bytes(), one_byte_samples))
+    return path
+
+
+def frame_without_end(write_video):
+    """A bitstream that goes on as a hole of 64 GB, which takes no room on the disk."""
+    path = write_video("a.h264")
+    with path.open("r+b") as file:
+        file.truncate(1 << 36)
+    return path
+
+
+def first_frame_without_end(write_video):
+    path = write_video("a.h264")
+    path.write_bytes(path.read_bytes()[:60])
+    with path.open("r+b") as file:
+        file.truncate(1 << 36)
+    return path
+
+
+def chunk_without_end(write_video):
+    path = write_video("a.avi", codec="mjpeg", pixel_format="yuvj420p")
+    content = bytearray(path.read_bytes())
+    last = content.rindex(b"00dc", 0, content.rindex(b"idx1"))
+    content[last + 4 : last + 8] = struct.pack("<I", 0x7FFFFFF0)
+    path.write_bytes(content)
+    with path.open("r+b") as file:
+        file.truncate(1 << 36)
+    return path
+
+
+@pytest.mark.parametrize(
+    "make", [many_samples, frame_without_end, first_frame_without_end, chunk_without_end]
+)
+def test_refusal_takes_neither_time_nor_memory(write_video, make):
+    path = make(write_video)
     program = (
         "import resource, sys\n"
         "from element_facerhythm.video import probe_video\n"
