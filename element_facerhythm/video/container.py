@@ -83,7 +83,7 @@ def require_file(path: Path) -> None:
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[BufferedReader]:
+def open_video_file(path: Path) -> Iterator[BufferedReader]:
     """Open a video's file, as bytes; VideoError where that is not possible."""
     require_file(path)
     try:
@@ -104,7 +104,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     VideoError
         The file is missing, empty, no video, has no moving picture, or no decoder is there for it.
     """
-    with open_file(path) as file, open_stream(path, file) as opened:
+    with open_video_file(path) as file, open_stream(path, file) as opened:
         yield opened
 
 

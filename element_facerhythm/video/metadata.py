@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
 from element_facerhythm.files import signature_of
-from element_facerhythm.video.container import RE_ENCODE, open_file, open_video
+from element_facerhythm.video.container import RE_ENCODE, open_video, open_video_file
 from element_facerhythm.video.container_size import declared_size
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
 from element_facerhythm.video.packets import PacketIndex, scan_packets
@@ -94,11 +94,11 @@ def probe_video(path: str | Path) -> VideoMetadata:
     """
     path = Path(path)
     for _ in range(_ATTEMPTS):
-        with open_file(path) as file:
+        with open_video_file(path) as file:
             before = signature_of(file.fileno())
             _require_complete(path, file, before.size_bytes)
         found = _probe(path, before.size_bytes)
-        with open_file(path) as file:
+        with open_video_file(path) as file:
             if signature_of(file.fileno()) == before:
                 return found
     raise VideoError(
