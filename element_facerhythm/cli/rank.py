@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from element_facerhythm.core.decomposition import RankFit
 
 LARGEST = 10_000
+VISUALIZATIONS = "visualizations"
 
 
 def rank(
@@ -44,8 +45,10 @@ def rank(
     """
     wanted = parse_ranks(ranks)
     with quiet_stdout():
+        if output is None:
+            check_visualizations(project)
         fits = sweep(project, wanted, restarts, device)
-        picture = draw(fits, output or project / "visualizations" / "rank.png")
+        picture = draw(fits, project, output)
     if as_json:
         print_json({"project_dir": project, "models": as_rows(fits), "figure": picture})
     else:
@@ -91,11 +94,25 @@ def sweep(
         )
 
 
-def draw(fits: "Mapping[str, Sequence[RankFit]]", path: Path) -> Path:
-    """Write the picture."""
-    from element_facerhythm.figures import rank_figure, save_figure
+def check_visualizations(project: Path) -> None:
+    """Refuse a project whose folder of figures leads elsewhere, before anything is computed."""
+    from element_facerhythm.pipeline.directory import check_folder
 
-    return save_figure(rank_figure(fits), path)
+    check_folder(project, VISUALIZATIONS)
+
+
+def draw(
+    fits: "Mapping[str, Sequence[RankFit]]", project: Path, output: Path | None = None
+) -> Path:
+    """Write the figure: to the file that was asked for, or into the project and nowhere else."""
+    from element_facerhythm.figures import rank_figure, save_figure
+    from element_facerhythm.io.atomic import writing_inside
+
+    figure = rank_figure(fits)
+    if output is not None:
+        return save_figure(figure, output)
+    with writing_inside(project) as root, root.folder(project / VISUALIZATIONS, make=True):
+        return save_figure(figure, project / VISUALIZATIONS / "rank.png")
 
 
 def as_rows(fits: "Mapping[str, Sequence[RankFit]]") -> list[dict[str, object]]:

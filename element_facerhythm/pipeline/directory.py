@@ -64,7 +64,7 @@ def check_writable(
     require_lock_place(directory)
     _check_marks(directory)
     for folder in folders:
-        _check_folder(directory, directory / folder)
+        check_folder(directory, folder)
     _check_mounts(directory, folders)
     for file in files:
         _check_file(directory, file)
@@ -104,8 +104,24 @@ def _check_marks(directory: Path) -> None:
             raise _link_error(entry)
 
 
-def _check_folder(directory: Path, folder: Path) -> None:
-    """Look at a folder and at what lies in it."""
+def check_folder(directory: Path, name: str) -> None:
+    """Refuse a folder that files are moved into, and that is something else.
+
+    Parameters
+    ----------
+    directory
+        The project directory.
+    name
+        Name of the folder in it, which may be missing.
+
+    Raises
+    ------
+    ProjectError
+        It is a file.
+    PathError
+        It is a link, or one in it leads out of the directory.
+    """
+    folder = directory / name
     if folder.is_symlink():
         raise _link_error(folder)
     if not folder.exists():

@@ -122,6 +122,11 @@ class ReadBudget:
         """Allow as much again: a packet came."""
         self._left = self.most
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether more was read than may be."""
+        return self._left < 0
+
     def spend(self, n_bytes: int) -> None:
         """Take bytes off; OSError where there are not so many left."""
         self._left -= n_bytes
@@ -220,9 +225,10 @@ class _Source:
         self._file = file
 
     def _read(self, n_bytes: int) -> bytes:
+        if self._budget is None or self._budget.is_used_up:
+            return b""  # PyAV prints what is raised while it has not raised the first
         data = self._file.read(n_bytes)
-        if self._budget is not None:
-            self._budget.spend(len(data))
+        self._budget.spend(len(data))
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -65,7 +65,7 @@ def finding_of(
     """Return what an outcome shows; None where it is as it must be."""
     if not outcome.finding:
         return None
-    kind = re.sub(r"(?<!\w)/\S+|0x[0-9a-f]+|\d{3,}", "...", outcome.finding)
+    kind = re.sub(r"(?<!\w)/\S+|\b(0x)?[0-9a-f]{8,}\b|\d{3,}", "...", outcome.finding)
     return Finding(
         given.target.name,
         kind,

@@ -268,3 +268,9 @@ def test_the_command_says_which_link_and_exits_with_2(
     outcome = facerhythm("demo", "--dir", lab / "out", "--video", video)
     assert outcome.code == 2 and "figures is a symbolic link" in outcome.err
     assert state(lab) == before
+    shutil.rmtree(lab / "project" / "visualizations")
+    (lab / "project" / "visualizations").symlink_to(lab / "theirs")
+    before = state(lab)
+    outcome = facerhythm("rank", lab / "project", "--ranks", 2, "--restarts", 1)
+    assert outcome.code == 2 and "visualizations is a symbolic link" in outcome.err
+    assert state(lab) == before
