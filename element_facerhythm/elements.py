@@ -148,7 +148,7 @@ def activate_elements(
     modules = import_elements(session_key)
     lab, subject, session = modules.lab, modules.subject, modules.session
     flags = {"create_schema": create_schema, "create_tables": create_tables}
-    with activating(lab.schema, f"{prefix}lab"):
+    with activating(lab.schema, f"{prefix}lab", **flags):
         lab.activate(f"{prefix}lab", **flags)
     upstream = ModuleType(f"{__name__}.upstream", "What the released Elements ask to be linked to.")
     upstream.__dict__.update(
@@ -159,9 +159,9 @@ def activate_elements(
         Project=lab.Project,
         Experimenter=lab.User,
     )
-    with activating(subject.schema, f"{prefix}subject"):
+    with activating(subject.schema, f"{prefix}subject", **flags):
         subject.activate(f"{prefix}subject", linking_module=upstream, **flags)
     upstream.__dict__["Subject"] = subject.Subject
-    with activating(session.schema, f"{prefix}session"):
+    with activating(session.schema, f"{prefix}session", **flags):
         session.activate(f"{prefix}session", linking_module=upstream, **flags)
     return modules

@@ -16,7 +16,7 @@ Key = dict[str, Any]
 @pytest.fixture(scope="module")
 def first(register: Callable[..., Key], fbe: ModuleType, processed_dir: Path) -> Key:
     """A task with a directory of its own choice, computed."""
-    key = register(70)
+    key = register(370)
     (fbe.FaceRhythmTask & key).delete(prompt=False)
     fbe.FaceRhythmTask.insert1({**key, "task_mode": "trigger", "output_dir": "owned/first"})
     for table in (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm):
@@ -36,7 +36,7 @@ def files_of(directory: Path) -> dict[Path, bytes]:
 def test_a_second_task_is_refused_when_it_is_entered(
     first: Key, register: Callable[..., Key], fbe: ModuleType, output_dir: str, mode: str
 ) -> None:
-    other = {**register(71), "roi_id": first["roi_id"]}
+    other = {**register(371), "roi_id": first["roi_id"]}
     (fbe.FaceRhythmTask & other).delete(prompt=False)
     with pytest.raises(ConfigurationError, match=r"is taken: 'owned/first' is the directory of"):
         fbe.FaceRhythmTask.insert1({**other, "task_mode": mode, "output_dir": output_dir})
@@ -46,7 +46,7 @@ def test_a_second_task_is_refused_when_it_is_entered(
 def test_the_inferred_directory_of_another_task_is_taken_too(
     processed: Key, register: Callable[..., Key], fbe: ModuleType
 ) -> None:
-    other = register(72)
+    other = register(372)
     (fbe.FaceRhythmTask & other).delete(prompt=False)
     taken = fbe.FaceRhythmTask.infer_output_dir(processed).as_posix()
     with pytest.raises(ConfigurationError, match="is taken"):
@@ -80,13 +80,13 @@ def insert_past_every_check(table: Any, row: Key) -> None:
 def test_a_second_task_is_refused_when_it_runs_and_nothing_changes(
     first: Key, register: Callable[..., Key], fbe: ModuleType, processed_dir: Path
 ) -> None:
-    other = register(73)
+    other = register(373)
     (fbe.FaceRhythmTask & other).delete(prompt=False)
     row = {**other, "task_mode": "trigger", "output_dir": "owned/first"}
     insert_past_every_check(fbe.FaceRhythmTask, row)
     fbe.RecordingInfo.populate(other)
     before = files_of(processed_dir / "owned" / "first")
-    with pytest.raises(ProjectError, match=r"belongs to FaceRhythmTask .*\"session_id\": 70"):
+    with pytest.raises(ProjectError, match=r"belongs to FaceRhythmTask .*\"session_id\": 370"):
         fbe.FaceRhythmProcessing.populate(other)
     assert files_of(processed_dir / "owned" / "first") == before
     assert fbe.FacialRhythm.traces(first)[:3].shape[0] == 3  # its digest still holds
@@ -122,7 +122,7 @@ def test_the_directory_says_whose_it_is_and_the_command_line_keeps_out(
     (mark,) = directory.glob(".facerhythm.owner-*")
     owner = json.loads(mark.read_text())
     assert owner["schema"] == fbe.schema.database
-    assert json.loads(owner["key"])["session_id"] == 70
+    assert json.loads(owner["key"])["session_id"] == 370
     assert owner["database"]
     (tmp_path / "rois.json").write_text(
         json.dumps({"points": [[[40, 40], [120, 40], [120, 90], [40, 90]]]})
