@@ -121,7 +121,9 @@ def run_campaign(plan: Plan, good: Good, base: Path, tell: Callable[[Tally], Non
                 last = last if plan.n_inputs is None else min(last, plan.n_inputs)
                 slot, numbers = free.pop(), range(next_number, last)
                 result = base / f"result-{slot}.json"
-                work = partial(_work, plan, good, base / str(slot), numbers, deadline, result)
+                # a place of its own: what a batch that died has left is in nobody's way
+                place = base / f"{slot}-{next_number}"
+                work = partial(_work, plan, good, place, numbers, deadline, result)
                 running[_fork(work)] = (slot, result)
                 next_number = last
             if not running:

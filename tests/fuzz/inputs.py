@@ -108,7 +108,10 @@ def _apply(change: Callable[[Path, Context], None], path: Path, context: Context
     """Apply a mutation; where the file does not hold what it changes, change bytes."""
     try:
         change(path, context)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, MemoryError,
+        OverflowError, IndexError,
+    ) as error:  # fmt: skip
         if path.is_file():
             mutate_bytes(path, context)
         return f"{change.__name__} failed: {type(error).__name__}: {error}"[:200]
