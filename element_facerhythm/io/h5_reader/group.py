@@ -14,6 +14,7 @@ from element_facerhythm.errors import FaceRhythmError, ProjectError
 from element_facerhythm.io.h5_reader.dataset import H5Dataset
 from element_facerhythm.io.h5_reader.limits import ByteBudget, fault_of_dataset
 from element_facerhythm.io.h5_reader.node import H5Node, OpenFile, shown
+from element_facerhythm.io.h5_reader.superblock import fault_of_superblock
 
 MAX_DEPTH = 8
 """Levels below a group that are read with it."""
@@ -47,6 +48,9 @@ def open_h5(
         raise ProjectError(f"{path} does not exist; {remedy}")
     try:
         budget = ByteBudget(path)
+        fault = fault_of_superblock(path)
+        if fault is not None:
+            raise ProjectError(f"{path} is refused: it {fault}; {remedy}")
         file = h5py.File(path, "r")
     except (OSError, RuntimeError, ValueError) as error:
         if isinstance(error, FaceRhythmError):

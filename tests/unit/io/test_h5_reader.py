@@ -1,6 +1,7 @@
 """HDF5 files from anybody: what lies elsewhere, is too much, or is no numbers is refused by name."""
 
 import os
+import resource
 import zlib
 
 import h5py
@@ -312,3 +313,22 @@ def test_soft_links_within_the_file_are_followed_where_a_format_has_them(tmp_pat
         for name in ("circle", "out"):
             with pytest.raises(ProjectError, match=f"/{name} leads through a"):
                 file.dataset(name)
+
+
+@pytest.mark.parametrize("user_block", [0, 512, 2048])
+def test_a_block_for_another_driver_is_not_made_room_for(tmp_path, user_block):
+    """Its size stands in the file and may be gigabytes; the library takes them before it looks further."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="earliest", userblock_size=user_block) as file:
+        file["x"] = np.arange(5)
+    with open_h5(path) as file:
+        np.testing.assert_array_equal(file.dataset("x").numbers(), np.arange(5))
+    content = bytearray(path.read_bytes())
+    assert content[user_block + 8] == 0  # the first version of the format
+    content[user_block + 48 : user_block + 56] = (96).to_bytes(8, "little")
+    content[user_block + 96 : user_block + 104] = b"\0\0\0\0\0\0\0\xff"
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ProjectError, match="stored by another driver"), open_h5(path):
+        pass
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
