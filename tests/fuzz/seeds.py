@@ -23,28 +23,15 @@ from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
 from element_facerhythm.synthetic import make_scene_video
 from tests.fuzz.surroundings import MARKER
+from tests.integration.conftest import SHORT
 from tests.unit.keypoints.training import new_network, save_weights
 
 SIDE_PX, N_FRAMES, RATE_HZ = 64, 90, 60
 
 PARAMETERS: dict[str, Any] = {
+    **SHORT,
     "project": {"random_seed": 3},
     "ROIs": {"make_rois": {"point_spacing": 7}},
-    "PointTracker": {
-        "params_optical_flow": {"relaxation": 0.1, "kwargs_method": {"winSize": [11, 11]}},
-        "params_clahe": None,
-    },
-    "VQT_Analyzer": {
-        "params_VQT": {
-            "Q_lowF": 2,
-            "Q_highF": 4,
-            "F_min": 5,
-            "F_max": 25,
-            "n_freq_bins": 6,
-            "downsample_factor": 4,
-        }
-    },
-    "TCA": {"fit": {"params_method": {"rank": 2, "n_iter_max": 5}}},
 }
 
 
