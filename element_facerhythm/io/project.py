@@ -165,7 +165,8 @@ class Project:
         """Paths of the videos as the writer knew them; they may be of another machine."""
         metadata = self._info("Dataset_videos", "metadata")
         paths = metadata.get("paths_videos") if isinstance(metadata, dict) else None
-        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        is_list = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+        if not is_list or not paths:
             raise self._unfit_info("Dataset_videos.metadata.paths_videos", "a list of paths")
         return tuple(paths)
 

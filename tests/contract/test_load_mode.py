@@ -402,6 +402,10 @@ def test_spectrograms_with_nan_leave_the_measures_empty(tmp_path):
         (lambda info: info["Dataset_videos"].update(frame_rate=0), "frame_rate is not a number"),
         (lambda info: info["Dataset_videos"].update(frame_rate="60"), "frame_rate is not a number"),
         (lambda info: info["Dataset_videos"].update(metadata=[]), "paths_videos is not a list"),
+        (
+            lambda info: info["Dataset_videos"]["metadata"].update(paths_videos=[]),
+            "paths_videos is not a list",
+        ),
     ],
 )
 def test_run_info_of_other_types_is_refused(tmp_path, change, match):
