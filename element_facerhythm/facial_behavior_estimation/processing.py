@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from element_facerhythm.errors import ConfigurationError, ProjectError, RoiError, VideoError
+from element_facerhythm.errors import ProjectError, RoiError, VideoError
 from element_facerhythm.facial_behavior_estimation.product_files import (
     keep_project,
     project_dir,  # noqa: F401  part of this module for callers
@@ -25,6 +25,7 @@ from element_facerhythm.facial_behavior_estimation.task import (
     FaceRhythmParamSet,
     FaceRhythmTask,
     check_task_mode,
+    parameters_as_entered,
 )
 from element_facerhythm.facial_behavior_estimation.task_directories import owner_of
 from element_facerhythm.linking import (
@@ -33,12 +34,13 @@ from element_facerhythm.linking import (
     resolve_new_path,
     resolve_path,
 )
-from element_facerhythm.pipeline.ownership import DirectoryOwner
+from element_facerhythm.pipeline.ownership import DirectoryOwner, is_owned_by
 from element_facerhythm.pipeline.supervision import supervised
 from element_facerhythm.stores import configured_store
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
+    from element_facerhythm.parameters import Parameters
     from element_facerhythm.pipeline import RunRecord
 
 DEVICE_VARIABLE = "FACERHYTHM_DEVICE"
@@ -228,7 +230,6 @@ class FaceRhythmProcessing(dj.Computed):
 
 def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
     """Run the analysis on the files that were probed, or say that they changed since."""
-    from element_facerhythm.parameters import parameters_from_mapping
     from element_facerhythm.pipeline import RunRequest, run_project
 
     dirs = active_link().search_dirs()
@@ -237,22 +238,19 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             f"recording {key} has no video file: its facts come from a project directory, so its "
             "task_mode can only be 'load'"
         )
-    parameters = parameters_from_mapping(json.loads(inputs.parameters)).parameters
-    if parameters.sha256() != inputs.parameter_sha256:
-        raise ConfigurationError(
-            f"parameter set {key['paramset_id']} does not give the digest it was stored with: it was written "
-            "by another version of element-facerhythm; enter the parameters as a new set"
-        )
     output_dir = inputs.output_dir or FaceRhythmTask.infer_output_dir(key)
+    directory = resolve_new_path(output_dir, active_link().processed_dir())
     return run_project(
         RunRequest(
             videos=tuple(resolve_path(path, dirs) for path, _, _ in inputs.files),
             video_sha256=tuple(sha256 for _, sha256, _ in inputs.files),
             rois=_entered_rois(key, inputs),
-            parameters=parameters,
-            project_dir=resolve_new_path(output_dir, active_link().processed_dir()),
+            parameters=_entered_parameters(key, inputs),
+            project_dir=directory,
             device=device_of_this_process(),
             owner=inputs.owner,
+            # results that this task has not made itself stay
+            overwrite=is_owned_by(directory, inputs.owner),
         )
     )
 
@@ -272,6 +270,7 @@ def _load(key: Key, inputs: TaskInputs) -> "RunRecord":
             "a task with task_mode 'load' needs its output_dir: the project directory, relative to a root "
             "or to the processed data directory"
         )
+    _entered_parameters(key, inputs)
     _entered_rois(key, inputs)
     dirs = active_link().search_dirs()
     directory = resolve_path(inputs.output_dir, dirs)
@@ -301,6 +300,12 @@ def _unpack(packed: PackedArray | None) -> np.ndarray | None:
         return None
     content, shape, dtype = packed
     return np.frombuffer(base64.b64decode(content), dtype=dtype).reshape(shape)
+
+
+def _entered_parameters(key: Key, inputs: TaskInputs) -> "Parameters":
+    """Parameters of a task, once it is certain that they are those that were entered."""
+    tree = json.loads(inputs.parameters)
+    return parameters_as_entered(key["paramset_id"], tree, inputs.parameter_sha256)
 
 
 def _entered_rois(key: Key, inputs: TaskInputs) -> "Rois":

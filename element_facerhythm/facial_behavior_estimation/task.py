@@ -115,6 +115,32 @@ def as_parameters(
     return read_parameters(None if parameters is None else Path(parameters)).parameters
 
 
+def parameters_as_entered(paramset_id: int, tree: Mapping[str, Any], sha256: str) -> "Parameters":
+    """Parameters of a stored set, once it is certain that they are those that were entered.
+
+    Parameters
+    ----------
+    paramset_id
+        Number of the set, for the message.
+    tree, sha256
+        Its columns.
+
+    Raises
+    ------
+    ConfigurationError
+        They do not give the digest that they were stored with.
+    """
+    from element_facerhythm.parameters import parameters_from_mapping
+
+    parameters = parameters_from_mapping(tree).parameters
+    if parameters.sha256() != sha256:
+        raise ConfigurationError(
+            f"parameter set {paramset_id} does not give the digest it was stored with: it was changed since, "
+            "or written by another version of element-facerhythm; enter the parameters as a new set"
+        )
+    return parameters
+
+
 @schema
 class FaceRhythmTask(dj.Manual):
     """A recording to process with a parameter set and regions of interest.

@@ -7,7 +7,6 @@ from typing import Any
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import (
     FaceRhythmError,
-    ParameterError,
     ProjectError,
     RequestError,
     VideoError,
@@ -29,6 +28,7 @@ from element_facerhythm.facial_behavior_estimation.schema import dj
 from element_facerhythm.facial_behavior_estimation.task import (
     FaceRhythmParamSet,
     FaceRhythmTask,
+    parameters_as_entered,
 )
 from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.records import STAGES
@@ -55,20 +55,14 @@ def verify_recording(
     tasks = (FaceRhythmTask() & key).proj().to_dicts()
     for paramset_id in sorted({task["paramset_id"] for task in tasks}):
         where = f"FaceRhythmParamSet {paramset_id}"
-        findings.attempt(where, partial(require_entered_parameters, paramset_id))
+        findings.attempt(where, partial(_require_parameters, paramset_id))
     for run in (FaceRhythmProcessing() & key).proj().to_dicts():
         _verify_run(run, findings, recompute=recompute, seed=seed)
 
 
-def require_entered_parameters(paramset_id: int) -> None:
-    """Raise ParameterError unless a stored parameter set gives the digest that it was stored with."""
-    from element_facerhythm.parameters import parameters_from_mapping
-
+def _require_parameters(paramset_id: int) -> None:
     row = (FaceRhythmParamSet() & {"paramset_id": paramset_id}).fetch1()
-    if parameters_from_mapping(row["parameters"]).parameters.sha256() != row["parameter_sha256"]:
-        raise ParameterError(
-            f"parameter set {paramset_id} does not give the digest that it was stored with"
-        )
+    parameters_as_entered(paramset_id, row["parameters"], row["parameter_sha256"])
 
 
 def _verify_videos(key: Key, findings: Findings) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.product_stamps import stage_fingerprint, stage_record
 from element_facerhythm.io.project import Project
@@ -134,4 +135,9 @@ def _notes(project: Project) -> tuple[str, ...]:
             f"the spectrograms were made with Fs_sample {sample_rate} Hz while the video has "
             f"{project.frame_rate_hz} Hz: the stored frequencies are off by that ratio"
         )
+    notes += [
+        f"{product.path.name} carries no digest of its content, so that damage before now cannot be told"
+        for product in project.products
+        if ours and content_of(product.path) is Content.WITHOUT_DIGEST
+    ]
     return tuple(notes)

@@ -94,6 +94,11 @@ def require_owner(directory: Path, owner: DirectoryOwner | None) -> None:
             )
 
 
+def is_owned_by(directory: Path, owner: DirectoryOwner) -> bool:
+    """Whether a directory says that it belongs to this task."""
+    return _read(directory / owner.mark) == owner
+
+
 def claim_directory(directory: Path, owner: DirectoryOwner) -> None:
     """Write into a directory whose it is; the caller holds its lock.
 

@@ -91,7 +91,7 @@ def require_overwrite(plan: RunPlan, request: RunRequest) -> None:
         more = f" (and {len(lines) - _MOST_LINES} more)" if len(lines) > _MOST_LINES else ""
         raise ParameterError(
             f"{request.project_dir} holds results of another request: {'; '.join(lines[:_MOST_LINES])}"
-            f"{more}. Say --overwrite to replace them, or give another directory with -o to keep both"
+            f"{more}. Say --overwrite to replace them, or give another directory to keep both"
         )
 
 

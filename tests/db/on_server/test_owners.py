@@ -6,9 +6,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
-from element_facerhythm.errors import ConfigurationError, ProjectError
+from element_facerhythm.errors import ConfigurationError, ParameterError, ProjectError
 
 Key = dict[str, Any]
 
@@ -130,3 +131,27 @@ def test_the_directory_says_whose_it_is_and_the_command_line_keeps_out(
     outcome = facerhythm("run", *videos, "--rois", tmp_path / "rois.json", "-o", directory)
     assert outcome.code == 2
     assert "belongs to FaceRhythmTask" in outcome.err
+
+
+def test_results_that_a_task_has_not_made_itself_stay(
+    register: Callable[..., Key], fbe: ModuleType, videos: list[Path], processed_dir: Path
+) -> None:
+    from element_facerhythm.core.rois import Rois
+    from element_facerhythm.parameters import parameters_from_mapping
+    from element_facerhythm.pipeline import RunRequest, run_project
+    from tests.db.on_server.conftest import PARAMETERS, ROIS
+
+    key = register(374)
+    (fbe.FaceRhythmTask & key).delete(prompt=False)
+    tree = {**PARAMETERS, "TCA": {"fit": {"params_method": {"rank": 2, "n_iter_max": 5}}}}
+    rois = Rois(seed_polygons=tuple(np.array(polygon, float) for polygon in ROIS["points"]))
+    directory = processed_dir / "by" / "hand"
+    run_project(
+        RunRequest(tuple(videos), rois, parameters_from_mapping(tree).parameters, directory, "cpu")
+    )
+    before = files_of(directory)
+    fbe.FaceRhythmTask.insert1({**key, "task_mode": "trigger", "output_dir": "by/hand"})
+    fbe.RecordingInfo.populate(key)
+    with pytest.raises(ParameterError, match=r"decomposition\.rank: 2 -> 3"):
+        fbe.FaceRhythmProcessing.populate(key)
+    assert files_of(directory) == before
