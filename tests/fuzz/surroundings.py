@@ -62,7 +62,7 @@ class Surroundings:
         write_canaries(self.canary)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/{TOKEN}"
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/of-an-input"
         self._watch = _Watch([self.canary, *(p for p in self.canary.rglob("*") if p.is_dir())])
 
     def enter(self) -> None:
