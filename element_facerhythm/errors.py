@@ -6,12 +6,18 @@ Two kinds are told apart, because a caller acts differently on each:
   before any work starts and leaves nothing behind; the command line exits with 2.
 - `ProcessingError`: the request was sound and the work failed; the command line exits with 1.
 
-A message says what was given (file, table, key or frame), what was expected, and what to do.
+A message says what was given (file, table, key or frame), what was expected, and what to do. It may
+quote a stranger's file, and ends in terminals, logs and rows: control characters come out escaped.
 """
+
+import unicodedata
 
 
 class FaceRhythmError(Exception):
     """Base of every error raised on purpose."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_without_controls(message))
 
 
 class RequestError(FaceRhythmError, ValueError):
@@ -72,3 +78,13 @@ class ProjectChangedError(ProcessingError):
 
 class DecodeError(ProcessingError):
     """A frame could not be decoded; the message names the file and the frame index."""
+
+
+def _without_controls(message: str) -> str:
+    """`message`, its control characters and lone surrogates escaped; lines and tabs stay."""
+    return "".join(
+        c.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"
+        else c
+        for c in message
+    )

@@ -98,6 +98,10 @@ def read_predictions(
         return _read(path.absolute(), source_software, frame_rate_hz)
     except ProjectError as error:
         raise KeypointError(f"predictions of {source_software}: {error}") from error
+    except KeypointError as error:
+        if str(path) in str(error):
+            raise
+        raise KeypointError(f"{path}: {error}") from error
     except _UNREADABLE as error:
         if isinstance(error, FaceRhythmError):
             raise

@@ -338,6 +338,18 @@ def test_netcdf_is_read_as_xarray_reads_it(tmp_path, engine):
     assert (read.frame_rate_hz, read.individuals) == (RATE, ("m0", "m1"))
 
 
+@pytest.mark.parametrize("axis", ["\x01", "\x1b[2J", "\x9b31m"])
+def test_what_a_message_quotes_does_not_steer_a_terminal(tmp_path, axis):
+    path = tmp_path / "tracks.nc"
+    dataset = import_movement().io.load_poses.from_dlc_style_df(tracks(2), RATE)
+    dataset.attrs = {"fps": RATE}
+    dataset.assign_coords(space=["x", axis]).to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(KeypointError) as caught:
+        read_predictions(path, "movement")
+    assert str(path) in str(caught.value)
+    assert str(caught.value).isprintable() and ascii(axis)[1:-1] in str(caught.value)
+
+
 def test_text_tables_beyond_reason_are_refused(tmp_path):
     path = tmp_path / "tracks.csv"
     path.write_text("scorer" + ",a" * (1 << 20) + "\n")
