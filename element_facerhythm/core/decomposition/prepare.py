@@ -77,7 +77,10 @@ def _raise_not_finite(spectrograms: Mapping[str, Any], plan: AxisPlan) -> None:
             if first is None and len(bad):
                 first = bad[0] + np.array([start, *([0] * (len(array.shape) - 1))])
         if first is not None:
-            place = ", ".join(f"{axis} {i}" for axis, i in zip(plan.names, first, strict=True))
+            place = ", ".join(
+                f"{'frame' if axis == 'time' else axis} {i}"
+                for axis, i in zip(plan.names, first, strict=True)
+            )
             raise ProcessingError(
                 f"the spectrogram of video {name!r} has {n_bad} values that are not finite, the "
                 f"first at {place}; compute the spectrograms again."

@@ -120,7 +120,7 @@ def test_bad_numbers_in_a_file_are_named(stored, tmp_path):
     path = tmp_path / "bad.h5"
     with h5py.File(path, "w") as file:
         file["1"] = arrays["1"]
-    with pytest.raises(ProcessingError, match=r"1 values.*xy 1, points 4, frequency 3, time 2"):
+    with pytest.raises(ProcessingError, match=r"1 values.*xy 1, points 4, frequency 3, frame 2"):
         decompose({"1": LazyArray(path, "1")}, **OPTIONS, resident_bytes=0)
 
 

@@ -273,7 +273,7 @@ def test_bad_numbers_are_named():
     spectrograms, _ = planted()
     spectrograms["1"][1, 4, 3, 2] = np.inf
     with pytest.raises(
-        ProcessingError, match=r"video '1' has 1 values.*xy 1, points 4, frequency 3, time 2"
+        ProcessingError, match=r"video '1' has 1 values.*xy 1, points 4, frequency 3, frame 2"
     ):
         decompose(spectrograms, **OPTIONS)
     spectrograms["1"][1, 4, 3, 2] = 0
