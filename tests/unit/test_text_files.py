@@ -131,7 +131,9 @@ def test_files_that_are_none_are_refused_at_once(tmp_path, monkeypatch):
             if (read, name) != (read_yaml, "large.json"):
                 with pytest.raises(TextError, match=words) as refusal:
                     read(tmp_path / name, what="settings")
-                assert str(refusal.value).startswith(f"settings {tmp_path / name} ".replace("\0", r"\x00"))
+                assert str(refusal.value).startswith(
+                    f"settings {tmp_path / name} ".replace("\0", r"\x00")
+                )
 
 
 def test_file_with_a_byte_order_mark_is_read(tmp_path):
