@@ -38,7 +38,7 @@ def calls(place: Surroundings, subject: Path) -> dict[str, Callable[[], Any]]:
         "names no frame": lambda: fail(ProcessingError("something failed")),
         "says nothing": lambda: fail(ParameterError("")),
         "says too much": lambda: fail(ParameterError("x" * 10_000)),
-        "says escapes": lambda: fail(ParameterError("given \x1b[2J, expected a number")),
+        "says escapes": says_escapes,
         "quotes a canary": lambda: fail(ParameterError(f"near '{TOKEN}'")),
         "quotes the project": lambda: fail(ParameterError(f"given '{MARKER}'")),
         "logs a canary": lambda: os.write(2, TOKEN.encode()),
@@ -67,6 +67,12 @@ def calls(place: Surroundings, subject: Path) -> dict[str, Callable[[], Any]]:
 
 
 def fail(error: BaseException) -> None:
+    raise error
+
+
+def says_escapes() -> None:
+    error = ParameterError()
+    error.args = ("given \x1b[2J, expected a number",)
     raise error
 
 
