@@ -20,7 +20,7 @@ from element_facerhythm.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
-_MEND = (
+_ADVICE = (
     'reading and writing files of other trackers needs: pip install "element-facerhythm[formats]"'
 )
 
@@ -42,7 +42,7 @@ def import_movement() -> ModuleType:
             import movement.io.load_poses
             import movement.io.save_poses
     except ModuleNotFoundError as error:
-        raise ConfigurationError(f"{error}; {_MEND}") from error
+        raise ConfigurationError(f"{error}; {_ADVICE}") from error
     from movement.utils.logging import logger as its_logger
 
     its_logger.remove()

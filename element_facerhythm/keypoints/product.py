@@ -30,7 +30,7 @@ PRODUCT_NAME = "Keypoints.h5"
 ATTRIBUTE = "facerhythm_keypoints"
 FACEMAP_SCORER = "Facemap"
 _MAX_NAMES = 2000
-_MEND = "predict or load the keypoints again"
+_ADVICE = "predict or load the keypoints again"
 
 
 def track_name(predictions: Predictions, individual: str, body_part: str) -> str:
@@ -88,7 +88,7 @@ def read_facts(path: Path) -> dict[str, Any]:
     ProjectError
         The file is missing or damaged.
     """
-    with open_h5(path, _MEND) as file:
+    with open_h5(path, _ADVICE) as file:
         about = _about(file)
     return {} if about is None else dict(about["facts"])
 
@@ -103,14 +103,14 @@ def read_keypoints(path: Path) -> Predictions:
     KeypointError
         It is an HDF5 file of something else.
     """
-    with open_h5(path, _MEND) as file:
+    with open_h5(path, _ADVICE) as file:
         about = _about(file) or _as_facemap_wrote(file)
         body_parts, individuals = tuple(about["body_parts"]), tuple(about["individuals"])
         scorer = file.group(about["source_software"] or FACEMAP_SCORER)
         owners = [scorer.group(name) for name in individuals] if len(individuals) > 1 else [scorer]
         tracks = [[_columns(owner.group(part)) for part in body_parts] for owner in owners]
     if len({np.shape(track) for of_one in tracks for track in of_one}) != 1:
-        raise ProjectError(f"{path}: tracks differ in length or in their columns; {_MEND}")
+        raise ProjectError(f"{path}: tracks differ in length or in their columns; {_ADVICE}")
     values = np.moveaxis(np.array(tracks), 3, 0)  # (T, I, K, D + 1)
     return Predictions(
         values[..., :-1],
@@ -154,7 +154,7 @@ def _about(file: H5Group) -> dict[str, Any] | None:
         sound = False
     if not sound:
         raise ProjectError(
-            f"{file.path}: its attribute {ATTRIBUTE} is not what is written; {_MEND}"
+            f"{file.path}: its attribute {ATTRIBUTE} is not what is written; {_ADVICE}"
         )
     return dict(about)
 
