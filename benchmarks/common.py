@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -132,6 +133,15 @@ def read_result(name: str, *, results_dir: Path = RESULTS_DIR) -> dict[str, Any]
     """Return the contents of a result file, or None where that benchmark was not run."""
     path = results_dir / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
+
+
+def options_of_rounds(description: str | None) -> argparse.Namespace:
+    """Parse the command line of a benchmark that repeats rounds of one video."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=6000)
+    parser.add_argument("--quick", action="store_true", help="one round of 120 frames")
+    return parser.parse_args()
 
 
 def interleaved(

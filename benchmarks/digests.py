@@ -7,7 +7,6 @@ computing all digests twice; it is timed in every round right after the run.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import REPOSITORY_DIR, run_child, write_result
+from benchmarks.common import REPOSITORY_DIR, options_of_rounds, run_child, write_result
 from benchmarks.scenes import BenchVideo, face_video
 from benchmarks.tracking import QUICK_FRAMES
 from benchmarks.whole import COMMAND_LINE, QUICK_MIN_FREQUENCY_HZ
@@ -24,7 +23,7 @@ from benchmarks.whole import COMMAND_LINE, QUICK_MIN_FREQUENCY_HZ
 
 def main() -> None:
     """Measure, print, write the result."""
-    options = _options()
+    options = options_of_rounds(__doc__)
     bench = face_video(QUICK_FRAMES if options.quick else options.frames)
     if options.quick:
         bench.parameters["VQT_Analyzer"]["params_VQT"]["F_min"] = QUICK_MIN_FREQUENCY_HZ
@@ -80,14 +79,6 @@ def _digests(products: list[Path]) -> float:
         with open_h5(path) as file:
             content_sha256(file)
     return time.perf_counter() - started
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--frames", type=int, default=6000)
-    parser.add_argument("--quick", action="store_true", help="one round of 120 frames")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

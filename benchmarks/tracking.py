@@ -8,7 +8,6 @@ FACERHYTHM_REFERENCE_DATA.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bound import FlowAlone, decode_s
-from benchmarks.common import Timing, interleaved, write_result
+from benchmarks.common import Timing, interleaved, options_of_rounds, write_result
 from benchmarks.ours import ask_ours, without_clahe
 from benchmarks.peer import SETTINGS, Setting, ask_peer, job, usable_settings
 from benchmarks.scenes import BenchVideo, face_video, real_video
@@ -35,7 +34,7 @@ QUICK_FRAMES = 120
 
 def main() -> None:
     """Measure both videos, write the result."""
-    options = _options()
+    options = options_of_rounds(__doc__)
     rounds = 1 if options.quick else options.rounds
     face = face_video(QUICK_FRAMES if options.quick else options.frames)
     result = {"textured": measure(face, rounds, with_bound=True)}
@@ -154,14 +153,6 @@ def _report(result: dict[str, Any]) -> None:
         print(f"  {name:50} {value:6.2f}")
     for name, apart in result["agreement"].items():
         print(f"  {name:28} {apart}")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--frames", type=int, default=6000)
-    parser.add_argument("--quick", action="store_true", help="one round of 120 frames")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

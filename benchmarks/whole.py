@@ -8,7 +8,6 @@ that of the process and its children.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -23,7 +22,13 @@ import h5py
 import numpy as np
 
 from benchmarks.accuracy_measures import TENSOR_AXES
-from benchmarks.common import REPOSITORY_DIR, interleaved, run_child, write_result
+from benchmarks.common import (
+    REPOSITORY_DIR,
+    interleaved,
+    options_of_rounds,
+    run_child,
+    write_result,
+)
 from benchmarks.ours import without_refinement
 from benchmarks.peer import ask_peer, job, usable_settings
 from benchmarks.scenes import BenchVideo, face_video
@@ -36,7 +41,7 @@ STEPS = ("track", "vqt", "tca")
 
 def main() -> None:
     """Measure, print, write the result."""
-    options = _options()
+    options = options_of_rounds(__doc__)
     bench = face_video(QUICK_FRAMES if options.quick else options.frames)
     if options.quick:
         bench.parameters["VQT_Analyzer"]["params_VQT"]["F_min"] = QUICK_MIN_FREQUENCY_HZ
@@ -139,14 +144,6 @@ def _report(result: dict[str, Any]) -> None:
         )
     for name, value in result["ratios"].items():
         print(f"  {name:50} {value:6.2f}")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--frames", type=int, default=6000)
-    parser.add_argument("--quick", action="store_true", help="one round of 120 frames")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
