@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.db.shared.conftest import ADMINISTRATOR, SharedDatabase, printed_sql, run_sql
+from tests.db.shared.conftest import ADMINISTRATOR, SERVER, SharedDatabase, printed_sql, run_sql
 
 pytestmark = [pytest.mark.database, pytest.mark.timeout(600)]
 
@@ -110,7 +110,8 @@ def tls_database(
         for what, name in (("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server-key.pem"))
     ]
     with serve_mysql(*options, "--require-secure-transport=ON") as variables:
-        accounts = {ADMINISTRATOR: (variables["DJ_USER"], variables["DJ_PASS"])}
+        account = (variables["DJ_USER"], variables["DJ_PASS"])
+        accounts = {ADMINISTRATOR: account, SERVER: account}
         directories = (tmp_path_factory.mktemp(name) for name in ("raw", "results"))
         database = SharedDatabase(variables, "frtls_", *directories, accounts)
         database.facerhythm_json(ADMINISTRATOR, "admin", "init")
