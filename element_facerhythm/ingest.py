@@ -69,8 +69,13 @@ def register_videos(
     parameters: "Parameters",
     *,
     recording_id: int = 0,
+    frames: str = "",
+    frame_rate_hz: float | None = None,
 ) -> Registered:
     """Enter a recording of one or more videos and a task that analyses it (`trigger`).
+
+    `frames` is the part to analyse ('A:B'; '' for all), `frame_rate_hz` a rate to take in place of what the
+    videos say.
 
     Raises
     ------
@@ -78,12 +83,18 @@ def register_videos(
         A video, a region, a parameter or a path is wrong; nothing was entered.
     """
     from element_facerhythm.pipeline import RunRequest, check_request
+    from element_facerhythm.pipeline.frame_range import frame_range
 
     link = active_link()
     paths = [relative_to_roots(path.resolve(), link.search_dirs()) for path in videos]
     checked = check_request(
         RunRequest(
-            tuple(videos), rois, parameters, project_dir=link.processed_dir() / "not-written"
+            tuple(videos),
+            rois,
+            parameters,
+            project_dir=link.processed_dir() / "not-written",
+            frames=frame_range(frames),
+            frame_rate_hz=frame_rate_hz,
         )
     )
     times = [video.recording_time for video in checked.videos if video.recording_time]
@@ -91,8 +102,8 @@ def register_videos(
     done = Registered(notes=list(checked.notes))
     with one_transaction():
         enter_session(done, choice, min(times) if times else modification_time(videos[0]))
-        enter_recording(done, recording_id, files)
-        enter_task(done, rois, parameters, {"task_mode": "trigger"})
+        enter_recording(done, recording_id, files, frame_rate_hz)
+        enter_task(done, rois, parameters, {"task_mode": "trigger", "frames": frames})
     return done
 
 
@@ -232,12 +243,18 @@ def enter_session(done: Registered, choice: SessionChoice, recording_time: datet
     enter(done, Device, DEVICE)
 
 
-def enter_recording(done: Registered, recording_id: int, files: list[dict[str, Any]]) -> None:
-    """Enter the recording and its files; a recording that holds other files is refused."""
+def enter_recording(
+    done: Registered,
+    recording_id: int,
+    files: list[dict[str, Any]],
+    frame_rate_hz: float | None = None,
+) -> None:
+    """Enter the recording and its files; one that holds other files, or another given rate, is refused."""
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
 
     done.key["recording_id"] = recording_id
-    if not enter(done, fbe.VideoRecording, {**done.key, "device": DEVICE["device"]}):
+    facts = {"device": DEVICE["device"], "frame_rate_hz": frame_rate_hz}
+    if not enter(done, fbe.VideoRecording, {**done.key, **facts}):
         stored = (fbe.VideoRecording.File() & done.key).to_dicts(order_by="file_id")
         if [row["file_path"] for row in stored] != [row["file_path"] for row in files]:
             raise RequestError(
@@ -245,6 +262,13 @@ def enter_recording(done: Registered, recording_id: int, files: list[dict[str, A
                 f"{done.key['subject']} has other files "
                 f"({', '.join(row['file_path'] for row in stored) or 'none'}); "
                 "take another number with --recording"
+            )
+        stored_hz = (fbe.VideoRecording() & done.key).fetch1("frame_rate_hz")
+        if frame_rate_hz is not None and frame_rate_hz != stored_hz:
+            raise RequestError(
+                f"recording {recording_id} of session {done.key['session_id']} of {done.key['subject']} was "
+                f"entered with frame rate {stored_hz or 'that of its files'}, and --frame-rate "
+                f"{frame_rate_hz:g} was given; take another number with --recording"
             )
         return
     fbe.VideoRecording.File.insert([{**done.key, **row} for row in files])
@@ -270,9 +294,9 @@ def enter_task(
         stored = (fbe.FaceRhythmTask() & done.key).fetch1()
         if any(stored[name] != value for name, value in task.items()):
             raise ConfigurationError(
-                f"task {done.key} is entered already with task_mode {stored['task_mode']!r} and "
-                f"output_dir {stored['output_dir']!r}; take another recording number, or delete that "
-                "task"
+                f"task {done.key} is entered already with task_mode {stored['task_mode']!r}, output_dir "
+                f"{stored['output_dir']!r} and frames {stored['frames']!r}; take another recording number, or "
+                "delete that task"
             )
 
 

@@ -13,6 +13,7 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
+from element_facerhythm.cli.recording_options import FrameRateOption, FramesOption
 
 if TYPE_CHECKING:
     from element_facerhythm.ingest import Registered, SessionChoice
@@ -50,6 +51,8 @@ def ingest(
             "--params", help="Parameters (JSON or YAML) (default: face-rhythm's defaults)"
         ),
     ] = None,
+    frames: FramesOption = None,
+    frame_rate: FrameRateOption = None,
     sex: Annotated[Sex, typer.Option(help="Of a new subject.")] = Sex.U,
     birth_date: Annotated[
         datetime | None,
@@ -74,7 +77,7 @@ def ingest(
     from element_facerhythm.ingest import UNKNOWN_BIRTH_DATE, SessionChoice, populate
     from element_facerhythm.pipeline.progress import reporting_to
 
-    require_one_source(videos or [], project, rois)
+    require_one_source(videos or [], project, rois, frames, frame_rate)
     choice = SessionChoice(
         subject,
         session,
@@ -84,18 +87,34 @@ def ingest(
     )
     with quiet_stdout(), progress_bars() as progress, reporting_to(progress):
         registered = register(
-            choice, videos or [], project, rois, params, recording, to_populate=not no_populate
+            choice,
+            videos or [],
+            project,
+            rois,
+            params,
+            recording,
+            frames or "",
+            frame_rate,
+            to_populate=not no_populate,
         )
         rows = {} if no_populate else populate(registered.key)
     print_registered(registered, rows, as_json=as_json)
 
 
-def require_one_source(videos: list[Path], project: Path | None, rois: Path | None) -> None:
+def require_one_source(
+    videos: list[Path],
+    project: Path | None,
+    rois: Path | None,
+    frames: str | None,
+    frame_rate: float | None,
+) -> None:
     """Accept videos with a ROI file, or a project directory."""
     if bool(videos) == (project is not None):
         raise typer.BadParameter("give videos with --rois, or --project, and not both")
     if videos and rois is None:
         raise typer.BadParameter("videos need --rois FILE; `facerhythm rois propose` makes one")
+    if project is not None and (frames or frame_rate):
+        raise typer.BadParameter("--frames and --frame-rate go with videos, not with --project")
     if project is not None and rois is not None:
         raise typer.BadParameter("--rois does not go with --project, which has its own")
 
@@ -107,6 +126,8 @@ def register(
     rois: Path | None,
     params: Path | None,
     recording: int,
+    frames: str,
+    frame_rate_hz: float | None,
     *,
     to_populate: bool,
 ) -> "Registered":
@@ -125,7 +146,13 @@ def register(
         regions = read_rois(rois)
         activated_workflow(to_populate=to_populate)
         registered = register_videos(
-            choice, videos, regions, loaded.parameters, recording_id=recording
+            choice,
+            videos,
+            regions,
+            loaded.parameters,
+            recording_id=recording,
+            frames=frames,
+            frame_rate_hz=frame_rate_hz,
         )
     else:
         has_links = False

@@ -1,6 +1,7 @@
 """`facerhythm run`: the whole analysis without a database."""
 
 import math
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
+from element_facerhythm.cli.recording_options import FrameRateOption, FramesOption
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline import ProjectSummary, RunRecord, RunRequest
@@ -60,6 +62,8 @@ def run(
         Compat | None,
         typer.Option(help="Reproduce face-rhythm's numbers where ours differ on purpose."),
     ] = None,
+    frames: FramesOption = None,
+    frame_rate: FrameRateOption = None,
     figures: Annotated[bool, typer.Option(help="Write pictures into visualizations/.")] = True,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that were made another way.")
@@ -77,10 +81,13 @@ def run(
 
     Example: `facerhythm run mouse.mp4 --rois rois.json --params params.yaml -o mouse-project`
     """
+    from element_facerhythm.pipeline.frame_range import frame_range
+
     with quiet_stdout():
         request, notes = make_request(
             videos, rois, params, output, device, compat, overwrite=overwrite
         )
+        request = replace(request, frames=frame_range(frames), frame_rate_hz=frame_rate)
         if dry_run:
             plan = check(request, notes)
         else:
@@ -201,6 +208,13 @@ def as_dict(
     """Return the result as plain values for JSON."""
     return {
         "project_dir": record.project_dir,
+        "frame_rate_hz": summary.frame_rate_hz,
+        "n_frames": sum(v.n_frames for v in summary.videos),
+        "duration_s": sum(v.duration_s for v in summary.videos),
+        "gaps": [
+            {"after_frame": frame, "seconds": gap.seconds, "bridged": gap.is_bridged}
+            for frame, gap in summary.gaps
+        ],
         "device": record.device,
         "versions": dict(record.versions),
         "stages": [

@@ -107,7 +107,7 @@ def couple(
     loadings
         (W,) loadings over time, of each video.
     speeds
-        (T,) speed in each frame, of each video.
+        (T,) speed in each frame, of each video; windows where it is NaN are left out.
     window_centres
         (W,) frames at the middle of the windows, of each video.
     frame_rate_hz
@@ -134,6 +134,8 @@ def couple(
         if len(centres) > 1:
             step_s = float(np.median(np.diff(centres))) / frame_rate_hz
     course, speed = np.concatenate(loadings), np.concatenate(sampled)
+    known = np.isfinite(speed)
+    course, speed = course[known], speed[known]
     n = len(course)
     ranks = [_standardised(stats.rankdata(values)) for values in (course, speed)]
     if n < 3 or not all(map(np.any, ranks)) or not np.isfinite(step_s):

@@ -17,6 +17,7 @@ from element_facerhythm.facial_behavior_estimation.product_files import (
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
+    VideoRecording,
     without_zone,
 )
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, rois_as_entered
@@ -34,6 +35,7 @@ from element_facerhythm.linking import (
     resolve_new_path,
     resolve_path,
 )
+from element_facerhythm.pipeline.frame_range import frame_range
 from element_facerhythm.pipeline.ownership import DirectoryOwner, is_owned_by
 from element_facerhythm.pipeline.supervision import supervised
 from element_facerhythm.stores import configured_store
@@ -58,6 +60,8 @@ class TaskInputs:
     output_dir: str
     files: tuple[tuple[str, str, int], ...]  # path, sha256, frames
     n_frames: int
+    frames: str
+    given_frame_rate_hz: float | None
     parameters: str
     parameter_sha256: str
     polygons: tuple[tuple[str, str], ...]  # role, vertices as JSON
@@ -124,7 +128,9 @@ class FaceRhythmProcessing(dj.Computed):
 
     def make_fetch(self, key: Key) -> tuple[TaskInputs]:
         """Gather what the task depends on; small, and in a fixed order."""
-        mode, output_dir = (FaceRhythmTask() & key).fetch1("task_mode", "output_dir")
+        mode, output_dir, frames = (FaceRhythmTask() & key).fetch1(
+            "task_mode", "output_dir", "frames"
+        )
         parameters, sha256 = (FaceRhythmParamSet() & key).fetch1("parameters", "parameter_sha256")
         polygons = (FaceRhythmROI.Polygon() & key).to_dicts(order_by="role DESC, polygon_index")
         *masks, rois_sha256 = (FaceRhythmROI() & key).fetch1(
@@ -135,6 +141,8 @@ class FaceRhythmProcessing(dj.Computed):
             output_dir=output_dir,
             files=RecordingInfo.entered_videos(key),
             n_frames=int((RecordingInfo() & key).fetch1("n_frames")),
+            frames=frames,
+            given_frame_rate_hz=(VideoRecording() & key).fetch1("frame_rate_hz"),
             parameters=json.dumps(parameters, sort_keys=True),
             parameter_sha256=sha256,
             polygons=tuple((r["role"], json.dumps(r["vertices"])) for r in polygons),
@@ -249,6 +257,8 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             project_dir=directory,
             device=device_of_this_process(),
             owner=inputs.owner,
+            frames=frame_range(inputs.frames),
+            frame_rate_hz=inputs.given_frame_rate_hz,
             # results that this task has not made itself stay
             overwrite=is_owned_by(directory, inputs.owner),
         )
@@ -276,9 +286,10 @@ def _load(key: Key, inputs: TaskInputs) -> "RunRecord":
     directory = resolve_path(inputs.output_dir, dirs)
     record = load_project(directory, dirs)
     n_frames = sum(Project.open(directory, dirs).n_frames)
-    if n_frames != inputs.n_frames:
+    first, stop = frame_range(inputs.frames) or (0, inputs.n_frames)
+    if n_frames != stop - first:
         raise ProjectError(
-            f"{directory} holds {n_frames} tracked frames and the recording has {inputs.n_frames}: it is the "
+            f"{directory} holds {n_frames} tracked frames and the task has {stop - first}: it is the "
             "project of another recording, or was cut short; give the right output_dir"
         )
     return record

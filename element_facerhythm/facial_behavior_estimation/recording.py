@@ -1,5 +1,6 @@
 """Recordings and what their video files say about themselves."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,11 @@ from element_facerhythm.pipeline.supervision import supervised
 if TYPE_CHECKING:
     from element_facerhythm.io.project import Project
     from element_facerhythm.video import VideoMetadata
+    from element_facerhythm.video.clock import Clock
 
 Key = dict[str, Any]
+
+_ROWS_PER_INSERT = 2000
 
 
 @schema
@@ -25,6 +29,7 @@ class VideoRecording(dj.Manual):
     recording_id : int32 # number of the recording in its session
     ---
     -> Device
+    frame_rate_hz=null : float64 # frames per second to take in place of what the files say; null: theirs
     """
 
     class File(dj.Part):
@@ -51,10 +56,16 @@ class RecordingInfo(dj.Imported):
     n_files             : int32        # number of video files
     width_px            : int32        # frame width
     height_px           : int32        # frame height
-    frame_rate_hz       : float64      # frames per second
+    frame_rate_hz       : float64      # frames per second between gaps
+    frame_rate_source   : varchar(16)  # 'stamps', 'header', 'bitstream', 'time file', 'given', 'project'
+    header_frame_rate_hz=null : float64 # frames per second that the first file's header claims
+    jitter_s            : float64      # standard deviation of the frames' times from equal distances
+    rate_changes        : bool         # no equal distances fit the frames' times
     n_frames            : int64        # frames counted, all files
     n_frames_header=null: int64        # frames that the file headers claim, all files
-    duration_s          : float64      # n_frames / frame_rate_hz
+    n_dropped_frames    : int64        # frames missing in gaps so short that traces are interpolated
+    n_gaps              : int32        # longer gaps, which nothing is computed across
+    duration_s          : float64      # sum over the files, gaps included
     size_bytes=null     : int64        # size of all files
     recording_time=null : datetime     # start of the recording, if a file says so; UTC
     """
@@ -69,7 +80,8 @@ class RecordingInfo(dj.Imported):
         ---
         n_frames             : int64       # frames counted
         n_frames_header=null : int64       # frames that the header claims
-        duration_s           : float64     # n_frames / frame rate
+        frame_rate_hz        : float64     # frames per second between gaps
+        duration_s           : float64     # from the first frame to the end of the last, by their times
         codec                : varchar(32) # video codec
         pixel_format         : varchar(32) # pixel format
         size_bytes           : int64       # file size
@@ -77,20 +89,39 @@ class RecordingInfo(dj.Imported):
         recording_time=null  : datetime    # creation time in the file, if any; UTC
         """
 
+    class Gap(dj.Part):
+        """Where frames are missing."""
+
+        definition = """
+        # Gaps in the time of each video file
+        -> master.File
+        after_frame          : int64       # last frame before the gap, counted from 0
+        ---
+        start_s              : float64     # time of that frame
+        gap_s                : float64     # time without frames: the interval less a usual one
+        n_missing            : int64       # frames that would have fitted in
+        bridged              : bool        # so short that traces are interpolated across it
+        """
+
     @property
     def key_source(self):
         """Recordings whose files are known."""
         return VideoRecording() & VideoRecording.File()
 
-    def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Ids and paths of the files, in order."""
+    def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[str, ...], float | None]:
+        """Ids and paths of the files, in order, and the frame rate that was given for them."""
         rows = (VideoRecording.File() & key).to_dicts(order_by="file_id")
         ids = tuple(int(row["file_id"]) for row in rows)
-        return ids, tuple(row["file_path"] for row in rows)
+        given_hz = (VideoRecording() & key).fetch1("frame_rate_hz")
+        return ids, tuple(row["file_path"] for row in rows), given_hz
 
     @supervised
     def make_compute(
-        self, key: Key, file_ids: tuple[int, ...], file_paths: tuple[str, ...]
+        self,
+        key: Key,
+        file_ids: tuple[int, ...],
+        file_paths: tuple[str, ...],
+        given_hz: float | None,
     ) -> tuple[tuple[tuple[int, "VideoMetadata"], ...]]:
         """Read every file and check that they belong together."""
         from element_facerhythm.pipeline.progress import ambient_progress
@@ -101,7 +132,7 @@ class RecordingInfo(dj.Imported):
         with ambient_progress().stage("recording_info", len(file_paths), "files") as tell:
             for n_done, path in enumerate(file_paths):
                 tell(n_done)
-                videos.append(probe_video(resolve_path(path, roots)))
+                videos.append(probe_video(resolve_path(path, roots), frame_rate_hz=given_hz))
         require_same_format(videos)
         return (tuple(zip(file_ids, videos, strict=True)),)
 
@@ -110,6 +141,8 @@ class RecordingInfo(dj.Imported):
         videos = [video for _, video in files]
         self.insert1({**key, **_recording_facts(videos)})
         self.File.insert({**key, "file_id": i, **_file_facts(video)} for i, video in files)
+        gaps = ({**key, "file_id": i, **row} for i, video in files for row in _gap_rows(video))
+        self.Gap.insert(gaps, chunk_size=_ROWS_PER_INSERT)
 
     @classmethod
     def entered_videos(cls, key: Key) -> tuple[tuple[str, str, int], ...]:
@@ -157,15 +190,19 @@ class RecordingInfo(dj.Imported):
             "n_files": len(project.video_paths),
             "width_px": width_px,
             "height_px": height_px,
-            "frame_rate_hz": project.frame_rate_hz,
+            **_time_facts(
+                [project.clock(i) for i in range(len(project.n_frames))], project.frame_rate_hz
+            ),
+            "frame_rate_source": "project",
             "n_frames": n_frames,
-            "duration_s": n_frames / project.frame_rate_hz,
         }
         cls.insert1({**key, **facts}, allow_direct_insert=True)
 
 
 def _recording_facts(videos: "list[VideoMetadata]") -> dict[str, Any]:
-    first = videos[0]
+    from element_facerhythm.video.clock import common_rate_hz
+
+    first, clocks = videos[0], [video.clock for video in videos]
     header_counts = [video.n_frames_header for video in videos]
     times = [video.recording_time for video in videos if video.recording_time is not None]
     return {
@@ -173,13 +210,36 @@ def _recording_facts(videos: "list[VideoMetadata]") -> dict[str, Any]:
         "n_files": len(videos),
         "width_px": first.width_px,
         "height_px": first.height_px,
-        "frame_rate_hz": first.frame_rate_hz,
+        **_time_facts(clocks, common_rate_hz(clocks)),
+        "header_frame_rate_hz": first.header_frame_rate_hz,
         "n_frames": sum(video.n_frames for video in videos),
         "n_frames_header": None if None in header_counts else sum(header_counts),
-        "duration_s": sum(video.duration_s for video in videos),
         "size_bytes": sum(video.size_bytes for video in videos),
         "recording_time": without_zone(min(times)) if times else None,
     }
+
+
+def _time_facts(clocks: "Sequence[Clock]", frame_rate_hz: float) -> dict[str, Any]:
+    return {
+        "frame_rate_hz": frame_rate_hz,
+        "frame_rate_source": clocks[0].source,
+        "jitter_s": max(clock.jitter_s for clock in clocks),
+        "rate_changes": not all(clock.is_even for clock in clocks),
+        "n_dropped_frames": sum(clock.n_dropped_frames for clock in clocks),
+        "n_gaps": sum(len(clock.pauses) for clock in clocks),
+        "duration_s": sum(clock.duration_s for clock in clocks),
+    }
+
+
+def _gap_rows(video: "VideoMetadata") -> Iterator[dict[str, Any]]:
+    for gap in video.clock.gaps:
+        yield {
+            "after_frame": gap.after_frame,
+            "start_s": float(video.clock.times_s[gap.after_frame]),
+            "gap_s": gap.seconds,
+            "n_missing": gap.n_missing,
+            "bridged": gap.is_bridged,
+        }
 
 
 def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
@@ -187,6 +247,7 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
     return {
         "n_frames": video.n_frames,
         "n_frames_header": video.n_frames_header,
+        "frame_rate_hz": video.frame_rate_hz,
         "duration_s": video.duration_s,
         "codec": video.codec,
         "pixel_format": video.pixel_format,

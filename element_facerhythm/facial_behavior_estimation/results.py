@@ -37,7 +37,7 @@ class FacialRhythm(dj.Imported):
     frame_rate_hz        : float64 # frame rate of the analysis
     n_videos             : int32   # number of tracked videos (1 if they were tracked as one)
     n_frames             : int64   # frames of all videos
-    duration_s           : float64 # n_frames / frame_rate_hz
+    duration_s           : float64 # of all videos, by the times of their frames
     n_points             : int32   # tracked points
     n_frequencies        : int32   # centre frequencies of the spectrograms
     n_violations         : int64   # point-frames in which a point left its track and was frozen
@@ -55,7 +55,10 @@ class FacialRhythm(dj.Imported):
         ---
         file_name                : varchar(512) # name of the video file
         n_frames                 : int64   # tracked frames
-        duration_s               : float64 # n_frames / frame rate
+        duration_s               : float64 # from the first frame to the end of the last, by their times
+        n_dropped_frames         : int64   # missing frames that traces are interpolated across
+        n_gaps                   : int32   # longer gaps, which no window spans
+        rate_changes             : bool    # the frame rate changes; traces were interpolated to one rate
         n_violations             : int64   # point-frames in which a point was frozen
         violation_fraction       : float64 # n_violations / all point-frames
         violation_frame_fraction : float64 # frames with a frozen point / all frames
@@ -63,6 +66,8 @@ class FacialRhythm(dj.Imported):
         points                   : <facerhythm_array> # (T, P, 2) float32: x, y in pixels
         spectrogram              : <facerhythm_array> # (2, P, F, W)
         window_centres           : <blob>  # (W,) frame at the centre of each spectrogram column
+        window_times_s           : <blob>  # (W,) seconds there
+        frame_times=null         : <facerhythm_array> # (T,) seconds of each frame; null if not stored
         """
 
     class Point(dj.Part):
@@ -278,8 +283,12 @@ def _component_rows(model: "ModelSummary") -> Iterator[dict[str, Any]]:
 
 def _video_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str, Any]]:
     for video in summary.videos:
+        facts = {name: value for name, value in vars(video).items() if name != "gaps"}
+        times = video.frame_times
         yield {
-            **vars(video),
+            **facts,
+            "n_gaps": sum(not gap.is_bridged for gap in video.gaps),
+            "frame_times": None if times is None else _reference(times, places),
             "points": _reference(video.points, places),
             "spectrogram": _reference(video.spectrogram, places),
         }

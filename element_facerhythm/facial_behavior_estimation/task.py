@@ -18,6 +18,7 @@ from element_facerhythm.facial_behavior_estimation.task_directories import (
     with_own_directories,
 )
 from element_facerhythm.linking import active_link, resolve_new_path
+from element_facerhythm.pipeline.frame_range import frame_range
 
 if TYPE_CHECKING:
     from element_facerhythm.parameters import Parameters
@@ -156,6 +157,7 @@ class FaceRhythmTask(dj.Manual):
     ---
     task_mode='load'     : varchar(8)   # 'load': take an existing project directory; 'trigger': run
     output_dir=''        : varchar(512) # project directory, relative to the processed one; '': inferred
+    frames=''            : varchar(40)  # part of the recording, 'A:B' (B not included); '': all
     task_description=''  : varchar(255) # remark
     """
 
@@ -166,6 +168,8 @@ class FaceRhythmTask(dj.Manual):
         ------
         ConfigurationError
             A `task_mode` is neither 'load' nor 'trigger', or another task has the directory.
+        RequestError
+            `frames` is not of the form 'A:B'.
         """
         super().insert(checked_rows(type(self), rows, check_mode_of), **kwargs)
 
@@ -201,8 +205,9 @@ def checked_rows(table: Any, rows: Any, check: Callable[[Mapping[str, Any]], Non
 
 
 def check_mode_of(row: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError unless the mode of a task's row is known."""
+    """Raise unless the mode of a task's row is known, and its frames are a range."""
     check_task_mode(row.get("task_mode", "load"))
+    frame_range(row.get("frames"))
 
 
 def directory_of(key: Key, last: str, *, relative: bool, mkdir: bool) -> Path:

@@ -20,7 +20,12 @@ from element_facerhythm.figures.style import (
     show_frame,
     tidy,
 )
-from element_facerhythm.figures.traces import Extent, mark_videos, video_extents
+from element_facerhythm.figures.time_axis import (
+    Extent,
+    broken_at_gaps,
+    mark_videos,
+    video_extents,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,15 +132,16 @@ def _time_courses(
         return []
     factor = model.factors[name]
     starts = video_extents(project).starts_s
-    windows = [project.window_centres(index) for index in range(len(starts))]
+    windows = [project.window_times_s(index) for index in range(len(starts))]
     indices = list(range(len(starts)))
     if len(factor) != sum(len(window) for window in windows):
         indices = [int(model_key)] if model_key.isdigit() else [0]
     courses, offset = [], 0
     for index in indices:
         n_windows = len(windows[index])
-        times_s = starts[index] + windows[index] / project.frame_rate_hz
-        courses.append((times_s.astype(np.float64), factor[offset : offset + n_windows]))
+        clock = project.clock(index)
+        course = broken_at_gaps(clock, windows[index], factor[offset : offset + n_windows])
+        courses.append((starts[index] + course[0] - clock.times_s[0], course[1]))
         offset += n_windows
     return courses
 
@@ -236,7 +242,10 @@ def _draw_frequency(
 
 
 def _draw_time(axes: Axes, picture: ComponentPicture, extent: Extent, colour: str) -> None:
-    top = max((float(loadings.max()) for _, loadings in picture.time_courses), default=1.0) or 1.0
+    top = (
+        max((float(np.nanmax(loadings)) for _, loadings in picture.time_courses), default=1.0)
+        or 1.0
+    )
     for times_s, loadings in picture.time_courses:
         axes.plot(times_s, loadings / top, color=colour, linewidth=1.3)
     mark_videos(axes, extent)

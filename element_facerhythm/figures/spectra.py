@@ -15,6 +15,7 @@ from element_facerhythm.figures.style import (
     tidy,
     title,
 )
+from element_facerhythm.figures.time_axis import broken_at_gaps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,22 +53,21 @@ def spectrogram_figure(project: Project) -> Figure:
     """Draw the mean spectrogram of each video (of the first six), one colour scale for all."""
     indices = range(min(len(project.video_names), _N_VIDEOS_MAX))
     shown = [
-        _shorten(
-            mean_spectrogram(project, index),
-            project.window_centres(index).astype(np.float64) / project.frame_rate_hz,
-        )
+        _shorten(mean_spectrogram(project, index), project.window_times_s(index))
         for index in indices
     ]
     top = float(np.quantile(np.concatenate([mean.ravel() for mean, _ in shown]), 0.998))
     figure = new_figure(11.0, 0.5 + 3.0 * len(shown))
     rows = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for index, axes, (mean, times_s) in zip(indices, rows, shown, strict=True):
+        clock = project.clock(index)
+        times_s, columns = broken_at_gaps(clock, times_s, mean.T)
         axes.pcolormesh(
-            times_s, project.frequencies_hz, mean, cmap=SEQUENTIAL, vmin=0, vmax=top,
+            times_s, project.frequencies_hz, columns.T, cmap=SEQUENTIAL, vmin=0, vmax=top,
             shading="nearest", rasterized=True,
         )  # fmt: skip
         log_frequency_axis(axes, project.frequencies_hz, which="y")
-        axes.set_xlim(0, project.n_frames[index] / project.frame_rate_hz)
+        axes.set_xlim(clock.times_s[0], clock.times_s[0] + clock.duration_s)
         axes.set_xlabel("time (s)")
         tidy(axes)
         title(axes, f"{project.video_names[index]}: mean over points, x and y")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +13,17 @@ from element_facerhythm.figures.style import (
     FLAG_COLOUR,
     FONT_SIZE,
     INK,
-    QUIET,
     crop_to,
     new_figure,
     show_frame,
     tidy,
     title,
+)
+from element_facerhythm.figures.time_axis import (
+    broken_at_gaps,
+    frame_times_s,
+    mark_videos,
+    video_extents,
 )
 
 if TYPE_CHECKING:
@@ -33,26 +37,6 @@ _N_COLUMNS = 1600
 _BLOCK_BYTES = 32 << 20
 
 
-@dataclass(frozen=True)
-class Extent:
-    """Where each video lies on a common time axis, in seconds."""
-
-    starts_s: tuple[float, ...]
-    stops_s: tuple[float, ...]
-
-
-def video_extents(project: Project) -> Extent:
-    """Lay the videos one after another."""
-    stops = np.cumsum(project.n_frames) / project.frame_rate_hz
-    return Extent((0.0, *map(float, stops[:-1])), tuple(map(float, stops)))
-
-
-def mark_videos(axes: Axes, extent: Extent) -> None:
-    """Draw a line where one video ends and the next begins."""
-    for boundary in extent.stops_s[:-1]:
-        axes.axvline(boundary, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-
-
 def displacement_figure(project: Project, *, video_index: int = 0, n_points: int = 8) -> Figure:
     """Draw x and y displacement of some lively points, and where they sit on the face.
 
@@ -63,12 +47,13 @@ def displacement_figure(project: Project, *, video_index: int = 0, n_points: int
     tracking = project.tracking(video_index)
     chosen = pick_points(rms_motion(tracking.points, positions), positions, n_points=n_points)
     frames, displacement = drawn_traces(tracking.points, positions, chosen)
-    times_s = frames / project.frame_rate_hz
+    clock = project.clock(video_index)
+    times_s, displacement = broken_at_gaps(clock, clock.times_s[frames], displacement)
     figure = new_figure(11.0, 1.2 + 0.62 * len(chosen))
     face, traces = figure.subplots(1, 2, width_ratios=(1, 2.4))
     show_frame(face, project.example_image(), dim=0.8, stretch=True)
     crop_to(face, positions, project.example_image().shape)
-    reach = max(float(np.abs(displacement).max()), 1.0)
+    reach = max(float(np.nanmax(np.abs(displacement))), 1.0)
     for row, point in enumerate(chosen):
         colour = COLOURS[row % len(COLOURS)]
         base = -2.2 * reach * row
@@ -76,12 +61,10 @@ def displacement_figure(project: Project, *, video_index: int = 0, n_points: int
         traces.plot(times_s, base + displacement[:, row, 0], color=colour, linewidth=0.9)
         traces.plot(times_s, base + displacement[:, row, 1], color=colour, lw=0.9, alpha=0.4)
         floor = np.full(len(flagged), base - reach)
-        traces.plot(
-            flagged / project.frame_rate_hz, floor, "s", color=FLAG_COLOUR, markersize=3, mew=0
-        )
+        traces.plot(clock.times_s[flagged], floor, "s", color=FLAG_COLOUR, markersize=3, mew=0)
         face.plot(*positions[point], "o", color=colour, markersize=7, markeredgecolor="white")
     traces.set_yticks(-2.2 * reach * np.arange(len(chosen)), [f"point {p}" for p in chosen])
-    traces.set_xlim(0, (len(tracking.points) - 1) / project.frame_rate_hz)
+    traces.set_xlim(clock.times_s[0], clock.times_s[-1])
     traces.set_xlabel("time (s)")
     tidy(traces)
     _scale_bar(traces, reach)
@@ -165,13 +148,14 @@ def _scale_bar(axes: Axes, reach: float) -> None:
 def violation_figure(project: Project) -> Figure:
     """Draw which points were flagged when, all videos on one time axis."""
     extent = video_extents(project)
-    shares, raster = _violations(project)
+    times_s = frame_times_s(project, extent)
+    middles_s = times_s + 0.5 / project.frame_rate_hz
+    shares, raster = _violations(project, middles_s / extent.stops_s[-1])
     figure = new_figure(11.0, 4.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.4))
     size = max(len(shares) // (4 * _N_COLUMNS), 1)
     highest = np.maximum.reduceat(shares, np.arange(0, len(shares), size))
-    times_s = np.arange(len(highest)) * size / project.frame_rate_hz
-    above.fill_between(times_s, 100 * highest, color=FLAG_COLOUR, linewidth=0)
+    above.fill_between(times_s[::size], 100 * highest, color=FLAG_COLOUR, linewidth=0)
     above.set_ylim(0, max(5.0, 105 * float(highest.max(initial=0))))
     above.set_ylabel("flagged (%)")
     end = extent.stops_s[-1]
@@ -190,8 +174,13 @@ def violation_figure(project: Project) -> Figure:
     return figure
 
 
-def _violations(project: Project) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Share of points flagged in each frame (T,), and the raster (P, columns) of all videos."""
+def _violations(
+    project: Project, places: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Share of points flagged in each frame (T,), and the raster (P, columns) of all videos.
+
+    `places` are (T,) where the middles of the frames lie on the time axis, 0 to 1.
+    """
     n_frames = project.n_frames
     n_points = len(project.point_positions)
     offsets = np.concatenate([[0], np.cumsum(n_frames)])
@@ -203,7 +192,8 @@ def _violations(project: Project) -> tuple[npt.NDArray[np.float64], npt.NDArray[
         tracking = project.tracking(index)
         frames = tracking.violation_rows.astype(np.int64) + offsets[index]
         np.add.at(shares, frames, 1 / n_points)
-        raster[tracking.violation_cols, frames * n_columns // total] = True
+        columns = np.minimum((places[frames] * n_columns).astype(np.int64), n_columns - 1)
+        raster[tracking.violation_cols, columns] = True
     return shares, raster
 
 

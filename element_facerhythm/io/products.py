@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,27 @@ from element_facerhythm.io.product_stamps import (
     ATTRIBUTE_RECORD,
     FORMAT_VERSION,
 )
+from element_facerhythm.video.clock import Clock
+
+
+@dataclass(frozen=True, eq=False)
+class WindowAxis:
+    """Windows of a sequence, and its clock.
+
+    Attributes
+    ----------
+    centres
+        (W,) float32 frame at the centre of each spectrogram window.
+    times_s
+        (W,) seconds at the centre of each window.
+    clock
+        When the frames were taken.
+    """
+
+    centres: NDArray[np.float32]
+    times_s: NDArray[np.float64]
+    clock: Clock
+
 
 Stamp = Callable[[], Mapping[str, str]]
 """Gives, when a product is finished, the JSON texts of its attributes."""
@@ -129,7 +151,7 @@ def write_violations(
 def start_spectrograms(
     file: h5py.File,
     bank: FilterBank,
-    window_centres: Sequence[NDArray[np.float32]],
+    axes: Sequence[WindowAxis],
     n_points: int,
     *,
     take_abs: bool,
@@ -144,7 +166,7 @@ def start_spectrograms(
     )
     group = file.create_group("spectrograms", track_order=True)
     dtype = np.dtype(np.float32 if take_abs else np.complex64)
-    shapes = [(2, n_points, len(bank.frequencies_hz), len(centres)) for centres in window_centres]
+    shapes = [(2, n_points, len(bank.frequencies_hz), len(axis.centres)) for axis in axes]
     make_room(file, sum(math.prod(shape) for shape in shapes) * dtype.itemsize)
     return [
         group.create_dataset(str(i), shape=shape, dtype=dtype) for i, shape in enumerate(shapes)
@@ -153,17 +175,31 @@ def start_spectrograms(
 
 def finish_spectrograms(
     file: h5py.File,
-    window_centres: Sequence[NDArray[np.float32]],
+    axes: Sequence[WindowAxis],
     point_positions: NDArray[np.float32],
 ) -> None:
     """Finish VQT_Analyzer.h5; seed positions are stored as all x, then all y, as in its traces."""
     write_tree(
         file,
         {
-            "x_axis": {str(i): centres for i, centres in enumerate(window_centres)},
+            "x_axis": {str(i): axis.centres for i, axis in enumerate(axes)},
+            "window_times_s": {str(i): axis.times_s for i, axis in enumerate(axes)},
+            "clock": {str(i): _clock_tree(axis.clock) for i, axis in enumerate(axes)},
             "point_positions": point_positions.T.reshape(-1),
         },
     )
+
+
+def _clock_tree(clock: Clock) -> dict[str, Any]:
+    return {
+        "frame_times_s": clock.times_s,
+        "gap_after_frame": np.array([gap.after_frame for gap in clock.gaps], dtype=np.int64),
+        "gap_s": np.array([gap.seconds for gap in clock.gaps], dtype=np.float64),
+        "gap_n_missing": np.array([gap.n_missing for gap in clock.gaps], dtype=np.int64),
+        "is_even": np.int64(clock.is_even),
+        "jitter_s": np.float64(clock.jitter_s),
+        "source": clock.source,
+    }
 
 
 def write_decomposition(file: h5py.File, decomposition: Decomposition, method: str) -> None:

@@ -26,7 +26,9 @@ from element_facerhythm.io.product_stamps import (
     product_format,
     stage_inputs,
 )
+from element_facerhythm.io.stored_clock import read_clock
 from element_facerhythm.io.stored_model import StoredModel, read_models
+from element_facerhythm.video.clock import Clock, even_clock
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
@@ -281,6 +283,33 @@ class Project:
         with self._open("VQT_Analyzer") as file:
             node = file.dataset(f"x_axis/{self.video_keys[video_index]}")
             return np.atleast_1d(node.numbers(finite=True)).astype(np.float32, copy=False)
+
+    def clock(self, video_index: int) -> Clock:
+        """When the frames of one sequence were taken; by the frame rate where no times are stored."""
+        n_frames, rate_hz = self.n_frames[video_index], self.frame_rate_hz
+        if not self.has_clock:
+            return even_clock(n_frames, rate_hz, "header")
+        with self._open("VQT_Analyzer") as file:
+            return read_clock(
+                file.group(f"clock/{self.video_keys[video_index]}"), n_frames, rate_hz
+            )
+
+    @cached_property
+    def has_clock(self) -> bool:
+        """Whether the times of the frames are stored; they are not in a project of face-rhythm's."""
+        with self._open("VQT_Analyzer") as file:
+            return "clock" in file
+
+    def window_times_s(self, video_index: int) -> NDArray[np.float64]:
+        """(W,) seconds at the centre of each spectrogram window, on the clock of the sequence."""
+        centres = self.window_centres(video_index)
+        if not self.has_clock:
+            return centres.astype(np.float64) / self.frame_rate_hz
+        with self._open("VQT_Analyzer") as file:
+            node = file.dataset(f"window_times_s/{self.video_keys[video_index]}")
+            if node.shape != centres.shape:
+                node.refuse(f"has shape {node.shape}; expected {centres.shape}")
+            return node.numbers(1, finite=True).astype(np.float64, copy=False)
 
     def models(self) -> dict[str, StoredModel]:
         """Decompositions by key: ``"0"`` for the recording, or one per video where separate.

@@ -17,7 +17,8 @@ def check_parameters(
     parameters: Parameters,
     *,
     frame_rate_hz: float,
-    n_frames: Sequence[int],
+    n_frames: int,
+    n_samples: Sequence[Sequence[int]],
     n_points: int | None,
     filter_length: int | None = None,
 ) -> tuple[str, ...]:
@@ -28,9 +29,11 @@ def check_parameters(
     parameters
         Already valid by themselves.
     frame_rate_hz
-        The video's own frame rate.
+        The recording's own frame rate.
     n_frames
-        Frames of each video, in order.
+        Frames of the recording.
+    n_samples
+        Samples of each stretch between gaps, of each tracked sequence, in order.
     n_points
         Number of seed points; None where it is not known yet (then the rank is not checked).
     filter_length
@@ -48,15 +51,14 @@ def check_parameters(
         A frequency above half the frame rate, a filter longer than the shortest video, a rank
         above what the data allow, or frame indices outside the recording.
     """
-    lengths = [sum(n_frames)] if parameters.PointTracker.contiguous else list(n_frames)
     rate_hz = parameters.spectral_rate_hz(frame_rate_hz)
     _check_nyquist(parameters, rate_hz)
-    _check_freeze(parameters, sum(n_frames))
-    _check_windows(parameters, len(lengths))
+    _check_freeze(parameters, n_frames)
+    _check_windows(parameters, len(n_samples))
     if filter_length is not None:
-        _check_filter(parameters, filter_length, min(lengths), rate_hz)
+        _check_filter(parameters, filter_length, n_samples, rate_hz)
         if n_points is not None:
-            _check_rank(parameters, filter_length, lengths, n_points)
+            _check_rank(parameters, filter_length, n_samples, n_points)
     return tuple(_notes(parameters, frame_rate_hz, n_points))
 
 
@@ -70,14 +72,18 @@ def _check_nyquist(parameters: Parameters, rate_hz: float) -> None:
 
 
 def _check_filter(
-    parameters: Parameters, filter_length: int, shortest: int, rate_hz: float
+    parameters: Parameters, filter_length: int, n_samples: Sequence[Sequence[int]], rate_hz: float
 ) -> None:
     vqt = parameters.VQT_Analyzer.params_VQT
-    if filter_length > shortest:
+    shortest = min((max(lengths), len(lengths)) for lengths in n_samples)
+    if filter_length > shortest[0]:
+        between = (
+            "the shortest video has" if shortest[1] == 1 else "a video has between its gaps at most"
+        )
         raise ParameterError(
             f"VQT_Analyzer.params_VQT: Q_lowF {vqt.Q_lowF:g} at F_min {vqt.F_min:g} Hz and "
-            f"{rate_hz:g} Hz asks for a filter of {filter_length} frames, and the shortest video "
-            f"has {shortest}; raise F_min, lower Q_lowF, or set PointTracker.contiguous"
+            f"{rate_hz:g} Hz asks for a filter of {filter_length} frames, and {between} "
+            f"{shortest[0]}; raise F_min, lower Q_lowF, or set PointTracker.contiguous"
         )
     if vqt.n_freq_bins * filter_length > _MAX_BANK:
         raise ParameterError(
@@ -87,11 +93,11 @@ def _check_filter(
 
 
 def _check_rank(
-    parameters: Parameters, filter_length: int, lengths: Sequence[int], n_points: int
+    parameters: Parameters, filter_length: int, n_samples: Sequence[Sequence[int]], n_points: int
 ) -> None:
     """More components than the product of all axes but the longest cannot mean anything."""
     rank = parameters.TCA.fit.params_method.rank
-    for shape in _tensor_shapes(parameters, filter_length, lengths, n_points):
+    for shape in _tensor_shapes(parameters, filter_length, n_samples, n_points):
         largest = math.prod(shape) // max(shape)
         if rank > largest:
             raise ParameterError(
@@ -102,14 +108,15 @@ def _check_rank(
 
 
 def _tensor_shapes(
-    parameters: Parameters, filter_length: int, lengths: Sequence[int], n_points: int
+    parameters: Parameters, filter_length: int, n_samples: Sequence[Sequence[int]], n_points: int
 ) -> list[tuple[int, ...]]:
     """Shapes of the tensors to decompose; checks `idx_windows` on the way."""
     vqt, data = parameters.VQT_Analyzer.params_VQT, parameters.TCA.rearrange_data
     lost = filter_length - 1 if vqt.padding == "valid" else 0
     shapes = []
-    for i, n in enumerate(lengths):
-        n_windows = -(-(n - lost) // vqt.downsample_factor)
+    for i, lengths in enumerate(n_samples):
+        whole = (n - lost for n in lengths if n >= filter_length)
+        n_windows = sum(-(-n // vqt.downsample_factor) for n in whole)
         sizes = dict(zip(AXES, (2, n_points, vqt.n_freq_bins, n_windows), strict=True))
         if data.idx_windows is not None and (window := data.idx_windows[i]) is not None:
             _check_window(i, window, sizes[data.name_dim_array_window])

@@ -23,6 +23,12 @@ from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerpri
 from element_facerhythm.pipeline.lock import LOCK_NAME
 from element_facerhythm.pipeline.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.records import RunRequest
+from element_facerhythm.pipeline.sequences import (
+    TrackedSequence,
+    recording_rate_hz,
+    tracked_sequences,
+)
+from element_facerhythm.pipeline.timing import stretch_lengths, time_notes
 from element_facerhythm.video import (
     Signature,
     VideoMetadata,
@@ -44,9 +50,11 @@ _OWN_BEGINNINGS = (LOCK_NAME, OWNER)
 class CheckedRequest:
     """A request that can be run, with what checking it found out.
 
-    `frame_rate_hz` is the rate that the recording is analysed with; `notes` say what was read
-    differently from what was typed; `fingerprints` are those that the products will carry; `signatures`
-    tell whether a video is still the file that was checked.
+    `videos` are those that frames are taken of, `sequences` what is tracked as one; `n_recorded_frames`
+    counts all frames of the recording, also where a part of them is asked for; `frame_rate_hz` is
+    the rate that the recording is analysed with; `notes` say what was read differently from what was
+    typed; `fingerprints` are those that the products will carry; `signatures` tell whether a video is
+    still the file that was checked.
     """
 
     request: RunRequest
@@ -54,6 +62,8 @@ class CheckedRequest:
     rois: Rois
     placed: PlacedRois
     device: torch.device
+    sequences: tuple[TrackedSequence, ...]
+    n_recorded_frames: int
     frame_rate_hz: float
     notes: tuple[str, ...]
     fingerprints: dict[str, Fingerprint]
@@ -67,17 +77,22 @@ class CheckedRequest:
     @property
     def n_frames(self) -> tuple[int, ...]:
         """Frames of each tracked sequence: of each video, or of all together."""
-        n_frames = tuple(video.n_frames for video in self.videos)
-        return (sum(n_frames),) if self.parameters.PointTracker.contiguous else n_frames
+        return tuple(sequence.n_frames for sequence in self.sequences)
+
+    @property
+    def spectral_rate_hz(self) -> float:
+        """Rate that the filters are made for; with `compat` as typed."""
+        return self.parameters.spectral_rate_hz(self.frame_rate_hz)
 
     def frozen_frames(self) -> list[NDArray[np.bool_] | None]:
         """Per tracked sequence, (T,) frames in which the flow is ignored; None for none."""
         freeze = self.parameters.PointTracker.frames_freeze
         if not freeze:
-            return [None] * len(self.n_frames)
-        flags = np.zeros(sum(self.n_frames), dtype=bool)
+            return [None] * len(self.sequences)
+        first, stop = self.request.frames or (0, self.n_recorded_frames)
+        flags = np.zeros(self.n_recorded_frames, dtype=bool)
         flags[np.array(freeze)] = True
-        return list(np.split(flags, np.cumsum(self.n_frames)[:-1]))
+        return list(np.split(flags[first:stop], np.cumsum(self.n_frames)[:-1]))
 
 
 def check_request(request: RunRequest) -> CheckedRequest:
@@ -92,7 +107,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
     device = resolve_device(request.device)
     check_directory(request.project_dir, request.owner)
     signatures = signatures_of(request.videos)
-    videos = _probe(request.videos)
+    videos = _probe(request.videos, request.frame_rate_hz)
     if request.video_sha256 is not None:
         require_entered(videos, request.video_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
@@ -103,35 +118,45 @@ def check_request(request: RunRequest) -> CheckedRequest:
         width_px=videos[0].width_px,
         spacing_px=parameters.ROIs.make_rois.point_spacing,
     )
+    sequences = tracked_sequences(videos, parameters, request.frames)
+    own_rate_hz = recording_rate_hz(videos, parameters)
+    rate_hz = parameters.sample_rate_hz(own_rate_hz)
     vqt = parameters.VQT_Analyzer.params_VQT
-    rate_hz = parameters.spectral_rate_hz(videos[0].frame_rate_hz)
+    n_taps = filter_length(
+        frame_rate_hz=parameters.spectral_rate_hz(rate_hz), q_low=vqt.Q_lowF, freq_min_hz=vqt.F_min
+    )
+    n_recorded_frames = sum(video.n_frames for video in videos)
     notes = check_parameters(
         parameters,
-        frame_rate_hz=videos[0].frame_rate_hz,
-        n_frames=[video.n_frames for video in videos],
+        frame_rate_hz=own_rate_hz,
+        n_frames=n_recorded_frames,
+        n_samples=stretch_lengths(sequences),
         n_points=len(placed.point_positions),
-        filter_length=filter_length(frame_rate_hz=rate_hz, q_low=vqt.Q_lowF, freq_min_hz=vqt.F_min),
+        filter_length=n_taps,
     )
+    used = tuple(part.video for sequence in sequences for part in sequence.parts)
     return CheckedRequest(
         request=request,
-        videos=videos,
+        videos=used,
         rois=rois,
         placed=placed,
         device=device,
-        frame_rate_hz=parameters.sample_rate_hz(videos[0].frame_rate_hz),
-        notes=(*_video_notes(videos), *notes),
-        fingerprints=stage_fingerprints(videos, rois, parameters),
-        signatures=signatures,
+        sequences=sequences,
+        n_recorded_frames=n_recorded_frames,
+        frame_rate_hz=rate_hz,
+        notes=(*_video_notes(used), *time_notes(used, sequences, parameters, n_taps), *notes),
+        fingerprints=stage_fingerprints(sequences, rois, parameters, rate_hz),
+        signatures=tuple(signatures[videos.index(video)] for video in used),
     )
 
 
-def _probe(paths: tuple[Path, ...]) -> tuple[VideoMetadata, ...]:
+def _probe(paths: tuple[Path, ...], frame_rate_hz: float | None) -> tuple[VideoMetadata, ...]:
     if not paths:
         raise VideoError("no video was given; give at least one file")
     twice = [str(path) for path, n in Counter(Path(p).resolve() for p in paths).items() if n > 1]
     if twice:
         raise VideoError(f"{twice[0]} is given twice; a recording holds each file once")
-    videos = tuple(probe_video(Path(path)) for path in paths)
+    videos = tuple(probe_video(Path(path), frame_rate_hz=frame_rate_hz) for path in paths)
     require_same_format(videos)
     return videos
 

@@ -109,8 +109,7 @@ def _tracker_config(checked: CheckedRequest) -> dict[str, Any]:
 
 def _spectral_config(checked: CheckedRequest) -> dict[str, Any]:
     analyzer = checked.parameters.to_tree()["VQT_Analyzer"]
-    rate_hz = checked.parameters.spectral_rate_hz(checked.videos[0].frame_rate_hz)
-    vqt = {**analyzer.pop("params_VQT"), "Fs_sample": rate_hz}
+    vqt = {**analyzer.pop("params_VQT"), "Fs_sample": checked.spectral_rate_hz}
     return {"params_VQT": vqt, "device": str(checked.device), **analyzer, "verbose": 1}
 
 
@@ -133,15 +132,16 @@ def _decomposition_config(checked: CheckedRequest) -> dict[str, Any]:
 
 def _dataset_info(checked: CheckedRequest) -> dict[str, Any]:
     videos = checked.videos
+    parts = [part for sequence in checked.sequences for part in sequence.parts]
     size = [videos[0].height_px, videos[0].width_px]
     return {
         "frame_rate": checked.frame_rate_hz,
-        "num_frames_total": sum(video.n_frames for video in videos),
+        "num_frames_total": sum(part.n_frames for part in parts),
         "frame_height_width": size,
         "num_channels": 3,
         "metadata": {
             "paths_videos": _video_paths(checked),
-            "num_frames": [video.n_frames for video in videos],
+            "num_frames": [part.n_frames for part in parts],
             "frame_rate": [video.frame_rate_hz for video in videos],
             "frame_height_width": [[video.height_px, video.width_px] for video in videos],
             "num_channels": [3 for _ in videos],

@@ -17,7 +17,8 @@ from element_facerhythm.parameters import Parameters, describe_difference
 from element_facerhythm.pipeline.records import STAGES
 
 if TYPE_CHECKING:
-    from element_facerhythm.video import VideoMetadata
+    from element_facerhythm.pipeline.sequences import TrackedSequence, VideoPart
+    from element_facerhythm.video.clock import Clock
 
 Fingerprint = dict[str, Any]
 
@@ -25,7 +26,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "dataset": 1,
     "rois": 1,
     "point_tracking": 3,
-    "spectral_analysis": 2,
+    "spectral_analysis": 3,
     "decomposition": 2,
 }
 """Raised by hand, with a line in the changelog, when the numbers of a stage change."""
@@ -37,25 +38,20 @@ _MAX_FREEZE_VALUES = 2000
 
 
 def stage_fingerprints(
-    videos: Sequence[VideoMetadata], rois: Rois, parameters: Parameters
+    sequences: Sequence[TrackedSequence], rois: Rois, parameters: Parameters, frame_rate_hz: float
 ) -> dict[str, Fingerprint]:
-    """Fingerprint of every stage for this recording."""
-    frame_rate_hz = parameters.spectral_rate_hz(videos[0].frame_rate_hz)
+    """Fingerprint of every stage for this recording, analysed with this frame rate."""
     stage_parameters: dict[str, dict[str, Any]] = {
         "dataset": {},
         "rois": {"point_spacing": parameters.ROIs.make_rois.point_spacing},
         "point_tracking": _tracking(parameters),
-        "spectral_analysis": _spectral(parameters, frame_rate_hz),
+        "spectral_analysis": _spectral(parameters, parameters.spectral_rate_hz(frame_rate_hz)),
         "decomposition": _decomposition(parameters),
     }
     own_inputs: dict[str, dict[str, Any]] = {
-        "dataset": {
-            "videos": [
-                {"size_bytes": v.size_bytes, "n_frames": v.n_frames, "sha256": v.sha256}
-                for v in videos
-            ]
-        },
+        "dataset": {"videos": [_part(part) for sequence in sequences for part in sequence.parts]},
         "rois": {"rois_sha256": rois_sha256(rois)},
+        "spectral_analysis": {"clock": [_clock(sequence.clock) for sequence in sequences]},
     }
     fingerprints: dict[str, Fingerprint] = {}
     for stage in STAGES:
@@ -67,6 +63,24 @@ def stage_fingerprints(
             "inputs": {**inputs, **own_inputs.get(stage, {})},
         }
     return fingerprints
+
+
+def _part(part: VideoPart) -> dict[str, Any]:
+    video = part.video
+    facts = {"size_bytes": video.size_bytes, "n_frames": video.n_frames, "sha256": video.sha256}
+    whole = part.n_frames == video.n_frames
+    return facts if whole else {**facts, "frames": [part.first, part.stop]}
+
+
+def _clock(clock: Clock) -> dict[str, Any]:
+    """Say what decides where samples lie."""
+    times = np.round(clock.times_s - clock.times_s[0], 6)
+    return {
+        "source": clock.source,
+        "n_gaps": len(clock.gaps),
+        "is_even": clock.is_even,
+        "times_sha256": hashlib.sha256(times.astype("<f8").tobytes()).hexdigest(),
+    }
 
 
 def explain_difference(stage: str, stored: Fingerprint, wanted: Fingerprint) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import read_keypoints
 from element_facerhythm.pipeline.model_summary import summarise_models
 from element_facerhythm.pipeline.records import ModelSummary
+from element_facerhythm.video.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,13 @@ def _pairs(
         for i, individual in enumerate(predictions.individuals):
             for k, part in enumerate(predictions.body_parts):
                 speeds = [
-                    band_limited_speed(
+                    _speed(
                         np.asarray(predictions.positions[span, i, k], np.float64),
-                        frame_rate_hz=rate,
+                        project.clock(video),
                         centre_hz=centre,
                         bandwidth_hz=width if math.isfinite(width) else 0.0,
                     )
-                    for span in spans
+                    for video, span in zip(courses, spans, strict=True)
                 ]
                 known = [speed for speed in speeds if speed is not None]
                 if len(known) < len(speeds):
@@ -103,6 +104,29 @@ def _pairs(
                 coupling = couple(list(courses.values()), known, centres, frame_rate_hz=rate)
                 if coupling is not None:
                     yield ComponentBodyPart(model.model_key, index, individual, part, coupling)
+
+
+def _speed(
+    positions: NDArray[np.float64], clock: Clock, *, centre_hz: float, bandwidth_hz: float
+) -> NDArray[np.float64] | None:
+    """(T,) band-limited speed of a track between gaps of its clock; NaN in stretches that are too short."""
+    speed = np.full(len(positions), np.nan)
+    for stretch in clock.stretches:
+        frames = slice(stretch.first, stretch.stop)
+        part, samples = positions[frames], np.arange(stretch.n_samples)
+        if stretch.knots is not None:
+            part = np.stack([np.interp(samples, stretch.knots, axis) for axis in part.T], axis=1)
+        found = band_limited_speed(
+            part,
+            frame_rate_hz=clock.frame_rate_hz,
+            centre_hz=centre_hz,
+            bandwidth_hz=bandwidth_hz,
+        )
+        if found is not None and stretch.knots is not None:
+            found = np.interp(stretch.knots, samples, found)
+        if found is not None:
+            speed[frames] = found
+    return None if np.isnan(speed).all() else speed
 
 
 def _courses(model: ModelSummary, component_index: int) -> dict[int, NDArray[np.float64]]:

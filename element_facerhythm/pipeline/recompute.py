@@ -23,8 +23,9 @@ from element_facerhythm.pipeline.fingerprint import STAGE_VERSIONS
 from element_facerhythm.pipeline.model_summary import evaluate_models
 from element_facerhythm.pipeline.options import filter_bank, spectral_options
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, RunRequest
-from element_facerhythm.pipeline.run_file import parameters_of_run
-from element_facerhythm.pipeline.tracking import tracking_arguments, video_groups, video_opener
+from element_facerhythm.pipeline.run_file import parameters_of_run, run_facts
+from element_facerhythm.pipeline.tracking import frame_opener, tracking_arguments
+from element_facerhythm.pipeline.windows import sampled, window_layout
 
 _FRAMES = 200
 _WINDOWS = 64
@@ -108,7 +109,7 @@ def _recompute_tracking(
     frozen = checked.frozen_frames()[index]
     out = np.empty((n_frames, *homes.shape), dtype=np.float32)
     video = VideoToTrack(
-        video_opener(video_groups(checked)[index]),
+        frame_opener(checked.sequences[index]),
         n_frames,
         out,
         None if frozen is None else frozen[:n_frames],
@@ -129,26 +130,32 @@ def _recompute_tracking(
 def _recompute_spectra(
     project: Project, parameters: Parameters, chance: random.Random
 ) -> Recomputed:
-    """Transform a stretch of frames of one sequence."""
+    """Transform some samples of one stretch between gaps of one sequence."""
     fingerprint = stage_fingerprint(project.product_path("VQT_Analyzer")) or {}
     bank = filter_bank(parameters, float(fingerprint["parameters"]["frame_rate_hz"]))
     options = spectral_options(parameters)
     index = chance.randrange(len(project.video_keys))
-    tracks, centres = project.tracking(index).points, project.window_centres(index)
-    step = options["downsample_factor"]
-    n_frames = min(len(tracks), 3 * bank.n_taps + _WINDOWS * step)
-    start = step * (chance.randrange(len(tracks) - n_frames + 1) // step)
+    layout = window_layout(project.clock(index), bank, parameters)
+    stretch, windows = chance.choice(layout.stretches)
+    samples = sampled(project.tracking(index).points, stretch)
+    step, n_all = options["downsample_factor"], samples.shape[0]
+    n_samples = min(n_all, 3 * bank.n_taps + _WINDOWS * step)
+    start = step * (chance.randrange(n_all - n_samples + 1) // step)
     again = point_spectrograms(
-        tracks[start : start + n_frames], project.point_positions, bank, **options
+        samples[slice(start, start + n_samples), slice(None)],
+        project.point_positions,
+        bank,
+        **options,
     )
     shared = {name: options[name] for name in ("downsample_factor", "padding")}
-    own_centres = start + window_centres(n_frames, bank, **shared)
-    # filters of these windows lie within the stretch (or reach over an end of the video, as they did)
+    centres = window_centres(n_all, bank, **shared)
+    own_centres = start + window_centres(n_samples, bank, **shared)
+    # filters of these windows lie within the samples (or reach over an end of the stretch, as they did)
     reach = bank.n_taps / 2 + step
     sure = (own_centres - reach >= start) | (start == 0)
-    sure &= (own_centres + reach <= start + n_frames) | (start + n_frames == len(tracks))
+    sure &= (own_centres + reach <= start + n_samples) | (start + n_samples == n_all)
     _, own, stored_at = np.intersect1d(own_centres[sure], centres, return_indices=True)
-    first, last = int(stored_at[0]), int(stored_at[-1])
+    first, last = (windows.start + int(stored_at[end]) for end in (0, -1))
     stored = project.spectrogram(index)[..., first : last + 1]
     difference = np.abs(stored - again[..., np.flatnonzero(sure)[own]]).max()
     scale = np.abs(stored).max() or 1.0
@@ -178,6 +185,7 @@ def _request_of(project: Project, parameters: Parameters) -> CheckedRequest:
                 parameters=parameters,
                 project_dir=Path(elsewhere) / "not-written",
                 device="cpu",
+                **run_facts(project.directory),
             )
         )
 

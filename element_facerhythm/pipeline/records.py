@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from element_facerhythm.parameters import Parameters
     from element_facerhythm.pipeline.ownership import DirectoryOwner
     from element_facerhythm.video import VideoMetadata
+    from element_facerhythm.video.clock import Gap
 
 STAGES: tuple[str, ...] = (
     "dataset",
@@ -62,6 +63,10 @@ class RunRequest:
         The task that the directory belongs to; None for a run without a database.
     video_sha256
         Expected digest of each video, where they were entered before; None does not check.
+    frames
+        First frame of the recording to analyse, and the one after the last; None takes all.
+    frame_rate_hz
+        Frame rate to take in place of what the videos say; None believes them.
     overwrite
         Whether results that were made with other parameters, or from other videos or regions, may be
         replaced.
@@ -75,6 +80,8 @@ class RunRequest:
     owner: DirectoryOwner | None = None
     video_sha256: tuple[str, ...] | None = None
     overwrite: bool = True
+    frames: tuple[int, int] | None = None
+    frame_rate_hz: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,13 +143,17 @@ class VideoSummary:
 
     `n_violations` counts flagged (frame, point) entries, `violation_fraction` divides them by all
     entries, `violation_frame_fraction` is the fraction of frames with any flagged point.
-    `window_centres` (W,) are frame indices.
+    `window_centres` (W,) are frame indices, `window_times_s` (W,) the seconds there. `frame_times`
+    refers to (T,) seconds; None where the project stores none. `gaps` are those of its clock.
     """
 
     video_index: int
     file_name: str
     n_frames: int
     duration_s: float
+    n_dropped_frames: int
+    gaps: tuple[Gap, ...]
+    rate_changes: bool
     n_violations: int
     violation_fraction: float
     violation_frame_fraction: float
@@ -150,6 +161,8 @@ class VideoSummary:
     points: ArrayRef
     spectrogram: ArrayRef
     window_centres: NDArray[np.float32]
+    window_times_s: NDArray[np.float64]
+    frame_times: ArrayRef | None
 
 
 @dataclass(frozen=True)
@@ -216,6 +229,15 @@ class ProjectSummary:
     points: tuple[PointSummary, ...]
     frequencies_hz: NDArray[np.float32]
     models: tuple[ModelSummary, ...]
+
+    @property
+    def gaps(self) -> tuple[tuple[int, Gap], ...]:
+        """Every gap, with the frame before it counted over all frames that were analysed."""
+        found, n_before = [], 0
+        for video in self.videos:
+            found += [(n_before + gap.after_frame, gap) for gap in video.gaps]
+            n_before += video.n_frames
+        return tuple(found)
 
 
 class Progress(Protocol):

@@ -13,6 +13,7 @@ from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.plan import stage_product
+from element_facerhythm.pipeline.timing import clock_facts
 
 RUN_FILE = "run.json"
 
@@ -48,6 +49,9 @@ def write_run_file(
         "versions": dict(versions),
         "parameters": checked.parameters.to_tree(),
         "parameters_sha256": checked.parameters.sha256(),
+        "clock": clock_facts(checked.sequences, checked.frame_rate_hz),
+        "frames": None if checked.request.frames is None else list(checked.request.frames),
+        "given_frame_rate_hz": checked.request.frame_rate_hz,
         "notes": list(checked.notes),
         "stages": stages,
     }
@@ -81,3 +85,19 @@ def parameters_of_run(directory: Path) -> Parameters | None:
             f"the parameters in {path} are not those that were written there; {remedy}"
         )
     return parameters
+
+
+def run_facts(directory: Path) -> dict[str, Any]:
+    """Arguments of `RunRequest` beside the parameters that the results in a project directory were made with.
+
+    Raises
+    ------
+    ProjectError
+        The file is damaged.
+    """
+    stored: dict[str, Any] = read_json(directory / RUN_FILE)
+    frames = stored.get("frames")
+    return {
+        "frames": None if frames is None else tuple(frames),
+        "frame_rate_hz": stored.get("given_frame_rate_hz"),
+    }

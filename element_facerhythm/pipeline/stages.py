@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from element_facerhythm.core.decomposition import decompose
-from element_facerhythm.core.spectral import (
-    point_spectrograms,
-    window_centres,
-)
+from element_facerhythm.core.spectral import WindowsOf, point_spectrograms
 from element_facerhythm.io.h5 import open_h5
 from element_facerhythm.io.products import (
     finish_spectrograms,
@@ -30,6 +29,7 @@ from element_facerhythm.pipeline.options import (
 )
 from element_facerhythm.pipeline.records import Progress
 from element_facerhythm.pipeline.tracking import track_sequences
+from element_facerhythm.pipeline.windows import sampled, window_layout
 from element_facerhythm.video import read_rgb_frame
 
 
@@ -42,11 +42,16 @@ class StageContext:
     file: h5py.File
     progress: Progress
 
+    def first_frame(self) -> NDArray[np.uint8]:
+        """(H, W, 3) first frame that is analysed."""
+        part = self.checked.sequences[0].parts[0]
+        return read_rgb_frame(part.video.path, part.first)
+
 
 def run_dataset(context: StageContext) -> None:
     """Store the first frame of the first video."""
     with context.progress.stage("dataset", 1, "videos") as tell:
-        write_dataset(context.file, read_rgb_frame(context.checked.videos[0].path, 0))
+        write_dataset(context.file, context.first_frame())
         tell(1)
 
 
@@ -54,8 +59,7 @@ def run_rois(context: StageContext) -> None:
     """Store masks and seed points."""
     checked = context.checked
     with context.progress.stage("rois", 1, "files") as tell:
-        example_image = read_rgb_frame(checked.videos[0].path, 0)
-        write_rois(context.file, checked.rois, checked.placed, example_image)
+        write_rois(context.file, checked.rois, checked.placed, context.first_frame())
         tell(1)
 
 
@@ -66,34 +70,33 @@ def run_point_tracking(context: StageContext) -> None:
 
 
 def run_spectral_analysis(context: StageContext) -> None:
-    """Transform the tracks of every sequence, window by window, straight into the product."""
+    """Transform the tracks of every sequence, stretch by stretch, straight into the product."""
     checked = context.checked
-    vqt = checked.parameters.VQT_Analyzer.params_VQT
-    rate_hz = checked.parameters.spectral_rate_hz(checked.videos[0].frame_rate_hz)
-    bank = filter_bank(checked.parameters, rate_hz)
-    centres = [
-        window_centres(n, bank, downsample_factor=vqt.downsample_factor, padding=vqt.padding)
-        for n in checked.n_frames
-    ]
+    bank = filter_bank(checked.parameters, checked.spectral_rate_hz)
     homes = checked.placed.point_positions
-    targets = start_spectrograms(context.file, bank, centres, len(homes), take_abs=vqt.take_abs)
+    layouts = [window_layout(s.clock, bank, checked.parameters) for s in checked.sequences]
+    axes = [layout.axis(s.clock) for layout, s in zip(layouts, checked.sequences, strict=True)]
+    take_abs = checked.parameters.VQT_Analyzer.params_VQT.take_abs
+    targets = start_spectrograms(context.file, bank, axes, len(homes), take_abs=take_abs)
     tracks = Project.open(context.project_dir).product_path("PointTracker")
-    n_windows = [len(frames) for frames in centres]
+    n_done, n_windows = 0, sum(len(axis.centres) for axis in axes)
     with (
         open_h5(tracks, "run the project again") as tracked,
-        context.progress.stage("spectral_analysis", sum(n_windows), "windows") as tell,
+        context.progress.stage("spectral_analysis", n_windows, "windows") as tell,
     ):
-        for i, target in enumerate(targets):
-            point_spectrograms(
-                tracked.dataset(f"points_tracked/{i}"),
-                homes,
-                bank,
-                **spectral_options(checked.parameters),
-                device=checked.device,
-                out=target,
-                on_windows=_offset(tell, sum(n_windows[:i])),
-            )
-    finish_spectrograms(context.file, centres, homes)
+        for i, (target, layout) in enumerate(zip(targets, layouts, strict=True)):
+            for stretch, windows in layout.stretches:
+                point_spectrograms(
+                    sampled(tracked.dataset(f"points_tracked/{i}"), stretch),
+                    homes,
+                    bank,
+                    **spectral_options(checked.parameters),
+                    device=checked.device,
+                    out=WindowsOf(target, windows.start, windows.stop - windows.start),
+                    on_windows=_offset(tell, n_done + windows.start),
+                )
+            n_done += len(axes[i].centres)
+    finish_spectrograms(context.file, axes, homes)
 
 
 def run_decomposition(context: StageContext) -> None:

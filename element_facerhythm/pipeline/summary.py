@@ -47,7 +47,7 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
         frame_rate_hz=project.frame_rate_hz,
         n_points=len(project.point_positions),
         videos=videos,
-        points=_summarise_points(statistics, project.frame_rate_hz),
+        points=_summarise_points(statistics, sum(video.duration_s for video in videos)),
         frequencies_hz=project.frequencies_hz,
         models=summarise_models(project),
     )
@@ -63,12 +63,16 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
             "positions; track the points again"
         )
     n_violations = len(tracking.violation_rows)
+    clock = project.clock(index)
     spectrogram = project.spectrogram(index)
     return VideoSummary(
         video_index=index,
         file_name=project.video_names[index],
         n_frames=n_frames,
-        duration_s=n_frames / project.frame_rate_hz,
+        duration_s=clock.duration_s,
+        n_dropped_frames=clock.n_dropped_frames,
+        gaps=clock.gaps,
+        rate_changes=not clock.is_even,
         n_violations=n_violations,
         violation_fraction=n_violations / (n_frames * n_points),
         violation_frame_fraction=len(np.unique(tracking.violation_rows)) / n_frames,
@@ -76,17 +80,23 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
         points=_reference("PointTracker", tracking.points),
         spectrogram=_reference("VQT_Analyzer", spectrogram),
         window_centres=project.window_centres(index),
+        window_times_s=project.window_times_s(index),
+        frame_times=_frame_times(project, index, n_frames),
     )
+
+
+def _frame_times(project: Project, index: int, n_frames: int) -> ArrayRef | None:
+    if not project.has_clock:
+        return None
+    dataset = f"clock/{project.video_keys[index]}/frame_times_s"
+    return ArrayRef("VQT_Analyzer", dataset, (n_frames,), "float64")
 
 
 def _reference(product: str, array: LazyArray) -> ArrayRef:
     return ArrayRef(product, array.dataset, array.shape, str(array.dtype))
 
 
-def _summarise_points(
-    statistics: PointStatistics, frame_rate_hz: float
-) -> tuple[PointSummary, ...]:
-    duration_s = statistics.n_frames / frame_rate_hz
+def _summarise_points(statistics: PointStatistics, duration_s: float) -> tuple[PointSummary, ...]:
     columns = zip(
         statistics.point_positions,
         statistics.rms_displacement_px,

@@ -38,7 +38,8 @@ from element_facerhythm.io.products import start_point_tracker, write_violations
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.fingerprint import Fingerprint
 from element_facerhythm.pipeline.options import tracking_options
-from element_facerhythm.video import VideoMetadata, iterate_gray_frames
+from element_facerhythm.pipeline.sequences import TrackedSequence
+from element_facerhythm.video import iterate_gray_frames
 
 OpenFrames = Callable[[int], Iterator[NDArray[np.uint8]]]
 Flags = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -67,14 +68,15 @@ def track_sequences(
     mesh = make_mesh(homes, n_neighbors=flow.mesh_n_neighbors)
     targets = start_point_tracker(file, checked.placed, mesh, checked.n_frames)
     videos = [
-        VideoToTrack(frames, n_frames, target, frozen, _gpu_reader(checked, group))
-        for group, frames, n_frames, target, frozen in zip(
-            video_groups(checked),
-            map(video_opener, video_groups(checked)),
-            checked.n_frames,
-            targets,
-            checked.frozen_frames(),
-            strict=True,
+        VideoToTrack(
+            frame_opener(sequence),
+            sequence.n_frames,
+            target,
+            frozen,
+            _gpu_reader(checked, sequence),
+        )
+        for sequence, target, frozen in zip(
+            checked.sequences, targets, checked.frozen_frames(), strict=True
         )
     ]
     options = {**tracking_arguments(checked), "mesh": mesh}
@@ -218,29 +220,21 @@ def _on_gpu(checked: CheckedRequest) -> bool:
     return checked.device.type == "cuda"
 
 
-def video_groups(checked: CheckedRequest) -> list[Sequence[VideoMetadata]]:
-    """Return the videos of each tracked sequence."""
-    if checked.parameters.PointTracker.contiguous:
-        return [checked.videos]
-    return [[video] for video in checked.videos]
-
-
-def video_opener(videos: Sequence[VideoMetadata]) -> OpenFrames:
-    """Make a function that gives the frames of all `videos`, end to end, from a frame on."""
+def frame_opener(sequence: TrackedSequence) -> OpenFrames:
+    """Make a function that gives the frames of a sequence from a frame on."""
 
     def open_frames(start: int) -> Iterator[NDArray[np.uint8]]:
-        first = 0
-        for video in videos:
-            if start < first + video.n_frames:
-                yield from iterate_gray_frames(video.path, start=max(start - first, 0))
-            first += video.n_frames
+        before = 0
+        for part in sequence.parts:
+            if start < before + part.n_frames:
+                first = part.first + max(start - before, 0)
+                yield from iterate_gray_frames(part.video.path, start=first, stop=part.stop)
+            before += part.n_frames
 
     return open_frames
 
 
-def _gpu_reader(
-    checked: CheckedRequest, videos: Sequence[VideoMetadata]
-) -> Callable[[], Any] | None:
+def _gpu_reader(checked: CheckedRequest, sequence: TrackedSequence) -> Callable[[], Any] | None:
     """Make a function that opens the sequence for the GPU; None on the CPU."""
     if not _on_gpu(checked):
         return None
@@ -248,6 +242,7 @@ def _gpu_reader(
     def open_reader() -> Any:
         from element_facerhythm.video.cuda_reader import cuda_frame_reader
 
-        return cuda_frame_reader([video.path for video in videos], checked.device)
+        paths = [part.video.path for part in sequence.parts]
+        return cuda_frame_reader(paths, checked.device, first=sequence.parts[0].first)
 
     return open_reader

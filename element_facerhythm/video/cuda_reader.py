@@ -44,6 +44,8 @@ class DeviceFrames:
         The files, in order.
     device
         `cuda[:N]`, or `cpu` for torchcodec's decoder on the CPU.
+    first
+        Frame of the first file that is to be frame 0.
 
     Raises
     ------
@@ -51,16 +53,18 @@ class DeviceFrames:
         A file is no video.
     """
 
-    def __init__(self, paths: Sequence[str | Path], device: torch.device | str) -> None:
+    def __init__(
+        self, paths: Sequence[str | Path], device: torch.device | str, first: int = 0
+    ) -> None:
         self._paths = [Path(path) for path in paths]
-        self._device = str(device)
+        self._device, self._first = str(device), first
         self._counts = [scan_packets(path).n_frames for path in self._paths]
         self._open: tuple[int, _OneFile] | None = None
 
     @property
     def n_frames(self) -> int:
-        """Number of frames in all files, counted."""
-        return sum(self._counts)
+        """Number of frames in all files, counted, from frame 0 on."""
+        return sum(self._counts) - self._first
 
     def read(self, start: int, stop: int) -> torch.Tensor:
         """Frames `start` to `stop`, (n, H, W) uint8, on the device or, decoded by PyAV, the host.
@@ -79,7 +83,7 @@ class DeviceFrames:
                 f"Frames {start} to {stop} were asked of {len(self._paths)} video(s), which hold "
                 f"{self.n_frames}."
             )
-        parts, first = [], 0
+        parts, first = [], -self._first
         for number, count in enumerate(self._counts):
             a, b = max(start - first, 0), min(stop - first, count)
             if a < b:
@@ -175,6 +179,8 @@ class _DecodedHere:
 _OneFile = _DecodedThere | _DecodedHere
 
 
-def cuda_frame_reader(paths: Sequence[str | Path], device: torch.device | str) -> DeviceFrames:
+def cuda_frame_reader(
+    paths: Sequence[str | Path], device: torch.device | str, *, first: int = 0
+) -> DeviceFrames:
     """Open videos, end to end, for tracking on a GPU; see `DeviceFrames`."""
-    return DeviceFrames(paths, device)
+    return DeviceFrames(paths, device, first)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
@@ -17,6 +16,7 @@ from av.video.stream import VideoStream
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
 from element_facerhythm.files import signature_of
+from element_facerhythm.video.clock import Clock, even_clock, have_one_rate, measure_clock
 from element_facerhythm.video.container import RE_ENCODE, open_video, open_video_file
 from element_facerhythm.video.container_size import declared_size
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
@@ -43,13 +43,17 @@ class VideoMetadata:
     width_px, height_px
         Size of the decoded frames.
     frame_rate_hz
-        Average frame rate, never rounded (29.97... stays 29.97...).
+        Frame rate between gaps, measured by the frames' times and never rounded (29.97... stays 29.97...).
+    header_frame_rate_hz
+        Frame rate that the header claims; None where it claims none.
+    clock
+        When each frame was taken; see `video.clock`.
     n_frames
         Frames counted in the content.
     n_frames_header
         Frames that the header claims; None where it claims nothing.
     duration_s
-        n_frames / frame_rate_hz.
+        From the first frame to the end of the last one, by their times.
     codec, pixel_format
         ffmpeg's names.
     size_bytes, sha256
@@ -71,15 +75,20 @@ class VideoMetadata:
     size_bytes: int
     sha256: str
     recording_time: datetime | None
+    header_frame_rate_hz: float | None
+    clock: Clock = field(compare=False, repr=False)
 
 
-def probe_video(path: str | Path) -> VideoMetadata:
+def probe_video(path: str | Path, *, frame_rate_hz: float | None = None) -> VideoMetadata:
     """Examine a video file: read every packet, decode as many frames as the size check needs.
 
     Parameters
     ----------
     path
         The file.
+    frame_rate_hz
+        Frame rate to take in place of what the file says, its frames at equal distances; None believes
+        the file.
 
     Returns
     -------
@@ -97,7 +106,7 @@ def probe_video(path: str | Path) -> VideoMetadata:
         with open_video_file(path) as file:
             before = signature_of(file.fileno())
             _require_complete(path, file, before.size_bytes)
-        found = _probe(path, before.size_bytes)
+        found = _probe(path, before.size_bytes, frame_rate_hz)
         with open_video_file(path) as file:
             if signature_of(file.fileno()) == before:
                 return found
@@ -106,11 +115,12 @@ def probe_video(path: str | Path) -> VideoMetadata:
     )
 
 
-def _probe(path: Path, size_bytes: int) -> VideoMetadata:
+def _probe(path: Path, size_bytes: int, given_hz: float | None) -> VideoMetadata:
     index = scan_packets(path)
     _require_sound(path, index)
     with open_video(path) as (container, stream):
-        rate = _frame_rate(path, stream)
+        header_hz = _header_rate(stream)
+        clock = _clock(path, index, header_hz, given_hz)
         header_count = _header_count(stream)
         recorded = _recording_time(path, stream, container)
         codec = stream.codec_context.codec.canonical_name
@@ -126,15 +136,17 @@ def _probe(path: Path, size_bytes: int) -> VideoMetadata:
         path=path,
         width_px=width,
         height_px=height,
-        frame_rate_hz=rate,
+        frame_rate_hz=clock.frame_rate_hz,
         n_frames=index.n_frames,
         n_frames_header=header_count,
-        duration_s=index.n_frames / rate,
+        duration_s=clock.duration_s,
         codec=codec,
         pixel_format=index.pixel_format,
         size_bytes=size_bytes,
         sha256=file_sha256(path),
         recording_time=recorded,
+        header_frame_rate_hz=header_hz,
+        clock=clock,
     )
 
 
@@ -148,7 +160,7 @@ def require_same_format(videos: Sequence[VideoMetadata]) -> None:
                 f"{first.width_px} x {first.height_px} px, {other.path} has "
                 f"{other.width_px} x {other.height_px} px. Register them as two recordings."
             )
-        if not math.isclose(first.frame_rate_hz, other.frame_rate_hz, rel_tol=_SAME_RATE):
+        if not have_one_rate(first.clock, other.clock, _SAME_RATE):
             raise VideoError(
                 f"Videos of one recording must have one frame rate: {first.path} has "
                 f"{first.frame_rate_hz:.6g} Hz, {other.path} has {other.frame_rate_hz:.6g} Hz. "
@@ -187,13 +199,22 @@ def _require_sound(path: Path, index: PacketIndex) -> None:
         )
 
 
-def _frame_rate(path: Path, stream: VideoStream) -> float:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate:
-            return float(rate)
+def _header_rate(stream: VideoStream) -> float | None:
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((float(rate) for rate in rates if rate), None)
+
+
+def _clock(
+    path: Path, index: PacketIndex, header_hz: float | None, given_hz: float | None
+) -> Clock:
+    if given_hz is not None:
+        return even_clock(index.n_frames, given_hz, "given")
+    if index.times_s is not None and index.n_frames > 1:
+        return measure_clock(index.times_s, "stamps", header_hz)
+    if header_hz is not None:
+        return even_clock(index.n_frames, header_hz, "header")
     raise VideoError(
-        f"Video {path} has no frame rate; give it one "
-        "(ffmpeg -r RATE -i IN -c:v libx264 -crf 12 OUT.mp4)."
+        f"Video {path} says nothing of its frame rate; give it with --frame-rate, in frames per second."
     )
 
 

@@ -49,6 +49,8 @@ class PacketIndex:
         Of the first frame.
     n_damaged
         Packets that the container itself calls damaged (cut off).
+    tick_s
+        Unit of the stamps.
     """
 
     n_frames: int
@@ -56,6 +58,12 @@ class PacketIndex:
     sizes: tuple[tuple[int, tuple[int, int]], ...]
     pixel_format: str
     n_damaged: int
+    tick_s: float = 0.0
+
+    @property
+    def times_s(self) -> NDArray[np.float64] | None:
+        """(n_frames,) stamps in seconds; None where `pts` is."""
+        return None if self.pts is None else self.pts.astype(np.float64) * self.tick_s
 
 
 def scan_packets(path: Path) -> PacketIndex:
@@ -78,7 +86,7 @@ def _scan(path: Path, file: BufferedReader) -> PacketIndex:
     budget = ReadBudget()
     with open_stream(path, file, budget) as (container, stream):
         stream.codec_context.thread_type = "NONE"
-        scan = _Scan(path, stream.codec_context)
+        scan = _Scan(path, stream.codec_context, float(stream.time_base or 0))
         try:
             for packet in container.demux(stream):
                 scan.take(packet)
@@ -94,8 +102,8 @@ def _scan(path: Path, file: BufferedReader) -> PacketIndex:
 class _Scan:
     """What is found in one packet after another; 16 bytes are kept of each, for there may be millions."""
 
-    def __init__(self, path: Path, context: VideoCodecContext) -> None:
-        self._path = path
+    def __init__(self, path: Path, context: VideoCodecContext, tick_s: float) -> None:
+        self._path, self._tick_s = path, tick_s
         self._context = context
         if context.name in PNG_CODECS:
             require_small_texts(path, context.extradata or b"")
@@ -160,6 +168,7 @@ class _Scan:
             tuple(self._sizes),
             self._pixel_format or self._context.pix_fmt or "",
             self._n_damaged,
+            self._tick_s,
         )
 
     def _showing_order(self) -> NDArray[np.int64] | None:

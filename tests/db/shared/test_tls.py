@@ -116,7 +116,7 @@ def tls_database(
         database = SharedDatabase(variables, "frtls_", *directories, accounts)
         database.facerhythm_json(ADMINISTRATOR, "admin", "init")
         lines = printed_sql(database, "viewer", "fr_viewer", "--require-tls")
-        assert lines[0].endswith(" REQUIRE SSL;")
+        assert lines[0].endswith(" REQUIRE SSL WITH MAX_USER_CONNECTIONS 20;")
         run_sql(database, lines, "secret")
         accounts["viewer"] = ("fr_viewer", "secret")
         yield database

@@ -3,7 +3,13 @@ import pytest
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.parameters import Parameters, check_parameters, parameters_from_mapping
 
-FACTS = {"frame_rate_hz": 120.0, "n_frames": [600, 700], "n_points": 50, "filter_length": 481}
+FACTS = {
+    "frame_rate_hz": 120.0,
+    "n_frames": 1300,
+    "n_samples": [[600], [700]],
+    "n_points": 50,
+    "filter_length": 481,
+}
 
 
 def make(**sections):
@@ -41,18 +47,19 @@ def test_half_the_frame_rate_is_the_limit():
         check_parameters(Parameters(), **{**FACTS, "frame_rate_hz": 119.0})
 
 
-def test_contiguous_videos_count_as_one():
-    facts = {**FACTS, "n_frames": [300, 300]}
+def test_one_stretch_of_every_sequence_must_hold_a_filter():
     with pytest.raises(
         ParameterError, match="filter of 481 frames, and the shortest video has 300"
     ):
-        check_parameters(Parameters(), **facts)
-    assert check_parameters(make(PointTracker={"contiguous": True}), **facts) == ()
+        check_parameters(Parameters(), **{**FACTS, "n_samples": [[300], [900]]})
+    with pytest.raises(ParameterError, match="481 frames, and a video has between its gaps .* 480"):
+        check_parameters(Parameters(), **{**FACTS, "n_samples": [[300, 480], [900]]})
+    assert check_parameters(Parameters(), **{**FACTS, "n_samples": [[300, 481], [900]]}) == ()
 
 
 def test_the_rank_is_bounded_by_the_tensor():
     """Six windows and 36 frequencies: 216 components reproduce any tensor of that shape."""
-    facts = {**FACTS, "n_frames": [600]}  # (600 - 480) / 20 = 6 windows
+    facts = {**FACTS, "n_samples": [[600]]}  # (600 - 480) / 20 = 6 windows
 
     def with_rank(rank):
         return make(TCA={"fit": {"params_method": {"rank": rank}}})
@@ -69,7 +76,7 @@ def test_more_neighbours_than_points_are_told():
 
 
 def test_filters_that_fill_the_memory_are_refused():
-    facts = {**FACTS, "n_frames": [10**6], "filter_length": 100_000}
+    facts = {**FACTS, "n_samples": [[10**6]], "filter_length": 100_000}
     check_parameters(make(VQT_Analyzer={"params_VQT": {"n_freq_bins": 2_500}}), **facts)
     with pytest.raises(ParameterError, match="2501 filters of 100000 frames are asked for"):
         check_parameters(make(VQT_Analyzer={"params_VQT": {"n_freq_bins": 2_501}}), **facts)

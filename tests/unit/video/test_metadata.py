@@ -10,6 +10,7 @@ import pytest
 
 from element_facerhythm.errors import VideoError
 from element_facerhythm.video import probe_video, require_same_format
+from element_facerhythm.video.clock import even_clock
 
 
 def test_frames_are_counted_in_every_container(write_video, encoding):
@@ -55,11 +56,15 @@ def test_header_that_lies_about_its_frame_count_is_told_and_not_believed(write_v
     assert "claims 999 frames, the file holds 40" in caplog.text
 
 
+def at_rate(video, rate_hz):
+    return replace(video, frame_rate_hz=rate_hz, clock=even_clock(video.n_frames, rate_hz, "given"))
+
+
 def test_videos_of_one_recording_must_agree(write_video):
     first = probe_video(write_video("a.mp4"))
     require_same_format([first, replace(first, path="b.mp4", n_frames=7)])
-    require_same_format([first, replace(first, frame_rate_hz=50.0004)])
+    require_same_format([first, at_rate(first, 50.0004)])
     with pytest.raises(VideoError, match=r"a\.mp4 has 64 x 48 px, b\.mp4 has 64 x 50 px"):
         require_same_format([first, replace(first, path="b.mp4", height_px=50)])
     with pytest.raises(VideoError, match=r"50 Hz, b\.mp4 has 49\.95 Hz"):
-        require_same_format([first, replace(first, path="b.mp4", frame_rate_hz=49.95)])
+        require_same_format([first, replace(at_rate(first, 49.95), path="b.mp4")])
