@@ -71,11 +71,12 @@ def register_videos(
     recording_id: int = 0,
     frames: str = "",
     frame_rate_hz: float | None = None,
+    times: Sequence[str] | None = None,
 ) -> Registered:
     """Enter a recording of one or more videos and a task that analyses it (`trigger`).
 
     `frames` is the part to analyse ('A:B'; '' for all), `frame_rate_hz` a rate to take in place of what the
-    videos say.
+    videos say, and `times` names for each video the file with the times of its frames ('stamps': its own).
 
     Raises
     ------
@@ -95,13 +96,18 @@ def register_videos(
             project_dir=link.processed_dir() / "not-written",
             frames=frame_range(frames),
             frame_rate_hz=frame_rate_hz,
+            times=None if times is None else tuple(times),
         )
     )
-    times = [video.recording_time for video in checked.videos if video.recording_time]
-    files = [{"file_id": index, "file_path": path} for index, path in enumerate(paths)]
+    recorded = [video.recording_time for video in checked.videos if video.recording_time]
+    chosen = [_times_path(choice) for choice in times or [""] * len(paths)]
+    files = [
+        {"file_id": index, "file_path": path, "times_path": own}
+        for index, (path, own) in enumerate(zip(paths, chosen, strict=True))
+    ]
     done = Registered(notes=list(checked.notes))
     with one_transaction():
-        enter_session(done, choice, min(times) if times else modification_time(videos[0]))
+        enter_session(done, choice, min(recorded) if recorded else modification_time(videos[0]))
         enter_recording(done, recording_id, files, frame_rate_hz)
         enter_task(done, rois, parameters, {"task_mode": "trigger", "frames": frames})
     return done
@@ -215,6 +221,13 @@ def surviving_videos(project: "Project") -> list[dict[str, Any]]:
     return [{"file_id": index, "file_path": path} for index, path in enumerate(relative)]
 
 
+def _times_path(given: str) -> str:
+    """Choice of a file of times as the row holds it; PathError where it lies outside the directories."""
+    if given in ("", "stamps"):
+        return given
+    return relative_to_roots(Path(given).resolve(), active_link().search_dirs())
+
+
 # ------------------------------------------------------------------ rows
 
 
@@ -295,8 +308,8 @@ def enter_task(
         if any(stored[name] != value for name, value in task.items()):
             raise ConfigurationError(
                 f"task {done.key} is entered already with task_mode {stored['task_mode']!r}, output_dir "
-                f"{stored['output_dir']!r} and frames {stored['frames']!r}; take another recording number, or "
-                "delete that task"
+                f"{stored['output_dir']!r} and frames {stored['frames']!r}; take another recording "
+                "number, or delete that task"
             )
 
 

@@ -13,7 +13,12 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
-from element_facerhythm.cli.recording_options import FrameRateOption, FramesOption
+from element_facerhythm.cli.recording_options import (
+    FrameRateOption,
+    FramesOption,
+    TimesOption,
+    times_of,
+)
 
 if TYPE_CHECKING:
     from element_facerhythm.ingest import Registered, SessionChoice
@@ -53,6 +58,7 @@ def ingest(
     ] = None,
     frames: FramesOption = None,
     frame_rate: FrameRateOption = None,
+    times: TimesOption = None,
     sex: Annotated[Sex, typer.Option(help="Of a new subject.")] = Sex.U,
     birth_date: Annotated[
         datetime | None,
@@ -77,7 +83,7 @@ def ingest(
     from element_facerhythm.ingest import UNKNOWN_BIRTH_DATE, SessionChoice, populate
     from element_facerhythm.pipeline.progress import reporting_to
 
-    require_one_source(videos or [], project, rois, frames, frame_rate)
+    require_one_source(videos or [], project, rois, frames, frame_rate, times)
     choice = SessionChoice(
         subject,
         session,
@@ -95,6 +101,7 @@ def ingest(
             recording,
             frames or "",
             frame_rate,
+            times_of(times, len(videos or [])),
             to_populate=not no_populate,
         )
         rows = {} if no_populate else populate(registered.key)
@@ -107,14 +114,17 @@ def require_one_source(
     rois: Path | None,
     frames: str | None,
     frame_rate: float | None,
+    times: list[str] | None,
 ) -> None:
     """Accept videos with a ROI file, or a project directory."""
     if bool(videos) == (project is not None):
         raise typer.BadParameter("give videos with --rois, or --project, and not both")
     if videos and rois is None:
         raise typer.BadParameter("videos need --rois FILE; `facerhythm rois propose` makes one")
-    if project is not None and (frames or frame_rate):
-        raise typer.BadParameter("--frames and --frame-rate go with videos, not with --project")
+    if project is not None and (frames or frame_rate or times):
+        raise typer.BadParameter(
+            "--frames, --frame-rate and --times go with videos, not with --project"
+        )
     if project is not None and rois is not None:
         raise typer.BadParameter("--rois does not go with --project, which has its own")
 
@@ -128,6 +138,7 @@ def register(
     recording: int,
     frames: str,
     frame_rate_hz: float | None,
+    times: tuple[str, ...] | None,
     *,
     to_populate: bool,
 ) -> "Registered":
@@ -153,6 +164,7 @@ def register(
             recording_id=recording,
             frames=frames,
             frame_rate_hz=frame_rate_hz,
+            times=times,
         )
     else:
         has_links = False

@@ -23,3 +23,19 @@ FrameRateOption = Annotated[
         help="Frames per second, in place of what the videos say; needed where they say nothing.",
     ),
 ]
+
+TimesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--times",
+        metavar="FILE",
+        help="File with the time of each frame, once for each video; `stamps` takes the videos' own.",
+    ),
+]
+
+
+def times_of(given: list[str] | None, n_videos: int) -> tuple[str, ...] | None:
+    """One choice for each video: `stamps`, given once, is for all."""
+    if not given:
+        return None
+    return tuple(given) * n_videos if given == ["stamps"] else tuple(given)

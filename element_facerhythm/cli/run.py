@@ -18,7 +18,12 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
-from element_facerhythm.cli.recording_options import FrameRateOption, FramesOption
+from element_facerhythm.cli.recording_options import (
+    FrameRateOption,
+    FramesOption,
+    TimesOption,
+    times_of,
+)
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline import ProjectSummary, RunRecord, RunRequest
@@ -64,6 +69,7 @@ def run(
     ] = None,
     frames: FramesOption = None,
     frame_rate: FrameRateOption = None,
+    times: TimesOption = None,
     figures: Annotated[bool, typer.Option(help="Write pictures into visualizations/.")] = True,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that were made another way.")
@@ -87,7 +93,12 @@ def run(
         request, notes = make_request(
             videos, rois, params, output, device, compat, overwrite=overwrite
         )
-        request = replace(request, frames=frame_range(frames), frame_rate_hz=frame_rate)
+        request = replace(
+            request,
+            frames=frame_range(frames),
+            frame_rate_hz=frame_rate,
+            times=times_of(times, len(videos)),
+        )
         if dry_run:
             plan = check(request, notes)
         else:

@@ -18,6 +18,7 @@ from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
     VideoRecording,
+    resolved_times,
     without_zone,
 )
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, rois_as_entered
@@ -62,6 +63,7 @@ class TaskInputs:
     n_frames: int
     frames: str
     given_frame_rate_hz: float | None
+    times: tuple[tuple[str, str | None], ...]  # path, sha256
     parameters: str
     parameter_sha256: str
     polygons: tuple[tuple[str, str], ...]  # role, vertices as JSON
@@ -143,6 +145,7 @@ class FaceRhythmProcessing(dj.Computed):
             n_frames=int((RecordingInfo() & key).fetch1("n_frames")),
             frames=frames,
             given_frame_rate_hz=(VideoRecording() & key).fetch1("frame_rate_hz"),
+            times=RecordingInfo.entered_times(key),
             parameters=json.dumps(parameters, sort_keys=True),
             parameter_sha256=sha256,
             polygons=tuple((r["role"], json.dumps(r["vertices"])) for r in polygons),
@@ -259,6 +262,8 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             owner=inputs.owner,
             frames=frame_range(inputs.frames),
             frame_rate_hz=inputs.given_frame_rate_hz,
+            times=tuple(resolved_times(path, dirs) for path, _ in inputs.times),
+            times_sha256=tuple(sha256 for _, sha256 in inputs.times),
             # results that this task has not made itself stay
             overwrite=is_owned_by(directory, inputs.owner),
         )

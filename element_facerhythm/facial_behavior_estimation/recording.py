@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.errors import VideoError
@@ -41,6 +42,7 @@ class VideoRecording(dj.Manual):
         file_id   : int32        # order in time
         ---
         file_path : varchar(512) # relative to a root data directory
+        times_path='' : varchar(512) # file of its frames' times; 'stamps': its own; '': one beside it, if any
         """
 
 
@@ -86,6 +88,9 @@ class RecordingInfo(dj.Imported):
         pixel_format         : varchar(32) # pixel format
         size_bytes           : int64       # file size
         sha256               : char(64)    # digest of the file's content
+        times_file=''        : varchar(512) # file that the frames' times are from; '': none
+        times_sha256=null    : char(64)    # digest of that file
+        acquisition=null     : json        # what metadata.json beside the file says
         recording_time=null  : datetime    # creation time in the file, if any; UTC
         """
 
@@ -108,12 +113,15 @@ class RecordingInfo(dj.Imported):
         """Recordings whose files are known."""
         return VideoRecording() & VideoRecording.File()
 
-    def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[str, ...], float | None]:
-        """Ids and paths of the files, in order, and the frame rate that was given for them."""
+    def make_fetch(
+        self, key: Key
+    ) -> tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], float | None]:
+        """Ids, paths and files of times, in order, and the frame rate that was given for them."""
         rows = (VideoRecording.File() & key).to_dicts(order_by="file_id")
         ids = tuple(int(row["file_id"]) for row in rows)
         given_hz = (VideoRecording() & key).fetch1("frame_rate_hz")
-        return ids, tuple(row["file_path"] for row in rows), given_hz
+        paths, times = (tuple(row[name] for row in rows) for name in ("file_path", "times_path"))
+        return ids, paths, times, given_hz
 
     @supervised
     def make_compute(
@@ -121,6 +129,7 @@ class RecordingInfo(dj.Imported):
         key: Key,
         file_ids: tuple[int, ...],
         file_paths: tuple[str, ...],
+        times_paths: tuple[str, ...],
         given_hz: float | None,
     ) -> tuple[tuple[tuple[int, "VideoMetadata"], ...]]:
         """Read every file and check that they belong together."""
@@ -130,9 +139,15 @@ class RecordingInfo(dj.Imported):
         roots = active_link().search_dirs()
         videos = []
         with ambient_progress().stage("recording_info", len(file_paths), "files") as tell:
-            for n_done, path in enumerate(file_paths):
+            for n_done, (path, times) in enumerate(zip(file_paths, times_paths, strict=True)):
                 tell(n_done)
-                videos.append(probe_video(resolve_path(path, roots), frame_rate_hz=given_hz))
+                videos.append(
+                    probe_video(
+                        resolve_path(path, roots),
+                        frame_rate_hz=given_hz,
+                        times=resolved_times(times, roots),
+                    )
+                )
         require_same_format(videos)
         return (tuple(zip(file_ids, videos, strict=True)),)
 
@@ -166,6 +181,16 @@ class RecordingInfo(dj.Imported):
         return tuple(
             (file["file_path"], fact["sha256"], int(fact["n_frames"]))
             for file, fact in zip(files, facts, strict=True)
+        )
+
+    @classmethod
+    def entered_times(cls, key: Key) -> tuple[tuple[str, str | None], ...]:
+        """Choice of a file of times, and the digest of the one that was found, of each video in order."""
+        paths = (VideoRecording.File() & key).to_dicts(order_by="file_id")
+        digests = (cls.File() & key).to_dicts(order_by="file_id")
+        return tuple(
+            (path["times_path"], row["times_sha256"])
+            for path, row in zip(paths, digests, strict=True)
         )
 
     @classmethod
@@ -253,8 +278,23 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
         "pixel_format": video.pixel_format,
         "size_bytes": video.size_bytes,
         "sha256": video.sha256,
+        "times_file": _short_name(video.times_source),
+        "times_sha256": video.times_sha256,
+        "acquisition": None if video.acquisition is None else dict(video.acquisition),
         "recording_time": None if time is None else without_zone(time),
     }
+
+
+def resolved_times(times_path: str, roots: "Sequence[Path]") -> Path | str | None:
+    """Choice of a file of times as `probe_video` takes it; PathError where it leads out of the roots."""
+    if times_path in ("", "stamps"):
+        return times_path or None
+    return resolve_path(times_path, roots)
+
+
+def _short_name(source: str | None) -> str:
+    """Name of a file of times, with its member where it is an archive; the directory is the video's."""
+    return "" if source is None else Path(source).name[-512:]
 
 
 def without_zone(time: datetime) -> datetime:

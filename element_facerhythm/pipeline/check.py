@@ -34,6 +34,7 @@ from element_facerhythm.video import (
     VideoMetadata,
     probe_video,
     require_entered,
+    require_entered_times,
     require_same_format,
     signatures_of,
 )
@@ -107,9 +108,11 @@ def check_request(request: RunRequest) -> CheckedRequest:
     device = resolve_device(request.device)
     check_directory(request.project_dir, request.owner)
     signatures = signatures_of(request.videos)
-    videos = _probe(request.videos, request.frame_rate_hz)
+    videos = _probe(request)
     if request.video_sha256 is not None:
         require_entered(videos, request.video_sha256)
+    if request.times_sha256 is not None:
+        require_entered_times(videos, request.times_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
     parameters = request.parameters
     placed = place_rois(
@@ -150,13 +153,23 @@ def check_request(request: RunRequest) -> CheckedRequest:
     )
 
 
-def _probe(paths: tuple[Path, ...], frame_rate_hz: float | None) -> tuple[VideoMetadata, ...]:
+def _probe(request: RunRequest) -> tuple[VideoMetadata, ...]:
+    paths = request.videos
     if not paths:
         raise VideoError("no video was given; give at least one file")
     twice = [str(path) for path, n in Counter(Path(p).resolve() for p in paths).items() if n > 1]
     if twice:
         raise VideoError(f"{twice[0]} is given twice; a recording holds each file once")
-    videos = tuple(probe_video(Path(path), frame_rate_hz=frame_rate_hz) for path in paths)
+    times = (None,) * len(paths) if request.times is None else request.times
+    if len(times) != len(paths):
+        raise VideoError(
+            f"{len(times)} files of frame times are given for {len(paths)} videos; give one for each, in "
+            "their order"
+        )
+    videos = tuple(
+        probe_video(Path(path), frame_rate_hz=request.frame_rate_hz, times=own)
+        for path, own in zip(paths, times, strict=True)
+    )
     require_same_format(videos)
     return videos
 

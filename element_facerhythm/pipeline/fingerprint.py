@@ -26,7 +26,7 @@ STAGE_VERSIONS: dict[str, int] = {
     "dataset": 1,
     "rois": 1,
     "point_tracking": 3,
-    "spectral_analysis": 3,
+    "spectral_analysis": 2,
     "decomposition": 2,
 }
 """Raised by hand, with a line in the changelog, when the numbers of a stage change."""

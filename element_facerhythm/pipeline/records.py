@@ -67,6 +67,12 @@ class RunRequest:
         First frame of the recording to analyse, and the one after the last; None takes all.
     frame_rate_hz
         Frame rate to take in place of what the videos say; None believes them.
+    times
+        For each video the file with the times of its frames, ``"stamps"`` for its own, or None to look
+        for a file beside it; None looks beside all.
+    times_sha256
+        Expected digest of each file of times (None: no file), where they were entered before; None does not
+        check.
     overwrite
         Whether results that were made with other parameters, or from other videos or regions, may be
         replaced.
@@ -82,6 +88,8 @@ class RunRequest:
     overwrite: bool = True
     frames: tuple[int, int] | None = None
     frame_rate_hz: float | None = None
+    times: tuple[str | Path | None, ...] | None = None
+    times_sha256: tuple[str | None, ...] | None = None
 
 
 @dataclass(frozen=True)

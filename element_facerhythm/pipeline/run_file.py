@@ -13,7 +13,9 @@ from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.plan import stage_product
+from element_facerhythm.pipeline.records import RunRequest
 from element_facerhythm.pipeline.timing import clock_facts
+from element_facerhythm.video.time_files import FROM_STAMPS
 
 RUN_FILE = "run.json"
 
@@ -52,6 +54,7 @@ def write_run_file(
         "clock": clock_facts(checked.sequences, checked.frame_rate_hz),
         "frames": None if checked.request.frames is None else list(checked.request.frames),
         "given_frame_rate_hz": checked.request.frame_rate_hz,
+        "times": _times(checked.request),
         "notes": list(checked.notes),
         "stages": stages,
     }
@@ -100,4 +103,13 @@ def run_facts(directory: Path) -> dict[str, Any]:
     return {
         "frames": None if frames is None else tuple(frames),
         "frame_rate_hz": stored.get("given_frame_rate_hz"),
+        "times": None if stored.get("times") is None else tuple(stored["times"]),
     }
+
+
+def _times(request: RunRequest) -> list[str | None] | None:
+    if request.times is None:
+        return None
+    return [
+        own if own in (None, FROM_STAMPS) else str(Path(own).absolute()) for own in request.times
+    ]

@@ -68,6 +68,8 @@ def clock_facts(sequences: Sequence[TrackedSequence], frame_rate_hz: float) -> d
 
 def _header_notes(video: VideoMetadata) -> Iterator[str]:
     claimed, clock = video.header_frame_rate_hz, video.clock
+    if video.times_source is not None:
+        yield f"{video.path.name}: the times of its frames are those in {video.times_source}"
     if clock.source == "given":
         yield f"{video.path.name}: {clock.frame_rate_hz:g} frames/s as given; its own times are not used"
     elif claimed is not None and abs(claimed / clock.frame_rate_hz - 1) > _SAME_RATE:

@@ -9,6 +9,7 @@ from element_facerhythm.video.reader import (
 )
 from element_facerhythm.video.unchanged import (
     require_entered,
+    require_entered_times,
     require_unchanged,
     signatures_of,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "probe_video",
     "read_rgb_frame",
     "require_entered",
+    "require_entered_times",
     "require_same_format",
     "require_unchanged",
     "signatures_of",

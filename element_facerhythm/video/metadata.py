@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -21,6 +23,7 @@ from element_facerhythm.video.container import RE_ENCODE, open_video, open_video
 from element_facerhythm.video.container_size import declared_size
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
 from element_facerhythm.video.packets import PacketIndex, scan_packets
+from element_facerhythm.video.time_files import FrameTimes, look_beside
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,10 @@ class VideoMetadata:
         Frame rate between gaps, measured by the frames' times and never rounded (29.97... stays 29.97...).
     header_frame_rate_hz
         Frame rate that the header claims; None where it claims none.
+    times_source, times_sha256
+        The camera's file that the frames' times are taken from, and its digest; None where there is none.
+    acquisition
+        What the `metadata.json` of the recorder says; None where there is none.
     clock
         When each frame was taken; see `video.clock`.
     n_frames
@@ -76,10 +83,15 @@ class VideoMetadata:
     sha256: str
     recording_time: datetime | None
     header_frame_rate_hz: float | None
+    times_source: str | None
+    times_sha256: str | None
+    acquisition: Mapping[str, Any] | None = field(compare=False, repr=False)
     clock: Clock = field(compare=False, repr=False)
 
 
-def probe_video(path: str | Path, *, frame_rate_hz: float | None = None) -> VideoMetadata:
+def probe_video(
+    path: str | Path, *, frame_rate_hz: float | None = None, times: str | Path | None = None
+) -> VideoMetadata:
     """Examine a video file: read every packet, decode as many frames as the size check needs.
 
     Parameters
@@ -89,6 +101,9 @@ def probe_video(path: str | Path, *, frame_rate_hz: float | None = None) -> Vide
     frame_rate_hz
         Frame rate to take in place of what the file says, its frames at equal distances; None believes
         the file.
+    times
+        File with the time of each frame; ``"stamps"`` takes those of the video; None looks for a file
+        beside it (see `video.time_files`).
 
     Returns
     -------
@@ -106,7 +121,7 @@ def probe_video(path: str | Path, *, frame_rate_hz: float | None = None) -> Vide
         with open_video_file(path) as file:
             before = signature_of(file.fileno())
             _require_complete(path, file, before.size_bytes)
-        found = _probe(path, before.size_bytes, frame_rate_hz)
+        found = _probe(path, before.size_bytes, frame_rate_hz, times)
         with open_video_file(path) as file:
             if signature_of(file.fileno()) == before:
                 return found
@@ -115,12 +130,15 @@ def probe_video(path: str | Path, *, frame_rate_hz: float | None = None) -> Vide
     )
 
 
-def _probe(path: Path, size_bytes: int, given_hz: float | None) -> VideoMetadata:
+def _probe(
+    path: Path, size_bytes: int, given_hz: float | None, times: str | Path | None
+) -> VideoMetadata:
     index = scan_packets(path)
     _require_sound(path, index)
     with open_video(path) as (container, stream):
         header_hz = _header_rate(stream)
-        clock = _clock(path, index, header_hz, given_hz)
+        by_camera, acquisition = look_beside(path, index.n_frames, _about(index, header_hz), times)
+        clock = _clock(path, index, header_hz, given_hz, by_camera)
         header_count = _header_count(stream)
         recorded = _recording_time(path, stream, container)
         codec = stream.codec_context.codec.canonical_name
@@ -146,6 +164,9 @@ def _probe(path: Path, size_bytes: int, given_hz: float | None) -> VideoMetadata
         sha256=file_sha256(path),
         recording_time=recorded,
         header_frame_rate_hz=header_hz,
+        times_source=by_camera.source if by_camera and given_hz is None else None,
+        times_sha256=by_camera.sha256 if by_camera and given_hz is None else None,
+        acquisition=acquisition,
         clock=clock,
     )
 
@@ -204,11 +225,24 @@ def _header_rate(stream: VideoStream) -> float | None:
     return next((float(rate) for rate in rates if rate), None)
 
 
+def _about(index: PacketIndex, header_hz: float | None) -> float | None:
+    """Rate of the video for telling the unit of a file of times; None where it says nothing."""
+    if index.times_s is None or index.n_frames < 2:
+        return header_hz
+    return 1 / float(np.median(np.diff(index.times_s)))
+
+
 def _clock(
-    path: Path, index: PacketIndex, header_hz: float | None, given_hz: float | None
+    path: Path,
+    index: PacketIndex,
+    header_hz: float | None,
+    given_hz: float | None,
+    by_camera: FrameTimes | None,
 ) -> Clock:
     if given_hz is not None:
         return even_clock(index.n_frames, given_hz, "given")
+    if by_camera is not None:
+        return measure_clock(by_camera.times_s, "time file")
     if index.times_s is not None and index.n_frames > 1:
         return measure_clock(index.times_s, "stamps", header_hz)
     if header_hz is not None:

@@ -70,6 +70,36 @@ def require_entered(videos: Sequence[VideoMetadata], expected_sha256: Sequence[s
             )
 
 
+def require_entered_times(
+    videos: Sequence[VideoMetadata], expected_sha256: Sequence[str | None]
+) -> None:
+    """Check that the times of the frames come from the files that were entered.
+
+    Parameters
+    ----------
+    videos
+        What `probe_video` found.
+    expected_sha256
+        Digest of each file of times; None where the times are the video's own.
+
+    Raises
+    ------
+    VideoError
+        A file of times has another content, is gone, or is new.
+    """
+    for video, expected in zip(videos, expected_sha256, strict=True):
+        if video.times_sha256 != expected:
+            names = ("the video's own stamps", video.times_source or "a file of times")
+            before, now = (
+                names if expected is None else (names[1], names[video.times_sha256 is not None])
+            )
+            raise VideoError(
+                f"{video.path}: its recording was entered with the times of {before} and would be analysed "
+                f"with those of {now}, which differ. Restore the file, or delete the RecordingInfo entry and "
+                "populate again"
+            )
+
+
 def _signature(path: Path) -> Signature:
     try:
         return signature_of(path)

@@ -1,8 +1,9 @@
 """Equally spaced samples of tracks whose frames are not, and parts of long arrays.
 
-A sample between frames is interpolated by the cubic through the two frames before and the two after it
-(Lagrange, at the frames' own places); a sample at a frame is that frame. The samples depend on nothing
-but the frames beside them, so tracks can be read block by block.
+A sample between frames lies on the polynomial through the three frames before and the three after it
+(Lagrange, at the frames' own places); a sample at a frame is that frame. Fewer frames lose fast motion, more
+of them follow noise where several are missing. The samples depend on nothing but the frames beside them,
+so tracks can be read block by block.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from element_facerhythm.core.spectral.normalisation import ArrayLike3D
 
-_N_NEIGHBOURS = 4
+_N_NEIGHBOURS = 6
 
 
 class SampledPoints:
@@ -56,7 +57,7 @@ class SampledPoints:
     ) -> npt.NDArray[np.float32]:
         places = np.arange(first, stop, dtype=np.float64)
         n_neighbours = min(_N_NEIGHBOURS, len(knots))
-        # the frames whose cubic a sample lies on: as many before it as after, but at the ends
+        # the frames whose polynomial a sample lies on: as many before it as after, but at the ends
         before = np.searchsorted(knots, places, side="right") - n_neighbours // 2
         start = np.clip(before, 0, len(knots) - n_neighbours)
         low, high = int(start.min()), int(start.max()) + n_neighbours

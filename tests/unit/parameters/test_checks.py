@@ -52,7 +52,9 @@ def test_one_stretch_of_every_sequence_must_hold_a_filter():
         ParameterError, match="filter of 481 frames, and the shortest video has 300"
     ):
         check_parameters(Parameters(), **{**FACTS, "n_samples": [[300], [900]]})
-    with pytest.raises(ParameterError, match="481 frames, and a video has between its gaps .* 480"):
+    with pytest.raises(
+        ParameterError, match=r"481 frames, and a video has between its gaps .* 480"
+    ):
         check_parameters(Parameters(), **{**FACTS, "n_samples": [[300, 480], [900]]})
     assert check_parameters(Parameters(), **{**FACTS, "n_samples": [[300, 481], [900]]}) == ()
 
