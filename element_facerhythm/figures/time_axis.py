@@ -53,13 +53,14 @@ def broken_at_gaps(
     values
         (W, ...) floats.
     """
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
     for gap in clock.pauses:
-        edges = clock.times_s[[gap.after_frame, gap.after_frame + 1]]
-        place = int(np.searchsorted(times_s, edges.mean()))
+        middle_s = clock.times_s[gap.after_frame : gap.after_frame + 2].mean()
+        place = int(np.searchsorted(times_s, middle_s))
         if 0 < place < len(times_s):
-            # a little inside, so that a column of the gap reaches from edge to edge
-            inside = edges + np.array([0.01, -0.01]) * np.ptp(edges)
-            times_s = np.insert(times_s, place, inside)
+            # one step off the values, so that a column of a picture is as wide there as anywhere
+            inside = [times_s[place - 1] + step_s, times_s[place] - step_s]
+            times_s = np.insert(times_s, place, sorted(inside))
             values = np.insert(values, [place, place], np.nan, axis=0)
     return times_s, values
 
