@@ -17,6 +17,8 @@ SpacingOption = Annotated[
     typer.Option(help="Pixels between seed points (default: that of the parameters).", min=1),
 ]
 
+_NO_MATTER_HZ = 1.0  # regions need no time, and a video may have no rate
+
 app = typer.Typer(help="Propose regions of interest and check them.", no_args_is_help=True)
 
 
@@ -49,7 +51,7 @@ def propose(
             f"{output} exists; give --overwrite to replace it, or another name with -o"
         )
     with quiet_stdout(), progress_bars() as progress:
-        metadata = probe_video(video)
+        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ)
         rois, proposal = propose_rois_for_video(video, metadata.n_frames, progress=progress)
         placed = place(rois, metadata, spacing)
         write_rois(rois, output)
@@ -76,7 +78,7 @@ def check(
     from element_facerhythm.video import probe_video
 
     with quiet_stdout():
-        metadata = probe_video(video)
+        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ)
         rois = read_rois(rois_file)
         placed = place(rois, metadata, spacing)
         if overlay is not None:

@@ -23,7 +23,7 @@ from element_facerhythm.video.container import RE_ENCODE, open_video, open_video
 from element_facerhythm.video.container_size import declared_size
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
 from element_facerhythm.video.packets import PacketIndex, scan_packets
-from element_facerhythm.video.time_files import FrameTimes, look_beside
+from element_facerhythm.video.time_files import FROM_STAMPS, FrameTimes, look_beside
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,8 @@ def _probe(
     _require_sound(path, index)
     with open_video(path) as (container, stream):
         header_hz = _header_rate(stream)
-        by_camera, acquisition = look_beside(path, index.n_frames, _about(index, header_hz), times)
+        choice = times if given_hz is None else FROM_STAMPS
+        by_camera, acquisition = look_beside(path, index.n_frames, _about(index, header_hz), choice)
         clock = _clock(path, index, header_hz, given_hz, by_camera)
         header_count = _header_count(stream)
         recorded = _recording_time(path, stream, container)
@@ -164,8 +165,8 @@ def _probe(
         sha256=file_sha256(path),
         recording_time=recorded,
         header_frame_rate_hz=header_hz,
-        times_source=by_camera.source if by_camera and given_hz is None else None,
-        times_sha256=by_camera.sha256 if by_camera and given_hz is None else None,
+        times_source=by_camera.source if by_camera else None,
+        times_sha256=by_camera.sha256 if by_camera else None,
         acquisition=acquisition,
         clock=clock,
     )

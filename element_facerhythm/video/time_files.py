@@ -117,7 +117,7 @@ def look_beside(
         A file of times has not one for each frame, or there are several; or a file cannot be read.
     """
     beside = _Beside(video)
-    acquisition = beside.acquisition()
+    acquisition = beside.acquisition(in_archives=choice is None)
     if choice == FROM_STAMPS:
         return None, acquisition
     if choice is not None:
@@ -186,12 +186,13 @@ class _Beside:
                 if _is_general(name):
                     yield self._file(name)
 
-    def acquisition(self) -> dict[str, Any] | None:
+    def acquisition(self, *, in_archives: bool) -> dict[str, Any] | None:
         """Content of `metadata.json`, in a directory with one video."""
         if not self.is_alone:
             return None
         files = [self._file(name) for name in self._names if name == _ACQUISITION]
-        files += self.archived(lambda name: name == _ACQUISITION)
+        if in_archives:
+            files += self.archived(lambda name: name == _ACQUISITION)
         if not files:
             return None
         try:
