@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import io
 import logging
+import math
 import os
 import re
 import tarfile
@@ -25,9 +26,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import PathError, TextError, VideoError
@@ -299,15 +302,25 @@ def _times(video: Path, found: _Found, n_frames: int, rate_hz: float | None) -> 
 
 def _column(found: _Found, rate_hz: float | None) -> TimeColumn | None:
     if Path(found.name).suffix.lower() in _ARRAYS:
-        try:
-            array = np.load(io.BytesIO(found.content), allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise VideoError(f"{found.source} is no array of numbers; save it again") from error
-        return times_in_array(array, rate_hz)
+        return times_in_array(_array(found), rate_hz)
     try:
         return times_in_text(found.content.decode("utf-8-sig"), rate_hz)
     except UnicodeDecodeError as error:
         raise VideoError(f"{found.source} is not a text in UTF-8; save it as UTF-8") from error
+
+
+def _array(found: _Found) -> NDArray[np.generic]:
+    """Array of a .npy file; its header is held against its length before memory is taken."""
+    stream = io.BytesIO(found.content)
+    try:
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[
+            npy.read_magic(stream)
+        ]
+        shape, by_columns, dtype = read(stream)
+        array = np.frombuffer(found.content, dtype, math.prod(shape), stream.tell())
+        return array.reshape(shape, order="F" if by_columns else "C")
+    except (KeyError, ValueError, TypeError, SyntaxError, OverflowError, TokenError) as error:
+        raise VideoError(f"{found.source} is no array of numbers; save it again") from error
 
 
 def _is_wanted(name: str) -> bool:

@@ -93,6 +93,7 @@ def make_seeds(directory: Path) -> Good:
         video=tuple(_videos(directory)),
         weights=(_weights(directory),),
         product=(_product(directory),),
+        times=tuple(_times(directory)),
         **_predictions(directory),
     )
     return good
@@ -146,6 +147,19 @@ def _video(path: Path, codec: str, pixel_format: str, n_frames: int = 24) -> Pat
             container.mux(stream.encode(frame.reformat(format=pixel_format)))
         container.mux(stream.encode(None))
     return path
+
+
+def _times(directory: Path) -> list[Path]:
+    """Files of the times of the frames of the video that is analysed."""
+    directory = directory / "times"
+    directory.mkdir()
+    times_s = np.arange(N_FRAMES) / 60
+    rows = "\n".join(f"{i},{time * 1e3:.3f}" for i, time in enumerate(times_s))
+    paths = [directory / name for name in ("a.csv", "b.txt", "c.npy")]
+    paths[0].write_text("frame,timestamp\n" + rows)
+    paths[1].write_text("\n".join(f"2026-01-02T03:04:05.{i:06d}" for i in range(N_FRAMES)))
+    np.save(paths[2], times_s)
+    return paths
 
 
 def _weights(directory: Path) -> Path:

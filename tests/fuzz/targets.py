@@ -75,6 +75,10 @@ def _video(path: Path, good: Good) -> None:
         pass
 
 
+def _times(path: Path, good: Good) -> None:
+    probe_video(good.video, times=path)
+
+
 def _weights(path: Path, good: Good) -> None:
     load_facemap_model(path, ("a", "b", "c", "d"), device=torch.device("cpu"))
 
@@ -130,6 +134,7 @@ TARGETS = (
     Target("plan", "project", lambda path, good: plan_run(good.request(path)), 2.0, secret=True),
     Target("run", "project", lambda path, good: run_project(good.request(path)), 1.0, True, True),
     Target("video", "video", _video, 4.0),
+    Target("frame times", "times", _times, 1.0),
     Target("weights", "weights", _weights, 1.0),
     Target("product", "product", _product, 1.0, secret=True),
     *(Target(f"predictions {name}", name, _predictions(name), 0.7) for name in LOADED),
