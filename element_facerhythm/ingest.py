@@ -21,7 +21,7 @@ from element_facerhythm.linking import active_link, relative_to_roots
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
     from element_facerhythm.io.project import Project
-    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.parameters import AnyParameters, FittedValue, Parameters
 
 logger = logging.getLogger(__name__)
 
@@ -55,22 +55,37 @@ class SessionChoice:
 
 @dataclass
 class Registered:
-    """What a registration gave: the key of the task, rows that were new per table, and remarks."""
+    """What a registration gave.
+
+    Attributes
+    ----------
+    key
+        Of the task.
+    new_rows
+        Rows that were new, by table.
+    notes
+        Remarks.
+    parameters_fitted
+        What the run will take where the parameters left it open, and why.
+    """
 
     key: dict[str, Any] = field(default_factory=dict)
     new_rows: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    parameters_fitted: "tuple[FittedValue, ...]" = ()
 
 
 def register_videos(
     choice: SessionChoice,
     videos: Sequence[Path],
     rois: "Rois",
-    parameters: "Parameters",
+    parameters: "AnyParameters",
     *,
     recording_id: int = 0,
 ) -> Registered:
     """Enter a recording of one or more videos and a task that analyses it (`trigger`).
+
+    What the parameters leave open stays so in their row, and is fitted to the recording when it runs.
 
     Raises
     ------
@@ -88,7 +103,7 @@ def register_videos(
     )
     times = [video.recording_time for video in checked.videos if video.recording_time]
     files = [{"file_id": index, "file_path": path} for index, path in enumerate(paths)]
-    done = Registered(notes=list(checked.notes))
+    done = Registered(notes=list(checked.notes), parameters_fitted=checked.parameters_fitted)
     with one_transaction():
         enter_session(done, choice, min(times) if times else modification_time(videos[0]))
         enter_recording(done, recording_id, files)
@@ -99,15 +114,15 @@ def register_videos(
 def register_project(
     choice: SessionChoice,
     project: "Project",
-    parameters: "Parameters | None" = None,
+    parameters: "AnyParameters | None" = None,
     *,
     recording_id: int = 0,
 ) -> Registered:
     """Enter the recording of an existing project directory and a task that takes it over (`load`).
 
     The video files are entered where all that the project names are still there; otherwise the facts of
-    the recording are those that the project holds. `parameters` of None takes what the project recorded,
-    with defaults for what it did not.
+    the recording are those that the project holds. `parameters` of None takes those that a run of ours wrote
+    down; of face-rhythm's projects what it recorded, with defaults for what it did not.
 
     Raises
     ------
@@ -119,7 +134,7 @@ def register_project(
 
     project.require(*PRODUCTS)
     if parameters is None:
-        parameters = recorded_parameters(project.config)
+        parameters = parameters_of_project(project)
     files = surviving_videos(project)
     output_dir = relative_to_roots(project.directory.resolve(), active_link().search_dirs())
     done = Registered()
@@ -252,7 +267,7 @@ def enter_recording(done: Registered, recording_id: int, files: list[dict[str, A
 
 
 def enter_task(
-    done: Registered, rois: "Rois", parameters: "Parameters", task: dict[str, Any]
+    done: Registered, rois: "Rois", parameters: "AnyParameters", task: dict[str, Any]
 ) -> None:
     """Enter parameters, regions and the task; other regions than those stored get the next number."""
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
@@ -274,6 +289,21 @@ def enter_task(
                 f"output_dir {stored['output_dir']!r}; take another recording number, or delete that "
                 "task"
             )
+
+
+def parameters_of_project(project: "Project") -> "Parameters":
+    """Return the parameters of a project's results: of a run of ours all, else see `recorded_parameters`.
+
+    Raises
+    ------
+    ParameterError
+        A value is not one that this package could have computed with.
+    PathError
+        A file of it is a link that leads out.
+    """
+    from element_facerhythm.pipeline.load import known_parameters
+
+    return known_parameters(project)[0] or recorded_parameters(project.config)
 
 
 def recorded_parameters(config: Mapping[str, Any]) -> "Parameters":

@@ -17,9 +17,10 @@ from element_facerhythm.io.atomic import TEMPORARY_SUFFIX
 from element_facerhythm.io.layout import FILES, FOLDERS, PRODUCTS, TEXTS, product_path
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, product_format
 from element_facerhythm.io.rois_file import read_rois
-from element_facerhythm.parameters import Parameters, check_parameters
+from element_facerhythm.parameters import FittedValue, Parameters, check_parameters
 from element_facerhythm.pipeline.directory import check_writable
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
+from element_facerhythm.pipeline.fit import close_parameters
 from element_facerhythm.pipeline.lock import LOCK_NAME
 from element_facerhythm.pipeline.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.records import RunRequest
@@ -44,12 +45,15 @@ _OWN_BEGINNINGS = (LOCK_NAME, OWNER)
 class CheckedRequest:
     """A request that can be run, with what checking it found out.
 
+    `parameters` are closed; `parameters_fitted` says which of them were open and why they are what they are.
     `frame_rate_hz` is the rate that the recording is analysed with; `notes` say what was read
     differently from what was typed; `fingerprints` are those that the products will carry; `signatures`
     tell whether a video is still the file that was checked.
     """
 
     request: RunRequest
+    parameters: Parameters
+    parameters_fitted: tuple[FittedValue, ...]
     videos: tuple[VideoMetadata, ...]
     rois: Rois
     placed: PlacedRois
@@ -58,11 +62,6 @@ class CheckedRequest:
     notes: tuple[str, ...]
     fingerprints: dict[str, Fingerprint]
     signatures: tuple[Signature, ...]
-
-    @property
-    def parameters(self) -> Parameters:
-        """Analysis parameters."""
-        return self.request.parameters
 
     @property
     def n_frames(self) -> tuple[int, ...]:
@@ -96,7 +95,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
     if request.video_sha256 is not None:
         require_entered(videos, request.video_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
-    parameters = request.parameters
+    parameters, fitted = close_parameters(request.parameters, videos, rois)
     placed = place_rois(
         rois,
         height_px=videos[0].height_px,
@@ -114,6 +113,8 @@ def check_request(request: RunRequest) -> CheckedRequest:
     )
     return CheckedRequest(
         request=request,
+        parameters=parameters,
+        parameters_fitted=fitted,
         videos=videos,
         rois=rois,
         placed=placed,
