@@ -27,7 +27,7 @@ _FILTERS_PER_SEQUENCE = 4
 _WINDOWS_PER_SECOND = 12
 _FEWEST_WINDOWS = 50
 _RANK = 5
-_RELAXATION = 0.5
+_RELAXATION, _HOMEWARD_PER_S = 0.5, 30
 _TILES, _SMALLEST_TILE_PX = 150, 3
 _OF_SIDE = 0.06
 
@@ -159,21 +159,13 @@ class _Fit:
         facts, rate = self.facts, f"{self.facts.frame_rate_hz:g} frames/s"
         side = max(facts.width_px, facts.height_px)
         size = f"{facts.width_px} x {facts.height_px} px"
+        relaxation = _down(min(_RELAXATION, _HOMEWARD_PER_S / facts.frame_rate_hz))
+        memory_s = 1 / (relaxation * facts.frame_rate_hz)
         self._put(
-            f"{_FLOW}.relaxation", _RELAXATION,
-            "a track remembers two frames, which holds where the animal shifts or walks, too; for a still "
-            "head try less, which keeps more of slow motion",
-        )  # fmt: skip
-        window = min(20, max(11, round(side / 24)))
-        self._put(
-            f"{_FLOW}.kwargs_method.winSize", [window, window],
-            f"a twenty-fourth of the longer side of {size}, from 11 to 20",
-        )  # fmt: skip
-        steps = min(10, max(2, round(600 / facts.frame_rate_hz)))
-        self._put(
-            f"{_FLOW}.kwargs_method.criteria", [3, steps, 0.03],
-            f"up to {steps} steps of the search: at {rate} a point moves the further between two frames "
-            "the lower the rate",
+            f"{_FLOW}.relaxation", relaxation,
+            f"a track remembers {memory_s:.2g} s at {rate}: two frames or 1/{_HOMEWARD_PER_S} s, the longer. "
+            "That holds where the animal shifts or walks, too; for a still head less keeps more of "
+            "slow motion",
         )  # fmt: skip
         sides = (facts.width_px, facts.height_px)
         tiles = [min(_TILES, max(1, n // _SMALLEST_TILE_PX)) for n in sides]

@@ -17,8 +17,6 @@ AUTO = "auto"
 FITTED_NAMES: tuple[str, ...] = (
     "ROIs.make_rois.point_spacing",
     "PointTracker.params_optical_flow.relaxation",
-    "PointTracker.params_optical_flow.kwargs_method.winSize",
-    "PointTracker.params_optical_flow.kwargs_method.criteria",
     "PointTracker.params_clahe.tileGridSize",
     "PointTracker.params_outlier_handling.threshold_displacement",
     "PointTracker.params_outlier_handling.framesHalted_before",

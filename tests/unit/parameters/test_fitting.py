@@ -77,12 +77,22 @@ def test_a_minute_of_an_ordinary_camera():
     assert parameters.ROIs.make_rois.point_spacing == 11  # sqrt(30000 / 250)
     assert tracker.params_outlier_handling.threshold_displacement == 38.4  # 6 % of 640
     assert tracker.params_clahe.tileGridSize == (150, 150)
-    assert tracker.params_optical_flow.kwargs_method.winSize == (20, 20)
-    assert tracker.params_optical_flow.kwargs_method.criteria == (3, 10, 0.03)
+    assert tracker.params_optical_flow.relaxation == 0.5
+    outliers = tracker.params_outlier_handling
+    assert (outliers.framesHalted_before, outliers.framesHalted_after) == (2, 2)
     assert parameters.TCA.fit.params_method.rank == 5
     told = {value.name: value.reason for value in reasons}
     assert "247 points in a region of 30000 px" in told["ROIs.make_rois.point_spacing"]
     assert "no rhythm above 15 Hz" in told["VQT_Analyzer.params_VQT.F_max"]
+
+
+def test_what_counts_frames_follows_the_rate():
+    tracker = fitted(known=facts(250.0))[0].PointTracker
+    assert (
+        tracker.params_optical_flow.relaxation == 0.12
+    )  # 1/30 s, as two frames are at 60 frames/s
+    outliers = tracker.params_outlier_handling
+    assert (outliers.framesHalted_before, outliers.framesHalted_after) == (21, 21)  # 1/12 s
 
 
 def test_the_shortest_stretch_decides():
@@ -94,7 +104,6 @@ def test_a_small_picture_and_a_small_region():
     parameters, _, notes = fitted(known=facts(size=(160, 120), area_px=350))
     assert notes == ()
     assert parameters.PointTracker.params_clahe.tileGridSize == (53, 40)
-    assert parameters.PointTracker.params_optical_flow.kwargs_method.winSize == (11, 11)
     assert parameters.ROIs.make_rois.point_spacing == 4  # 21 points; at 5 px there would be 14
 
 
