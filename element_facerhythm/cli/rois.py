@@ -90,12 +90,12 @@ def place(rois: "Rois", metadata: "VideoMetadata", spacing: int | None) -> "Plac
     """Place the ROIs in the video's frame, with points as far apart as `spacing`, or as `run` puts them."""
     from element_facerhythm.core.rois import place_rois
     from element_facerhythm.parameters import open_parameters_from_mapping
-    from element_facerhythm.pipeline.fit import close_parameters
+    from element_facerhythm.pipeline.fit import suggest_parameters
 
     if spacing is None:
         wanted = open_parameters_from_mapping({}).parameters
-        closed, _ = close_parameters(wanted, [metadata], rois)
-        spacing = closed.ROIs.make_rois.point_spacing
+        suggested, _ = suggest_parameters(wanted, [metadata], rois)
+        spacing = suggested.stand_in.ROIs.make_rois.point_spacing
     return place_rois(
         rois, height_px=metadata.height_px, width_px=metadata.width_px, spacing_px=spacing
     )

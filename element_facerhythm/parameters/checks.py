@@ -61,7 +61,8 @@ def check_parameters(
     notes = tuple(_notes(parameters, frame_rate_hz, n_points))
     if filter_length is None or n_points is None:
         return notes
-    return (*notes, *_rank_notes(parameters, rate_hz, lengths, n_points))
+    n_samples = [[n] for n in lengths]
+    return (*notes, *_rank_notes(parameters, rate_hz, n_samples, n_points))
 
 
 def _check_nyquist(parameters: Parameters, rate_hz: float) -> None:
@@ -192,10 +193,10 @@ def _notes(parameters: Parameters, frame_rate_hz: float, n_points: int | None) -
 
 
 def _rank_notes(
-    parameters: Parameters, rate_hz: float, lengths: Sequence[int], n_points: int
+    parameters: Parameters, rate_hz: float, n_samples: Sequence[Sequence[int]], n_points: int
 ) -> Iterator[str]:
     rank = parameters.TCA.fit.params_method.rank
-    found = resolution(parameters, rate_hz=rate_hz, n_frames=lengths, n_points=n_points)
+    found = resolution(parameters, rate_hz=rate_hz, n_samples=n_samples, n_points=n_points)
     if rank > found.n_components:
         yield (
             f"TCA.fit.params_method.rank: {rank} components are asked for, and the recording can tell about "

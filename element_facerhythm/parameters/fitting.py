@@ -44,8 +44,8 @@ class RecordingFacts:
     ----------
     frame_rate_hz
         The rate that it is analysed with.
-    n_frames
-        Frames of each stretch that is tracked and transformed by itself.
+    n_samples
+        Samples of each stretch between gaps, of each tracked sequence.
     width_px, height_px
         Size of the frame.
     seed_area_px
@@ -56,16 +56,16 @@ class RecordingFacts:
     """
 
     frame_rate_hz: float
-    n_frames: tuple[int, ...]
+    n_samples: tuple[tuple[int, ...], ...]
     width_px: int
     height_px: int
     seed_area_px: int | None
     n_points: Callable[[int], int] | None
 
     @property
-    def shortest_s(self) -> float:
-        """Length of the shortest stretch."""
-        return min(self.n_frames) / self.frame_rate_hz
+    def n_shortest(self) -> int:
+        """Samples that a filter must fit into: of the longest stretch of the sequence that has the least."""
+        return min(max(lengths) for lengths in self.n_samples)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class _Fit:
         self._lowest_frequency()
         self._quality()
         vqt = _VQT
-        shortest = min(self.facts.n_frames)
+        shortest = self.facts.n_shortest
         lost = self.value(f"{vqt}.Q_lowF") / self.value(f"{vqt}.F_min") * self.rate_hz
         kept = shortest - (lost if self.value(f"{vqt}.padding") == "valid" else 0)
         wanted = round(self.rate_hz / _WINDOWS_PER_SECOND)
@@ -197,7 +197,7 @@ class _Fit:
         self._put(
             f"{vqt}.downsample_factor", factor,
             f"{self.rate_hz / factor:.3g} windows a second, {max(1, math.floor(kept / factor))} of them in "
-            f"the shortest stretch of {shortest} frames; {_WINDOWS_PER_SECOND} a second and at least "
+            f"the shortest sequence of {shortest} frames; {_WINDOWS_PER_SECOND} a second and at least "
             f"{_FEWEST_WINDOWS} are wanted",
         )  # fmt: skip
 
@@ -225,7 +225,7 @@ class _Fit:
         lowest_hz = min(usual, highest_hz / 3)
         if f"{_VQT}.Q_lowF" not in self.open:  # its filter must fit, if not four times, then once
             lowest_hz = max(lowest_hz, min(1.1 * q / shortest_s, 0.9 * highest_hz))
-        length = f"the shortest stretch of {shortest_s:.3g} s"
+        length = f"the shortest sequence of {shortest_s:.3g} s"
         if lowest_hz < usual:
             reason = (
                 f"a third of F_max, so that a range is left; {length} would ask for {usual:.3g} Hz"
@@ -247,7 +247,7 @@ class _Fit:
         q = _down(q)
         self._put(
             low, q,
-            f"a filter of {q / lowest_hz:.2g} s at F_min, against a shortest stretch of {shortest_s:.3g} s",
+            f"a filter of {q / lowest_hz:.2g} s at F_min, against a shortest sequence of {shortest_s:.3g} s",
         )  # fmt: skip
         q_low = self.value(low)
         q_high = _down(min(_Q_HIGH, q_low * highest_hz / lowest_hz))
@@ -257,7 +257,7 @@ class _Fit:
         )  # fmt: skip
 
     def _shortest_s(self) -> float:
-        return min(self.facts.n_frames) / self.rate_hz
+        return self.facts.n_shortest / self.rate_hz
 
     def rank(self) -> None:
         """Fit the number of components to what they can differ in."""
@@ -266,7 +266,7 @@ class _Fit:
             return
         n_points = facts.n_points(self.value("ROIs.make_rois.point_spacing"))
         found = resolution(
-            validated(self.tree), rate_hz=self.rate_hz, n_frames=facts.n_frames, n_points=n_points
+            validated(self.tree), rate_hz=self.rate_hz, n_samples=facts.n_samples, n_points=n_points
         )
         rank = min(_RANK, found.n_components)
         n_samples = self.value("TCA.fit.params_method.n_samples")

@@ -44,7 +44,7 @@ class Resolution:
 
 
 def resolution(
-    parameters: Parameters, *, rate_hz: float, n_frames: Sequence[int], n_points: int
+    parameters: Parameters, *, rate_hz: float, n_samples: Sequence[Sequence[int]], n_points: int
 ) -> Resolution:
     """Count what components can differ in.
 
@@ -54,8 +54,8 @@ def resolution(
         Closed, but for the rank, which is not looked at.
     rate_hz
         Sampling rate of the filter bank.
-    n_frames
-        Frames of each tracked sequence.
+    n_samples
+        Samples of each stretch between gaps, of each tracked sequence.
     n_points
         Number of seed points.
     """
@@ -63,7 +63,10 @@ def resolution(
     cycles, middle_hz = math.sqrt(vqt.Q_lowF * vqt.Q_highF), math.sqrt(vqt.F_min * vqt.F_max)
     stretch = max(cycles / middle_hz * rate_hz, vqt.downsample_factor)
     lost = vqt.Q_lowF / vqt.F_min * rate_hz if vqt.padding == "valid" else 0
-    counts = [max(1, math.floor((n - lost) / stretch)) for n in n_frames]
+    counts = [
+        max(1, sum(math.floor((n - lost) / stretch) for n in lengths if n > lost))
+        for lengths in n_samples
+    ]
     separate = parameters.TCA.rearrange_data.method_handling_dictElements == "separate"
     return Resolution(
         n_stretches=min(counts) if separate else sum(counts),

@@ -17,10 +17,10 @@ from element_facerhythm.io.atomic import TEMPORARY_SUFFIX
 from element_facerhythm.io.layout import FILES, FOLDERS, PRODUCTS, TEXTS, product_path
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, product_format
 from element_facerhythm.io.rois_file import read_rois
-from element_facerhythm.parameters import FittedValue, Parameters, check_parameters
+from element_facerhythm.parameters import FittedValue, Parameters, as_open, check_parameters
 from element_facerhythm.pipeline.directory import check_writable
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
-from element_facerhythm.pipeline.fit import close_parameters
+from element_facerhythm.pipeline.fit import close_parameters, facts_of_videos
 from element_facerhythm.pipeline.lock import LOCK_NAME
 from element_facerhythm.pipeline.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.records import RunRequest
@@ -95,7 +95,15 @@ def check_request(request: RunRequest) -> CheckedRequest:
     if request.video_sha256 is not None:
         require_entered(videos, request.video_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
-    parameters, fitted = close_parameters(request.parameters, videos, rois)
+    frame_rate_hz, n_samples = facts_of_videos(as_open(request.parameters).stand_in, videos)
+    parameters, fitted = close_parameters(
+        request.parameters,
+        rois,
+        height_px=videos[0].height_px,
+        width_px=videos[0].width_px,
+        frame_rate_hz=frame_rate_hz,
+        n_samples=n_samples,
+    )
     placed = place_rois(
         rois,
         height_px=videos[0].height_px,

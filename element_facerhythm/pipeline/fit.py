@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 
 def close_parameters(
-    parameters: AnyParameters, videos: Sequence[VideoMetadata], rois: Rois
+    parameters: AnyParameters,
+    rois: Rois,
+    *,
+    height_px: int,
+    width_px: int,
+    frame_rate_hz: float,
+    n_samples: Sequence[Sequence[int]],
 ) -> tuple[Parameters, tuple[FittedValue, ...]]:
     """Fit what is open to a recording.
 
@@ -35,10 +41,14 @@ def close_parameters(
     ----------
     parameters
         Closed ones are returned as they are.
-    videos
-        Of the recording, in order.
     rois
         Regions of interest.
+    height_px, width_px
+        Size of the frame.
+    frame_rate_hz
+        The rate that the recording is analysed with.
+    n_samples
+        Samples of each stretch between gaps, of each tracked sequence.
 
     Returns
     -------
@@ -54,9 +64,45 @@ def close_parameters(
     """
     if isinstance(parameters, Parameters):
         return parameters, ()
-    closed, fitted = fit_parameters(parameters, recording_facts(parameters, videos, rois))
+    facts = recording_facts(
+        rois,
+        height_px=height_px,
+        width_px=width_px,
+        frame_rate_hz=frame_rate_hz,
+        n_samples=n_samples,
+    )
+    closed, fitted = fit_parameters(parameters, facts)
     assert closed.is_closed  # with regions, everything can be told
     return closed.stand_in, fitted
+
+
+def recording_facts(
+    rois: Rois | None,
+    *,
+    height_px: int,
+    width_px: int,
+    frame_rate_hz: float,
+    n_samples: Sequence[Sequence[int]],
+) -> RecordingFacts:
+    """Gather what parameters are fitted to; see `close_parameters`. Without regions some stay open."""
+    size = {"height_px": height_px, "width_px": width_px}
+    area, count = (None, None) if rois is None else _seeding(rois, **size)
+    return RecordingFacts(
+        frame_rate_hz=frame_rate_hz,
+        n_samples=tuple(map(tuple, n_samples)),
+        seed_area_px=area,
+        n_points=count,
+        **size,
+    )
+
+
+def facts_of_videos(
+    known: Parameters, videos: Sequence[VideoMetadata]
+) -> tuple[float, list[list[int]]]:
+    """Rate that videos are analysed with, and `n_samples`; `known` says whether they are one sequence."""
+    n_frames = [video.n_frames for video in videos]
+    lengths = [sum(n_frames)] if known.PointTracker.contiguous else n_frames
+    return known.sample_rate_hz(videos[0].frame_rate_hz), [[n] for n in lengths]
 
 
 def suggest_parameters(
@@ -64,7 +110,15 @@ def suggest_parameters(
 ) -> tuple[OpenParameters, tuple[FittedValue, ...]]:
     """Fit what can be told, without regions or with them; the rest stays open."""
     opened = as_open(parameters)
-    return fit_parameters(opened, recording_facts(opened, videos, rois))
+    rate_hz, n_samples = facts_of_videos(opened.stand_in, videos)
+    facts = recording_facts(
+        rois,
+        height_px=videos[0].height_px,
+        width_px=videos[0].width_px,
+        frame_rate_hz=rate_hz,
+        n_samples=n_samples,
+    )
+    return fit_parameters(opened, facts)
 
 
 def check_suggested(
@@ -98,23 +152,6 @@ def check_suggested(
         n_frames=[video.n_frames for video in videos],
         n_points=None if placed is None else len(placed.point_positions),
         filter_length=length,
-    )
-
-
-def recording_facts(
-    parameters: OpenParameters, videos: Sequence[VideoMetadata], rois: Rois | None
-) -> RecordingFacts:
-    """Gather what parameters are fitted to."""
-    known = parameters.stand_in
-    n_frames = tuple(video.n_frames for video in videos)
-    size = {"height_px": videos[0].height_px, "width_px": videos[0].width_px}
-    area, count = (None, None) if rois is None else _seeding(rois, **size)
-    return RecordingFacts(
-        frame_rate_hz=known.sample_rate_hz(videos[0].frame_rate_hz),
-        n_frames=(sum(n_frames),) if known.PointTracker.contiguous else n_frames,
-        seed_area_px=area,
-        n_points=count,
-        **size,
     )
 
 

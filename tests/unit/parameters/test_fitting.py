@@ -21,8 +21,8 @@ AREA_PX = 30_000
 
 
 def facts(rate_hz=30.0, seconds=(10.0,), size=(640, 480), area_px=AREA_PX):
-    n_frames = tuple(round(rate_hz * s) for s in seconds)
-    return RecordingFacts(rate_hz, n_frames, *size, area_px, lambda px: max(area_px // px**2, 1))
+    n_samples = tuple((round(rate_hz * s),) for s in seconds)
+    return RecordingFacts(rate_hz, n_samples, *size, area_px, lambda px: max(area_px // px**2, 1))
 
 
 def fitted(tree=None, known=None, **options):
@@ -36,7 +36,7 @@ def fitted(tree=None, known=None, **options):
     notes = check_parameters(
         closed.stand_in,
         frame_rate_hz=known.frame_rate_hz,
-        n_frames=known.n_frames,
+        n_frames=[sum(lengths) for lengths in known.n_samples],
         n_points=known.n_points(closed.stand_in.ROIs.make_rois.point_spacing),
         filter_length=filter_length(frame_rate_hz=rate_hz, q_low=vqt.Q_lowF, freq_min_hz=vqt.F_min),
     )
@@ -100,6 +100,17 @@ def test_the_shortest_stretch_decides():
     assert (vqt.F_min, vqt.Q_lowF) == (2.0, 2.0)  # two periods of 2 Hz, 1 s, four times in 4 s
 
 
+def test_of_a_recording_with_gaps_the_longest_stretch_holds_the_filters():
+    """10 s in pieces of 2, 5 and 3 s: two periods of 1.6 Hz fit four times into 5 s."""
+    known = RecordingFacts(60.0, ((120, 300, 180),), 640, 480, AREA_PX, lambda px: 100)
+    closed, reasons = fit_parameters(open_parameters_from_mapping({}).parameters, known)
+    vqt = closed.stand_in.VQT_Analyzer.params_VQT
+    assert (vqt.F_min, vqt.Q_lowF) == (1.6, 2.0)
+    rank = {value.name: value.reason for value in reasons}["TCA.fit.params_method.rank"]
+    # a stretch is sqrt(20 / 38.4) = 0.72 s; 75 frames are lost to the filter: 1 + 5 + 2
+    assert "it has 8 separate stretches of 0.72 s" in rank
+
+
 def test_a_small_picture_and_a_small_region():
     parameters, _, notes = fitted(known=facts(size=(160, 120), area_px=350))
     assert notes == ()
@@ -145,14 +156,14 @@ def test_a_rank_that_was_typed_stays_and_is_told():
 
 def test_without_regions_spacing_and_rank_stay_open():
     given = open_parameters_from_mapping({}).parameters
-    known = RecordingFacts(30.0, (300,), 640, 480, None, None)
+    known = RecordingFacts(30.0, ((300,),), 640, 480, None, None)
     closed, reasons = fit_parameters(given, known)
     assert closed.open_names == ("ROIs.make_rois.point_spacing", "TCA.fit.params_method.rank")
     assert len(reasons) == len(FITTED_NAMES) - 2
 
 
 def test_regions_that_bring_their_points_leave_the_spacing_unused():
-    known = RecordingFacts(30.0, (300,), 640, 480, None, lambda px: 12)
+    known = RecordingFacts(30.0, ((300,),), 640, 480, None, lambda px: 12)
     _, reasons, _ = fitted(known=known)
     told = {value.name: value.reason for value in reasons}
     assert "bring their own 12 points" in told["ROIs.make_rois.point_spacing"]
