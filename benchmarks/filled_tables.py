@@ -112,7 +112,7 @@ def processing_rows(fbe: ModuleType, json: Json) -> Iterator[Rows]:
         {
             **ANALYSIS, "output_dir": PROJECT_DIR, "layout": "'element-facerhythm 1'",
             "processing_time": TIME, "total_seconds": between(100, 900, 6), "device": "'cpu'",
-            "package_version": "'0.1.0'", "notes": json("'[]'"),
+            "package_version": "'0.1.0'", "parameters_fitted": json("'[]'"), "notes": json("'[]'"),
         },
         {},
     )  # fmt: skip

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.columns import require_length
-from element_facerhythm.errors import ConfigurationError, ParameterError, PathError, RequestError
+from element_facerhythm.errors import ConfigurationError, PathError, RequestError
 from element_facerhythm.linking import active_link, relative_to_roots
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
     from element_facerhythm.io.project import Project
-    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.parameters import AnyParameters, FittedValue
 
 logger = logging.getLogger(__name__)
 
@@ -55,18 +55,31 @@ class SessionChoice:
 
 @dataclass
 class Registered:
-    """What a registration gave: the key of the task, rows that were new per table, and remarks."""
+    """What a registration gave.
+
+    Attributes
+    ----------
+    key
+        Of the task.
+    new_rows
+        Rows that were new, by table.
+    notes
+        Remarks.
+    parameters_fitted
+        What the run will take where the parameters left it open, and why.
+    """
 
     key: dict[str, Any] = field(default_factory=dict)
     new_rows: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    parameters_fitted: "tuple[FittedValue, ...]" = ()
 
 
 def register_videos(
     choice: SessionChoice,
     videos: Sequence[Path],
     rois: "Rois",
-    parameters: "Parameters",
+    parameters: "AnyParameters",
     *,
     recording_id: int = 0,
     frames: str = "",
@@ -77,6 +90,7 @@ def register_videos(
 
     `frames` is the part to analyse ('A:B'; '' for all), `frame_rate_hz` a rate to take in place of what the
     videos say, and `times` names for each video the file with the times of its frames ('stamps': its own).
+    What the parameters leave open stays so in their row, and is fitted to the recording when it runs.
 
     Raises
     ------
@@ -105,7 +119,7 @@ def register_videos(
         {"file_id": index, "file_path": path, "times_path": own}
         for index, (path, own) in enumerate(zip(paths, chosen, strict=True))
     ]
-    done = Registered(notes=list(checked.notes))
+    done = Registered(notes=list(checked.notes), parameters_fitted=checked.parameters_fitted)
     with one_transaction():
         enter_session(done, choice, min(recorded) if recorded else modification_time(videos[0]))
         enter_recording(done, recording_id, files, frame_rate_hz)
@@ -116,15 +130,15 @@ def register_videos(
 def register_project(
     choice: SessionChoice,
     project: "Project",
-    parameters: "Parameters | None" = None,
+    parameters: "AnyParameters | None" = None,
     *,
     recording_id: int = 0,
 ) -> Registered:
     """Enter the recording of an existing project directory and a task that takes it over (`load`).
 
     The video files are entered where all that the project names are still there; otherwise the facts of
-    the recording are those that the project holds. `parameters` of None takes what the project recorded,
-    with defaults for what it did not.
+    the recording are those that the project holds. `parameters` of None takes those that a run of ours wrote
+    down; of face-rhythm's projects what it recorded, with defaults for what it did not.
 
     Raises
     ------
@@ -132,11 +146,12 @@ def register_project(
         A product is missing, or the directory lies outside the configured ones; nothing was entered.
     """
     from element_facerhythm.io.layout import PRODUCTS
+    from element_facerhythm.pipeline.recorded_parameters import parameters_of_project
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
 
     project.require(*PRODUCTS)
     if parameters is None:
-        parameters = recorded_parameters(project.config)
+        parameters = parameters_of_project(project)
     files = surviving_videos(project)
     output_dir = relative_to_roots(project.directory.resolve(), active_link().search_dirs())
     done = Registered()
@@ -289,7 +304,7 @@ def enter_recording(
 
 
 def enter_task(
-    done: Registered, rois: "Rois", parameters: "Parameters", task: dict[str, Any]
+    done: Registered, rois: "Rois", parameters: "AnyParameters", task: dict[str, Any]
 ) -> None:
     """Enter parameters, regions and the task; other regions than those stored get the next number."""
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
@@ -311,60 +326,6 @@ def enter_task(
                 f"{stored['output_dir']!r} and frames {stored['frames']!r}; take another recording "
                 "number, or delete that task"
             )
-
-
-def recorded_parameters(config: Mapping[str, Any]) -> "Parameters":
-    """Return the parameters that a project's `config.yaml` records; the others are defaults.
-
-    face-rhythm keeps the arguments of its classes there: the decomposition's lie one level higher than
-    in its parameter tree, `false` stands for no frozen frames, and how the decomposition's axes were
-    arranged is not there at all.
-
-    Raises
-    ------
-    ParameterError
-        A value is not one that this package could have computed with.
-    """
-    from element_facerhythm.parameters import parameters_from_mapping
-    from element_facerhythm.parameters.reading import known_names
-
-    known = set(known_names())
-
-    def keep(section: Mapping[str, Any], path: str) -> dict[str, Any]:
-        names = {key: f"{path}.{key}" if path else str(key) for key in section}
-        return {
-            key: keep(value, names[key]) if isinstance(value, Mapping) else value
-            for key, value in section.items()
-            if names[key] in known
-        }
-
-    decomposition = config.get("TCA") or {}
-    if not isinstance(decomposition, Mapping):
-        raise ParameterError(
-            "config.yaml of the project: its section TCA is not a mapping. Give the parameters that it was "
-            "made with as a parameter file"
-        )
-    flat = {
-        "normalize_data": {
-            key: decomposition[key]
-            for key in ("mean_subtract", "std_divide")
-            if key in decomposition
-        },
-        "fit": {
-            key: decomposition[key] for key in ("method", "params_method") if key in decomposition
-        },
-    }
-    tree = keep({**config, "TCA": {**flat, **decomposition}}, "")
-    tracker = tree.get("PointTracker", {})
-    if isinstance(tracker, dict) and tracker.get("frames_freeze") is False:
-        tracker["frames_freeze"] = None
-    try:
-        return parameters_from_mapping(tree, quote=False).parameters
-    except ParameterError as error:
-        raise ParameterError(
-            f"config.yaml of the project: {error}. Give the parameters that it was made with as a "
-            "parameter file"
-        ) from error
 
 
 def enter(done: Registered, table: Any, row: dict[str, Any]) -> bool:

@@ -33,6 +33,7 @@ from element_facerhythm.cli import (
     ingest,
     jobs,
     keypoints,
+    params,
     rank,
     rois,
     run,
@@ -68,6 +69,7 @@ app.command("verify")(verify.verify)
 app.add_typer(jobs.app, name="jobs")
 app.command("gc")(gc.gc)
 app.add_typer(rois.app, name="rois")
+app.add_typer(params.app, name="params")
 app.add_typer(keypoints.app, name="keypoints")
 app.add_typer(importing.app, name="import")
 app.add_typer(exporting.app, name="export")

@@ -13,6 +13,15 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
+from element_facerhythm.cli.parameter_options import (
+    Given,
+    ParamsOption,
+    Preset,
+    PresetOption,
+    SetOption,
+    load_parameters,
+    reading_notes,
+)
 from element_facerhythm.cli.recording_options import (
     FrameRateOption,
     FramesOption,
@@ -50,12 +59,9 @@ def ingest(
     recording: Annotated[
         int, typer.Option("--recording", help="Number of the recording in its session.")
     ] = 0,
-    params: Annotated[
-        Path | None,
-        typer.Option(
-            "--params", help="Parameters (JSON or YAML) (default: face-rhythm's defaults)"
-        ),
-    ] = None,
+    params: ParamsOption = None,
+    settings: SetOption = None,
+    preset: PresetOption = None,
     frames: FramesOption = None,
     frame_rate: FrameRateOption = None,
     times: TimesOption = None,
@@ -75,8 +81,9 @@ def ingest(
 ) -> None:
     """Register a recording in the configured database and populate what follows from it.
 
-    Give videos and a ROI file to analyse them, or `--project` to take over a directory that face-rhythm
-    or `facerhythm run` wrote. Subject, session, recording and task are entered as needed.
+    Give videos and a ROI file to analyse them, with parameters that are fitted to them where nothing is said,
+    or `--project` to take over a directory that face-rhythm or `facerhythm run` wrote. Subject, session,
+    recording and task are entered as needed.
 
     Example: `facerhythm ingest mouse.mp4 --rois rois.json --subject mouse1 --session 1`
     """
@@ -84,6 +91,8 @@ def ingest(
     from element_facerhythm.pipeline.progress import reporting_to
 
     require_one_source(videos or [], project, rois, frames, frame_rate, times)
+    given = Given(params, settings, preset)
+    load_parameters(*given)  # a wrong one is told before the database is opened
     choice = SessionChoice(
         subject,
         session,
@@ -97,7 +106,7 @@ def ingest(
             videos or [],
             project,
             rois,
-            params,
+            given,
             recording,
             frames or "",
             frame_rate,
@@ -134,7 +143,7 @@ def register(
     videos: list[Path],
     project: Path | None,
     rois: Path | None,
-    params: Path | None,
+    given: Given,
     recording: int,
     frames: str,
     frame_rate_hz: float | None,
@@ -149,12 +158,11 @@ def register(
     from element_facerhythm.io.project import Project
     from element_facerhythm.io.rois_file import read_rois
     from element_facerhythm.linking import active_link
-    from element_facerhythm.parameters import read_parameters
+    from element_facerhythm.pipeline.recorded_parameters import parameters_of_project
 
-    loaded = read_parameters(params)
     if project is None:
         assert rois is not None  # require_one_source saw to it
-        regions = read_rois(rois)
+        regions, loaded = read_rois(rois), load_parameters(*given)
         activated_workflow(to_populate=to_populate)
         registered = register_videos(
             choice,
@@ -166,17 +174,19 @@ def register(
             frame_rate_hz=frame_rate_hz,
             times=times,
         )
-    else:
-        has_links = False
-        try:
-            opened = Project.open(project)
-        except PathError:  # they may lead to another place below a data directory
-            has_links = True
-        activated_workflow(to_populate=to_populate)
-        if has_links:
-            opened = Project.open(project, active_link().search_dirs())
-        parameters = loaded.parameters if params else None  # else what the project recorded
-        registered = register_project(choice, opened, parameters, recording_id=recording)
-    unused = [f"not used: {', '.join(loaded.unused)}"] if loaded.unused else []
-    registered.notes[:0] = [*loaded.notes, *unused]
+        registered.notes[:0] = reading_notes(loaded)
+        return registered
+    has_links = False
+    try:
+        opened = Project.open(project)
+    except PathError:  # they may lead to another place below a data directory
+        has_links = True
+    activated_workflow(to_populate=to_populate)
+    if has_links:
+        opened = Project.open(project, active_link().search_dirs())
+    # results that exist are of what the project recorded, or of the file and the defaults: nothing is fitted
+    recorded = None if given.params or given.preset else parameters_of_project(opened)
+    loaded = load_parameters(given.params, given.settings, Preset.FACE_RHYTHM, base=recorded)
+    registered = register_project(choice, opened, loaded.parameters, recording_id=recording)
+    registered.notes[:0] = reading_notes(loaded)
     return registered

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from element_facerhythm.cli.parameter_options import fitted_lines, fitted_rows
+
 if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
@@ -120,6 +122,7 @@ def print_registered(registered: "Registered", rows: Mapping[str, int], *, as_js
                 "new_rows": registered.new_rows,
                 "populated": bool(rows),
                 "rows": rows,
+                "parameters_fitted": fitted_rows(registered.parameters_fitted),
                 "notes": registered.notes,
             }
         )
@@ -131,7 +134,8 @@ def print_registered(registered: "Registered", rows: Mapping[str, int], *, as_js
         print_table("", ("table", "rows"), rows.items(), right=("rows",))
     else:
         print_lines([("next", "`facerhythm worker --exit-when-idle` populates it")])
-    print_lines([("note", note) for note in dict.fromkeys(registered.notes)])
+    notes = [("note", note) for note in dict.fromkeys(registered.notes)]
+    print_lines([*fitted_lines(registered.parameters_fitted), *notes])
 
 
 def human_size(n_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
+from element_facerhythm.cli.parameter_options import SetOption
 
 if TYPE_CHECKING:
     from element_facerhythm.core.decomposition import RankFit
@@ -35,6 +36,7 @@ def rank(
         typer.Option("-o", "--output", help="Picture (default: visualizations/rank.png)"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit several numbers of components; show how much each explains, and how stable it is.
@@ -47,7 +49,7 @@ def rank(
     with quiet_stdout():
         if output is None:
             check_visualizations(project)
-        fits = sweep(project, wanted, restarts, device)
+        fits = sweep(project, wanted, restarts, device, fit_options(settings or []))
         picture = draw(fits, project, output)
     if as_json:
         print_json({"project_dir": project, "models": as_rows(fits), "figure": picture})
@@ -83,15 +85,44 @@ def parse_ranks(text: str) -> tuple[int, ...]:
 
 
 def sweep(
-    project: Path, ranks: tuple[int, ...], restarts: int | None, device: str
+    project: Path,
+    ranks: tuple[int, ...],
+    restarts: int | None,
+    device: str,
+    options: Mapping[str, Any],
 ) -> "dict[str, tuple[RankFit, ...]]":
     """Fit them, with a progress bar."""
     from element_facerhythm.pipeline.rank_sweep import sweep_project_ranks
 
     with progress_bars() as progress:
         return sweep_project_ranks(
-            project, ranks, n_restarts=restarts, device=device, progress=progress
+            project, ranks, n_restarts=restarts, device=device, options=options, progress=progress
         )
+
+
+def fit_options(settings: Sequence[str]) -> dict[str, Any]:
+    """Read options of the fit from `--set`; the spectrograms are the project's, whatever else is said.
+
+    Raises
+    ------
+    ParameterError
+        One is unknown, or none of the fit.
+    """
+    from element_facerhythm.errors import ParameterError
+    from element_facerhythm.parameters.open_reading import parse_setting
+    from element_facerhythm.pipeline.rank_sweep import FIT_OPTIONS
+
+    options: dict[str, Any] = {}
+    for text in settings:
+        method = parse_setting(text).get("TCA", {}).get("fit", {}).get("params_method", {})
+        known = {key: value for key, value in method.items() if key in FIT_OPTIONS}
+        if not known:
+            raise ParameterError(
+                f"--set {text}: rank takes a project's spectrograms as they are; expected one of "
+                f"{', '.join(f'TCA.fit.params_method.{name}' for name in FIT_OPTIONS)}"
+            )
+        options |= known
+    return options
 
 
 def check_visualizations(project: Path) -> None:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 SpacingOption = Annotated[
     int | None,
-    typer.Option(help="Pixels between seed points (default: that of the parameters).", min=1),
+    typer.Option(
+        help="Pixels between seed points (default: fitted to the regions, as `run` does).", min=1
+    ),
 ]
 
-_NO_MATTER_HZ = 1.0  # regions need no time, and a video may have no rate
+_NO_MATTER_HZ = 30.0  # regions need no time, and a video may have no rate
 
 app = typer.Typer(help="Propose regions of interest and check them.", no_args_is_help=True)
 
@@ -87,13 +89,17 @@ def check(
 
 
 def place(rois: "Rois", metadata: "VideoMetadata", spacing: int | None) -> "PlacedRois":
-    """Place the ROIs in the video's frame, with points as far apart as `spacing` or the default."""
+    """Place the ROIs in the video's frame, with points as far apart as `spacing`, or as `run` puts them."""
     from element_facerhythm.core.rois import place_rois
-    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.parameters import open_parameters_from_mapping
+    from element_facerhythm.pipeline.fit import suggest_parameters
 
-    spacing_px = spacing or Parameters().ROIs.make_rois.point_spacing
+    if spacing is None:
+        wanted = open_parameters_from_mapping({}).parameters
+        suggested, _ = suggest_parameters(wanted, [metadata], rois)
+        spacing = suggested.stand_in.ROIs.make_rois.point_spacing
     return place_rois(
-        rois, height_px=metadata.height_px, width_px=metadata.width_px, spacing_px=spacing_px
+        rois, height_px=metadata.height_px, width_px=metadata.width_px, spacing_px=spacing
     )
 
 

@@ -18,6 +18,16 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
+from element_facerhythm.cli.parameter_options import (
+    ParamsOption,
+    Preset,
+    PresetOption,
+    SetOption,
+    fitted_lines,
+    fitted_rows,
+    load_parameters,
+    reading_notes,
+)
 from element_facerhythm.cli.recording_options import (
     FrameRateOption,
     FramesOption,
@@ -52,10 +62,9 @@ def run(
     rois: Annotated[
         Path, typer.Option("--rois", help="ROI file (JSON), or a face-rhythm ROIs.h5.")
     ],
-    params: Annotated[
-        Path | None,
-        typer.Option("--params", help="Parameters (JSON or YAML) in face-rhythm's tree."),
-    ] = None,
+    params: ParamsOption = None,
+    settings: SetOption = None,
+    preset: PresetOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -81,9 +90,10 @@ def run(
 ) -> None:
     """Track points, compute spectrograms and decompose them, into one project directory.
 
-    Stages that are already there and were computed from the same videos and parameters are reused. Without
-    --params a project directory that exists keeps its own parameters; results of other parameters, videos or
-    regions are replaced with --overwrite alone.
+    What the parameters do not say is fitted to the recording, and told with the reason. Stages that are
+    already there and were computed from the same videos and parameters are reused. Without --params a project
+    directory that exists keeps its own parameters; results of other parameters, videos or regions are
+    replaced with --overwrite alone.
 
     Example: `facerhythm run mouse.mp4 --rois rois.json --params params.yaml -o mouse-project`
     """
@@ -91,8 +101,9 @@ def run(
 
     with quiet_stdout():
         request, notes = make_request(
-            videos, rois, params, output, device, compat, overwrite=overwrite
-        )
+            videos, rois, params, output, device, compat,
+            settings=settings, preset=preset, overwrite=overwrite,
+        )  # fmt: skip
         request = replace(
             request,
             frames=frame_range(frames),
@@ -119,30 +130,28 @@ def make_request(
     device: str,
     compat: Compat | None,
     *,
+    settings: list[str] | None = None,
+    preset: Preset | None = None,
     overwrite: bool,
 ) -> "tuple[RunRequest, tuple[str, ...]]":
     """Read the parameters and put the request together; notes tell what was set aside."""
-    from element_facerhythm.parameters import read_parameters
     from element_facerhythm.pipeline import RunRequest
     from element_facerhythm.pipeline.run_file import parameters_of_run
 
     project_dir = output if output is not None else Path(f"{videos[0].stem}-facerhythm")
-    loaded = read_parameters(params)
-    own = None if params else parameters_of_run(project_dir)
-    parameters = loaded.parameters if own is None else own
+    own = None if params or preset else parameters_of_run(project_dir)
+    wanted = None if compat is None else compat.value
+    loaded = load_parameters(params, settings, preset, compat=wanted, base=own)
     kept = () if own is None else (f"parameters: those that {project_dir} was made with",)
-    if compat is not None:
-        parameters = parameters.model_copy(update={"compat": compat.value})
-    unused = (f"not used: {', '.join(loaded.unused)}",) if loaded.unused else ()
     request = RunRequest(
         videos=tuple(videos),
         rois=rois,
-        parameters=parameters,
+        parameters=loaded.parameters,
         project_dir=project_dir,
         device=device,
         overwrite=overwrite,
     )
-    return request, (*kept, *loaded.notes, *unused)
+    return request, (*kept, *reading_notes(loaded))
 
 
 def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:
@@ -155,7 +164,8 @@ def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:
     require_overwrite(plan, request)
     return {
         "project_dir": request.project_dir,
-        "parameters_sha256": request.parameters.sha256(),
+        "parameters_sha256": checked.parameters.sha256(),
+        "parameters_fitted": fitted_rows(checked.parameters_fitted),
         "n_points": len(checked.placed.point_positions),
         "device": str(checked.device),
         "videos": [
@@ -182,6 +192,10 @@ def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     for stage in plan["stages"]:
         action = f"would run: {'; '.join(stage['reasons'])}" if stage["runs"] else "would be reused"
         lines.append(("stage", f"{stage['name']} {action}"))
+    lines += [
+        ("fitted", f"{row['name']} = {row['value']}: {row['reason']}")
+        for row in plan["parameters_fitted"]
+    ]
     lines += [("note", note) for note in plan["notes"]]
     print_lines([*lines, ("result", f"nothing was written; it would go to {plan['project_dir']}")])
 
@@ -257,6 +271,7 @@ def as_dict(
             for m in summary.models
         ],
         "figures": pictures,
+        "parameters_fitted": fitted_rows(record.parameters_fitted),
         "notes": list(dict.fromkeys((*notes, *record.notes))),
     }
 
@@ -306,6 +321,7 @@ def show(
     lines = [("products", ", ".join(f"{name} {human_size(size)}" for name, size in sizes.items()))]
     if pictures:
         lines.append(("pictures", f"{len(pictures)} in {pictures[0].parent}"))
+    lines += fitted_lines(record.parameters_fitted)
     print_lines([*lines, *(("note", note) for note in dict.fromkeys((*notes, *record.notes)))])
 
 

@@ -195,6 +195,19 @@ def place_rois(rois: Rois, *, height_px: int, width_px: int, spacing_px: int) ->
     return PlacedRois(seed_mask=seed, visible_mask=visible, point_positions=points)
 
 
+def seed_region(rois: Rois, *, height_px: int, width_px: int) -> BoolMask | None:
+    """Mask (H, W) that points are seeded in; None where regions bring their points, or hold no polygon.
+
+    Raises
+    ------
+    RoiError
+        A vertex or mask does not fit the frame.
+    """
+    if rois.point_positions is not None:
+        return None
+    return _union(rois.seed_polygons, rois.seed_mask, (height_px, width_px), "points")
+
+
 def _as_polygon(polygon: ArrayLike, name: str) -> Polygon:
     try:
         vertices = np.asarray(polygon, dtype=np.float64)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.demo.questions import Answer, ask_everything, text_table
 from element_facerhythm.demo.report_page import report_html
-from element_facerhythm.demo.settings import SCENE_RELAXATION, scene_parameters, video_parameters
+from element_facerhythm.demo.settings import SCENE_RELAXATION, scene_parameters
 from element_facerhythm.demo.truth import Truth, compare_with_truth
 from element_facerhythm.errors import RequestError
 from element_facerhythm.figures.style import write_bytes
@@ -23,7 +23,7 @@ from element_facerhythm.pipeline.directory import check_writable
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
-    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.parameters import AnyParameters
     from element_facerhythm.pipeline import Progress
     from element_facerhythm.synthetic import Scene
 
@@ -58,7 +58,7 @@ class _Material:
 
     video: Path
     rois: Rois
-    parameters: Parameters
+    parameters: AnyParameters
     scene: Scene | None
 
 
@@ -159,6 +159,7 @@ def _own_material(
     directory are kept, as somebody may have mended them.
     """
     from element_facerhythm.io.rois_file import read_rois, write_rois
+    from element_facerhythm.parameters import open_parameters_from_mapping
     from element_facerhythm.pipeline import RunRequest, check_request
     from element_facerhythm.pipeline.proposal import propose_rois_for_video
     from element_facerhythm.video import probe_video
@@ -169,7 +170,7 @@ def _own_material(
         rois = read_rois(rois_path or proposed)
     else:
         rois, _ = propose_rois_for_video(video, metadata.n_frames, progress=progress)
-    parameters = video_parameters(metadata, rois)
+    parameters = open_parameters_from_mapping({}).parameters
     check_request(RunRequest((video,), rois, parameters, project_dir=directory / "not-written"))
     directory.mkdir(parents=True, exist_ok=True)
     if rois_path is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from element_facerhythm.errors import ProjectError, RoiError, VideoError
+from element_facerhythm.errors import ConfigurationError, ProjectError, RoiError, VideoError
 from element_facerhythm.facial_behavior_estimation.product_files import (
     keep_project,
     project_dir,  # noqa: F401  part of this module for callers
@@ -43,7 +43,7 @@ from element_facerhythm.stores import configured_store
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
-    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.parameters import OpenParameters, Parameters
     from element_facerhythm.pipeline import RunRecord
 
 DEVICE_VARIABLE = "FACERHYTHM_DEVICE"
@@ -87,6 +87,9 @@ class FaceRhythmProcessing(dj.Computed):
     total_seconds=null   : float64      # computing time of all stages; null if not known
     device               : varchar(64)  # device that computed
     package_version      : varchar(32)  # element-facerhythm that made this row
+    run_parameters=null  : json         # parameters of the run, complete and closed; null if not known
+    run_parameter_sha256=null : char(64) # digest of their canonical text; null if not known
+    parameters_fitted    : json         # those that were fitted to the recording: name, value, reason
     notes                : json         # list of remarks on the run
     """
 
@@ -195,7 +198,9 @@ class FaceRhythmProcessing(dj.Computed):
     ) -> None:
         """Write the row and its parts."""
         from element_facerhythm import __version__
+        from element_facerhythm.pipeline.run_file import as_row
 
+        parameters = record.parameters
         seconds = [stage.seconds for stage in record.stages]
         completed = [
             without_zone(datetime.fromisoformat(stage.completed_utc)) for stage in record.stages
@@ -209,6 +214,9 @@ class FaceRhythmProcessing(dj.Computed):
                 "total_seconds": None if None in seconds else sum(seconds),  # type: ignore[arg-type]
                 "device": record.device,
                 "package_version": __version__,
+                "run_parameters": parameters and json.loads(parameters.canonical_json()),
+                "run_parameter_sha256": parameters and parameters.sha256(),
+                "parameters_fitted": [as_row(value) for value in record.parameters_fitted],
                 "notes": list(record.notes),
             }
         )
@@ -318,7 +326,36 @@ def _unpack(packed: PackedArray | None) -> np.ndarray | None:
     return np.frombuffer(base64.b64decode(content), dtype=dtype).reshape(shape)
 
 
-def _entered_parameters(key: Key, inputs: TaskInputs) -> "Parameters":
+def parameters_of_row(key: Key) -> "Parameters":
+    """Parameters that a run was made with, once it is certain that they are those that were written.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such run, its parameters are not known, or they do not give the digest of its row.
+    """
+    from element_facerhythm.parameters import parameters_from_mapping
+
+    rows = (FaceRhythmProcessing() & key).to_dicts()
+    if len(rows) != 1:
+        raise ConfigurationError(f"{key} is the key of {len(rows)} runs; expected that of one")
+    tree, sha256 = rows[0]["run_parameters"], rows[0]["run_parameter_sha256"]
+    if tree is None:
+        raise ConfigurationError(
+            f"the parameters of run {key} are not known: it is a project that was taken over and does not "
+            "say them all. Enter them with FaceRhythmParamSet.insert_new_params"
+        )
+    parameters = parameters_from_mapping(tree).parameters
+    if parameters.sha256() != sha256:
+        raise ConfigurationError(
+            f"run_parameters of run {key} do not give the digest they were stored with: the row was changed "
+            "since, or written by another version of element-facerhythm. Delete the entry of "
+            "FaceRhythmProcessing and populate again"
+        )
+    return parameters
+
+
+def _entered_parameters(key: Key, inputs: TaskInputs) -> "OpenParameters":
     """Parameters of a task, once it is certain that they are those that were entered."""
     tree = json.loads(inputs.parameters)
     return parameters_as_entered(key["paramset_id"], tree, inputs.parameter_sha256)

@@ -21,21 +21,25 @@ from element_facerhythm.linking import active_link, resolve_new_path
 from element_facerhythm.pipeline.frame_range import frame_range
 
 if TYPE_CHECKING:
-    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.parameters import AnyParameters, OpenParameters
 
 TASK_MODES = ("load", "trigger")
 
 
 @schema
 class FaceRhythmParamSet(dj.Lookup):
-    """A set of analysis parameters; two sets with the same content cannot both be stored."""
+    """A set of analysis parameters; two sets with the same content cannot both be stored.
+
+    A value may be `auto`: it is then fitted to the recording of each task. What it became is a column of
+    `FaceRhythmProcessing`.
+    """
 
     definition = """
     # Analysis parameters
     paramset_id          : int32     # number of the set
     ---
     description          : varchar(255) # what it is for
-    parameters           : json      # face-rhythm's parameter tree, complete
+    parameters           : json      # face-rhythm's parameter tree, complete; 'auto': fitted to the recording
     parameter_sha256     : char(64)  # digest of the canonical text of the parameters
     unique index (parameter_sha256)
     """
@@ -45,7 +49,7 @@ class FaceRhythmParamSet(dj.Lookup):
         cls,
         paramset_id: int | None,
         description: str,
-        parameters: "Parameters | Mapping[str, Any] | str | Path | None",
+        parameters: "AnyParameters | Mapping[str, Any] | str | Path | None",
     ) -> int:
         """Store a parameter set, once.
 
@@ -56,8 +60,9 @@ class FaceRhythmParamSet(dj.Lookup):
         description
             What it is for.
         parameters
-            Parameters, a mapping of face-rhythm's tree, or a JSON or YAML file; None for the
-            defaults.
+            Parameters, a mapping of face-rhythm's tree, or a JSON or YAML file; None for a set that says
+            nothing. What a mapping or a file does not say, or says is `auto`, and depends on the camera, is
+            stored as `auto`; what does not depend on it gets its default.
 
         Returns
         -------
@@ -70,7 +75,7 @@ class FaceRhythmParamSet(dj.Lookup):
             A parameter is unknown or wrong, or the number (or the content) is stored already with
             another content (or number).
         """
-        checked = as_parameters(parameters)
+        checked = as_open_parameters(parameters)
         sha256 = checked.sha256()
         same_content = (cls() & {"parameter_sha256": sha256}).to_arrays("paramset_id")
         if len(same_content):
@@ -98,25 +103,58 @@ class FaceRhythmParamSet(dj.Lookup):
         )
         return paramset_id
 
+    @classmethod
+    def insert_from_run(cls, key: Key) -> int:
+        """Store the parameters that a run was made with, in which nothing is open any more, once.
 
-def as_parameters(
-    parameters: "Parameters | Mapping[str, Any] | str | Path | None",
-) -> "Parameters":
+        Parameters
+        ----------
+        key
+            Primary key of an entry of `FaceRhythmProcessing`.
+
+        Returns
+        -------
+        int
+            The number of the set. A task of it repeats the run on the same recording exactly, and analyses
+            any other one with the same numbers.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no such run, its parameters are not known (a project that was taken over), or they are
+            not those that were written.
+        """
+        from element_facerhythm.facial_behavior_estimation.processing import parameters_of_row
+
+        parameters = parameters_of_row(key)
+        names = ", ".join(
+            f"{name} {key[name]}" for name in FaceRhythmTask.primary_key if name in key
+        )
+        return cls.insert_new_params(None, f"as the run of {names}"[:255], parameters)
+
+
+def as_open_parameters(
+    parameters: "AnyParameters | Mapping[str, Any] | str | Path | None",
+) -> "OpenParameters":
     """Parameters from what a caller may give; ParameterError where they are wrong."""
     from element_facerhythm.parameters import (
+        OpenParameters,
         Parameters,
-        parameters_from_mapping,
-        read_parameters,
+        as_open,
+        open_parameters_from_mapping,
+        read_open_parameters,
     )
 
-    if isinstance(parameters, Parameters):
-        return parameters
+    if isinstance(parameters, (Parameters, OpenParameters)):
+        return as_open(parameters)
     if isinstance(parameters, Mapping):
-        return parameters_from_mapping(parameters).parameters
-    return read_parameters(None if parameters is None else Path(parameters)).parameters
+        return open_parameters_from_mapping(parameters).parameters
+    return read_open_parameters(None if parameters is None else Path(parameters)).parameters
 
 
-def parameters_as_entered(paramset_id: int, tree: Mapping[str, Any], sha256: str) -> "Parameters":
+def parameters_as_entered(
+    paramset_id: int, tree: Mapping[str, Any], sha256: str
+) -> "OpenParameters":
     """Parameters of a stored set, once it is certain that they are those that were entered.
 
     Parameters
@@ -131,9 +169,10 @@ def parameters_as_entered(paramset_id: int, tree: Mapping[str, Any], sha256: str
     ConfigurationError
         They do not give the digest that they were stored with.
     """
-    from element_facerhythm.parameters import parameters_from_mapping
+    from element_facerhythm.parameters import open_parameters_from_mapping
 
-    parameters = parameters_from_mapping(tree).parameters
+    # a stored set says everything: what it does not say is of another version, and must not be fitted
+    parameters = open_parameters_from_mapping(tree, fitted=False).parameters
     if parameters.sha256() != sha256:
         raise ConfigurationError(
             f"parameter set {paramset_id} does not give the digest it was stored with: it was changed since, "
@@ -172,6 +211,31 @@ class FaceRhythmTask(dj.Manual):
             `frames` is not of the form 'A:B'.
         """
         super().insert(checked_rows(type(self), rows, check_mode_of), **kwargs)
+
+    @classmethod
+    def insert_repetition(cls, key: Key) -> Key:
+        """Enter a task that repeats a run exactly: its recording, regions, and parameters as they became.
+
+        Parameters
+        ----------
+        key
+            Primary key of an entry of `FaceRhythmProcessing`.
+
+        Returns
+        -------
+        dict
+            Primary key of the task; the run's own where nothing of its parameter set was open.
+
+        Raises
+        ------
+        ConfigurationError
+            As `FaceRhythmParamSet.insert_from_run`.
+        """
+        paramset_id = FaceRhythmParamSet.insert_from_run(key)
+        task = {**{name: key[name] for name in cls.primary_key}, "paramset_id": paramset_id}
+        if not (cls() & task):
+            cls.insert1({**task, "task_mode": "trigger"})
+        return task
 
     @classmethod
     def infer_output_dir(cls, key: Key, *, relative: bool = True, mkdir: bool = False) -> Path:

@@ -6,12 +6,16 @@ from typing import Any
 
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import (
+    ConfigurationError,
     FaceRhythmError,
     ProjectError,
     RequestError,
     VideoError,
 )
-from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
+from element_facerhythm.facial_behavior_estimation.processing import (
+    FaceRhythmProcessing,
+    parameters_of_row,
+)
 from element_facerhythm.facial_behavior_estimation.product_files import (
     unchanged_file,
     unchanged_project,
@@ -129,7 +133,10 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
     findings.add(inside)
     if inside.faults:
         return
-    findings.check(where, _other_inputs(key, project))
+    try:
+        findings.check(where, _other_inputs(key, project))
+    except ConfigurationError as error:
+        findings.check(where, str(error))
     if FacialRhythm() & key:
         _verify_rows(key, summarise_project(project, dirs), products, findings)
 
@@ -140,11 +147,16 @@ def _other_inputs(key: Key, project: Any) -> str | None:
     from element_facerhythm.io.project import Project
     from element_facerhythm.pipeline.run_file import parameters_of_run
 
-    if (FaceRhythmTask() & key).fetch1("task_mode") != "trigger":
+    is_trigger = (FaceRhythmTask() & key).fetch1("task_mode") == "trigger"
+    if not is_trigger and (FaceRhythmProcessing() & key).fetch1("run_parameters") is None:
         return None
-    parameters = parameters_of_run(project)
-    expected = (FaceRhythmParamSet() & key).fetch1("parameter_sha256")
-    if parameters is None or parameters.sha256() != expected:
+    parameters, told = parameters_of_run(project), parameters_of_row(key)
+    if parameters is None or parameters.sha256() != told.sha256():
+        return f"{project} was made with other parameters than its row says"
+    if not is_trigger:
+        return None
+    tree, sha256 = (FaceRhythmParamSet() & key).fetch1("parameters", "parameter_sha256")
+    if not parameters_as_entered(key["paramset_id"], tree, sha256).allows(parameters):
         return f"{project} was made with other parameters than parameter set {key['paramset_id']}"
     opened = Project.open(project, active_link().search_dirs())
     fingerprint = stage_fingerprint(opened.product_path("ROIs")) or {}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.parameters.decomposition import AXES, axis_parts
+from element_facerhythm.parameters.resolution import resolution
 from element_facerhythm.parameters.tree import Parameters
 
 # Values of all filters together, two gigabytes of complex numbers.
@@ -59,7 +60,10 @@ def check_parameters(
         _check_filter(parameters, filter_length, n_samples, rate_hz)
         if n_points is not None:
             _check_rank(parameters, filter_length, n_samples, n_points)
-    return tuple(_notes(parameters, frame_rate_hz, n_points))
+    notes = tuple(_notes(parameters, frame_rate_hz, n_points))
+    if filter_length is None or n_points is None:
+        return notes
+    return (*notes, *_rank_notes(parameters, rate_hz, n_samples, n_points))
 
 
 def _check_nyquist(parameters: Parameters, rate_hz: float) -> None:
@@ -191,4 +195,17 @@ def _notes(parameters: Parameters, frame_rate_hz: float, n_points: int | None) -
         yield (
             "TCA.normalize_data.mean_subtract makes negative values, which the non-negative "
             "CP_NN_HALS can only meet with zero"
+        )
+
+
+def _rank_notes(
+    parameters: Parameters, rate_hz: float, n_samples: Sequence[Sequence[int]], n_points: int
+) -> Iterator[str]:
+    rank = parameters.TCA.fit.params_method.rank
+    found = resolution(parameters, rate_hz=rate_hz, n_samples=n_samples, n_points=n_points)
+    if rank > found.n_components:
+        yield (
+            f"TCA.fit.params_method.rank: {rank} components are asked for, and the recording can tell about "
+            f"{found.n_components} apart: it has {found}. Lower the rank, or let `facerhythm rank` tell "
+            "which are stable"
         )

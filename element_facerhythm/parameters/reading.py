@@ -98,7 +98,21 @@ def read_parameters(path: str | Path | None) -> LoadedParameters:
     """
     if path is None:
         return LoadedParameters(Parameters(), (), ())
-    path = Path(path)
+    mapping = read_mapping(Path(path))
+    try:
+        return parameters_from_mapping(mapping)
+    except ParameterError as error:
+        raise ParameterError(f"parameter file {path}: {error}") from error
+
+
+def read_mapping(path: Path) -> Any:
+    """Read the text of a parameter file, and nothing of its content; empty for an empty one.
+
+    Raises
+    ------
+    ParameterError
+        The file is missing or malformed.
+    """
     is_yaml = path.suffix.lower() in {".yaml", ".yml"}
     try:
         text = read_text(path, MAX_YAML_BYTES if is_yaml else MAX_JSON_BYTES, what="parameter file")
@@ -108,14 +122,11 @@ def read_parameters(path: str | Path | None) -> LoadedParameters:
         value = parse_yaml(text) if is_yaml else parse_json(text)
     except TextError as error:
         raise ParameterError(f"parameter file {path} cannot be parsed: {error}") from error
-    try:
-        return parameters_from_mapping({} if value is None else value)
-    except ParameterError as error:
-        raise ParameterError(f"parameter file {path}: {error}") from error
+    return {} if value is None else value
 
 
 def parameters_from_mapping(mapping: Mapping[str, Any], *, quote: bool = True) -> LoadedParameters:
-    """Check a nested mapping in face-rhythm's tree; see `read_parameters`.
+    """Check a nested mapping in face-rhythm's tree, with defaults for what it does not hold.
 
     Parameters
     ----------
@@ -130,15 +141,42 @@ def parameters_from_mapping(mapping: Mapping[str, Any], *, quote: bool = True) -
     ParameterError
         A key is unknown, or a value is mistyped, not finite or impossible.
     """
+    tree, unused, notes = sort_out(mapping)
+    return LoadedParameters(validated(tree, quote=quote), unused, notes)
+
+
+def sort_out(mapping: Any) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+    """Keep what the tree knows, in its own spelling; the values are not looked at.
+
+    Returns
+    -------
+    tuple
+        The tree, names of keys that change nothing here, and notes on what was read differently.
+
+    Raises
+    ------
+    ParameterError
+        A key is unknown, or it is no mapping.
+    """
     if not isinstance(mapping, Mapping):
         raise ParameterError(f"given a {type(mapping).__name__}, expected a mapping of sections")
     found = _Found()
     tree = _sort_out(mapping, Parameters, "", found)
+    return tree, tuple(found.unused), tuple(found.notes)
+
+
+def validated(tree: Mapping[str, Any], *, quote: bool = True) -> Parameters:
+    """Make parameters of a tree of known keys, with defaults for what it does not hold.
+
+    Raises
+    ------
+    ParameterError
+        A value is mistyped, not finite or impossible.
+    """
     try:
-        parameters = Parameters.model_validate(tree)
+        return Parameters.model_validate(tree)
     except ValidationError as error:
         raise ParameterError("; ".join(_explain(error, quote))) from error
-    return LoadedParameters(parameters, tuple(found.unused), tuple(found.notes))
 
 
 @dataclass

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pydantic.fields import FieldInfo
 
 from element_facerhythm.parameters.base import Section
+from element_facerhythm.parameters.open import FITTED_NAMES
 from element_facerhythm.parameters.reading import UNUSED, inner_section
 from element_facerhythm.parameters.tree import Parameters
 
@@ -29,7 +30,8 @@ def _section(section: type[Section], path: str) -> Iterator[str]:
     if leaves:
         yield from ("| key | default | meaning |", "|---|---|---|")
         for key in leaves:
-            yield _row(key, defaults[key], section.model_fields[key])
+            name = f"{path}.{key}" if path else key
+            yield _row(key, defaults[key], section.model_fields[key], name in FITTED_NAMES)
         yield ""
     for key, kind in inner.items():
         if kind is not None:
@@ -39,8 +41,9 @@ def _section(section: type[Section], path: str) -> Iterator[str]:
             yield from _section(kind, f"{path}.{key}" if path else key)
 
 
-def _row(key: str, default: object, info: FieldInfo) -> str:
-    return f"| `{key}` | `{json.dumps(default)}` | {info.description} |"
+def _row(key: str, default: object, info: FieldInfo, is_fitted: bool) -> str:
+    fitted = " Fitted to the recording." if is_fitted else ""
+    return f"| `{key}` | `{json.dumps(default)}` | {info.description}{fitted} |"
 
 
 def _unused() -> Iterator[str]:

@@ -17,9 +17,10 @@ from element_facerhythm.io.atomic import TEMPORARY_SUFFIX
 from element_facerhythm.io.layout import FILES, FOLDERS, PRODUCTS, TEXTS, product_path
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, product_format
 from element_facerhythm.io.rois_file import read_rois
-from element_facerhythm.parameters import Parameters, check_parameters
+from element_facerhythm.parameters import FittedValue, Parameters, as_open, check_parameters
 from element_facerhythm.pipeline.directory import check_writable
 from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerprints
+from element_facerhythm.pipeline.fit import close_parameters
 from element_facerhythm.pipeline.lock import LOCK_NAME
 from element_facerhythm.pipeline.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.records import RunRequest
@@ -51,6 +52,7 @@ _OWN_BEGINNINGS = (LOCK_NAME, OWNER)
 class CheckedRequest:
     """A request that can be run, with what checking it found out.
 
+    `parameters` are closed; `parameters_fitted` says which of them were open and why they are what they are.
     `videos` are those that frames are taken of, `sequences` what is tracked as one; `n_recorded_frames`
     counts all frames of the recording, also where a part of them is asked for; `frame_rate_hz` is
     the rate that the recording is analysed with; `notes` say what was read differently from what was
@@ -59,6 +61,8 @@ class CheckedRequest:
     """
 
     request: RunRequest
+    parameters: Parameters
+    parameters_fitted: tuple[FittedValue, ...]
     videos: tuple[VideoMetadata, ...]
     rois: Rois
     placed: PlacedRois
@@ -69,11 +73,6 @@ class CheckedRequest:
     notes: tuple[str, ...]
     fingerprints: dict[str, Fingerprint]
     signatures: tuple[Signature, ...]
-
-    @property
-    def parameters(self) -> Parameters:
-        """Analysis parameters."""
-        return self.request.parameters
 
     @property
     def n_frames(self) -> tuple[int, ...]:
@@ -114,16 +113,20 @@ def check_request(request: RunRequest) -> CheckedRequest:
     if request.times_sha256 is not None:
         require_entered_times(videos, request.times_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
-    parameters = request.parameters
-    placed = place_rois(
+    # what says how the frames are taken together is never fitted
+    known = as_open(request.parameters).stand_in
+    sequences = tracked_sequences(videos, known, request.frames)
+    own_rate_hz = recording_rate_hz(videos, known)
+    rate_hz = known.sample_rate_hz(own_rate_hz)
+    size = {"height_px": videos[0].height_px, "width_px": videos[0].width_px}
+    parameters, fitted = close_parameters(
+        request.parameters,
         rois,
-        height_px=videos[0].height_px,
-        width_px=videos[0].width_px,
-        spacing_px=parameters.ROIs.make_rois.point_spacing,
+        **size,
+        frame_rate_hz=rate_hz,
+        n_samples=stretch_lengths(sequences),
     )
-    sequences = tracked_sequences(videos, parameters, request.frames)
-    own_rate_hz = recording_rate_hz(videos, parameters)
-    rate_hz = parameters.sample_rate_hz(own_rate_hz)
+    placed = place_rois(rois, **size, spacing_px=parameters.ROIs.make_rois.point_spacing)
     vqt = parameters.VQT_Analyzer.params_VQT
     n_taps = filter_length(
         frame_rate_hz=parameters.spectral_rate_hz(rate_hz), q_low=vqt.Q_lowF, freq_min_hz=vqt.F_min
@@ -140,6 +143,8 @@ def check_request(request: RunRequest) -> CheckedRequest:
     used = tuple(part.video for sequence in sequences for part in sequence.parts)
     return CheckedRequest(
         request=request,
+        parameters=parameters,
+        parameters_fitted=fitted,
         videos=used,
         rois=rois,
         placed=placed,

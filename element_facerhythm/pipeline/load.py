@@ -8,17 +8,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from element_facerhythm.errors import ProjectError
+from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.product_stamps import stage_fingerprint, stage_record
 from element_facerhythm.io.project import Project
+from element_facerhythm.parameters import Parameters
 from element_facerhythm.pipeline.records import (
     PRODUCT_OF_STAGE,
     STAGES,
     ProductRecord,
     RunRecord,
     StageRecord,
+)
+from element_facerhythm.pipeline.run_file import (
+    RUN_FILE,
+    fingerprint_of_run,
+    fitted_of_run,
+    parameters_of_run,
 )
 
 UNKNOWN_DEVICE = "unknown"
@@ -53,16 +60,50 @@ def load_project(project_dir: str | Path, roots: Iterable[str | Path] = ()) -> R
     project.require_intact()
     _check_readable(project)
     records = {s: stage_record(project.product_path(PRODUCT_OF_STAGE[s])) for s in STAGES}
+    parameters, unknown = known_parameters(project)
+    fitted = fitted_of_run(project.directory, parameters, project.roots) if parameters else ()
     return RunRecord(
         project_dir=project.directory,
         stages=tuple(_stage_record(project, stage, records[stage]) for stage in STAGES),
         products=product_records(project),
         device=_common_device(records),
         versions=dict(records["decomposition"].get("versions", {})),
-        notes=_notes(project),
+        notes=(*_notes(project), *unknown),
         videos=None,
         layout=project.layout,
+        parameters=parameters,
+        parameters_fitted=fitted,
     )
+
+
+def known_parameters(project: Project) -> tuple[Parameters | None, tuple[str, ...]]:
+    """All parameters that the results of a project were made with, where it says them.
+
+    Returns
+    -------
+    tuple
+        The parameters; None for a project of face-rhythm, and where ``run.json`` is of other results. And
+        notes: why a run of ours does not say them.
+
+    Raises
+    ------
+    PathError
+        ``run.json`` is a link that leads out.
+    """
+    if not project.layout.startswith("element-facerhythm"):
+        return None, ()
+    unknown = (
+        f"{project.directory}: {RUN_FILE} does not say with what parameters the results were made"
+    )
+    last = PRODUCT_OF_STAGE[STAGES[-1]]
+    try:
+        parameters = parameters_of_run(project.directory, project.roots)
+        told = fingerprint_of_run(project.directory, STAGES[-1], project.roots)
+    except (ParameterError, ProjectError):
+        return None, (unknown,)
+    if parameters is None or told != stage_fingerprint(project.product_path(last)):
+        return None, (unknown,)
+    return parameters, ()
 
 
 def product_records(project: Project) -> tuple[ProductRecord, ...]:

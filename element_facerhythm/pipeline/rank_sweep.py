@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +18,13 @@ from element_facerhythm.core.decomposition import (
 from element_facerhythm.core.device import resolve_device
 from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.io.project import Project
+from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.parameters.base import Section
 from element_facerhythm.parameters.decomposition import ParamsMethod, RearrangeData
 from element_facerhythm.pipeline.records import NullProgress, Progress
+
+FIT_OPTIONS = ("n_iter_max", "tol", "n_restarts", "random_state")
+"""Parameters of the method that a sweep takes."""
 
 _Section = TypeVar("_Section", bound=Section)
 
@@ -30,6 +34,7 @@ def sweep_project_ranks(
     ranks: Sequence[int],
     *,
     n_restarts: int | None = None,
+    options: Mapping[str, Any] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> dict[str, tuple[RankFit, ...]]:
@@ -43,6 +48,8 @@ def sweep_project_ranks(
         Numbers of components to try.
     n_restarts
         Starts per rank; the project's own number where None.
+    options
+        Of `FIT_OPTIONS`, in place of the project's own.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``.
     progress
@@ -69,7 +76,7 @@ def sweep_project_ranks(
             f"{project.directory} was decomposed by another method than CP_NN_HALS and CP; ranks can be "
             "compared for these two."
         )
-    options = _fit_options(project)
+    fit = _fit_options(project, options or {})
     resolved = resolve_device(device)
     plan = _plan(project)
     n_models = len(project.video_keys) if plan.method == "separate" else 1
@@ -83,22 +90,27 @@ def sweep_project_ranks(
                 prepared.sums[key],
                 ranks,
                 nonnegative=method == "CP_NN_HALS",
-                seed=options.random_state or 0,
+                seed=fit.random_state or 0,
                 device=resolved,
-                n_iter_max=options.n_iter_max,
-                tol=options.tol,
-                n_restarts=n_restarts or options.n_restarts,
+                n_iter_max=fit.n_iter_max,
+                tol=fit.tol,
+                n_restarts=n_restarts or fit.n_restarts,
                 on_rank=lambda n_done, n=n_before: tell(n * len(ranks) + n_done),  # type: ignore[misc]
             )
     return fits
 
 
-def _fit_options(project: Project) -> ParamsMethod:
+def _fit_options(project: Project, options: Mapping[str, Any]) -> ParamsMethod:
     """Options that the project was decomposed with; those that face-rhythm's fit has alone are left out."""
     given = project.settings("TCA").get("params_method") or {}
-    names = ("n_iter_max", "tol", "n_restarts", "random_state")
-    known = {key: given[key] for key in names if key in given} if isinstance(given, dict) else given
-    return _validated(ParamsMethod, known, project, "params_method")
+    known = (
+        {key: given[key] for key in FIT_OPTIONS if key in given}
+        if isinstance(given, dict)
+        else given
+    )
+    own = _validated(ParamsMethod, known, project, "params_method")
+    fit = {"params_method": {**own.model_dump(include=set(FIT_OPTIONS)), **options}}
+    return parameters_from_mapping({"TCA": {"fit": fit}}).parameters.TCA.fit.params_method
 
 
 def _validated(section: type[_Section], value: Any, project: Project, name: str) -> _Section:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from element_facerhythm.core.decomposition import ComponentSummary
     from element_facerhythm.core.rois import Rois
-    from element_facerhythm.parameters import Parameters
+    from element_facerhythm.parameters import AnyParameters, FittedValue, Parameters
     from element_facerhythm.pipeline.ownership import DirectoryOwner
     from element_facerhythm.video import VideoMetadata
     from element_facerhythm.video.clock import Gap
@@ -54,7 +54,7 @@ class RunRequest:
     rois
         Regions of interest, or the path of a ROI file.
     parameters
-        Analysis parameters.
+        Analysis parameters; what is open is fitted to the recording when the request is checked.
     project_dir
         Directory to write; made where it is missing.
     device
@@ -80,7 +80,7 @@ class RunRequest:
 
     videos: tuple[Path, ...]
     rois: Rois | Path
-    parameters: Parameters
+    parameters: AnyParameters
     project_dir: Path
     device: str = "auto"
     owner: DirectoryOwner | None = None
@@ -122,7 +122,9 @@ class RunRecord:
 
     `videos` is None in load mode: the videos of a loaded project may be gone. `device` is
     ``"unknown"`` there unless the project recorded it. `layout` names the writer's layout, for
-    example ``"element-facerhythm 1"`` or ``"face-rhythm 0.3"``.
+    example ``"element-facerhythm 1"`` or ``"face-rhythm 0.3"``. `parameters` are those of the results, None
+    where a loaded project does not say them all; `parameters_fitted` are those that were fitted to the
+    recording, with the reasons.
     """
 
     project_dir: Path
@@ -133,6 +135,8 @@ class RunRecord:
     notes: tuple[str, ...]
     videos: tuple[VideoMetadata, ...] | None
     layout: str
+    parameters: Parameters | None = None
+    parameters_fitted: tuple[FittedValue, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import element_facerhythm
-from element_facerhythm.errors import ParameterError
+from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.io.config import read_json, write_json
+from element_facerhythm.io.data_paths import place_inside
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
-from element_facerhythm.parameters import Parameters, parameters_from_mapping
+from element_facerhythm.parameters import FittedValue, Parameters, parameters_from_mapping
+from element_facerhythm.parameters.open import FITTED_NAMES, value_at
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.plan import stage_product
 from element_facerhythm.pipeline.records import RunRequest
 from element_facerhythm.pipeline.timing import clock_facts
 from element_facerhythm.video.time_files import FROM_STAMPS
 
+logger = logging.getLogger(__name__)
+
 RUN_FILE = "run.json"
+_LONGEST_REASON = 500
 
 
 def write_run_file(
@@ -51,6 +57,7 @@ def write_run_file(
         "versions": dict(versions),
         "parameters": checked.parameters.to_tree(),
         "parameters_sha256": checked.parameters.sha256(),
+        "parameters_fitted": _fitted_rows(checked, directory),
         "clock": clock_facts(checked.sequences, checked.frame_rate_hz),
         "frames": None if checked.request.frames is None else list(checked.request.frames),
         "given_frame_rate_hz": checked.request.frame_rate_hz,
@@ -61,18 +68,27 @@ def write_run_file(
     write_json(directory / RUN_FILE, index)
 
 
-def parameters_of_run(directory: Path) -> Parameters | None:
+def parameters_of_run(directory: Path, roots: Iterable[Path] = ()) -> Parameters | None:
     """Parameters that the results in a project directory were made with; None where there is no ``run.json``.
+
+    Parameters
+    ----------
+    directory
+        The project directory; it may be missing.
+    roots
+        Data directories that the file may be a link into; see `Project.open`.
 
     Raises
     ------
+    PathError
+        The file is a link that leads out.
     ParameterError
         They are not those that were written, or none that this version knows.
     ProjectError
         The file is damaged.
     """
-    path = directory / RUN_FILE
-    if not path.is_file():
+    path = _run_file(directory, roots)
+    if path is None:
         return None
     stored: dict[str, Any] = read_json(path)
     remedy = "give the parameters as a file with --params, and --overwrite to replace the results"
@@ -113,3 +129,83 @@ def _times(request: RunRequest) -> list[str | None] | None:
     return [
         own if own in (None, FROM_STAMPS) else str(Path(own).absolute()) for own in request.times
     ]
+
+
+def fingerprint_of_run(directory: Path, stage: str, roots: Iterable[Path] = ()) -> Any:
+    """Fingerprint that ``run.json`` gives for a stage; None where it gives none.
+
+    Raises
+    ------
+    PathError
+        The file is a link that leads out.
+    ProjectError
+        The file is damaged.
+    """
+    path = _run_file(directory, roots)
+    record = None if path is None else read_json(path).get("stages")
+    for key in (stage, "fingerprint"):
+        record = record.get(key) if isinstance(record, dict) else None
+    return record
+
+
+def fitted_of_run(
+    directory: Path, parameters: Parameters, roots: Iterable[Path] = ()
+) -> tuple[FittedValue, ...]:
+    """Values of ``run.json`` that were fitted to the recording and still are what they were fitted to.
+
+    Parameters
+    ----------
+    directory, roots
+        As for `parameters_of_run`.
+    parameters
+        Those of the results.
+
+    Raises
+    ------
+    PathError
+        The file is a link that leads out.
+    ProjectError
+        The file is damaged.
+    """
+    path = _run_file(directory, roots)
+    rows = None if path is None else read_json(path).get("parameters_fitted")
+    tree, fitted = parameters.to_tree(), []
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and (name := row.get("name")) in FITTED_NAMES:
+            reason = row.get("reason")
+            if row.get("value") == _value(tree, name) and isinstance(reason, str):
+                fitted.append(FittedValue(name, _value(tree, name), reason[:_LONGEST_REASON]))
+    return tuple(fitted)
+
+
+def _run_file(directory: Path, roots: Iterable[Path]) -> Path | None:
+    """Where ``run.json`` lies; None where there is none."""
+    if not directory.is_dir():
+        return None
+    path = place_inside(directory, RUN_FILE, roots)
+    return path if path.is_file() else None
+
+
+def as_row(fitted: FittedValue) -> dict[str, Any]:
+    """Give a fitted value as it is stored."""
+    return {"name": fitted.name, "value": fitted.value, "reason": fitted.reason}
+
+
+def _value(tree: Mapping[str, Any], name: str) -> Any:
+    try:
+        return value_at(tree, name)
+    except KeyError:
+        return None
+
+
+def _fitted_rows(checked: CheckedRequest, directory: Path) -> list[dict[str, Any]]:
+    """Join what was fitted now with what an earlier run of the directory fitted and this one was given."""
+    fitted = {value.name: value for value in checked.parameters_fitted}
+    try:
+        earlier = fitted_of_run(directory, checked.parameters)
+    except ProjectError as error:  # the file is replaced now
+        logger.info("%s is written anew: %s", directory / RUN_FILE, error)
+        earlier = ()
+    for value in earlier:
+        fitted.setdefault(value.name, value)
+    return [as_row(fitted[name]) for name in FITTED_NAMES if name in fitted]

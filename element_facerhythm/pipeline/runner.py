@@ -41,7 +41,7 @@ from element_facerhythm.pipeline.records import (
     RunRequest,
     StageRecord,
 )
-from element_facerhythm.pipeline.run_file import write_run_file
+from element_facerhythm.pipeline.run_file import fitted_of_run, write_run_file
 from element_facerhythm.pipeline.stages import READING_STAGES, STAGE_FUNCTIONS, StageContext
 from element_facerhythm.pipeline.tracking import parts_directory
 from element_facerhythm.video import require_unchanged
@@ -145,6 +145,8 @@ class _Run:
             notes=(*self.checked.notes, *self._damage(plan)),
             videos=self.checked.videos,
             layout=f"element-facerhythm {FORMAT_VERSION}",
+            parameters=self.checked.parameters,
+            parameters_fitted=fitted_of_run(self.directory, self.checked.parameters),
         )
 
     def _restore_index(self, plan: RunPlan) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
+from element_facerhythm.parameters.open import FITTED_NAMES
 from element_facerhythm.parameters.reading import known_names
 from element_facerhythm.parameters.reference import reference_tables
 
@@ -33,6 +34,12 @@ def test_the_page_alone_gives_the_defaults():
     assert parameters_from_mapping(tree).parameters == Parameters()
     leaves = {name for name in known_names() if f"`{name.rpartition('.')[2]}`" in PAGE.read_text()}
     assert leaves | set(sections()) == set(known_names())
+
+
+def test_the_page_names_what_is_fitted_and_nothing_else():
+    text = PAGE.read_text(encoding="utf-8").partition("## Fitted to the recording")[2]
+    rows = re.findall(r"^\| `([\w.]+)` \| ", text.partition("<!--")[0], re.MULTILINE)
+    assert tuple(rows) == FITTED_NAMES
 
 
 def sections() -> set[str]:

@@ -12,7 +12,6 @@ import torch
 
 from element_facerhythm import cli
 from element_facerhythm.core.rois import place_rois
-from element_facerhythm.ingest import recorded_parameters
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.keypoints.facemap_model import load_facemap_model
@@ -20,6 +19,7 @@ from element_facerhythm.keypoints.formats import LOADED, read_predictions
 from element_facerhythm.keypoints.product import read_facts, read_keypoints
 from element_facerhythm.parameters.reading import read_parameters
 from element_facerhythm.pipeline import load_project, plan_run, run_project, summarise_project
+from element_facerhythm.pipeline.recorded_parameters import recorded_parameters
 from element_facerhythm.video import iterate_gray_frames, probe_video
 from tests.fuzz.seeds import SIDE_PX, Good
 

@@ -11,6 +11,7 @@ from element_facerhythm.cli import app
 HEAVY = ("torch", "cv2", "av", "datajoint", "matplotlib", "h5py", "numpy", "scipy", "tensorly")
 GROUPS = {
     "rois": ("propose", "check"),
+    "params": ("suggest",),
     "keypoints": ("run",),
     "import": ("keypoints",),
     "export": ("keypoints",),

@@ -5,8 +5,8 @@ from element_facerhythm.parameters import Parameters, check_parameters, paramete
 
 FACTS = {
     "frame_rate_hz": 120.0,
-    "n_frames": 1300,
-    "n_samples": [[600], [700]],
+    "n_frames": 7800,
+    "n_samples": [[3600], [4200]],
     "n_points": 50,
     "filter_length": 481,
 }
@@ -56,7 +56,8 @@ def test_one_stretch_of_every_sequence_must_hold_a_filter():
         ParameterError, match=r"481 frames, and a video has between its gaps .* 480"
     ):
         check_parameters(Parameters(), **{**FACTS, "n_samples": [[300, 480], [900]]})
-    assert check_parameters(Parameters(), **{**FACTS, "n_samples": [[300, 481], [900]]}) == ()
+    (note,) = check_parameters(Parameters(), **{**FACTS, "n_samples": [[300, 481], [900]]})
+    assert "10 components are asked for" in note
 
 
 def test_the_rank_is_bounded_by_the_tensor():
@@ -66,14 +67,34 @@ def test_the_rank_is_bounded_by_the_tensor():
     def with_rank(rank):
         return make(TCA={"fit": {"params_method": {"rank": rank}}})
 
-    assert check_parameters(with_rank(6 * 36), **facts) == ()
+    (note,) = check_parameters(with_rank(6 * 36), **facts)
+    assert "216 components are asked for, and the recording can tell about 1 apart" in note
     with pytest.raises(ParameterError, match="given 217, expected at most 216"):
         check_parameters(with_rank(6 * 36 + 1), **facts)
     assert check_parameters(with_rank(217), **{**facts, "n_points": None}) == ()
 
 
+def test_a_rank_beyond_what_the_recording_tells_is_told_and_not_refused():
+    """Filters of 4 to 10 periods from 1 to 60 Hz: sqrt(40) / sqrt(60) s, 0.82 s, are one separate stretch."""
+
+    def notes(rank, n_points=50, method="separate"):
+        data = {"method_handling_dictElements": method}
+        tree = {"fit": {"params_method": {"rank": rank}}, "rearrange_data": data}
+        return check_parameters(make(TCA=tree), **{**FACTS, "n_points": n_points})
+
+    # (3600 - 480) / 98 frames = 31 stretches of the shorter video, 37 of the longer one; 36 frequencies
+    assert notes(31) == ()
+    (note,) = notes(32)
+    assert "can tell about 31 apart: it has 31 separate stretches of 0.82 s, 36 frequencies" in note
+    assert notes(36, method="concatenate") == ()
+    (note,) = notes(37, method="concatenate")
+    assert "about 36 apart: it has 68 separate stretches" in note
+    assert "about 9 apart" in notes(10, n_points=9)[0]
+
+
 def test_more_neighbours_than_points_are_told():
-    (note,) = check_parameters(Parameters(), **{**FACTS, "n_points": 5})
+    parameters = make(TCA={"fit": {"params_method": {"rank": 5}}})
+    (note,) = check_parameters(parameters, **{**FACTS, "n_points": 5})
     assert "8 asked, and there are only 5 points" in note
 
 

@@ -1,0 +1,236 @@
+"""Parameter files in which what is not said, or is `auto`, stays open; and values of a command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from element_facerhythm.errors import ParameterError, TextError
+from element_facerhythm.parameters.open import (
+    AUTO,
+    FITTED_NAMES,
+    OpenParameters,
+    in_order,
+    merged,
+    put_value,
+    value_at,
+)
+from element_facerhythm.parameters.reading import (
+    UNUSED,
+    known_names,
+    read_mapping,
+    sort_out,
+    validated,
+)
+from element_facerhythm.parameters.tree import Parameters
+from element_facerhythm.text_files import parse_yaml, shortened
+
+_SPECTRAL = "VQT_Analyzer.params_VQT"
+_RANK = "TCA.fit.params_method.rank"
+_MAX_SETTING = 10_000
+
+
+@dataclass(frozen=True)
+class LoadedOpenParameters:
+    """Parameters as somebody gave them, and what that person should be told.
+
+    Attributes
+    ----------
+    parameters
+        With what is open.
+    unused
+        Dotted names of keys that were accepted and change nothing here.
+    notes
+        Sentences about values that were read differently from what was typed.
+    """
+
+    parameters: OpenParameters
+    unused: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_open_parameters(
+    path: str | Path | None,
+    *,
+    settings: Sequence[str] = (),
+    base: Parameters | None = None,
+    compat: str | None = None,
+    fitted: bool = True,
+) -> LoadedOpenParameters:
+    """Read a JSON or YAML parameter file, and put single values over it.
+
+    Parameters
+    ----------
+    path
+        The file; None where there is none.
+    settings
+        ``SECTION.KEY=VALUE`` each, over what the file says; see `parse_setting`.
+    base
+        What the file and the settings lie over: the parameters of a run, all of which are said.
+    compat
+        Over the file's own, where it is not None.
+    fitted
+        Whether what nobody said is open; False takes face-rhythm's default for it. So does
+        ``compat: face-rhythm``. A value that says `auto` is open in any case.
+
+    Raises
+    ------
+    ParameterError
+        As `read_parameters`, or a setting is malformed or names no parameter.
+    """
+    mapping = {} if path is None else read_mapping(Path(path))
+    try:
+        return open_parameters_from_mapping(
+            mapping, settings=settings, base=base, compat=compat, fitted=fitted
+        )
+    except ParameterError as error:
+        if path is None:
+            raise
+        raise ParameterError(f"parameter file {path}: {error}") from error
+
+
+def open_parameters_from_mapping(
+    mapping: Mapping[str, Any],
+    *,
+    settings: Sequence[str] = (),
+    base: Parameters | None = None,
+    compat: str | None = None,
+    fitted: bool = True,
+) -> LoadedOpenParameters:
+    """Check a nested mapping in face-rhythm's tree; see `read_open_parameters`."""
+    tree, unused, notes = sort_out(mapping)
+    for text in settings:
+        own, own_unused, own_notes = sort_out(parse_setting(text))
+        tree = merged(tree, own)
+        unused, notes = (*unused, *own_unused), (*notes, *own_notes)
+    if base is not None:
+        tree = merged(base.to_tree(), tree)
+    if compat is not None:
+        tree["compat"] = compat
+    return LoadedOpenParameters(_opened(tree, fitted), tuple(dict.fromkeys(unused)), notes)
+
+
+def parse_setting(text: str) -> dict[str, Any]:
+    """Read ``SECTION.KEY=VALUE`` as a nested mapping of one value.
+
+    The value is YAML. The last part of a dotted name is enough where no other parameter ends so.
+
+    Raises
+    ------
+    ParameterError
+        There is no ``=``, the value is no YAML, or the name is unknown (the nearest known one is named) or
+        that of several parameters.
+    """
+    given, separator, value = text.partition("=")
+    if not separator or not given.strip() or len(text) > _MAX_SETTING:
+        raise ParameterError(
+            f"--set {shortened(text)}: expected SECTION.KEY=VALUE, as TCA.fit.params_method.rank=6"
+        )
+    name = _full_name(given.strip())
+    try:
+        parsed = parse_yaml(value)
+    except TextError as error:
+        raise ParameterError(f"--set {name}: the value is no YAML: {error}") from error
+    tree: dict[str, Any] = {}
+    put_value(tree, name, parsed)
+    return tree
+
+
+def _full_name(given: str) -> str:
+    """Name of the parameter that is meant."""
+    unused = {f"{path}.{key}" if path else key for path, keys in UNUSED.items() for key in keys}
+    known = {*known_names(), *unused}
+    if given in known:
+        return given
+    meant = sorted(name for name in known if name.endswith(f".{given}"))
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise ParameterError(
+            f"--set {given}: there are several of this name ({', '.join(meant)}); give the whole name"
+        )
+    by_end = {name.rpartition(".")[2]: name for name in sorted(known)}
+    ends = difflib.get_close_matches(given.rpartition(".")[2], by_end, n=1, cutoff=0.6)
+    nearest = by_end[ends[0]] if ends else difflib.get_close_matches(given, known, 1, cutoff=0)[0]
+    raise ParameterError(
+        f"--set: unknown parameter {shortened(given)}; the nearest known one is {nearest!r}"
+    )
+
+
+def _opened(tree: dict[str, Any], fitted: bool) -> OpenParameters:
+    """Find what is open, put something possible in its place, and check the rest."""
+    asked = set(_take_auto(tree, Parameters().to_tree(), ""))
+    fitted = fitted and tree.get("compat") != "face-rhythm"
+    names = in_order(
+        name
+        for name in FITTED_NAMES
+        if name in asked
+        or any(name.startswith(f"{section}.") and not _said(tree, name) for section in asked)
+        or (fitted and not _said(tree, name))
+    )
+    for name, value in _stand_ins(tree, names):
+        put_value(tree, name, value)
+    return OpenParameters(validated(tree), names)
+
+
+def _take_auto(tree: dict[str, Any], defaults: Any, path: str) -> Iterable[str]:
+    """Yield names that say `auto`: sections are taken out, values replaced by their defaults."""
+    for key, value in list(tree.items()):
+        name = f"{path}.{key}" if path else key
+        default = defaults.get(key)
+        if value == AUTO and isinstance(value, str):
+            yield name
+            if isinstance(default, dict):
+                del tree[key]
+            else:
+                tree[key] = default
+        elif isinstance(value, dict) and isinstance(default, dict):
+            yield from _take_auto(value, default, name)
+
+
+def _said(tree: Mapping[str, Any], name: str) -> bool:
+    """Whether a value, or a section that it is part of, was given."""
+    if name == "PointTracker.params_clahe.tileGridSize":
+        name = "PointTracker.params_clahe"  # both of its keys are needed where it is given
+    try:
+        value_at(tree, name)
+    except KeyError:
+        return _is_cut_off(tree, name)
+    return True
+
+
+def _is_cut_off(tree: Mapping[str, Any], name: str) -> bool:
+    """Whether what should be a section above a value is something else, which is told as wrong."""
+    node: Any = tree
+    for key in name.split("."):
+        if not isinstance(node, Mapping):
+            return True
+        if key not in node:
+            return False
+        node = node[key]
+    return False
+
+
+def _stand_ins(tree: Mapping[str, Any], names: Sequence[str]) -> Iterable[tuple[str, Any]]:
+    """Values for open places that contradict nothing that was typed."""
+    low, high = f"{_SPECTRAL}.F_min", f"{_SPECTRAL}.F_max"
+    if low in names and high not in names:
+        yield from _scaled(tree, high, 0.5, low)
+    if high in names and low not in names:
+        yield from _scaled(tree, low, 2.0, high)
+    if _RANK in names:
+        yield _RANK, 1
+
+
+def _scaled(
+    tree: Mapping[str, Any], typed: str, factor: float, name: str
+) -> Iterable[tuple[str, float]]:
+    try:
+        value = value_at(tree, typed)
+    except KeyError:
+        return
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield name, factor * value
