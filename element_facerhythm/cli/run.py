@@ -18,6 +18,7 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
+from element_facerhythm.cli.quality import print_quality, quality_dicts
 from element_facerhythm.cli.recording_options import (
     FrameRateOption,
     FramesOption,
@@ -256,6 +257,7 @@ def as_dict(
             }
             for m in summary.models
         ],
+        "quality": quality_dicts(summary.quality),
         "figures": pictures,
         "notes": list(dict.fromkeys((*notes, *record.notes))),
     }
@@ -307,6 +309,7 @@ def show(
     if pictures:
         lines.append(("pictures", f"{len(pictures)} in {pictures[0].parent}"))
     print_lines([*lines, *(("note", note) for note in dict.fromkeys((*notes, *record.notes)))])
+    print_quality(summary.quality)
 
 
 def show_model(model: Any, which: str) -> None:
