@@ -75,7 +75,7 @@ class QualityLimits(Section):
         "fraction; flagged above.",
     )
     duplicate_frames: Limits = Field(
-        default=(0.01, 0.4),
+        default=(0.15, 0.3),
         description="Frames that repeat the frame before, as a fraction; flagged above.",
     )
     frozen_picture: Limits = Field(
@@ -119,7 +119,7 @@ class QualityLimits(Section):
         description="Components with their peak at the lowest or the highest frequency; flagged above.",
     )
     component_on_one_point: Limits = Field(
-        default=(0.5, None),
+        default=(0.6, None),
         description="Largest share that one point has of a component's squared loadings; flagged above.",
     )
     components_alike: Limits = Field(

@@ -16,6 +16,7 @@ BoolArray = NDArray[np.bool_]
 MAINS_HZ = (100.0, 120.0)
 """Lamps flicker at twice the frequency of the mains."""
 
+_BLACK = 1e-6
 _DARK = 0.25
 _DUPLICATE = 0.1
 _LOWEST_LINE_HZ = 0.5
@@ -23,6 +24,7 @@ _FEWEST_CYCLES = 8
 _HALF_WIDTH_HZ = 0.2
 _HALF_WIDTH_BINS = 2
 _MINIMUM_FRAMES = 30
+_N_PARTS = 5
 _CHECKS = (
     "light_change",
     "dark_frames",
@@ -56,9 +58,9 @@ class FrameLight:
     held: NDArray[np.int64]
 
     def dark(self) -> BoolArray:
-        """(T,) frames of less than a quarter of the median level or contrast, and those that were held."""
-        dark = (self.level < _DARK * np.median(self.level)) | (
-            self.contrast < _DARK * np.median(self.contrast)
+        """(T,) frames of at most a quarter of the median level or contrast, and those that were held."""
+        dark = (self.level <= _DARK * np.median(self.level)) | (
+            self.contrast <= _DARK * np.median(self.contrast)
         )
         dark[self.held] = True
         return np.asarray(dark)
@@ -75,9 +77,16 @@ class FrameLight:
         usual = np.percentile(self.change[seen], 75)
         return np.asarray(seen & (self.change <= _DUPLICATE * usual))
 
+    def relative(self) -> Float64Array:
+        """(T,) level less its median, as a fraction of it; 0 where the picture is dark."""
+        return np.where(self.dark(), 0.0, self.level / self._usual_level() - 1)
+
     def steps(self) -> Float64Array:
         """(T - 1,) change of the level from frame to frame, as a fraction of the median level."""
-        return np.asarray(np.abs(np.diff(self.level)) / np.median(self.level))
+        return np.asarray(np.abs(np.diff(self.level)) / self._usual_level())
+
+    def _usual_level(self) -> float:
+        return max(float(np.median(self.level)), _BLACK)  # of a black video: no division by zero
 
 
 def light_measures(lights: Sequence[FrameLight] | None, frame_rate_hz: float) -> Iterator[Measure]:
@@ -104,8 +113,8 @@ def light_measures(lights: Sequence[FrameLight] | None, frame_rate_hz: float) ->
         n_repeated / n_frames,
         f"{n_repeated} frames repeat the frame before"
         + _first(map(np.flatnonzero, repeated), lights),
-        "the recorder filled up what it missed, or the encoder found nothing new, so take the true frame "
-        "rate, and the camera's own time stamps",
+        "the recorder filled up what it missed (then take the true frame rate or the camera's own time "
+        "stamps), or nothing moved and the encoder left out the noise",
     )
     frozen_s = max(longest_run(flags) for flags in repeated) / frame_rate_hz
     yield Measure(
@@ -165,17 +174,26 @@ def mains_lines(light: FrameLight, frame_rate_hz: float) -> list[tuple[float, fl
     for mains_hz in MAINS_HZ:
         seen_hz = abs(mains_hz - frame_rate_hz * round(mains_hz / frame_rate_hz))
         if seen_hz >= _lowest_hz(len(light.level), frame_rate_hz):
-            lines.append((line_amplitude(light.level, frame_rate_hz, seen_hz), mains_hz, seen_hz))
+            amplitude = line_amplitude(light.relative(), frame_rate_hz, seen_hz)
+            lines.append((amplitude, mains_hz, seen_hz))
     return lines
 
 
-def line_amplitude(level: Float64Array, frame_rate_hz: float, line_hz: float) -> float:
-    """Amplitude of a sine at one frequency of the mean level, as a fraction of the median level.
+def line_amplitude(relative: Float64Array, frame_rate_hz: float, line_hz: float) -> float:
+    """Amplitude of a steady sine at one frequency; 0 where there is none.
 
     The power within 0.2 Hz (at least two bins of a Hann-windowed transform) of it, less what the bins beside
-    it would put there, as the power of one sine.
+    it would put there, as the power of one sine; and at most the median amplitude over five parts of the
+    recording, so that a single step of the light is no line.
+
+    Parameters
+    ----------
+    relative
+        (T,) relative level; see `FrameLight.relative`.
+    frame_rate_hz, line_hz
+        Frames per second, and the frequency.
     """
-    power, frequencies_hz = _power(level, frame_rate_hz)
+    power, frequencies_hz = _power(relative, frame_rate_hz)
     bin_hz = frequencies_hz[1]
     half_hz = max(_HALF_WIDTH_HZ, _HALF_WIDTH_BINS * bin_hz)
     distance = np.abs(frequencies_hz - line_hz)
@@ -183,24 +201,29 @@ def line_amplitude(level: Float64Array, frame_rate_hz: float, line_hz: float) ->
     beside = ~inside & (distance <= 4 * half_hz) & (frequencies_hz > 0)
     floor = float(np.median(power[beside])) if beside.any() else 0.0
     square = max(float((power[inside] - floor).sum()), 0.0)
-    return float(np.sqrt(2 * square))
+    turning = np.exp(-2j * np.pi * line_hz * np.arange(len(relative)) / frame_rate_hz)
+    parts = np.array_split((relative - relative.mean()) * turning, _N_PARTS)
+    windows = [np.hanning(len(part) + 2)[1:-1] for part in parts]
+    amplitudes = [2 * abs(w @ part) / w.sum() for w, part in zip(windows, parts, strict=True)]
+    return min(float(np.sqrt(2 * square)), float(np.median(amplitudes)))
 
 
 def strongest_line(light: FrameLight, frame_rate_hz: float) -> tuple[float, float]:
     """Amplitude and frequency of the strongest line; see `line_amplitude`."""
-    power, frequencies_hz = _power(light.level, frame_rate_hz)
+    relative = light.relative()
+    power, frequencies_hz = _power(relative, frame_rate_hz)
     lowest_hz = _lowest_hz(len(light.level), frame_rate_hz)
     candidates = np.where(frequencies_hz >= lowest_hz, power, 0.0)
     line_hz = float(frequencies_hz[int(np.argmax(candidates))])
-    return line_amplitude(light.level, frame_rate_hz, line_hz), line_hz
+    return line_amplitude(relative, frame_rate_hz, line_hz), line_hz
 
 
-def _power(level: Float64Array, frame_rate_hz: float) -> tuple[Float64Array, Float64Array]:
-    """Power per bin of the relative level: the bins of a sine of amplitude a add up to a^2 / 2."""
-    n_frames = len(level)
+def _power(relative: Float64Array, frame_rate_hz: float) -> tuple[Float64Array, Float64Array]:
+    """Power per bin, and the bins' frequencies: the bins of a sine of amplitude a add up to a^2 / 2."""
+    n_frames = len(relative)
     window = np.hanning(n_frames + 1)[:-1]
-    relative = level / np.median(level) - level.mean() / np.median(level)
-    power = 2 * np.abs(np.fft.rfft(relative * window)) ** 2 / (n_frames * np.square(window).sum())
+    transform = np.fft.rfft((relative - relative.mean()) * window)
+    power = 2 * np.abs(transform) ** 2 / (n_frames * np.square(window).sum())
     frequencies_hz = np.asarray(np.fft.rfftfreq(n_frames, 1 / frame_rate_hz), dtype=np.float64)
     return np.asarray(power), frequencies_hz
 
