@@ -55,7 +55,7 @@ class QualityLimits(Section):
         description="Points that were flagged in more than half of the frames, as a fraction; flagged above.",
     )
     drift: Limits = Field(
-        default=(1.0, 3.0),
+        default=(1.5, 5.0),
         description="Median distance between a point's mean places in the first and in the last tenth of a "
         "video, in units of its movement within them (at least 1 px); flagged above.",
     )

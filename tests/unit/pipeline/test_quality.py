@@ -72,7 +72,7 @@ def test_checks_of_what_there_is_too_little_of_flag_below(value, verdict):
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_what_is_not_known_is_never_ok(value):
     found = judge(Measure("drift", value, "nothing to tell it from"), LIMITS)
-    assert (found.verdict, found.value, found.threshold) == ("unknown", None, 1.0)
+    assert (found.verdict, found.value, found.threshold) == ("unknown", None, 1.5)
 
 
 def test_limits_are_read_and_checked_and_belong_to_no_stage():
