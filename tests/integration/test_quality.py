@@ -185,12 +185,14 @@ def light_off(frames: Frames) -> Frames:
 
 
 def repeated(frames: Frames) -> Frames:
+    kept = np.zeros(0)
     for i, frame in enumerate(frames):
         kept = frame if i % 2 == 0 else kept
         yield kept
 
 
 def frozen(frames: Frames) -> Frames:
+    kept = np.zeros(0)
     for i, frame in enumerate(frames):
         kept = kept if 100 <= i < 130 else frame
         yield kept
@@ -283,7 +285,7 @@ def test_other_limits_judge_anew_and_compute_nothing(good: Good, tmp_path: Path)
     index = json.loads((directory / "run.json").read_text())
     index["parameters"]["Quality"]["n_windows"] = "many"
     (directory / "run.json").write_text(json.dumps(index))
-    with pytest.raises(ParameterError, match="run.json does not say with what limits"):
+    with pytest.raises(ParameterError, match=r"run\.json does not say with what limits"):
         summarise_project(directory)
 
 

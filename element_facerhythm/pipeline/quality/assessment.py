@@ -14,7 +14,7 @@ from element_facerhythm.pipeline.model_summary import as_model
 from element_facerhythm.pipeline.quality.clock import (
     clock_facts,
     clock_measures,
-    run_facts,
+    run_file_of,
     suspect_frames,
 )
 from element_facerhythm.pipeline.quality.components import data_measures, model_measures
@@ -77,7 +77,7 @@ def limits_of(project: Project) -> QualityLimits:
     ParameterError
         What ``run.json`` holds are no limits.
     """
-    parameters = run_facts(project).get("parameters")
+    parameters = run_file_of(project).get("parameters")
     limits = parameters.get("Quality") if isinstance(parameters, Mapping) else None
     if limits is None:
         return QualityLimits()

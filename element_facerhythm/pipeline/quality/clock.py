@@ -50,7 +50,7 @@ class ClockFacts:
     rate_changes: bool | None
 
 
-def run_facts(project: Project) -> dict[str, Any]:
+def run_file_of(project: Project) -> dict[str, Any]:
     """Content of ``run.json``; empty where there is none that can be read, as in face-rhythm's projects.
 
     Raises
@@ -69,7 +69,7 @@ def run_facts(project: Project) -> dict[str, Any]:
 
 def clock_facts(project: Project) -> ClockFacts | None:
     """Facts of the recording's clock; None where the project keeps none."""
-    clock = run_facts(project).get("clock")
+    clock = run_file_of(project).get("clock")
     if not isinstance(clock, dict):
         return None
     changes = clock.get("rate_changes")
@@ -133,7 +133,7 @@ def clock_measures(clock: ClockFacts | None, n_frames: int) -> Iterator[Measure]
 def suspect_frames(project: Project, n_frames: int) -> Measure:
     """Measure the part of the frames that were decoded after lost packets."""
     name = "suspect_frames"
-    videos = run_facts(project).get("videos")
+    videos = run_file_of(project).get("videos")
     listed = videos if isinstance(videos, list) and videos else [None]
     counts = [_number(v.get("n_suspect_frames")) if isinstance(v, dict) else None for v in listed]
     known = [count for count in counts if count is not None]

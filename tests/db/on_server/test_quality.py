@@ -1,4 +1,4 @@
-"""Verdicts are rows: those that the project gives, in trigger and in load mode, and what `qc` tells of them."""
+"""Verdicts are rows: those that the project gives, in trigger and in load mode, and `qc` tells them."""
 
 import json
 import shutil

@@ -79,9 +79,9 @@ def test_limits_are_read_and_checked_and_belong_to_no_stage():
     given = parameters_from_mapping({"Quality": {"drift": [2, None]}}).parameters
     assert given.Quality.drift == (2, None)
     assert given.sha256() != Parameters().sha256()
-    with pytest.raises(ParameterError, match="violations.*red above warn"):
+    with pytest.raises(ParameterError, match=r"violations.*red above warn"):
         parameters_from_mapping({"Quality": {"violations": [0.2, 0.1]}})
-    with pytest.raises(ParameterError, match="n_windows.*red below warn"):
+    with pytest.raises(ParameterError, match=r"n_windows.*red below warn"):
         parameters_from_mapping({"Quality": {"n_windows": [10, 30]}})
     assert set(QualityLimits.model_fields) > FLAGGED_BELOW
 
