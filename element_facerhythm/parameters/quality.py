@@ -90,18 +90,21 @@ class QualityLimits(Section):
         default=(0.05, 0.15),
         description="Relative amplitude of the light's strongest steady frequency; flagged above.",
     )
-    gaps: Limits = Field(default=(0.0, None), description="Gaps in the time stamps; flagged above.")
+    gaps: Limits = Field(
+        default=(0.0, None),
+        description="Gaps in time that nothing is computed across; flagged above.",
+    )
     dropped_frames: Limits = Field(
         default=(0.0, 0.05),
-        description="Frames that the time stamps miss, as a fraction of all; flagged above.",
+        description="Frames missing where traces are interpolated, as a fraction of all; flagged above.",
     )
     rate_changes: Limits = Field(
         default=(0.0, None),
-        description="1 where the frame rate changes within the recording, else 0; flagged above.",
+        description="Videos within which the frame rate changes; flagged above.",
     )
     clock_jitter: Limits = Field(
-        default=(0.1, 0.5),
-        description="Jitter of the time stamps in frame intervals; flagged above.",
+        default=(0.2, 0.5),
+        description="Jitter of the frames' times in frame intervals; flagged above.",
     )
     suspect_frames: Limits = Field(
         default=(0.0, 0.05),

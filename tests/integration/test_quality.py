@@ -4,10 +4,12 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import h5py
 import numpy as np
@@ -48,9 +50,6 @@ TREE: dict[str, Any] = {
         "normalization_factor": 0.5,
     },
     "TCA": {"fit": {"params_method": {"rank": 3, "n_iter_max": 60}}},
-}  # fmt: skip
-CLOCK = {
-    "frame_rate_hz": RATE_HZ, "jitter_s": 1e-5, "n_dropped_frames": 0, "gaps": [], "rate_changes": False,
 }  # fmt: skip
 
 
@@ -97,7 +96,7 @@ def judged(good: Good, tmp_path: Path) -> Callable[..., dict[str, Verdict]]:
         directory = shutil.copytree(good.project_dir, tmp_path / "copy")
         write_light(directory / "analysis_files" / "PointTracker.h5", video)
         run_file = directory / "run.json"
-        given = {"clock": CLOCK, "videos": [{"n_suspect_frames": 0}], **facts}
+        given = {"videos": [{"n_suspect_frames": 0}], **facts}
         run_file.write_text(json.dumps({**json.loads(run_file.read_text()), **given}))
         return by_name(assess(Project.open(directory), summarise_project(good.project_dir)))
 
@@ -138,33 +137,68 @@ def test_a_plain_good_recording_is_all_ok(good: Good, judged: Callable[..., Any]
 
 
 def test_what_a_project_does_not_keep_is_unknown(good: Good, judged: Callable[..., Any]) -> None:
-    verdicts = judged(None, clock=None, videos=[{"file_name": "good.mp4"}])
+    verdicts = judged(None, videos=[{"file_name": "good.mp4"}])
     assert flagged(verdicts) == dict.fromkeys(
         ("light_change", "dark_frames", "duplicate_frames", "frozen_picture", "mains_flicker",
-         "light_flicker", "gaps", "dropped_frames", "rate_changes", "clock_jitter", "suspect_frames"),
+         "light_flicker", "suspect_frames"),
         "unknown",
     )  # fmt: skip
     assert all(verdicts[name].value is None for name in flagged(verdicts))
 
 
+def write_stamped(path: Path, frames: Iterator[np.ndarray], times_s: np.ndarray) -> None:
+    """Encode frames with a time stamp of its own for each."""
+    base = Fraction(1, 90000)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=round(RATE_HZ))
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.options = {"crf": "12", "preset": "veryfast"}
+        stream.codec_context.time_base = base
+        for frame, time_s in zip(frames, times_s, strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="gray").reformat(format="yuv420p")
+            picture.pts, picture.time_base = round(time_s / float(base)), base
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+
+
+EVERY = np.arange(360)
+RANDOM = np.random.default_rng(0)
+
+
 @pytest.mark.parametrize(
-    ("facts", "expected"),
+    ("times_s", "expected", "says"),
     [
-        ({"gaps": [{"after_frame": 99, "seconds": 5.0}]}, {"gaps": "warn"}),
-        ({"n_dropped_frames": 3}, {"dropped_frames": "warn"}),
-        ({"n_dropped_frames": 40}, {"dropped_frames": "red"}),
-        ({"rate_changes": True}, {"rate_changes": "warn"}),
-        ({"jitter_s": 0.004}, {"clock_jitter": "warn"}),
-        ({"jitter_s": "much", "gaps": [3]}, {"clock_jitter": "unknown", "gaps": "unknown"}),
+        ((EVERY + 300 * (EVERY >= 200)) / RATE_HZ, {"gaps"}, "5 s after frame 199 of stamped.mp4"),
+        ((EVERY + (EVERY >= 50) + (EVERY >= 90)) / RATE_HZ, {"dropped_frames"}, "2 frames"),
+        (
+            np.where(EVERY < 240, EVERY, 2 * EVERY - 240) / RATE_HZ,
+            {"rate_changes"},
+            "changes within stamped.mp4",
+        ),
+        ((EVERY + RANDOM.normal(0, 0.3, 360).clip(-0.45, 0.45)) / RATE_HZ, {"clock_jitter"}, "0.2"),
     ],
+    ids=["pause", "dropped", "rate", "jitter"],
 )
 def test_the_clock(
-    good: Good, judged: Callable[..., Any], facts: dict[str, Any], expected: dict[str, str]
+    good: Good, tmp_path: Path, times_s: np.ndarray, expected: set[str], says: str
 ) -> None:
-    verdicts = judged(good.scene.path, clock={**CLOCK, **facts})
-    assert flagged(verdicts) == expected
-    if facts.get("gaps") and expected["gaps"] == "warn":
-        assert "5 s after frame 99" in verdicts["gaps"].message
+    video = tmp_path / "stamped.mp4"
+    write_stamped(video, Renderer(good.scene).frames(), times_s - times_s[0])
+    run_project(good.request(tmp_path / "p", videos=(video,)))
+    verdicts = by_name(summarise_project(tmp_path / "p").quality)
+    clock = ("gaps", "dropped_frames", "rate_changes", "clock_jitter")
+    assert {name for name in clock if verdicts[name].verdict != "ok"} == expected
+    (name,) = expected
+    assert verdicts[name].verdict == "warn"
+    assert says in verdicts[name].message
+
+
+def test_a_clock_that_was_not_measured_is_unknown(good: Good, tmp_path: Path) -> None:
+    given = good.request(tmp_path / "p", frame_rate_hz=RATE_HZ)
+    run_project(given)
+    verdicts = by_name(summarise_project(tmp_path / "p").quality)
+    for name in ("gaps", "dropped_frames", "rate_changes", "clock_jitter"):
+        assert verdicts[name].verdict == "unknown"
 
 
 def test_frames_after_lost_packets(good: Good, judged: Callable[..., Any]) -> None:

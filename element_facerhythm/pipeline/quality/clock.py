@@ -1,4 +1,4 @@
-"""Checks of the time stamps and of the decoding, from what ``run.json`` keeps of them."""
+"""Checks of the time stamps and of the decoding."""
 
 from __future__ import annotations
 
@@ -13,41 +13,97 @@ from element_facerhythm.io.data_paths import place_inside
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.quality.judging import Measure, unknown
 from element_facerhythm.pipeline.run_file import RUN_FILE
+from element_facerhythm.video.clock import Gap
 
-_NO_CLOCK = "the project keeps no facts of the time stamps"
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A gap in the recording: the last frame before it, and its length."""
-
-    after_frame: int
-    seconds: float
+_MEASURED = ("stamps", "time file")
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
 class ClockFacts:
-    """What the time stamps of a recording say; None for what is not known.
+    """What the time stamps of a recording say.
 
     Attributes
     ----------
-    frame_rate_hz
-        Rate by the median interval.
-    jitter_s
-        How far intervals scatter.
+    jitter
+        Standard deviation of the frames' times from equal distances, in intervals; of videos, the largest.
     n_dropped_frames
-        Frames that the stamps miss.
-    gaps
-        Where nothing was recorded.
+        Frames that are missing where traces are interpolated.
+    pauses
+        Name of the video and gap, for every gap that nothing is computed across.
     rate_changes
-        Whether the rate changes within the recording.
+        Names of the videos whose rate changes.
     """
 
-    frame_rate_hz: float | None
-    jitter_s: float | None
-    n_dropped_frames: int | None
-    gaps: tuple[Gap, ...] | None
-    rate_changes: bool | None
+    jitter: float
+    n_dropped_frames: int
+    pauses: tuple[tuple[str, Gap], ...]
+    rate_changes: tuple[str, ...]
+
+
+def clock_facts(project: Project) -> ClockFacts | None:
+    """Facts of the recording's clock; None where no stamps were read, or none are stored.
+
+    Raises
+    ------
+    ProjectError
+        The stored times are none.
+    """
+    if not project.has_clock:
+        return None
+    names = project.video_names
+    clocks = [project.clock(index) for index in range(len(names))]
+    if not all(clock.source in _MEASURED for clock in clocks):
+        return None
+    return ClockFacts(
+        jitter=max(clock.jitter_s * clock.frame_rate_hz for clock in clocks),
+        n_dropped_frames=sum(clock.n_dropped_frames for clock in clocks),
+        pauses=tuple(
+            (name, gap) for name, clock in zip(names, clocks, strict=True) for gap in clock.pauses
+        ),
+        rate_changes=tuple(n for n, clock in zip(names, clocks, strict=True) if not clock.is_even),
+    )
+
+
+def clock_measures(clock: ClockFacts | None, n_frames: int) -> Iterator[Measure]:
+    """Measure gaps, dropped frames, changes of rate and jitter."""
+    if clock is None:
+        for name in ("gaps", "dropped_frames", "rate_changes", "clock_jitter"):
+            yield unknown(name, "no time stamps of the frames were used")
+        return
+    places = ", ".join(
+        f"{gap.seconds:.3g} s after frame {gap.after_frame} of {name}"
+        for name, gap in clock.pauses[:_MOST_NAMED]
+    )
+    yield Measure(
+        "gaps",
+        float(len(clock.pauses)),
+        f"the time stamps have gaps ({places}), and nothing is computed across them"
+        if clock.pauses
+        else "the time stamps have no gaps",
+        "count in seconds rather than frames, and enter the parts as recordings of their own if they are",
+    )
+    n_dropped = clock.n_dropped_frames
+    yield Measure(
+        "dropped_frames",
+        n_dropped / max(n_frames + n_dropped, 1),
+        f"{n_dropped} frames were dropped, and traces are interpolated there",
+        "the camera or the disk was too slow, so lower size or rate when recording again",
+    )
+    yield Measure(
+        "rate_changes",
+        float(len(clock.rate_changes)),
+        f"the frame rate changes within {', '.join(clock.rate_changes[:_MOST_NAMED])}"
+        if clock.rate_changes
+        else "the frame rate stays the same",
+        "rhythms above half of the lower rate are not in the slower part, so keep F_max below that",
+    )
+    yield Measure(
+        "clock_jitter",
+        clock.jitter,
+        f"the times of the frames scatter by {clock.jitter:.2g} of the interval between them",
+        "fast rhythms are blurred, so record with a camera that keeps its rate, or keep F_max low",
+    )
 
 
 def run_file_of(project: Project) -> dict[str, Any]:
@@ -65,69 +121,6 @@ def run_file_of(project: Project) -> dict[str, Any]:
         return read_json(path)
     except ProjectError:
         return {}  # what it would tell is unknown; `facerhythm verify` tells of the damage
-
-
-def clock_facts(project: Project) -> ClockFacts | None:
-    """Facts of the recording's clock; None where the project keeps none."""
-    clock = run_file_of(project).get("clock")
-    if not isinstance(clock, dict):
-        return None
-    changes = clock.get("rate_changes")
-    dropped = _number(clock.get("n_dropped_frames"))
-    return ClockFacts(
-        frame_rate_hz=_number(clock.get("frame_rate_hz")),
-        jitter_s=_number(clock.get("jitter_s")),
-        n_dropped_frames=None if dropped is None else int(dropped),
-        gaps=_gaps(clock.get("gaps")),
-        rate_changes=changes if isinstance(changes, bool) else None,
-    )
-
-
-def clock_measures(clock: ClockFacts | None, n_frames: int) -> Iterator[Measure]:
-    """Measure gaps, dropped frames, changes of rate and jitter."""
-    clock = clock or ClockFacts(None, None, None, None, None)
-    if clock.gaps is None:
-        yield unknown("gaps", _NO_CLOCK)
-    else:
-        places = ", ".join(f"{g.seconds:.3g} s after frame {g.after_frame}" for g in clock.gaps[:4])
-        yield Measure(
-            "gaps",
-            float(len(clock.gaps)),
-            f"the time stamps have gaps ({places}), and nothing is computed across them"
-            if clock.gaps
-            else "the time stamps have no gaps",
-            "count in seconds rather than frames, and enter the parts as recordings of their own if they are",
-        )
-    if clock.n_dropped_frames is None:
-        yield unknown("dropped_frames", _NO_CLOCK)
-    else:
-        n_dropped = clock.n_dropped_frames
-        yield Measure(
-            "dropped_frames",
-            n_dropped / max(n_frames + n_dropped, 1),
-            f"the time stamps miss {n_dropped} frames",
-            "the camera or the disk was too slow, so lower size or rate when recording again",
-        )
-    if clock.rate_changes is None:
-        yield unknown("rate_changes", _NO_CLOCK)
-    else:
-        yield Measure(
-            "rate_changes",
-            float(clock.rate_changes),
-            "the frame rate changes within the recording"
-            if clock.rate_changes
-            else "the frame rate stays the same",
-            "rhythms above half of the lower rate are not in the slower part, so keep F_max below that",
-        )
-    if clock.jitter_s is None or clock.frame_rate_hz is None:
-        yield unknown("clock_jitter", _NO_CLOCK)
-    else:
-        yield Measure(
-            "clock_jitter",
-            clock.jitter_s * clock.frame_rate_hz,
-            f"the intervals between frames scatter by {1000 * clock.jitter_s:.3g} ms",
-            "fast rhythms are blurred, so record with a camera that keeps its rate, or keep F_max low",
-        )
 
 
 def suspect_frames(project: Project, n_frames: int) -> Measure:
@@ -153,19 +146,3 @@ def suspect_frames(project: Project, n_frames: int) -> Measure:
 def _number(value: Any) -> float | None:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if plain and math.isfinite(value) and value >= 0 else None
-
-
-def _gaps(value: Any) -> tuple[Gap, ...] | None:
-    if not isinstance(value, list):
-        return None
-    gaps = []
-    for gap in value:
-        after, seconds = (
-            (_number(gap.get(key)) for key in ("after_frame", "seconds"))
-            if isinstance(gap, dict)
-            else (None, None)
-        )
-        if after is None or seconds is None:
-            return None
-        gaps.append(Gap(int(after), seconds))
-    return tuple(gaps)
