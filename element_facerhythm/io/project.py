@@ -257,35 +257,6 @@ class Project:
             LazyArray(self.product_path("PointTracker"), f"points_tracked/{key}"), rows, cols
         )
 
-    def frame_light(self, video_index: int) -> NDArray[np.float32] | None:
-        """(T, 3) light of each frame of one sequence; None where the project does not keep it.
-
-        Mean gray level, standard deviation over the pixels, and mean absolute difference to the frame
-        before (NaN for the first).
-        """
-        with self._open("PointTracker") as file:
-            key = self.video_keys[video_index]
-            if f"frame_light/{key}" not in file:
-                return None
-            node = file.dataset(f"frame_light/{key}")
-            n_frames = _tracks(file, key).shape[0]
-            if node.shape != (n_frames, 3):
-                node.refuse(f"has shape {node.shape}; expected ({n_frames}, 3)")
-            light = node.numbers(2).astype(np.float32, copy=False)
-            node.require_finite(light[:, :2])
-            node.require_finite(light[1:])
-            return light
-
-    def held_frames(self, video_index: int) -> NDArray[np.int32]:
-        """(N,) frames of one sequence in which the tracker held its points; empty where none is told."""
-        with self._open("PointTracker") as file:
-            key = self.video_keys[video_index]
-            if f"held_frames/{key}" not in file:
-                return np.zeros(0, dtype=np.int32)
-            node = file.dataset(f"held_frames/{key}")
-            everywhere = np.ones(node.shape, dtype=bool)
-            return _indices(node, everywhere, _tracks(file, key).shape[0])
-
     @cached_property
     def frequencies_hz(self) -> NDArray[np.float32]:
         """(F,) centre frequencies of the filter bank."""

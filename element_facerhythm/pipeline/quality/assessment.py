@@ -8,6 +8,7 @@ import numpy as np
 
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.io.project import Project
+from element_facerhythm.io.stored_light import read_light
 from element_facerhythm.parameters.quality import QualityLimits
 from element_facerhythm.parameters.reading import parameters_from_mapping
 from element_facerhythm.pipeline.model_summary import as_model
@@ -94,10 +95,9 @@ def _lights(project: Project) -> list[FrameLight] | None:
     """Light of every tracked video; None where one has none."""
     lights = []
     for index, name in enumerate(project.video_names):
-        light = project.frame_light(index)
+        light = read_light(project, index)
         if light is None:
             return None
-        level, contrast, change = light.astype(np.float64).T
-        held = project.held_frames(index)
-        lights.append(FrameLight(name, level, contrast, change, held.astype(np.int64)))
+        level, contrast, change = light.frame_light.astype(np.float64).T
+        lights.append(FrameLight(name, level, contrast, change, light.held_frames))
     return lights
