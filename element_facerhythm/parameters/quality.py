@@ -84,7 +84,7 @@ class QualityLimits(Section):
     )
     mains_flicker: Limits = Field(
         default=(0.01, 0.1),
-        description="Relative amplitude of the light at the alias of 100 or 120 Hz; flagged above.",
+        description="Relative amplitude of level or contrast at the alias of 100 or 120 Hz; flagged above.",
     )
     light_flicker: Limits = Field(
         default=(0.05, 0.15),

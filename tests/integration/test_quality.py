@@ -212,6 +212,13 @@ def mains(frames: Frames) -> Frames:
         yield frame * (0.8 + 0.2 * np.sin(2 * np.pi * 100 * i / RATE_HZ))
 
 
+def rolling_bands(frames: Frames) -> Frames:
+    """A lamp on mains of 50 Hz, and rows that are read out within 12.5 ms."""
+    for i, frame in enumerate(frames):
+        rows_s = np.arange(len(frame))[:, None] / len(frame) * 0.0125
+        yield frame * 0.8 * (1 + 0.2 * np.sin(2 * np.pi * 100 * (i / RATE_HZ + rows_s)))
+
+
 def light_off(frames: Frames) -> Frames:
     noise = np.random.default_rng(0)
     for i, frame in enumerate(frames):
@@ -241,6 +248,7 @@ def flash(frames: Frames) -> Frames:
     ("change", "expected"),
     [
         (mains, {"mains_flicker": "red", "light_flicker": "red", "light_change": "warn"}),
+        (rolling_bands, {"mains_flicker": "red"}),
         (light_off, {"dark_frames": "red", "light_change": "warn"}),
         (repeated, {"duplicate_frames": "red"}),
         (frozen, {"frozen_picture": "warn"}),

@@ -143,7 +143,8 @@ def _stability(summaries: Sequence[ModelSummary]) -> Measure:
     ]
     if not np.isfinite([value for value, *_ in values]).all():
         return unknown(
-            "stability", "it was not measured in this project; `facerhythm rank` measures it"
+            "stability",
+            "it was not measured (one start, or face-rhythm's fit); `facerhythm rank` measures it",
         )
     value, key, index = min(values)
     return Measure(

@@ -16,7 +16,7 @@ BoolArray = NDArray[np.bool_]
 MAINS_HZ = (100.0, 120.0)
 """Lamps flicker at twice the frequency of the mains."""
 
-_BLACK = 1e-6
+_BLACK = 1e-6  # of a black video: no division by zero
 _DARK = 0.25
 _DUPLICATE = 0.1
 _LOWEST_LINE_HZ = 0.5
@@ -77,16 +77,13 @@ class FrameLight:
         usual = np.percentile(self.change[seen], 75)
         return np.asarray(seen & (self.change <= _DUPLICATE * usual))
 
-    def relative(self) -> Float64Array:
-        """(T,) level less its median, as a fraction of it; 0 where the picture is dark."""
-        return np.where(self.dark(), 0.0, self.level / self._usual_level() - 1)
+    def relative(self, values: Float64Array) -> Float64Array:
+        """(T,) levels or contrasts less their median, as a fraction of it; 0 where the picture is dark."""
+        return np.where(self.dark(), 0.0, values / max(float(np.median(values)), _BLACK) - 1)
 
     def steps(self) -> Float64Array:
         """(T - 1,) change of the level from frame to frame, as a fraction of the median level."""
-        return np.asarray(np.abs(np.diff(self.level)) / self._usual_level())
-
-    def _usual_level(self) -> float:
-        return max(float(np.median(self.level)), _BLACK)  # of a black video: no division by zero
+        return np.asarray(np.abs(np.diff(self.level)) / max(float(np.median(self.level)), _BLACK))
 
 
 def light_measures(lights: Sequence[FrameLight] | None, frame_rate_hz: float) -> Iterator[Measure]:
@@ -169,13 +166,20 @@ def _flicker(lights: Sequence[FrameLight], frame_rate_hz: float) -> Iterator[Mea
 
 
 def mains_lines(light: FrameLight, frame_rate_hz: float) -> list[tuple[float, float, float]]:
-    """Relative amplitude, frequency of the lamp and frequency that the camera shows; none too low to tell."""
+    """Relative amplitude, frequency of the lamp and frequency that the camera shows; none too low to tell.
+
+    The larger amplitude of level and contrast: the bands that a rolling shutter makes cancel in the mean of a
+    frame, and do not in its standard deviation.
+    """
     lines = []
     for mains_hz in MAINS_HZ:
         seen_hz = abs(mains_hz - frame_rate_hz * round(mains_hz / frame_rate_hz))
         if seen_hz >= _lowest_hz(len(light.level), frame_rate_hz):
-            amplitude = line_amplitude(light.relative(), frame_rate_hz, seen_hz)
-            lines.append((amplitude, mains_hz, seen_hz))
+            amplitudes = (
+                line_amplitude(light.relative(values), frame_rate_hz, seen_hz)
+                for values in (light.level, light.contrast)
+            )
+            lines.append((max(amplitudes), mains_hz, seen_hz))
     return lines
 
 
@@ -189,7 +193,7 @@ def line_amplitude(relative: Float64Array, frame_rate_hz: float, line_hz: float)
     Parameters
     ----------
     relative
-        (T,) relative level; see `FrameLight.relative`.
+        (T,) relative level or contrast; see `FrameLight.relative`.
     frame_rate_hz, line_hz
         Frames per second, and the frequency.
     """
@@ -210,7 +214,7 @@ def line_amplitude(relative: Float64Array, frame_rate_hz: float, line_hz: float)
 
 def strongest_line(light: FrameLight, frame_rate_hz: float) -> tuple[float, float]:
     """Amplitude and frequency of the strongest line; see `line_amplitude`."""
-    relative = light.relative()
+    relative = light.relative(light.level)
     power, frequencies_hz = _power(relative, frame_rate_hz)
     lowest_hz = _lowest_hz(len(light.level), frame_rate_hz)
     candidates = np.where(frequencies_hz >= lowest_hz, power, 0.0)

@@ -41,7 +41,7 @@ def test_rows_are_the_verdicts_of_the_project(
     assert all((row["value"] is None) == (row["verdict"] == "unknown") for row in rows.values())
 
 
-def test_a_loaded_project_of_face_rhythms_kind_is_judged_too(
+def test_a_loaded_project_is_judged_by_what_it_keeps(
     processed: Key, fbe: ModuleType, processed_dir: Path, root_dir: Path
 ) -> None:
     from element_facerhythm.ingest import SessionChoice, populate, register_project
@@ -53,8 +53,8 @@ def test_a_loaded_project_of_face_rhythms_kind_is_judged_too(
     key = register_project(SessionChoice("mouse7", 1), Project.open(given)).key
     populate(key)
     rows = stored(fbe, key)
-    assert rows["gaps"]["verdict"] == rows["suspect_frames"]["verdict"] == "unknown"
-    assert rows["gaps"]["value"] is None
+    assert rows["suspect_frames"]["verdict"] == "unknown"
+    assert rows["suspect_frames"]["value"] is None
     assert rows["n_windows"] == stored(fbe, processed)["n_windows"]
     (fbe.VideoRecording & key).delete(prompt=False)
 
