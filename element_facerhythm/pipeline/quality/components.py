@@ -168,7 +168,9 @@ def _edge(summaries: Sequence[ModelSummary], frequencies_hz: NDArray[np.float32]
     if not np.isfinite([peak for *_, peak in peaks]).all():
         return unknown(name, "components have no peak frequency")
     at_edge = [(i, key, hz) for i, key, hz in peaks if np.isclose(hz, ends).any()]
-    listed = ", ".join(f"{i}{_of(key, summaries)} at {hz:.3g} Hz" for i, key, hz in at_edge[:4])
+    listed = ", ".join(
+        f"component {i}{_of(key, summaries)} at {hz:.3g} Hz" for i, key, hz in at_edge[:4]
+    )
     return Measure(
         name,
         float(len(at_edge)),
