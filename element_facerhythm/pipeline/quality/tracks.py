@@ -19,6 +19,7 @@ _SMALLEST_MOVEMENT_PX = 1.0
 _SMOOTHING_PX = 1.5
 _LEAST_GRADIENT = 0.25
 _DEFAULT_WINDOW_PX = 20
+_LARGEST_WINDOW_PX = 1000
 
 
 def track_measures(
@@ -105,7 +106,10 @@ def _texture(project: Project) -> Measure:
     window = method.get("winSize") if isinstance(method, dict) else None
     plain = isinstance(window, list | tuple) and all(type(side) is int for side in window)
     side_px = max(window) if plain and window else _DEFAULT_WINDOW_PX
-    gradients = gradients_at(project.example_image(), project.point_positions, side_px)
+    image = project.example_image()
+    if image.ndim != 3 or not image.size:
+        return unknown("points_without_texture", "the project holds no first frame of the video")
+    gradients = gradients_at(image, project.point_positions, side_px)
     weak = np.flatnonzero(gradients < _LEAST_GRADIENT)
     return Measure(
         "points_without_texture",
@@ -137,10 +141,11 @@ def gradients_at(
 
     gray = cv2.GaussianBlur(image.astype(np.float32).mean(axis=2), (0, 0), _SMOOTHING_PX)
     # OpenCV's derivative is of two pixels
-    weaker = np.sqrt(np.maximum(cv2.cornerMinEigenVal(gray, max(side_px, 3), ksize=3), 0)) / 2
-    x, y = np.rint(positions).astype(int).T
-    height, width = gray.shape
-    at_points = weaker[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+    side_px = min(max(side_px, 3), _LARGEST_WINDOW_PX, *gray.shape)
+    weaker = np.sqrt(np.maximum(cv2.cornerMinEigenVal(gray, side_px, ksize=3), 0)) / 2
+    inside = np.clip(np.rint(positions), 0, np.array(gray.shape[::-1]) - 1)
+    x, y = inside.astype(int).T
+    at_points = weaker[y, x]
     return np.asarray(at_points, dtype=np.float64)
 
 
