@@ -39,7 +39,7 @@ POLICY: list[tuple[str, dict[str, set[str]]]] = [
     (r".*_fleet\.job_attempt", {"analyst": {"SELECT", "INSERT"}, "worker": ALL}),
     (r".*_fleet\..*", {"worker": ALL}),
     (
-        r".*\._recording_info(__file)?",
+        r".*\._recording_info(__file|__gap)?",
         {"analyst": {"SELECT", "INSERT", "DELETE"}, "worker": {"SELECT", "INSERT"}},
     ),
     (r".*\._.*", {"analyst": {"SELECT", "DELETE"}, "worker": {"SELECT", "INSERT"}}),
