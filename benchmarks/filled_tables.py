@@ -101,6 +101,7 @@ def result_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     """Yield a finished run, its tracking, spectra and components."""
     yield from processing_rows(fbe, json)
     yield from tracking_rows(fbe, shape, json)
+    yield from quality_rows(fbe)
     yield from component_rows(fbe, shape)
 
 
@@ -197,6 +198,24 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
         {**ANALYSIS, "frequency_index": "f.number", "frequency_hz": "1e0 + f.number"},
         {"f": shape.n_frequencies},
     )
+
+
+def quality_rows(fbe: ModuleType) -> Iterator[Rows]:
+    """Yield the verdicts: of a hundred, four warn and one is red."""
+    from element_facerhythm.parameters.quality import QualityLimits
+
+    names = tuple(QualityLimits.model_fields)
+    value = noise(39, "q")
+    yield Rows(
+        fbe.FacialRhythm.Quality,
+        {
+            **ANALYSIS, "quality_name": chosen(names, "q"), "value": value,
+            "threshold": f"CASE WHEN {value} > 0.99 THEN 0.99 ELSE 0.95 END",
+            "verdict": f"CASE WHEN {value} > 0.99 THEN 'red' WHEN {value} > 0.95 THEN 'warn' ELSE 'ok' END",
+            "message": "'What was found: a sentence of usual length on what to do in the face of it'",
+        },
+        {"q": len(names)},
+    )  # fmt: skip
 
 
 def reference(video: str, shape: str, more: str = "") -> str:

@@ -34,6 +34,7 @@ from element_facerhythm.cli import (
     jobs,
     keypoints,
     params,
+    qc,
     rank,
     rois,
     run,
@@ -66,6 +67,7 @@ app.command("status")(status.status)
 app.command("worker")(worker.worker)
 app.command("health")(health.health)
 app.command("verify")(verify.verify)
+app.command("qc")(qc.qc)
 app.add_typer(jobs.app, name="jobs")
 app.command("gc")(gc.gc)
 app.add_typer(rois.app, name="rois")

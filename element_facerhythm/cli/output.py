@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
 ]
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        help="SQL condition on the recordings, as \"subject = 'mouse1'\" (default: all of them)."
+    ),
+]
+
+EXIT_NOT_IN_ORDER = 3
 
 
 @contextmanager
@@ -97,7 +105,7 @@ def build_table(
             no_wrap=column in whole,
         )
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     return table
 
 

@@ -28,6 +28,7 @@ from element_facerhythm.cli.parameter_options import (
     load_parameters,
     reading_notes,
 )
+from element_facerhythm.cli.quality import print_quality, quality_dicts
 from element_facerhythm.cli.recording_options import (
     FrameRateOption,
     FramesOption,
@@ -270,6 +271,7 @@ def as_dict(
             }
             for m in summary.models
         ],
+        "quality": quality_dicts(summary.quality),
         "figures": pictures,
         "parameters_fitted": fitted_rows(record.parameters_fitted),
         "notes": list(dict.fromkeys((*notes, *record.notes))),
@@ -323,6 +325,7 @@ def show(
         lines.append(("pictures", f"{len(pictures)} in {pictures[0].parent}"))
     lines += fitted_lines(record.parameters_fitted)
     print_lines([*lines, *(("note", note) for note in dict.fromkeys((*notes, *record.notes)))])
+    print_quality(summary.quality)
 
 
 def show_model(model: Any, which: str) -> None:

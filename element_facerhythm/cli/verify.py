@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from element_facerhythm.cli.output import (
+    EXIT_NOT_IN_ORDER,
     JsonOption,
+    WhereOption,
     print_json,
     print_lines,
     print_table,
@@ -17,19 +19,12 @@ from element_facerhythm.cli.output import (
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.verify import Findings
 
-EXIT_NOT_IN_ORDER = 3
-
 
 def verify(
     directory: Annotated[
         Path | None, typer.Argument(help="Project directory; without it, the configured database.")
     ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            help="SQL condition on the recordings, as \"subject = 'mouse1'\" (default: all of them)."
-        ),
-    ] = None,
+    where: WhereOption = None,
     recompute: Annotated[
         bool,
         typer.Option("--recompute", help="Compute a random block of a stage again, and compare."),

@@ -22,6 +22,16 @@ _QUESTIONS = (
         """,
     ),
     (
+        "Is it plausible? What was flagged, and what to do",
+        """
+        SELECT verdict, quality_name AS checked, value, threshold, message
+        FROM {quality}
+        WHERE {recording}
+          AND verdict IN ('red', 'warn')
+        ORDER BY verdict, quality_name
+        """,
+    ),
+    (
         "What rhythms were found: how fast, where on the face, in which direction, how much?",
         """
         SELECT component_index AS component, peak_frequency_hz AS peak_hz,
@@ -78,6 +88,7 @@ def ask_everything(tables: Any, key: Mapping[str, Any]) -> tuple[Answer, ...]:
     names = {
         "facial_rhythm": _table_name(tables.FacialRhythm),
         "component": _table_name(tables.FacialRhythm.Component),
+        "quality": _table_name(tables.FacialRhythm.Quality),
         "point": _table_name(tables.FacialRhythm.Point),
         "stage": _table_name(tables.FaceRhythmProcessing.Stage),
         "recording": _condition(key),

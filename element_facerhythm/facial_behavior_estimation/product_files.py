@@ -29,6 +29,9 @@ File = tuple[str, str]  # path relative to the data directories, sha256
 DESCRIPTION = ("config.yaml", "run_info.json")
 """Text files of a project that are needed beside its products."""
 
+OWN_DESCRIPTION = ("run.json",)
+"""The same, of projects of ours: facts of the recording, and the limits that results are judged by."""
+
 
 def section() -> str:
     """Part of the store that belongs to this database: the name of the schema."""
@@ -119,7 +122,12 @@ def project_dir(output_dir: str) -> Path:
 
 def _put_description(store: ObjectStore, directory: Path, digests: Sequence[str]) -> None:
     roots = active_link().search_dirs()
-    texts = {name: place_inside(directory, name, roots).read_text("utf-8") for name in DESCRIPTION}
+    places = {n: place_inside(directory, n, roots) for n in (*DESCRIPTION, *OWN_DESCRIPTION)}
+    texts = {
+        name: place.read_text("utf-8")
+        for name, place in places.items()
+        if name in DESCRIPTION or place.is_file()
+    }
     store.put_text(description_name(digests), json.dumps(texts))
 
 
@@ -133,7 +141,8 @@ def _restore_description(store: ObjectStore, directory: Path, digests: Sequence[
         )
     try:
         texts = parse_json(content.decode("utf-8"))
-        described = {file: str(texts[file]) for file in DESCRIPTION}
+        own = [file for file in OWN_DESCRIPTION if file in texts]
+        described = {file: str(texts[file]) for file in (*DESCRIPTION, *own)}
     except (ValueError, KeyError, TypeError) as error:
         raise ProjectError(
             f"object {name} of the {store} is damaged: it does not hold {' and '.join(DESCRIPTION)}. Restore "

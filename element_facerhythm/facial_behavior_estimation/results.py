@@ -17,7 +17,12 @@ from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
     from element_facerhythm.io.lazy import LazyArray
-    from element_facerhythm.pipeline.records import ArrayRef, ModelSummary, ProjectSummary
+    from element_facerhythm.pipeline.records import (
+        ArrayRef,
+        ModelSummary,
+        ProjectSummary,
+        Verdict,
+    )
 
 # Rows per INSERT: a statement with more fails on servers with a small max_allowed_packet (16 MB).
 ROWS_PER_INSERT = 2000
@@ -171,6 +176,21 @@ class FacialRhythm(dj.Imported):
         loadings            : <blob> # (n,) float32
         """
 
+    class Quality(dj.Part):
+        """Whether the results are plausible: one row per check, with what to do where it is flagged."""
+
+        definition = """
+        # Plausibility of the results
+        -> master
+        quality_name        : varchar(64)  # name of the check
+        ---
+        value=null          : float64      # what was measured; null if not known
+        threshold           : float64      # limit that was passed, or, where none was, the one that warns
+        verdict             : varchar(8)   # ok, warn, red or unknown
+        message             : varchar(512) # what was found, and what to do
+        index (verdict)
+        """
+
     def make_fetch(self, key: Key) -> tuple[str, tuple[Product, ...]]:
         """Where the project directory and its products lie."""
         output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
@@ -261,6 +281,12 @@ def part_rows(
                 if (factor.video_index is not None) == by_video
             ),
         )
+    yield "Quality", map(_quality_row, summary.quality)
+
+
+def _quality_row(verdict: "Verdict") -> dict[str, Any]:
+    row = dict(vars(verdict))
+    return {"quality_name": row.pop("name"), **row}
 
 
 def _model_row(model: "ModelSummary") -> dict[str, Any]:

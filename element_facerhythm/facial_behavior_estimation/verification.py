@@ -1,7 +1,8 @@
 """Whether what is entered of a recording, and what was computed from it, is still as it was."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from math import isnan
 from typing import Any
 
 from element_facerhythm.digest import file_sha256
@@ -35,7 +36,8 @@ from element_facerhythm.facial_behavior_estimation.task import (
     parameters_as_entered,
 )
 from element_facerhythm.linking import active_link, resolve_path
-from element_facerhythm.pipeline.records import STAGES
+from element_facerhythm.parameters.quality import QualityLimits
+from element_facerhythm.pipeline.records import STAGES, Verdict
 from element_facerhythm.pipeline.verify import Findings
 
 
@@ -173,6 +175,33 @@ def _verify_rows(
     for name, rows in part_rows(summary, tuple(products)):
         problem = compare_rows(getattr(FacialRhythm, name), key, rows)
         findings.check(f"FacialRhythm.{name} {key}", problem)
+
+
+def stored_quality(keys: Iterable[Key]) -> Iterator[tuple[Key, tuple[Verdict, ...]]]:
+    """Yield key and verdicts of every result of some recordings, in the order of the checks.
+
+    Parameters
+    ----------
+    keys
+        Primary keys of `VideoRecording`.
+    """
+    order = {name: place for place, name in enumerate(QualityLimits.model_fields)}
+    for key in keys:
+        for run in (FacialRhythm() & key).proj().to_dicts(order_by="KEY"):
+            rows = (FacialRhythm.Quality() & run).to_dicts()
+            rows.sort(key=lambda row: order.get(row["quality_name"], len(order)))
+            yield run, tuple(_verdict(row) for row in rows)
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    value = row["value"]
+    return Verdict(
+        name=row["quality_name"],
+        value=None if value is None or isnan(value) else float(value),
+        threshold=float(row["threshold"]),
+        verdict=row["verdict"],
+        message=row["message"],
+    )
 
 
 def recordings(where: str | None) -> list[Key]:

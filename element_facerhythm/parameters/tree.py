@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from element_facerhythm.parameters.base import CountOrZero, Positive, Section
 from element_facerhythm.parameters.decomposition import Tca
+from element_facerhythm.parameters.quality import QualityLimits
 from element_facerhythm.parameters.spectral import VqtAnalyzer
 from element_facerhythm.parameters.tracking import RoiParameters, TrackerParameters
 
@@ -39,7 +40,7 @@ class DatasetVideos(Section):
 
 
 class Parameters(Section):
-    """Everything that changes the numbers, and nothing else.
+    """Everything that changes the numbers, and (in `Quality`) how they are judged; nothing else.
 
     Section names and keys are face-rhythm's. Attributes that concern speed, pictures or paths are
     not here: a file may hold them and `read_parameters` lists them as unused.
@@ -51,6 +52,7 @@ class Parameters(Section):
     PointTracker: TrackerParameters = TrackerParameters()
     VQT_Analyzer: VqtAnalyzer = VqtAnalyzer()
     TCA: Tca = Tca()
+    Quality: QualityLimits = QualityLimits()
     compat: Literal["face-rhythm"] | None = Field(
         default=None,
         description='"face-rhythm" brings back its numbers where this package mends a defect: the '

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RunRecord,
         RunRequest,
         StageRecord,
+        Verdict,
         VideoSummary,
     )
     from element_facerhythm.pipeline.runner import run_project
@@ -54,6 +55,7 @@ _MODULE_OF = {
         "RunRecord",
         "RunRequest",
         "StageRecord",
+        "Verdict",
         "VideoSummary",
     ),
     "records",
@@ -74,6 +76,7 @@ __all__ = [
     "RunRecord",
     "RunRequest",
     "StageRecord",
+    "Verdict",
     "VideoSummary",
     "check_request",
     "load_project",

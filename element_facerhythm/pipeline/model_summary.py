@@ -31,7 +31,7 @@ def summarise_models(project: Project) -> tuple[ModelSummary, ...]:
     if any(model.relative_error is None for model in stored.values()):
         models = evaluate_models(project, stored)
     else:
-        models = {key: _as_model(model) for key, model in stored.items()}
+        models = {key: as_model(model) for key, model in stored.items()}
     separate = len(project.video_keys) > 1 and tuple(stored) == project.video_keys
     return tuple(
         _summarise(project, key, stored[key], models[key], own_video=separate) for key in stored
@@ -79,10 +79,10 @@ def evaluate_models(project: Project, stored: Mapping[str, StoredModel]) -> dict
         logger.warning(
             "%s: the fit of the decomposition cannot be told: %s", project.directory, error
         )
-        return {key: _as_model(model) for key, model in stored.items()}
+        return {key: as_model(model) for key, model in stored.items()}
 
 
-def _as_model(stored: StoredModel) -> CpModel:
+def as_model(stored: StoredModel) -> CpModel:
     """Take a stored model as it is; NaN for the measures that were not stored."""
     nan = float("nan")
     variance, total = stored.explained_variance, stored.explained_variance_total

@@ -232,6 +232,31 @@ class ModelSummary:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What one check says of a result.
+
+    Attributes
+    ----------
+    name
+        Of the check, as of its limits in the parameter section `Quality`.
+    value
+        What was measured; None where it is not known.
+    threshold
+        The limit that was passed, or, where none was, the one that warns.
+    verdict
+        ``"ok"``, ``"warn"``, ``"red"`` or ``"unknown"``.
+    message
+        A sentence: what was found and what to do; of an unknown value, why it is not known.
+    """
+
+    name: str
+    value: float | None
+    threshold: float
+    verdict: str
+    message: str
+
+
+@dataclass(frozen=True)
 class ProjectSummary:
     """Everything about a project that fits in table rows."""
 
@@ -241,6 +266,7 @@ class ProjectSummary:
     points: tuple[PointSummary, ...]
     frequencies_hz: NDArray[np.float32]
     models: tuple[ModelSummary, ...]
+    quality: tuple[Verdict, ...] = ()
 
     @property
     def gaps(self) -> tuple[tuple[int, Gap], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from element_facerhythm.io.lazy import LazyArray
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.model_summary import summarise_models
 from element_facerhythm.pipeline.point_statistics import PointStatistics
+from element_facerhythm.pipeline.quality import assess
 from element_facerhythm.pipeline.records import (
     ArrayRef,
     PointSummary,
@@ -43,7 +45,7 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
     project.require_intact()
     statistics = PointStatistics(project.point_positions)
     videos = tuple(_summarise_video(project, i, statistics) for i in range(len(project.video_keys)))
-    return ProjectSummary(
+    summary = ProjectSummary(
         frame_rate_hz=project.frame_rate_hz,
         n_points=len(project.point_positions),
         videos=videos,
@@ -51,6 +53,7 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
         frequencies_hz=project.frequencies_hz,
         models=summarise_models(project),
     )
+    return replace(summary, quality=assess(project, summary))
 
 
 def _summarise_video(project: Project, index: int, statistics: PointStatistics) -> VideoSummary:

@@ -136,6 +136,25 @@ def summarise_components(
     )
 
 
+def largest_point_shares(
+    model: CpModel,
+    *,
+    n_points: int,
+    n_frequencies: int,
+    dim_names: Sequence[str] = SPECTROGRAM_AXES,
+) -> Float64Array:
+    """(R,) largest share that one point has of a component's squared loadings, x and y together.
+
+    1 / n_points where all move alike, 1 where one moves alone; NaN where there is no axis of points, or
+    the loadings vanish. Arguments as of `summarise_components`.
+    """
+    sizes = dict(zip(dim_names, (2, n_points, n_frequencies), strict=False))
+    energies = _part_loadings(model, dim_names[1], sizes, power=2)
+    totals = energies.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(energies.max(axis=0) / np.where(totals > 0, totals, np.nan))
+
+
 def match_components(
     first: CpModel, second: CpModel, axes: Sequence[str] | None = None
 ) -> ComponentMatch:

@@ -48,6 +48,11 @@ def ask(
     for job in jobs:
         worker.take(job)
     worker.end(jobs[0], "done")
+    # a result that a check is red of
+    quality = fbe.FacialRhythm.Quality & processed & {"quality_name": "violations"}
+    fbe.FacialRhythm.Quality.update1(
+        {**quality.fetch1("KEY"), "value": 0.21, "threshold": 0.15, "verdict": "red"}
+    )
     # a recording with violations above the limit that the page asks for
     fbe.FacialRhythm.update1({**processed, "violation_fraction": 0.02})
 
@@ -80,7 +85,7 @@ def test_every_column_can_be_named_without_quotes(
     masters = [cls for cls in masters if issubclass(cls, dj.Table)]
     parts = [v for c in masters for v in vars(c).values() if isinstance(v, type)]
     tables = [*masters, *(part for part in parts if issubclass(part, dj.Part))]
-    assert len(tables) == 32
+    assert len(tables) == 34
     for table in tables:
         columns = ", ".join(table.heading.names)
         dj.conn().query(f"SELECT {columns} FROM {table().full_table_name} LIMIT 1")
@@ -98,6 +103,8 @@ def test_answers(
 
     rows = query("violation_fraction > 0.01")
     assert (rows[0]["session_id"], float(rows[0]["violation_percent"])) == (1, pytest.approx(2.0))
+    (red,) = [row for row in query("WHERE verdict = 'red'") if row["quality_name"] == "violations"]
+    assert (red["session_id"], red["value"], red["threshold"]) == (1, 0.21, 0.15)
     mobile = query("ORDER BY path_length_px DESC")
     lengths = (fbe.FacialRhythm.Point & processed).to_arrays("path_length_px")
     assert [row["path_length_px"] for row in mobile] == sorted(lengths, reverse=True)[:10]
