@@ -6,9 +6,11 @@ import triton
 import triton.language as tl
 
 from element_facerhythm.core.tracking.batched.triton_flow import mirrored, touches
+from element_facerhythm.core.tracking.refinement import MOST_GAIN
 
 _LEAST_DETERMINANT = tl.constexpr(1e-6)
 _LEAST_VARIANCE = tl.constexpr(1e-3)
+_MOST_GAIN = tl.constexpr(MOST_GAIN)
 
 
 @triton.jit
@@ -38,6 +40,21 @@ def _slopes(image, row, column, height, width, fraction_x, fraction_y):
 
 
 @triton.jit
+def _plane(part, x, y, xx, xy, yy, share):
+    """Slopes along x and y that fit a window about its mean best, and their mean square."""
+    to_x, to_y = tl.sum(part * x, axis=0) * share, tl.sum(part * y, axis=0) * share
+    x_slope, y_slope = to_x * yy - to_y * xy, to_y * xx - to_x * xy
+    return x_slope, y_slope, x_slope * to_x + y_slope * to_y
+
+
+@triton.jit
+def _even(part, x, y, xx, xy, yy, share):
+    """Take slopes of brightness off a window."""
+    x_slope, y_slope, _ = _plane(part, x, y, xx, xy, yy, share)
+    return part - x_slope * x - y_slope * y
+
+
+@triton.jit
 def _search(
     after,
     height,
@@ -46,23 +63,38 @@ def _search(
     across,
     x,
     y,
-    values,
+    template,
+    mean,
+    variance,
     slope_x,
     slope_y,
     weights,
-    a11,
-    a12,
-    a22,
+    ramp_x,
+    ramp_y,
+    xx,
+    xy,
+    yy,
     share,
-    measured,
+    other_light,
     step_px,
     WINDOW_W: tl.constexpr,
     WINDOW_H: tl.constexpr,
     N_ITERATIONS: tl.constexpr,
 ):
-    """Move the window to where the second frame fits the first; also what is left unmatched."""
+    """Move the window to where the second frame fits the first; also what is left unmatched.
+
+    Last what of it a gain and slopes of brightness would explain.
+    """
+    own1, own2 = tl.sum(template * slope_x, axis=0), tl.sum(template * slope_y, axis=0)
+    even = tl.sum(template * template, axis=0) * share
+    a11 = tl.sum(slope_x * slope_x, axis=0)
+    a12 = tl.sum(slope_x * slope_y, axis=0)
+    a22 = tl.sum(slope_y * slope_y, axis=0)
+    largest = tl.maximum(a11, a22)
+    sound = (a11 * a22 - a12 * a12 > largest * largest * _LEAST_DETERMINANT) & (largest > 0)
+    measured = sound.to(tl.int32)
     inverse = 1.0 / tl.where(measured != 0, a11 * a22 - a12 * a12, 1.0)
-    difference = 0.0 * x
+    difference, light = 0.0 * x, 0.0 * x
     iteration = 0
     active = measured
     while active != 0:
@@ -72,11 +104,23 @@ def _search(
         if measured != 0:
             row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
             value = _value(after, row, column, height, width, x - floor_x, y - floor_y)
-            change = value - values
-            b1 = tl.sum(change * slope_x, axis=0)
-            b2 = tl.sum(change * slope_y, axis=0)
-            mean = tl.sum(change * weights, axis=0) * share
-            difference = tl.sum(change * change * weights, axis=0) * share - mean * mean
+            value = (value - mean) * weights
+            value -= tl.sum(value, axis=0) * share * weights
+            spread = tl.sum(value * value, axis=0) * share
+            scale = 1.0
+            if other_light != 0:
+                value = _even(value, ramp_x, ramp_y, xx, xy, yy, share)
+                flat = tl.sum(value * value, axis=0) * share
+                scale = tl.sqrt(even / tl.maximum(flat, _LEAST_VARIANCE))
+                scale = tl.minimum(tl.maximum(scale, 1.0 / _MOST_GAIN), _MOST_GAIN)
+            b1 = tl.sum(value * slope_x, axis=0) * scale - own1
+            b2 = tl.sum(value * slope_y, axis=0) * scale - own2
+            change = value * scale - template
+            difference = tl.sum(change * change, axis=0) * share
+            if other_light == 0:
+                _, _, square = _plane(change, ramp_x, ramp_y, xx, xy, yy, share)
+                gain = tl.sqrt(variance) - tl.sqrt(spread)
+                light = square + gain * gain
             step_x = (a12 * b2 - a22 * b1) * inverse
             step_y = (a12 * b1 - a11 * b2) * inverse
             x += step_x
@@ -84,7 +128,7 @@ def _search(
             iteration += 1
             far = step_x * step_x + step_y * step_y > step_px * step_px
             active = (far & (iteration < N_ITERATIONS)).to(tl.int32)
-    return x, y, tl.maximum(difference, 0.0), measured
+    return x, y, difference, light, measured
 
 
 # their values would otherwise have the kernel compiled again and again
@@ -96,8 +140,10 @@ def refine_kernel(
     points,  # (B, K + 1, P, 2) float32
     moved,  # (B, P, 2) float32, improved in place
     found,  # (B, P) uint8
+    lit,  # (B,) uint8: the second frame is lit otherwise, gain and slopes are free
     mismatch,  # (B, P) float32, written
     texture,  # (B, P) float32, written
+    light,  # (B, P) float32, written
     taken,  # (B, P) uint8, written
     height,
     width,
@@ -126,7 +172,7 @@ def refine_kernel(
     floor_x, floor_y = tl.floor(x), tl.floor(y)
     measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     measured = measured * (tl.load(found + own) != 0).to(tl.int32)
-    left_over, variance = 0.0 * x, 0.0 * x
+    left_over, variance, by_light = 0.0 * x, 0.0 * x, 0.0 * x
     near = measured * 0
     if measured != 0:
         row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
@@ -139,21 +185,33 @@ def refine_kernel(
         slope_x, slope_y = slope_x * weights, slope_y * weights
         slope_x -= tl.sum(slope_x, axis=0) * share * weights
         slope_y -= tl.sum(slope_y, axis=0) * share * weights
-        a11 = tl.sum(slope_x * slope_x, axis=0)
-        a12 = tl.sum(slope_x * slope_y, axis=0)
-        a22 = tl.sum(slope_y * slope_y, axis=0)
-        largest = tl.maximum(a11, a22)
-        sound = (a11 * a22 - a12 * a12 > largest * largest * _LEAST_DETERMINANT) & (largest > 0)
         mean = tl.sum(values * weights, axis=0) * share
-        texture_here = tl.sum(values * values * weights, axis=0) * share - mean * mean
+        template = (values - mean) * weights
+        texture_here = tl.sum(template * template, axis=0) * share
+        ramp_x, ramp_y = (across - half_x) * weights, (down - half_y) * weights
+        ramp_x -= tl.sum(ramp_x, axis=0) * share * weights
+        ramp_y -= tl.sum(ramp_y, axis=0) * share * weights
+        xx = tl.sum(ramp_x * ramp_x, axis=0) * share
+        xy = tl.sum(ramp_x * ramp_y, axis=0) * share
+        yy = tl.sum(ramp_y * ramp_y, axis=0) * share
+        widest = tl.maximum(xx, yy)
+        determinant = xx * yy - xy * xy
+        flat = determinant <= widest * widest * _LEAST_DETERMINANT  # a line of visible pixels
+        per = tl.where(flat, 0.0, 1.0 / tl.where(flat, 1.0, determinant))
+        xx, xy, yy = xx * per, xy * per, yy * per
+        other_light = tl.load(lit + sequence).to(tl.int32)
+        if other_light != 0:
+            template = _even(template, ramp_x, ramp_y, xx, xy, yy, share)
+            slope_x = _even(slope_x, ramp_x, ramp_y, xx, xy, yy, share)
+            slope_y = _even(slope_y, ramp_x, ramp_y, xx, xy, yy, share)
         old_x, old_y = tl.load(moved + own * 2), tl.load(moved + own * 2 + 1)
-        new_x, new_y, difference, measured = _search(
-            after, height, width, down, across, old_x - half_x, old_y - half_y, values, slope_x,
-            slope_y, weights, a11, a12, a22, share, sound.to(tl.int32), step_px, WINDOW_W,
-            WINDOW_H, N_ITERATIONS,
+        new_x, new_y, difference, light_here, measured = _search(
+            after, height, width, down, across, old_x - half_x, old_y - half_y, template, mean,
+            texture_here, slope_x, slope_y, weights, ramp_x, ramp_y, xx, xy, yy, share, other_light,
+            step_px, WINDOW_W, WINDOW_H, N_ITERATIONS,
         )  # fmt: skip
         if measured != 0:
-            left_over, variance = difference, tl.maximum(texture_here, 0.0)
+            left_over, variance, by_light = difference, texture_here, light_here
             new_x, new_y = new_x + half_x, new_y + half_y
             step_x, step_y = new_x - old_x, new_y - old_y
             near = ((tl.abs(step_x) <= reach_px) & (tl.abs(step_y) <= reach_px)).to(tl.int32)
@@ -163,4 +221,5 @@ def refine_kernel(
                 tl.store(moved + own * 2 + 1, old_y + step_y * part)
     tl.store(mismatch + own, left_over)
     tl.store(texture + own, variance)
+    tl.store(light + own, by_light)
     tl.store(taken + own, near.to(tl.uint8))
