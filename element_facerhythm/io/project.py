@@ -58,11 +58,18 @@ class TrackingView:
         (T, P, 2) float32, (x, y) in pixels; on disk until sliced.
     violation_rows, violation_cols
         (N,) frame and point index of each flagged entry.
+    frame_light
+        (T, 3) float32 gray level, contrast, and difference to the frame before, of each frame; None
+        where the project does not say.
+    held_frames
+        (N,) frames in which nothing was to be seen and the points were held; None likewise.
     """
 
     points: LazyArray
     violation_rows: NDArray[np.int32]
     violation_cols: NDArray[np.int32]
+    frame_light: NDArray[np.float32] | None
+    held_frames: NDArray[np.int32] | None
 
 
 class Project:
@@ -251,9 +258,9 @@ class Project:
             flagged = violations.dataset("data").numbers(1).astype(bool, copy=False)
             rows = _indices(violations.dataset("row"), flagged, n_frames)
             cols = _indices(violations.dataset("col"), flagged, n_points)
-        return TrackingView(
-            LazyArray(self.product_path("PointTracker"), f"points_tracked/{key}"), rows, cols
-        )
+            light, held = _light(file, key, n_frames)
+        points = LazyArray(self.product_path("PointTracker"), f"points_tracked/{key}")
+        return TrackingView(points, rows, cols, light, held)
 
     @cached_property
     def frequencies_hz(self) -> NDArray[np.float32]:
@@ -327,6 +334,20 @@ def _tracks(file: H5Group, key: str) -> H5Dataset:
             f"is {tracks.dtype} of shape {tracks.shape}; expected floats (frames, points, 2)"
         )
     return tracks
+
+
+def _light(
+    file: H5Group, key: str, n_frames: int
+) -> tuple[NDArray[np.float32] | None, NDArray[np.int32] | None]:
+    """Light of each frame of a sequence, and frames in which its points were held, where they are told."""
+    if "frame_light" not in file or "held_frames" not in file:
+        return None, None
+    light = file.dataset(f"frame_light/{key}")
+    if light.shape != (n_frames, 3):
+        light.refuse(f"has shape {light.shape}; expected {(n_frames, 3)}")
+    held = file.dataset(f"held_frames/{key}")
+    every = np.ones(held.shape, np.bool_)
+    return light.numbers().astype(np.float32, copy=False), _indices(held, every, n_frames)
 
 
 def _indices(dataset: H5Dataset, flagged: NDArray[np.bool_], n: int) -> NDArray[np.int32]:
