@@ -199,6 +199,7 @@ class CompiledFlow:
                 matches.mismatch,
                 matches.texture,
                 matches.light,
+                matches.gain,
                 matches.taken,
             )
 

@@ -2,7 +2,8 @@
 
 Each frame is looked at in some two thousand visible pixels: mean and standard deviation of their gray
 levels (level and contrast), their mean absolute difference from the frame before, and how well they
-correlate with the frame before and with the last frame in which something was to be seen. In a frame
+correlate with their neighbours, with the frame before, and with the last frame in which something was to
+be seen. In a frame
 in which nothing is to be seen (light off, saturated, covered, noise alone) the points are held, and
 the next one that shows something is matched with the last one that did. Decisions follow from past
 frames alone, and memory does not grow with what is looked at, but for three numbers a frame.
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.uint8]
 
-N_SAMPLES = 2048
-"""Visible pixels that are looked at, spread evenly."""
+N_PAIRS = 1024
+"""Visible pixels, spread evenly, that are looked at, each with its neighbour to the right."""
 LEAST_CONTRAST = 1.0
 """Gray levels; a frame with less contrast shows nothing, ..."""
 VANISHED = 0.03
@@ -29,8 +30,9 @@ WEAK = 0.5
 """Of the usual contrast: less, and no likeness to that frame nor to the one before, is noise."""
 LIKE = 0.5
 """Correlation from which on frames are alike."""
-UNLIKE, USUALLY_ALIKE = 0.2, 0.6
-"""A frame that correlates below the first with both is noise, where frames mostly do above the second."""
+UNLIKE, ROUGH = 0.2, 0.5
+"""A frame that correlates below the first with both, and whose neighbouring pixels correlate below this
+share of what is usual, is noise; a picture that jumped is as smooth as ever."""
 FAINT_START, UNLIKE_AT_START = 8.0, 0.3
 """As long as nothing was seen: frames of less contrast (gray levels) and likeness than this are noise."""
 
@@ -44,12 +46,16 @@ _N_ALL, _EVERY = 64, 8  # ... at first each that is seen, then every eighth
 
 
 def sample_places(visible_mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Places (N,) of the pixels that are looked at, in the flat frame; the whole frame where all is hidden."""
+    """Places (2 N,) of the pixels that are looked at, in the flat frame, then of their neighbours.
+
+    Of the whole frame where all of it is hidden.
+    """
     places = np.flatnonzero(visible_mask)
     if not len(places):
         places = np.arange(visible_mask.size)
-    chosen = np.linspace(0, len(places) - 1, min(N_SAMPLES, len(places))).astype(np.int64)
-    return places[chosen].astype(np.int64)
+    chosen = np.linspace(0, len(places) - 1, min(N_PAIRS, len(places))).astype(np.int64)
+    pixels = places[chosen].astype(np.int64)
+    return np.concatenate([pixels, np.minimum(pixels + 1, visible_mask.size - 1)])
 
 
 class LightWatch:
@@ -71,32 +77,33 @@ class LightWatch:
         self._previous_shape: NDArray[np.float32] | None = None
         self._seen_shape: NDArray[np.float32] | None = None
         self._contrasts: deque[float] = deque(maxlen=_N_USUAL)
-        self._likenesses: deque[float] = deque(maxlen=_N_USUAL)
-        self._usual_contrast, self._usual_likeness = 0.0, 0.0
+        self._smoothnesses: deque[float] = deque(maxlen=_N_USUAL)
+        self._usual_contrast, self._usual_smoothness = 0.0, 0.0
         self._n_accepted = 0
         self.n_shown = 0
 
     def show(self, samples: Samples) -> None:
-        """Look at the next frame: its gray levels (N,) at `sample_places`."""
+        """Look at the next frame: its gray levels (2 N,) at `sample_places`."""
         index, levels = self.n_shown, samples.astype(np.float32)
         self.n_shown += 1
         mean = float(levels.mean())
         shape = levels - np.float32(mean)
         contrast = float(np.sqrt(np.dot(shape, shape) / len(shape)))
         shape *= np.float32(1 / max(contrast * np.sqrt(len(shape)), 1e-6))
-        likeness = 1.0
+        half = len(shape) // 2
+        smoothness, likeness = 2 * float(np.dot(shape[:half], shape[half:])), 1.0
         self._facts[index, :2] = mean, contrast
         if self._previous is not None and self._previous_shape is not None:
             self._facts[index, 2] = np.abs(levels - self._previous).mean()
             likeness = float(np.dot(shape, self._previous_shape))
-        if self._holds_points and self._shows_nothing(contrast, likeness, shape):
+        if self._holds_points and self._shows_nothing(contrast, likeness, smoothness, shape):
             self._held[index] = True
             if index == self._n_accepted == 1 and self._contrasts[0] < min(
                 FAINT_START, contrast / WEAK
             ):
                 self._forget_the_first()
         else:
-            self._accept(contrast, likeness, shape)
+            self._accept(contrast, smoothness, shape)
         self._previous, self._previous_shape = levels, shape
 
     def holds(self, index: int) -> bool:
@@ -121,7 +128,7 @@ class LightWatch:
         return np.flatnonzero(self._held).astype(np.int32)
 
     def _shows_nothing(
-        self, contrast: float, likeness: float, shape: NDArray[np.float32]
+        self, contrast: float, likeness: float, smoothness: float, shape: NDArray[np.float32]
     ) -> bool:
         if contrast < LEAST_CONTRAST:
             return True
@@ -136,15 +143,16 @@ class LightWatch:
         to_seen = float(np.dot(shape, self._seen_shape))
         if contrast < WEAK * usual and to_seen < LIKE:
             return contrast < FAINT * usual or likeness < LIKE
-        return to_seen < UNLIKE and likeness < UNLIKE and self._usual_likeness > USUALLY_ALIKE
+        rough = smoothness < ROUGH * self._usual_smoothness
+        return rough and to_seen < UNLIKE and likeness < UNLIKE
 
-    def _accept(self, contrast: float, likeness: float, shape: NDArray[np.float32]) -> None:
+    def _accept(self, contrast: float, smoothness: float, shape: NDArray[np.float32]) -> None:
         self._seen_shape = shape
         if self._n_accepted < _N_ALL or self._n_accepted % _EVERY == 0:
             self._contrasts.append(contrast)
-            self._likenesses.append(likeness)
+            self._smoothnesses.append(smoothness)
             self._usual_contrast = float(np.median(self._contrasts))
-            self._usual_likeness = float(np.median(self._likenesses))
+            self._usual_smoothness = float(np.median(self._smoothnesses))
         self._n_accepted += 1
 
     def _forget_the_first(self) -> None:
@@ -152,7 +160,7 @@ class LightWatch:
         self._held[0] = True
         self._seen_shape, self._n_accepted = None, 0
         self._contrasts.clear()
-        self._likenesses.clear()
+        self._smoothnesses.clear()
 
 
 def dark_frames(facts: NDArray[np.float32], held_frames: NDArray[np.int32]) -> NDArray[np.int32]:

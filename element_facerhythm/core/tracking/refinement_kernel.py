@@ -2,10 +2,11 @@
 
 Lucas and Kanade's iteration on one level, in floating point. Four things differ from
 `lucas_kanade_kernel`. The mean of the gradients is taken off them, so that a change of brightness
-moves nothing. Where the second frame is lit otherwise (`other_light`), slopes of brightness are taken
-off as well, and the second window is given the standard deviation of the first. (The gain is not
-fitted: noise makes every fit of one window to another too small, by the same share in every frame,
-and the track drifts.) Hidden pixels have no weight, instead of a border of zeros that stands still.
+moves nothing. Where the second frame is lit otherwise (`other_light`), the shapes that light has in a
+window are taken off as well (brightness that slopes along x or y or bends along y, and contrast that
+slopes along y, since lamps that flicker make bands across the rows of a rolling shutter), and the second
+window is given the standard deviation of the first. (The gain is not fitted: noise makes every fit of
+one window to another too small, by the same share in every frame, and the track drifts.) Hidden pixels have no weight, instead of a border of zeros that stands still.
 And it tells how well the two windows match in the end, and how much of the difference is light.
 """
 
@@ -30,6 +31,8 @@ _f4 = np.float32
 _LEAST_DETERMINANT = _f4(1e-6)  # of the larger gradient sum's square; below, a window is a line
 _LEAST_VARIANCE = _f4(1e-3)  # far below that of a single step of gray in a window
 _MOST_GAIN = _f4(MOST_GAIN)
+_LEAST_SQUARE = _f4(1e-3)  # of a shape of light within the visible pixels; below, they do not show it
+_N_SHAPES = 4
 
 
 @cache
@@ -37,26 +40,28 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
     """Make the function that refines matches with a window of this size, in pixels.
 
     It takes ``(before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px,
-    look, other_light, moved, found, mismatch, texture, light, taken)``:
+    look, other_light, moved, found, mismatch, texture, light, gain, taken)``:
 
     - before, after: parts of smoothed frames, `refinement.VisiblePart.smoothed`
     - visible, layout: `weights` and `layout` of that part
     - points, first, stop, lanes: as in `lucas_kanade_kernel.follow_points_kernel`
     - n_iterations, step_px: when the search ends
     - look: `refinement.Look`
-    - other_light: whether the second frame is lit otherwise: gain and slopes of brightness are free
+    - other_light: whether the second frame is lit otherwise: gain and shapes of light are free
     - moved, found: where the points are in the second frame, improved in place
     - mismatch, texture: (P,) float32, filled in: mean squared difference of the matched windows,
-      brightness apart (and gain and slopes where they are free), and variance within the first; 0 where nothing was measured
+      brightness apart (and gain and shapes of light where they are free), and variance within the first; 0 where nothing was measured
     - light: (P,) float32, filled in: what of the mismatch a gain and slopes of brightness would
       explain; 0 where they are free
+    - gain: (P,) float32, filled in: mean of the second window over that of the first; 1 where gain is
+      free
     - taken: (P,) bool, filled in: whether the match was taken
     """
 
     @compiled
     def refine_points(  # type: ignore[no-untyped-def]
         before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px, look,
-        other_light, moved, found, mismatch, texture, light, taken,
+        other_light, moved, found, mismatch, texture, light, gain, taken,
     ):  # fmt: skip
         window, origin, stride = (width, height), layout[0], layout[1]
         part = (layout[2], layout[3], layout[4], layout[5])
@@ -74,10 +79,11 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
         for k in range(n_cells):
             across[k], down[k] = _f4(k % lanes) - half_x, _f4(k // lanes) - half_y
         slopes = (across, down)
+        shapes = np.empty((_N_SHAPES, n_cells), np.float32)
         reach, doubt = _f4(look.reach_px), _f4(look.doubt)
         for point in range(first, stop):
             mismatch[point], texture[point], light[point] = _f4(0), _f4(0), _f4(0)
-            taken[point] = False
+            gain[point], taken[point] = _f4(1), False
             if not found[point]:
                 continue
             described, n_visible, mean, variance = _describe(
@@ -89,14 +95,17 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
             x, y = moved[point, 0], moved[point, 1]
             even = variance
             if other_light:
-                even = _take_slopes_off(template, weights[1], n_visible, slopes, n_cells)
-            matched, to_x, to_y, left, by_light = _search(
+                _make_shapes(shapes, template[0], weights[1], n_visible, slopes, n_cells)
+                even = _take_shapes_off(template, shapes, n_cells) / n_visible
+            matched, to_x, to_y, left, by_light, brighter = _search(
                 new, origin, stride, part, window, lanes, x - half_x, y - half_y, n_iterations,
-                step_px, template, weights[1], n_visible, mean, even, other_light, slopes, values,
+                step_px, template, weights[1], n_visible, mean, even, other_light, slopes,
+                shapes, values,
             )  # fmt: skip
             if not matched:
                 continue
-            mismatch[point], texture[point], light[point] = left, variance, by_light
+            mismatch[point], texture[point] = left, variance
+            light[point], gain[point] = by_light, brighter
             to_x, to_y = to_x + half_x, to_y + half_y
             taken[point] = abs(to_x - x) <= reach and abs(to_y - y) <= reach
             if taken[point]:
@@ -158,18 +167,18 @@ def _determined(a11, a12, a22):  # type: ignore[no-untyped-def]
 @inlined
 def _search(  # type: ignore[no-untyped-def]
     pixels, origin, stride, part, window, lanes, x, y, n_iterations, step_px, template, weights,
-    n_visible, mean, variance, other_light, slopes, values,
+    n_visible, mean, variance, other_light, slopes, shapes, values,
 ):  # fmt: skip
     """Move the window from (x, y) to where the image fits the template, and how badly it does.
 
-    Returns whether it got there, where it is, the mean squared difference, and what of it a gain and
-    slopes of brightness would explain.
+    Returns whether it got there, where it is, the mean squared difference, what of it a gain and
+    slopes of brightness would explain, and the second window's mean over the first's.
     """
     n_cells = window[1] * lanes
     a11, a12, a22 = _products(template, n_cells)
     own1, own2 = _dot(template[0], template[1], n_cells), _dot(template[0], template[2], n_cells)
     if not _determined(a11, a12, a22):
-        return False, x, y, _f4(0), _f4(0)
+        return False, x, y, _f4(0), _f4(0), _f4(1)
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
     least = _f4(step_px) * _f4(step_px)
     scale, level, spread, to_x, to_y = _f4(1), _f4(0), _f4(0), x, y
@@ -177,7 +186,7 @@ def _search(  # type: ignore[no-untyped-def]
         x, y = to_x, to_y
         column, row = int(np.floor(x)), int(np.floor(y))
         if not _touches(part, window, column, row):
-            return False, x, y, _f4(0), _f4(0)
+            return False, x, y, _f4(0), _f4(0), _f4(1)
         shares = _shares(x - _f4(column), y - _f4(row))
         place = origin + row * stride + column
         _sample(pixels, place, stride, window[1], lanes, shares, values)
@@ -185,7 +194,8 @@ def _search(  # type: ignore[no-untyped-def]
         level = total / n_visible
         spread = square / n_visible - level * level
         if other_light:
-            spread -= _slope_square(values, mean + level, weights, n_visible, slopes, n_cells)
+            _subtract(values, mean + level, weights, n_cells)
+            spread -= _square_of_shapes(values, shapes, n_cells) / n_visible
             scale = np.sqrt(variance / max(spread, _LEAST_VARIANCE))
             scale = min(max(scale, _f4(1) / _MOST_GAIN), _MOST_GAIN)
         b1, b2 = b1 * scale - own1, b2 * scale - own2
@@ -193,43 +203,75 @@ def _search(  # type: ignore[no-untyped-def]
         to_x, to_y = x + step_x, y + step_y
         if step_x * step_x + step_y * step_y <= least:
             break
+    if other_light:
+        _leave(values, _f4(0), scale, template[0], weights, n_cells)
+        left = _square(values, n_cells) - _square_of_shapes(values, shapes, n_cells)
+        return True, to_x, to_y, max(left, _f4(0)) / n_visible, _f4(0), _f4(1)
     _leave(values, mean + level, scale, template[0], weights, n_cells)
     left = _square(values, n_cells) / n_visible
-    slope = _slope_square(values, _f4(0), weights, n_visible, slopes, n_cells)
-    if other_light:
-        return True, to_x, to_y, left - slope, _f4(0)
-    gain = np.sqrt(variance) - np.sqrt(max(spread, _f4(0)))
-    return True, to_x, to_y, left, slope + gain * gain
+    slope = _slope_square(values, weights, n_visible, slopes, n_cells)
+    first, second = np.sqrt(variance), np.sqrt(max(spread, _f4(0)))
+    by_gain = (second - first) * (second - first)
+    return True, to_x, to_y, left, slope + by_gain, _f4(1) + level / max(mean, _f4(1))
 
 
 @inlined
-def _take_slopes_off(template, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
-    """Take slopes of brightness off a template's values and gradients; variance of what is left."""
-    for part in template:
-        mean, x_slope, y_slope, _ = _fit_slopes(part, _f4(0), weights, n_visible, slopes, n_cells)
+def _make_shapes(shapes, template, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
+    """Fill in the shapes of light that are free, about their means, of length 1, at right angles."""
+    for k in range(n_cells):
+        i = uintp(k)
+        across, down = slopes[0][i], slopes[1][i]
+        shapes[0, i] = across * weights[i]
+        shapes[1, i] = down * weights[i]
+        shapes[2, i] = down * down * weights[i]
+        shapes[3, i] = down * template[i]
+    for n in range(_N_SHAPES):
+        shape = shapes[n]
+        _center(shape, _dot(shape, weights, n_cells) / n_visible, weights, n_cells)
+        for other in range(n):
+            _take_off(shape, shapes[other], n_cells)
+        square = _square(shape, n_cells)
+        scale = _f4(1) / np.sqrt(square) if square > _LEAST_SQUARE else _f4(0)
         for k in range(n_cells):
-            i = uintp(k)
-            plane = mean + x_slope * slopes[0][i] + y_slope * slopes[1][i]
-            part[i] -= plane * weights[i]
-    return _square(template[0], n_cells) / n_visible
+            shape[uintp(k)] *= scale
 
 
 @inlined
-def _slope_square(values, level, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
-    """Mean square of the slope that fits values best."""
-    return _fit_slopes(values, level, weights, n_visible, slopes, n_cells)[3]
+def _take_off(part, shape, n_cells):  # type: ignore[no-untyped-def]
+    """Take a shape of length 1 off values."""
+    fit = _dot(part, shape, n_cells)
+    for k in range(n_cells):
+        part[uintp(k)] -= fit * shape[uintp(k)]
 
 
 @inlined
-def _fit_slopes(values, level, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
-    """Plane through values - level: at (0, 0), per pixel along x and y, and its mean square about its mean."""
+def _take_shapes_off(template, shapes, n_cells):  # type: ignore[no-untyped-def]
+    """Take the shapes of light off a template's values and gradients; sum of squares of its values."""
+    for part in template:
+        for n in range(_N_SHAPES):
+            _take_off(part, shapes[n], n_cells)
+    return _square(template[0], n_cells)
+
+
+@inlined
+def _square_of_shapes(values, shapes, n_cells):  # type: ignore[no-untyped-def]
+    """Sum of squares of what is a shape of light in values."""
+    total = _f4(0)
+    for n in range(_N_SHAPES):
+        fit = _dot(values, shapes[n], n_cells)
+        total += fit * fit
+    return total
+
+
+@inlined
+def _slope_square(values, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
+    """Mean square, about its mean, of the plane that fits weighed values best."""
     total, tx, ty = _f4(0), _f4(0), _f4(0)
     x, y, xx, xy, yy = _f4(0), _f4(0), _f4(0), _f4(0), _f4(0)
     for k in range(n_cells):
         i = uintp(k)
-        weight, across, down = weights[i], slopes[0][i], slopes[1][i]
-        value = (values[i] - level) * weight
-        wx, wy = weight * across, weight * down
+        value, across, down = values[i], slopes[0][i], slopes[1][i]
+        wx, wy = weights[i] * across, weights[i] * down
         total += value
         tx += value * across
         ty += value * down
@@ -244,9 +286,8 @@ def _fit_slopes(values, level, weights, n_visible, slopes, n_cells):  # type: ig
     xx, xy, yy = xx * share - x * x, xy * share - x * y, yy * share - y * y
     determinant = xx * yy - xy * xy
     if determinant <= _LEAST_DETERMINANT * max(xx, yy) * max(xx, yy):  # a line of visible pixels
-        return total, _f4(0), _f4(0), _f4(0)
-    x_slope, y_slope = (tx * yy - ty * xy) / determinant, (ty * xx - tx * xy) / determinant
-    return total - x_slope * x - y_slope * y, x_slope, y_slope, x_slope * tx + y_slope * ty
+        return _f4(0)
+    return (tx * tx * yy - _f4(2) * tx * ty * xy + ty * ty * xx) / determinant
 
 
 @inlined

@@ -11,10 +11,12 @@ from element_facerhythm.core.tracking.batched.geometry import Level
 from element_facerhythm.core.tracking.batched.torch_flow import LevelFlow
 from element_facerhythm.core.tracking.refinement import (
     CLEAR_MISMATCH,
+    LEAST_GAIN,
     LEAST_LIGHT,
     LIGHT_POINTS,
     LIGHT_SHARE,
     MOST_GAIN,
+    MOST_POINTS,
     N_ITERATIONS,
     STEP_PX,
     WORST_MISMATCH,
@@ -25,6 +27,7 @@ from element_facerhythm.core.tracking.settings import FlowSettings
 
 LEAST_DETERMINANT = 1e-6  # of the larger gradient sum's square; below, a window is a line
 LEAST_VARIANCE = 1e-3  # far below that of a single step of gray in a window
+_LEAST_SQUARE = 1e-3  # of a shape of light within the visible pixels; below, they do not show it
 
 
 def smoothed(frames: Tensor) -> Tensor:
@@ -45,7 +48,7 @@ class BatchedMatches:
 
     Attributes
     ----------
-    mismatch, texture, light
+    mismatch, texture, light, gain
         (B, P) float32.
     taken
         (B, P) bool.
@@ -54,12 +57,17 @@ class BatchedMatches:
     mismatch: Tensor
     texture: Tensor
     light: Tensor
+    gain: Tensor
     taken: Tensor
 
     def in_other_light(self) -> Tensor:
         """(B,) bool: the second frame is lit otherwise."""
         lit = (self.light > LIGHT_SHARE * self.mismatch) & (self.light > LEAST_LIGHT * self.texture)
-        return lit.sum(1) > LIGHT_POINTS * (self.texture > 0).sum(1)
+        n_measured = (self.texture > 0).sum(1)
+        n_brighter = (self.gain > 1 + LEAST_GAIN).sum(1)
+        n_darker = (self.gain < 1 - LEAST_GAIN).sum(1)
+        one_way = (n_brighter - n_darker).abs() > MOST_POINTS * n_measured
+        return (lit.sum(1) > LIGHT_POINTS * n_measured) | one_way
 
     def clear(self) -> Tensor:
         """(B, P) bool: the match is beyond doubt."""
@@ -80,6 +88,7 @@ class BatchedMatches:
             torch.where(chosen, self.mismatch, others.mismatch),
             torch.where(chosen, self.texture, others.texture),
             torch.where(chosen, self.light, others.light),
+            torch.where(chosen, self.gain, others.gain),
             torch.where(chosen, self.taken, others.taken),
         )
 
@@ -140,10 +149,11 @@ class TorchRefinement:
         found: Tensor,
         look: Look,
         other_light: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Refine `moved` (N, 2); also mismatch, texture and light (N,), 0 where nothing was measured.
 
-        Last (N,) bool, where the match was taken. `other_light` (N,) bool: gain and slopes are free.
+        Then gain (N,), 1 where it was not measured; last (N,) bool, where the match was taken.
+        `other_light` (N,) bool: gain and shapes of light are free.
         """
         height, width = self._visible.shape
         level = Level(0, width, height)
@@ -153,7 +163,6 @@ class TorchRefinement:
         measured = found & flow.touches(cell)
         pixels, rows, columns = flow.pixels(before, cell, 1)
         weights = self._weights(rows[:, 1:-2], columns[:, 1:-2])
-        plane = _Planes(weights, other_light)
         patch = _blend(pixels.to(torch.float32), _shares(origin - cell))
         values = patch[:, 1:-1, 1:-1]
         n_visible = weights.sum((1, 2))
@@ -161,14 +170,15 @@ class TorchRefinement:
         mean = ((values * weights).sum((1, 2)) * share)[:, None, None]
         template = (values - mean) * weights
         variance = (template * template).sum((1, 2)) * share
-        template = plane.taken_off(template)
+        shapes = _Shapes(template, weights, other_light)
+        template = shapes.taken_off(template)
         even = (template * template).sum((1, 2)) * share
         slopes = [
             (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]) * 0.5 * weights,
             (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]) * 0.5 * weights,
         ]
         slopes = [s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in slopes]
-        x, y = (plane.taken_off(s) for s in slopes)
+        x, y = (shapes.taken_off(s) for s in slopes)
         own1, own2 = (template * x).sum((1, 2)), (template * y).sum((1, 2))
         a11, a12, a22 = (x * x).sum((1, 2)), (x * y).sum((1, 2)), (y * y).sum((1, 2))
         largest = torch.maximum(a11, a22)
@@ -178,6 +188,7 @@ class TorchRefinement:
 
         place = moved - self._half
         left, light = torch.zeros_like(a11), torch.zeros_like(a11)
+        gain = torch.ones_like(a11)
         active = measured.clone()
         for _ in range(N_ITERATIONS):
             cell = torch.floor(place)
@@ -190,15 +201,19 @@ class TorchRefinement:
             level_now = value.sum((1, 2)) * share
             value = value - level_now[:, None, None] * weights
             spread = (value * value).sum((1, 2)) * share
-            value = plane.taken_off(value)
+            value = shapes.taken_off(value)
             flat = (value * value).sum((1, 2)) * share
             scale = torch.sqrt(even / flat.clamp(min=LEAST_VARIANCE))
             scale = torch.where(other_light, scale.clamp(1 / MOST_GAIN, MOST_GAIN), 1.0)
             b1 = (value * x).sum((1, 2)) * scale - own1
             b2 = (value * y).sum((1, 2)) * scale - own2
             change = value * scale[:, None, None] - template
-            gain = torch.sqrt(variance) - torch.sqrt(spread)
-            by_light = torch.where(other_light, 0.0, plane.square(change) + gain * gain)
+            first, second = torch.sqrt(variance), torch.sqrt(spread)
+            by_light = shapes.slope_square(change) + (second - first) ** 2
+            by_light = torch.where(other_light, 0.0, by_light)
+            brighter = 1.0 + level_now / mean[:, 0, 0].clamp(min=1.0)
+            brighter = torch.where(other_light, 1.0, brighter)
+            gain = torch.where(active, brighter, gain)
             left = torch.where(active, (change * change).sum((1, 2)) * share, left)
             light = torch.where(active, by_light, light)
             step = torch.stack([a12 * b2 - a22 * b1, a12 * b1 - a11 * b2], 1) * inverse[:, None]
@@ -209,7 +224,7 @@ class TorchRefinement:
         share = 1.0 / (1.0 + look.doubt * left / variance.clamp(min=LEAST_VARIANCE))
         refined = torch.where(near[:, None], moved + (place - moved) * share[:, None], moved)
         judged = (torch.where(measured, v, 0.0) for v in (left, variance, light))
-        return refined, *judged, near
+        return refined, *judged, torch.where(measured, gain, 1.0), near
 
     def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(N, h, w) float32, 1 where a pixel lies in the frame and is visible."""
@@ -221,52 +236,50 @@ class TorchRefinement:
         return self._visible[rows[:, :, None], columns[:, None, :]] * inside
 
 
-class _Planes:
-    """Slopes of brightness in N windows.
+class _Shapes:
+    """The shapes that light has in N windows: slopes, a bend along y, and contrast that slopes along y.
 
     Parameters
     ----------
+    template
+        (N, h, w) values about their mean, weighed.
     weights
         (N, h, w), 1 where a pixel counts.
     chosen
-        (N,) bool: windows that slopes are taken off.
+        (N,) bool: windows that shapes are taken off.
     """
 
-    def __init__(self, weights: Tensor, chosen: Tensor) -> None:
+    def __init__(self, template: Tensor, weights: Tensor, chosen: Tensor) -> None:
         height, width = weights.shape[1:]
-        self._weights, self._chosen = weights, chosen
-        self._share = 1.0 / weights.sum((1, 2)).clamp(min=1.0)
-        across = torch.arange(width, device=weights.device) - (width - 1) * 0.5
-        down = torch.arange(height, device=weights.device) - (height - 1) * 0.5
-        self._x, self._y = (
-            (axis - self._mean(axis * weights)) * weights
-            for axis in (across[None, None, :], down[None, :, None])
-        )
-        xx, xy = self._mean(self._x * self._x), self._mean(self._x * self._y)
-        yy = self._mean(self._y * self._y)
-        determinant = xx * yy - xy * xy
-        largest = torch.maximum(xx, yy)
-        flat = determinant <= LEAST_DETERMINANT * largest * largest  # a line of visible pixels
-        inverse = torch.where(flat, 0.0, 1.0 / torch.where(flat, 1.0, determinant))
-        self._xx, self._xy, self._yy = xx * inverse, xy * inverse, yy * inverse
+        self._chosen = chosen[:, None, None]
+        self._n_visible = weights.sum((1, 2)).clamp(min=1.0)[:, None, None]
+        across = (torch.arange(width, device=weights.device) - (width - 1) * 0.5)[None, None, :]
+        down = (torch.arange(height, device=weights.device) - (height - 1) * 0.5)[None, :, None]
+        self._shapes: list[Tensor] = []
+        for part in (across * weights, down * weights, down * down * weights, down * template):
+            shape = part - part.sum((1, 2), keepdim=True) / self._n_visible * weights
+            for other in self._shapes:
+                shape = shape - _dot(shape, other) * other
+            square = _dot(shape, shape)
+            there = square > _LEAST_SQUARE
+            self._shapes.append(shape * torch.where(there, 1 / square.clamp(min=1e-12).sqrt(), 0.0))
 
     def taken_off(self, part: Tensor) -> Tensor:
-        """Windows (N, h, w) about their mean, weighed, without slopes where these are taken off."""
-        x_slope, y_slope, _, _ = self._fit(part)
-        even = part - x_slope * self._x - y_slope * self._y
-        return torch.where(self._chosen[:, None, None], even, part)
+        """Windows (N, h, w) about their mean, weighed, without shapes where these are taken off."""
+        even = part
+        for shape in self._shapes:
+            even = even - _dot(even, shape) * shape
+        return torch.where(self._chosen, even, part)
 
-    def square(self, part: Tensor) -> Tensor:
+    def slope_square(self, part: Tensor) -> Tensor:
         """(N,) mean square of the slopes that fit windows best."""
-        x_slope, y_slope, x, y = self._fit(part)
-        return (x_slope * x + y_slope * y)[:, 0, 0]
+        squares = sum(_dot(part, shape) ** 2 for shape in self._shapes[:2])
+        return (squares / self._n_visible)[:, 0, 0]
 
-    def _fit(self, part: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        x, y = self._mean(part * self._x), self._mean(part * self._y)
-        return x * self._yy - y * self._xy, y * self._xx - x * self._xy, x, y
 
-    def _mean(self, part: Tensor) -> Tensor:
-        return (part.sum((1, 2)) * self._share)[:, None, None]
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    """(N, 1, 1) sums of products of windows."""
+    return (one * other).sum((1, 2), keepdim=True)
 
 
 def _shares(fraction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -11,6 +11,7 @@ from element_facerhythm.core.tracking.refinement import MOST_GAIN
 _LEAST_DETERMINANT = tl.constexpr(1e-6)
 _LEAST_VARIANCE = tl.constexpr(1e-3)
 _MOST_GAIN = tl.constexpr(MOST_GAIN)
+_LEAST_SQUARE = tl.constexpr(1e-3)
 
 
 @triton.jit
@@ -40,18 +41,23 @@ def _slopes(image, row, column, height, width, fraction_x, fraction_y):
 
 
 @triton.jit
-def _plane(part, x, y, xx, xy, yy, share):
-    """Slopes along x and y that fit a window about its mean best, and their mean square."""
-    to_x, to_y = tl.sum(part * x, axis=0) * share, tl.sum(part * y, axis=0) * share
-    x_slope, y_slope = to_x * yy - to_y * xy, to_y * xx - to_x * xy
-    return x_slope, y_slope, x_slope * to_x + y_slope * to_y
+def _off(part, shape):
+    """Take a shape of length 1 off a window."""
+    return part - tl.sum(part * shape, axis=0) * shape
 
 
 @triton.jit
-def _even(part, x, y, xx, xy, yy, share):
-    """Take slopes of brightness off a window."""
-    x_slope, y_slope, _ = _plane(part, x, y, xx, xy, yy, share)
-    return part - x_slope * x - y_slope * y
+def _of_length_one(part):
+    """Scale a window to a length of 1; nothing where visible pixels do not show it."""
+    square = tl.sum(part * part, axis=0)
+    scale = tl.where(square > _LEAST_SQUARE, 1.0 / tl.sqrt(tl.maximum(square, 1e-12)), 0.0)
+    return part * scale
+
+
+@triton.jit
+def _even(part, one, two, three, four):
+    """Take the shapes of light off a window."""
+    return _off(_off(_off(_off(part, one), two), three), four)
 
 
 @triton.jit
@@ -69,11 +75,10 @@ def _search(
     slope_x,
     slope_y,
     weights,
-    ramp_x,
-    ramp_y,
-    xx,
-    xy,
-    yy,
+    one,
+    two,
+    three,
+    four,
     share,
     other_light,
     step_px,
@@ -83,7 +88,7 @@ def _search(
 ):
     """Move the window to where the second frame fits the first; also what is left unmatched.
 
-    Last what of it a gain and slopes of brightness would explain.
+    Then what of it a gain and slopes of brightness would explain, and how its mean has grown.
     """
     own1, own2 = tl.sum(template * slope_x, axis=0), tl.sum(template * slope_y, axis=0)
     even = tl.sum(template * template, axis=0) * share
@@ -94,7 +99,7 @@ def _search(
     sound = (a11 * a22 - a12 * a12 > largest * largest * _LEAST_DETERMINANT) & (largest > 0)
     measured = sound.to(tl.int32)
     inverse = 1.0 / tl.where(measured != 0, a11 * a22 - a12 * a12, 1.0)
-    difference, light = 0.0 * x, 0.0 * x
+    difference, light, gain = 0.0 * x, 0.0 * x, 0.0 * x + 1.0
     iteration = 0
     active = measured
     while active != 0:
@@ -105,11 +110,12 @@ def _search(
             row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
             value = _value(after, row, column, height, width, x - floor_x, y - floor_y)
             value = (value - mean) * weights
-            value -= tl.sum(value, axis=0) * share * weights
+            level = tl.sum(value, axis=0) * share
+            value -= level * weights
             spread = tl.sum(value * value, axis=0) * share
             scale = 1.0
             if other_light != 0:
-                value = _even(value, ramp_x, ramp_y, xx, xy, yy, share)
+                value = _even(value, one, two, three, four)
                 flat = tl.sum(value * value, axis=0) * share
                 scale = tl.sqrt(even / tl.maximum(flat, _LEAST_VARIANCE))
                 scale = tl.minimum(tl.maximum(scale, 1.0 / _MOST_GAIN), _MOST_GAIN)
@@ -118,9 +124,11 @@ def _search(
             change = value * scale - template
             difference = tl.sum(change * change, axis=0) * share
             if other_light == 0:
-                _, _, square = _plane(change, ramp_x, ramp_y, xx, xy, yy, share)
-                gain = tl.sqrt(variance) - tl.sqrt(spread)
-                light = square + gain * gain
+                x_slope, y_slope = tl.sum(change * one, axis=0), tl.sum(change * two, axis=0)
+                contrast, own_contrast = tl.sqrt(spread), tl.sqrt(variance)
+                light = (x_slope * x_slope + y_slope * y_slope) * share
+                light += (contrast - own_contrast) * (contrast - own_contrast)
+                gain = 1.0 + level / tl.maximum(mean, 1.0)
             step_x = (a12 * b2 - a22 * b1) * inverse
             step_y = (a12 * b1 - a11 * b2) * inverse
             x += step_x
@@ -128,7 +136,7 @@ def _search(
             iteration += 1
             far = step_x * step_x + step_y * step_y > step_px * step_px
             active = (far & (iteration < N_ITERATIONS)).to(tl.int32)
-    return x, y, difference, light, measured
+    return x, y, difference, light, gain, measured
 
 
 # their values would otherwise have the kernel compiled again and again
@@ -144,6 +152,7 @@ def refine_kernel(
     mismatch,  # (B, P) float32, written
     texture,  # (B, P) float32, written
     light,  # (B, P) float32, written
+    gain,  # (B, P) float32, written
     taken,  # (B, P) uint8, written
     height,
     width,
@@ -173,6 +182,7 @@ def refine_kernel(
     measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     measured = measured * (tl.load(found + own) != 0).to(tl.int32)
     left_over, variance, by_light = 0.0 * x, 0.0 * x, 0.0 * x
+    brighter = 0.0 * x + 1.0
     near = measured * 0
     if measured != 0:
         row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
@@ -188,30 +198,28 @@ def refine_kernel(
         mean = tl.sum(values * weights, axis=0) * share
         template = (values - mean) * weights
         texture_here = tl.sum(template * template, axis=0) * share
-        ramp_x, ramp_y = (across - half_x) * weights, (down - half_y) * weights
-        ramp_x -= tl.sum(ramp_x, axis=0) * share * weights
-        ramp_y -= tl.sum(ramp_y, axis=0) * share * weights
-        xx = tl.sum(ramp_x * ramp_x, axis=0) * share
-        xy = tl.sum(ramp_x * ramp_y, axis=0) * share
-        yy = tl.sum(ramp_y * ramp_y, axis=0) * share
-        widest = tl.maximum(xx, yy)
-        determinant = xx * yy - xy * xy
-        flat = determinant <= widest * widest * _LEAST_DETERMINANT  # a line of visible pixels
-        per = tl.where(flat, 0.0, 1.0 / tl.where(flat, 1.0, determinant))
-        xx, xy, yy = xx * per, xy * per, yy * per
+        x_ramp, y_ramp = (across - half_x) * weights, (down - half_y) * weights
+        bend, leaning = y_ramp * (down - half_y), template * (down - half_y)
+        one = _of_length_one(x_ramp - tl.sum(x_ramp, axis=0) * share * weights)
+        two = _of_length_one(_off(y_ramp - tl.sum(y_ramp, axis=0) * share * weights, one))
+        three = _off(_off(bend - tl.sum(bend, axis=0) * share * weights, one), two)
+        three = _of_length_one(three)
+        four = _off(_off(leaning - tl.sum(leaning, axis=0) * share * weights, one), two)
+        four = _of_length_one(_off(four, three))
         other_light = tl.load(lit + sequence).to(tl.int32)
         if other_light != 0:
-            template = _even(template, ramp_x, ramp_y, xx, xy, yy, share)
-            slope_x = _even(slope_x, ramp_x, ramp_y, xx, xy, yy, share)
-            slope_y = _even(slope_y, ramp_x, ramp_y, xx, xy, yy, share)
+            template = _even(template, one, two, three, four)
+            slope_x = _even(slope_x, one, two, three, four)
+            slope_y = _even(slope_y, one, two, three, four)
         old_x, old_y = tl.load(moved + own * 2), tl.load(moved + own * 2 + 1)
-        new_x, new_y, difference, light_here, measured = _search(
+        new_x, new_y, difference, light_here, gain_here, measured = _search(
             after, height, width, down, across, old_x - half_x, old_y - half_y, template, mean,
-            texture_here, slope_x, slope_y, weights, ramp_x, ramp_y, xx, xy, yy, share, other_light,
+            texture_here, slope_x, slope_y, weights, one, two, three, four, share, other_light,
             step_px, WINDOW_W, WINDOW_H, N_ITERATIONS,
         )  # fmt: skip
         if measured != 0:
             left_over, variance, by_light = difference, texture_here, light_here
+            brighter = gain_here
             new_x, new_y = new_x + half_x, new_y + half_y
             step_x, step_y = new_x - old_x, new_y - old_y
             near = ((tl.abs(step_x) <= reach_px) & (tl.abs(step_y) <= reach_px)).to(tl.int32)
@@ -222,4 +230,5 @@ def refine_kernel(
     tl.store(mismatch + own, left_over)
     tl.store(texture + own, variance)
     tl.store(light + own, by_light)
+    tl.store(gain + own, brighter)
     tl.store(taken + own, near.to(tl.uint8))

@@ -137,7 +137,7 @@ class TritonStepper:
         `lit` (B,) uint8: the second frame is lit otherwise.
         """
         n_sequences, n_points = found.shape
-        mismatch, texture, light = moved.new_empty((3, n_sequences, n_points))
+        mismatch, texture, light, gain = moved.new_empty((4, n_sequences, n_points))
         taken = torch.empty((n_sequences, n_points), dtype=torch.uint8, device=moved.device)
         visible = self._scene.visible
         assert visible is not None
@@ -153,6 +153,7 @@ class TritonStepper:
             mismatch,
             texture,
             light,
+            gain,
             taken,
             *visible.shape,
             k,
@@ -168,7 +169,7 @@ class TritonStepper:
             num_warps=self._flow_warps,
             enable_fp_fusion=False,
         )
-        return BatchedMatches(mismatch, texture, light, taken != 0)
+        return BatchedMatches(mismatch, texture, light, gain, taken != 0)
 
     def _settle(
         self, points: Tensor, moved: Tensor, found: Tensor, modes: Tensor, strayed: Tensor, k: int
