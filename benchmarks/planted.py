@@ -322,9 +322,7 @@ def encode(
         container.mux(stream.encode())
 
 
-def _add_stream(
-    container: Any, shape: tuple[int, ...], frame_rate_hz: float, codec: str
-) -> Any:
+def _add_stream(container: Any, shape: tuple[int, ...], frame_rate_hz: float, codec: str) -> Any:
     name, _, how = codec.partition("-")
     stream = container.add_stream({"h264": "libx264"}.get(name, name), rate=round(frame_rate_hz))
     stream.height, stream.width = shape

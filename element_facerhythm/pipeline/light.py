@@ -46,7 +46,10 @@ def _sentences(kinds: FrameKinds, where: str) -> list[str]:
     dark_followed = np.setdiff1d(kinds.dark, kinds.held)
     told = [
         (dark_held, "dark; the points were held there"),
-        (plain_held, "without anything to follow (plain, or noise alone); the points were held there"),
+        (
+            plain_held,
+            "without anything to follow (plain, or noise alone); the points were held there",
+        ),
         (dark_followed, "dark; the points follow what these show"),
         (kinds.frozen, "the same as the frame before"),
     ]

@@ -23,8 +23,8 @@ from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest, check_directory, check_request
 from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
-from element_facerhythm.pipeline.load import product_records
 from element_facerhythm.pipeline.light import light_notes
+from element_facerhythm.pipeline.load import product_records
 from element_facerhythm.pipeline.lock import ProjectLock, project_lock
 from element_facerhythm.pipeline.ownership import claim_directory
 from element_facerhythm.pipeline.plan import (

@@ -156,7 +156,7 @@ class LightWatch:
         self._n_accepted += 1
 
     def _forget_the_first(self) -> None:
-        """The first frame was noise, too, as the second one shows."""
+        """Take the first frame for noise, too, as the second one shows."""
         self._held[0] = True
         self._seen_shape, self._n_accepted = None, 0
         self._contrasts.clear()

@@ -10,10 +10,10 @@ two windows differ much more than those of most points do, something has come be
 goes with those of its neighbours whose match is beyond doubt; where there are none, it stays.
 
 Frames are mostly lit alike, and then the only thing that is free is the brightness of a window. Where
-a gain or slopes of brightness would explain a good part of what is left at many points (mains
-flicker, the bands that a rolling shutter makes of it, an exposure that adapts, a screen), the two
-frames are matched with gain and the shapes of light free, too. That costs a little precision, which is why it is not done
-always; and an object in front of some points is not light.
+a gain or slopes of brightness would explain a good part of what is left at many points (mains flicker,
+the bands that a rolling shutter makes of it, an exposure that adapts, a screen), the two frames are
+matched with gain and the shapes of light free, too. That costs a little precision, which is why it is
+not done always; and an object in front of some points is not light.
 """
 
 from __future__ import annotations

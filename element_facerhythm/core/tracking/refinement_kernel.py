@@ -4,10 +4,11 @@ Lucas and Kanade's iteration on one level, in floating point. Four things differ
 `lucas_kanade_kernel`. The mean of the gradients is taken off them, so that a change of brightness
 moves nothing. Where the second frame is lit otherwise (`other_light`), the shapes that light has in a
 window are taken off as well (brightness that slopes along x or y or bends along y, and contrast that
-slopes along y, since lamps that flicker make bands across the rows of a rolling shutter), and the second
-window is given the standard deviation of the first. (The gain is not fitted: noise makes every fit of
-one window to another too small, by the same share in every frame, and the track drifts.) Hidden pixels have no weight, instead of a border of zeros that stands still.
-And it tells how well the two windows match in the end, and how much of the difference is light.
+slopes along y, since lamps that flicker make bands across the rows of a rolling shutter), and the
+second window is given the standard deviation of the first. (The gain is not fitted: noise makes every
+fit of one window to another too small, by the same share in every frame, and the track drifts.) Hidden
+pixels have no weight, instead of a border of zeros that stands still. And it tells how well the two
+windows match in the end, and how much of the difference is light.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _f4 = np.float32
 _LEAST_DETERMINANT = _f4(1e-6)  # of the larger gradient sum's square; below, a window is a line
 _LEAST_VARIANCE = _f4(1e-3)  # far below that of a single step of gray in a window
 _MOST_GAIN = _f4(MOST_GAIN)
-_LEAST_SQUARE = _f4(1e-3)  # of a shape of light within the visible pixels; below, they do not show it
+_LEAST_SQUARE = _f4(
+    1e-3
+)  # of a shape of light within the visible pixels; below, they do not show it
 _N_SHAPES = 4
 
 
@@ -50,7 +53,8 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
     - other_light: whether the second frame is lit otherwise: gain and shapes of light are free
     - moved, found: where the points are in the second frame, improved in place
     - mismatch, texture: (P,) float32, filled in: mean squared difference of the matched windows,
-      brightness apart (and gain and shapes of light where they are free), and variance within the first; 0 where nothing was measured
+      brightness apart (and gain and shapes of light where they are free), and variance within the
+      first; 0 where nothing was measured
     - light: (P,) float32, filled in: what of the mismatch a gain and slopes of brightness would
       explain; 0 where they are free
     - gain: (P,) float32, filled in: mean of the second window over that of the first; 1 where gain is

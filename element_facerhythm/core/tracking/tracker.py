@@ -218,9 +218,7 @@ def track_points(
             tracker.run(on_frame)
     rows, columns = tracker.flags.coordinates()
     light = tracker.light
-    return TrackedVideo(
-        target, rows, columns, tracker.n_processed, light.facts, light.held_frames
-    )
+    return TrackedVideo(target, rows, columns, tracker.n_processed, light.facts, light.held_frames)
 
 
 class _Look(NamedTuple):

@@ -331,7 +331,11 @@ def _joined(video: VideoToTrack, tracked: Sequence[tuple[_Piece, TrackedVideo]])
         dark = part.held_frames + block.first
         held.append(dark[(dark >= block.start) & (dark < block.stop)].astype(np.int32))
     n_processed = sum(part.n_frames_processed for _, part in tracked)
-    joined = map(np.concatenate, (rows, columns))
     return TrackedVideo(
-        video.out, *joined, n_processed, np.concatenate(light), np.concatenate(held)
+        video.out,
+        np.concatenate(rows),
+        np.concatenate(columns),
+        n_processed,
+        np.concatenate(light),
+        np.concatenate(held),
     )

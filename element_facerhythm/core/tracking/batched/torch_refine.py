@@ -223,8 +223,8 @@ class TorchRefinement:
         near = measured & ((place - moved).abs() <= look.reach_px).all(1)
         share = 1.0 / (1.0 + look.doubt * left / variance.clamp(min=LEAST_VARIANCE))
         refined = torch.where(near[:, None], moved + (place - moved) * share[:, None], moved)
-        judged = (torch.where(measured, v, 0.0) for v in (left, variance, light))
-        return refined, *judged, torch.where(measured, gain, 1.0), near
+        left, variance, light = (torch.where(measured, v, 0.0) for v in (left, variance, light))
+        return refined, left, variance, light, torch.where(measured, gain, 1.0), near
 
     def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(N, h, w) float32, 1 where a pixel lies in the frame and is visible."""

@@ -55,9 +55,7 @@ class TorchStepper:
             matches = others.where(lit, matches)
         clear = matches.clear()
         searched, found = self._searched(frames, slots, before, everyone & ~clear)
-        refined, judged = _matched(
-            refine, slots, before, searched, found, LAST_LOOK, other_light
-        )
+        refined, judged = _matched(refine, slots, before, searched, found, LAST_LOOK, other_light)
         moved = torch.where(clear[..., None], moved, refined)
         matches = matches.where(clear, judged)
         lost = matches.lost()

