@@ -3,7 +3,8 @@
 ``python -m benchmarks.accuracy [--cells base,10Hz] [--sets relaxed,drift] [--ours-variant NAME]...``.
 The truth for a track is what a perfect flow gives under the same mesh and relaxation. face-rhythm's
 tracks are kept in ``.bench/accuracy`` under a digest of their inputs, so that another variant of ours is
-compared without running it again; ``--holdout`` takes scenes of other seeds.
+compared without running it again; ``--holdout`` takes scenes of other seeds, ``--field`` those of what
+happens to light, camera and clock.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmarks.accuracy_cells import (
     HOLDOUT_SEED_OFFSET,
     PARAMETER_SETS,
     component_cells,
+    field_cells,
     flow_cells,
     parameters_of,
 )
@@ -114,7 +116,8 @@ def main() -> None:
     }
     print(json.dumps(result["summary"], indent=1))
     if not options.dry:
-        name = "accuracy_holdout" if options.holdout else "accuracy"
+        endings = {"_field": options.field, "_holdout": options.holdout}
+        name = "accuracy" + "".join(ending for ending, asked in endings.items() if asked)
         print(write_result(name, result))
 
 
@@ -202,10 +205,12 @@ def _truth(case: Case) -> dict[str, Any]:
     flow = case.parameters["PointTracker"]["params_optical_flow"]
     mesh = make_mesh(home, n_neighbors=flow["mesh_n_neighbors"])
     motion = {"mesh_rigidity": flow["mesh_rigidity"], "relaxation": flow["relaxation"]}
+    steady = replace(scene, timing="steady")  # rhythms are those of real time
     true = scene.true_positions(home)
     truth = {
         "home": home,
         "ideal": scene.ideal_track(home, mesh, **motion),
+        "steady": steady.ideal_track(home, mesh, **motion) if steady != scene else None,
         "true": true,
         "in_view": ~scene.hidden(true),
         "moving": np.any([s.region.weight(home) > 0.5 for s in scene.sources], axis=0),
@@ -233,7 +238,8 @@ def _measures(case: Case, arrays: Mapping[str, Any], truth: dict[str, Any]) -> d
         measures["incongruence"] = 1 - float(np.mean(values))
     elif "spectrograms/0" in arrays:
         parameters = parameters_from_mapping(case.parameters).parameters
-        ideal = spectrogram(parameters, truth["ideal"].astype(np.float32), truth["home"])
+        course = truth["ideal"] if truth["steady"] is None else truth["steady"]
+        ideal = spectrogram(parameters, course.astype(np.float32), truth["home"])
         expected = mean_power(ideal, truth["moving"])
         found = mean_power(arrays["spectrograms/0"], truth["moving"])
         near = int(np.argmax(expected))
@@ -244,7 +250,8 @@ def _measures(case: Case, arrays: Mapping[str, Any], truth: dict[str, Any]) -> d
 
 def _cases(options: argparse.Namespace) -> Iterable[Case]:
     offset = HOLDOUT_SEED_OFFSET if options.holdout else 0
-    flow, components = flow_cells(offset), component_cells(offset)
+    flow = field_cells(offset) if options.field else flow_cells(offset)
+    components = {} if options.field else component_cells(offset)
     wanted = options.cells or (QUICK_CELLS if options.quick else [*flow, *components])
     unknown = set(wanted) - {*flow, *components}
     if unknown:
@@ -272,6 +279,7 @@ def _options() -> argparse.Namespace:
         "--ours-variant", dest="variants", action="append", choices=list(VARIANTS), default=None
     )
     parser.add_argument("--holdout", action="store_true", help="scenes of other seeds")
+    parser.add_argument("--field", action="store_true", help="light, camera and clock as they are")
     parser.add_argument("--quick", action="store_true", help="two cells of 150 frames")
     parser.add_argument(
         "--prepare", action="store_true", help="only make the videos and let face-rhythm track them"

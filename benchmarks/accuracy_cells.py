@@ -150,6 +150,23 @@ def flow_cells(seed_offset: int = 0) -> dict[str, PlantedScene]:
     }
 
 
+def field_cells(seed_offset: int = 0) -> dict[str, PlantedScene]:
+    """Scenes of what happens in laboratories: to the light, the camera, and the clock."""
+    base = PlantedScene((movement(3.0, 2.0),), seed=301 + seed_offset)
+    step = ((0, 1.0), (120, 1.0), (121, 0.5), (240, 0.5), (340, 1.0))
+    return {
+        "flicker 20 %": replace(base, flicker_fraction=0.2, flicker_hz=37.0),
+        "mains bands 20 %": replace(base, bands_fraction=0.2, bands_hz=120.0),
+        "exposure": replace(base, exposure=step),
+        "light off": replace(base, off_frames=(180, 230)),
+        "camera bump": replace(base, bump=(200, 7.0, -4.0)),
+        "16 bits": replace(base, codec="ffv1-16"),
+        "pause": replace(base, timing="pause"),
+        "two rates": replace(base, timing="two rates"),
+        "dropped frames": replace(base, timing="dropped"),
+    }
+
+
 def component_cells(seed_offset: int = 0) -> dict[str, PlantedScene]:
     """Scenes with three movements, each with its own place, frequency and bouts."""
     sources = (

@@ -34,8 +34,9 @@ def endpoint_errors(
         averaged over points (least squares over time).
     """
     length = np.linalg.norm(points - ideal, axis=-1)
-    mean = np.nanmean(np.where(in_view, length, np.nan), axis=1)
-    slope = np.polyfit(np.arange(len(mean)), mean, 1)[0]
+    shown = np.flatnonzero(in_view.any(axis=1))
+    mean = np.nanmean(np.where(in_view, length, np.nan)[shown], axis=1)
+    slope = np.polyfit(shown, mean, 1)[0]
     return {
         "median_px": float(np.median(length[in_view])),
         "p95_px": float(np.quantile(length[in_view], 0.95)),

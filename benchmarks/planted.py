@@ -9,12 +9,14 @@ shows follows the formula to some thousandths of a pixel.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +29,7 @@ from element_facerhythm.io.h5 import atomic_h5
 from element_facerhythm.io.products import write_rois
 from element_facerhythm.synthetic import Region, Source
 
-Frame = npt.NDArray[np.uint8]
+Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 FloatArray = npt.NDArray[np.float64]
 
 OVERSAMPLING = 4
@@ -35,6 +37,13 @@ MARGIN_PX = 24
 N_FIXED_POINT_STEPS = 8
 FIXED_POINT_PX = 1e-5
 _RENDERING_VERSION = 1
+SHARE_IN_THE_DARK = 0.02  # of the light that is left where it is off
+DEEP_BASE, DEEP_LEVELS_PER_GRAY = 4096, 4  # of 16 bits: a narrow part of the range
+N_DROPPED = (4, 11, 25)  # frames that are missing in three places
+
+Timing = Literal["steady", "pause", "two rates", "dropped"]
+
+_LATER_FIELDS = {"light", "bands_fraction", "bands_hz", "exposure", "off_frames", "bump", "timing"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class PlantedScene:
     Attributes
     ----------
     codec
-        ``ffv1`` (lossless) or ``h264-CRF``.
+        ``ffv1`` (lossless), ``ffv1-16`` (lossless, 16 bits) or ``h264-CRF``.
     flicker_fraction, flicker_hz
         Sine by which the light changes all gray levels.
     with_bar
@@ -53,6 +62,19 @@ class PlantedScene:
         Of the grid of points.
     light
         Factor of all gray levels before noise is added.
+    bands_fraction, bands_hz
+        Sine by which the light changes while a rolling shutter reads row after row, in a whole frame's
+        time: bands that roll.
+    exposure
+        (frame, factor) corners between which the light changes evenly; two in successive frames make
+        a step.
+    off_frames
+        First frame in which the light is off, and the first in which it is on again.
+    bump
+        Frame from which on the camera is displaced, and by how much (x, y) in pixels.
+    timing
+        When frames were taken: `steady`; a `pause` of 5 s in the middle; the second half at half the
+        rate (`two rates`); some `dropped`. The time stamps of the video say so, its header does not.
     """
 
     sources: tuple[Source, ...]
@@ -68,27 +90,61 @@ class PlantedScene:
     with_bar: bool = False
     spacing_px: int = 16
     light: float = 1.0
+    bands_fraction: float = 0.0
+    bands_hz: float = 0.0
+    exposure: tuple[tuple[int, float], ...] = ()
+    off_frames: tuple[int, int] | None = None
+    bump: tuple[int, float, float] | None = None
+    timing: Timing = "steady"
 
     @property
     def key(self) -> str:
         """Digest of everything that the video depends on."""
         fields = asdict(self)
-        if self.light == 1.0:
-            del fields["light"]  # scenes that were rendered before there was light keep their names
+        for field in dataclasses.fields(self):
+            # scenes that were rendered before there was a field keep their names
+            if field.name in _LATER_FIELDS and getattr(self, field.name) == field.default:
+                del fields[field.name]
         text = json.dumps([_RENDERING_VERSION, fields], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def displacement_px(self, resting_px: npt.ArrayLike, index: float) -> FloatArray:
         """(..., 2) displacement in frame `index` of the material points that rest at (..., 2)."""
         resting = np.asarray(resting_px, dtype=np.float64)
-        time_s = np.asarray(index / self.frame_rate_hz)
+        time_s = np.asarray(self.time_s(index))
         moved = np.zeros_like(resting)
+        if self.bump is not None and index >= self.bump[0]:
+            moved += self.bump[1:]
         for source in self.sources:
             course = float(source.time_course(time_s))
             if course:
                 weight = source.region.weight(resting)[..., None]
                 moved += course * weight * np.asarray(source.direction)
         return moved
+
+    def time_s(self, index: float) -> float:
+        """When frame `index` was taken."""
+        middle, frames = self.n_frames // 2, index
+        if self.timing == "pause" and index >= middle:
+            frames += 5 * self.frame_rate_hz
+        elif self.timing == "two rates":
+            frames += max(index - middle, 0)
+        elif self.timing == "dropped":
+            places = (self.n_frames * (k + 1) // 4 for k in range(len(N_DROPPED)))
+            frames += sum(n for place, n in zip(places, N_DROPPED, strict=True) if index >= place)
+        return frames / self.frame_rate_hz
+
+    def light_of(self, index: int) -> FloatArray:
+        """(H, 1) factor of the gray levels of each row of a frame."""
+        rows = np.arange(self.height_px)[:, None] / self.height_px
+        turns = self.bands_hz * (index + rows) / self.frame_rate_hz
+        phase = 2 * np.pi * self.flicker_hz * index / self.frame_rate_hz
+        light = self.light * (1 + self.flicker_fraction * np.sin(phase))
+        if self.exposure:
+            light *= float(np.interp(index, *zip(*self.exposure, strict=True)))
+        if self.off_frames is not None and self.off_frames[0] <= index < self.off_frames[1]:
+            light *= SHARE_IN_THE_DARK
+        return light * (1 + self.bands_fraction * np.sin(2 * np.pi * turns))
 
     def resting_px(self, positions_px: npt.ArrayLike, index: float) -> FloatArray:
         """(..., 2) resting place of the material that is at `positions_px` in frame `index`."""
@@ -129,10 +185,13 @@ class PlantedScene:
         return left, left + width
 
     def hidden(self, positions_px: FloatArray) -> npt.NDArray[np.bool_]:
-        """(T, P) true where the bar covers one of the positions (T, P, 2)."""
+        """(T, P) true where the bar covers one of the positions (T, P, 2), or the light is off."""
         edges = np.array([self.bar_px(i) for i in range(self.n_frames)])
         x = positions_px[..., 0]
-        return (x > edges[:, :1]) & (x < edges[:, 1:])
+        hidden: npt.NDArray[np.bool_] = (x > edges[:, :1]) & (x < edges[:, 1:])
+        if self.off_frames is not None:
+            hidden[slice(*self.off_frames)] = True
+        return hidden
 
     def placed_rois(self) -> tuple[Rois, PlacedRois]:
         """Seed points in an ellipse, everything outside a somewhat larger one is hidden."""
@@ -177,9 +236,11 @@ class Surface:
         opacity = np.clip(self._grid[0, :, 0] - left + 0.5, 0, 1)
         opacity = opacity * np.clip(right - self._grid[0, :, 0] + 0.5, 0, 1)
         picture += opacity * (self._bar - picture)
-        phase = 2 * np.pi * scene.flicker_hz * index / scene.frame_rate_hz
-        picture *= scene.light * (1 + scene.flicker_fraction * np.sin(phase))
+        picture *= scene.light_of(index)
         picture += scene.noise_sd * self._rng.standard_normal(picture.shape)
+        if scene.codec == "ffv1-16":
+            deep = DEEP_BASE + DEEP_LEVELS_PER_GRAY * picture
+            return np.clip(np.rint(deep), 0, 65535).astype(np.uint16)
         return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
     def _sample(self, positions_px: FloatArray) -> FloatArray:
@@ -219,7 +280,9 @@ def scene_files(scene: PlantedScene) -> tuple[Path, Path]:
     directory.mkdir(parents=True, exist_ok=True)
     video, rois_path = directory / f"{scene.key}.mkv", directory / f"{scene.key}.ROIs.h5"
     if not video.exists():
-        encode(video, Surface(scene).frames(), scene.frame_rate_hz, scene.codec)
+        times = None if scene.timing == "steady" else map(scene.time_s, range(scene.n_frames))
+        frames = Surface(scene).frames()
+        encode(video, frames, scene.frame_rate_hz, scene.codec, times_s=times)
     if not rois_path.exists():
         rois, placed = scene.placed_rois()
         image = np.zeros((scene.height_px, scene.width_px, 3), np.uint8)
@@ -228,27 +291,46 @@ def scene_files(scene: PlantedScene) -> tuple[Path, Path]:
     return video, rois_path
 
 
-def encode(path: Path, frames: Iterator[Frame], frame_rate_hz: float, codec: str) -> None:
-    """Write gray frames as Matroska: ``ffv1`` or ``h264-CRF``; the file appears whole or not at all."""
+def encode(
+    path: Path,
+    frames: Iterator[Frame],
+    frame_rate_hz: float,
+    codec: str,
+    *,
+    times_s: Iterable[float] | None = None,
+) -> None:
+    """Write gray frames as Matroska (`PlantedScene.codec`); the file appears whole or not at all.
+
+    `times_s` are the time stamps; None takes those of the frame rate.
+    """
     import av
 
+    clock = None if times_s is None else iter(times_s)
     with atomic_path(path) as partial, av.open(str(partial), "w", format="matroska") as container:
         stream: Any = None
         for frame in frames:
             if stream is None:
                 stream = _add_stream(container, frame.shape, frame_rate_hz, codec)
-            image = av.VideoFrame.from_ndarray(frame, format="gray")
-            container.mux(stream.encode(image.reformat(format=stream.pix_fmt)))
+                if clock is not None:
+                    stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+            deep = frame.dtype == np.uint16
+            image = av.VideoFrame.from_ndarray(frame, format="gray16le" if deep else "gray")
+            shown = image.reformat(format=stream.pix_fmt)
+            if clock is not None:
+                shown.pts, shown.time_base = round(1000 * next(clock)), Fraction(1, 1000)
+            container.mux(stream.encode(shown))
         container.mux(stream.encode())
 
 
-def _add_stream(container: Any, shape: tuple[int, int], frame_rate_hz: float, codec: str) -> Any:
-    name, _, crf = codec.partition("-")
+def _add_stream(container: Any, shape: tuple[int, ...], frame_rate_hz: float, codec: str) -> Any:
+    name, _, how = codec.partition("-")
     stream = container.add_stream({"h264": "libx264"}.get(name, name), rate=round(frame_rate_hz))
     stream.height, stream.width = shape
-    stream.pix_fmt = "yuv420p" if name == "h264" else "gray"
-    if crf:
-        stream.options = {"crf": crf, "preset": "medium"}
+    if name == "h264":
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": how, "preset": "medium"}
+    else:
+        stream.pix_fmt = "gray16le" if how == "16" else "gray"
     return stream
 
 

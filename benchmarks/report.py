@@ -210,6 +210,23 @@ def accuracy_summary(result_name: str) -> Callable[[], str | None]:
     return make
 
 
+def field_table() -> str | None:
+    """Tracking errors where light and camera are not steady: face-rhythm, ours unrefined, ours."""
+    result = read_result("accuracy_field")
+    if result is None:
+        return None
+    names = ("median_px", "p95_px")
+    rows = [
+        [row["set"], row["cell"]]
+        + [
+            " → ".join(f"{row[who][name]:.3f}" for who in ("theirs", "unrefined", "default"))
+            for name in names
+        ]
+        for row in result["rows"]
+    ]
+    return markdown(["parameters", "scene", *(HEADINGS[name] for name in names)], rows)
+
+
 def agreement_table() -> str | None:
     """Distances between tracks at face-rhythm's parameters and face-rhythm's own."""
     result = read_result("tracking")
@@ -264,6 +281,7 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "accuracy summary": accuracy_summary("accuracy"),
     "accuracy holdout": accuracy_table("accuracy_holdout"),
     "accuracy holdout summary": accuracy_summary("accuracy_holdout"),
+    "accuracy field": field_table,
     "floors": floors,
     "tracking agreement": agreement_table,
     "scaling": scaling_table,

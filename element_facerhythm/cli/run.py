@@ -257,6 +257,9 @@ def as_dict(
                 "duration_s": v.duration_s,
                 "violation_fraction": v.violation_fraction,
                 "violation_frame_fraction": v.violation_frame_fraction,
+                "n_held_frames": v.n_held_frames,
+                "n_dark_frames": v.n_dark_frames,
+                "n_frozen_frames": v.n_frozen_frames,
             }
             for v in summary.videos
         ],

@@ -67,6 +67,9 @@ class FacialRhythm(dj.Imported):
         n_violations             : int64   # point-frames in which a point was frozen
         violation_fraction       : float64 # n_violations / all point-frames
         violation_frame_fraction : float64 # frames with a frozen point / all frames
+        n_held_frames=null       : int64   # frames that show nothing, in which all points were held
+        n_dark_frames=null       : int64   # frames below half the usual level and contrast
+        n_frozen_frames=null     : int64   # frames that repeat the frame before
         n_windows                : int32   # columns of the spectrogram
         points                   : <facerhythm_array> # (T, P, 2) float32: x, y in pixels
         spectrogram              : <facerhythm_array> # (2, P, F, W)

@@ -148,6 +148,24 @@ def write_violations(
     )
 
 
+def write_light(
+    file: h5py.File,
+    frame_light: Sequence[NDArray[np.float32]],
+    held_frames: Sequence[NDArray[np.int32]],
+) -> None:
+    """Add to PointTracker.h5 what is known of the light of each sequence; see `TrackedVideo`.
+
+    `frame_light` (T, 3): gray level, contrast, difference to the frame before; `held_frames` (N,).
+    """
+    write_tree(
+        file,
+        {
+            "frame_light": {str(i): light for i, light in enumerate(frame_light)},
+            "held_frames": {str(i): frames for i, frames in enumerate(held_frames)},
+        },
+    )
+
+
 def start_spectrograms(
     file: h5py.File,
     bank: FilterBank,

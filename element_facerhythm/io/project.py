@@ -17,7 +17,7 @@ from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.config import read_config, read_json
 from element_facerhythm.io.data_paths import as_roots, place_inside
-from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
+from element_facerhythm.io.h5_reader import H5Group, open_h5
 from element_facerhythm.io.layout import PRODUCTS, product_path
 from element_facerhythm.io.lazy import LazyArray
 from element_facerhythm.io.product_stamps import (
@@ -28,6 +28,7 @@ from element_facerhythm.io.product_stamps import (
 )
 from element_facerhythm.io.stored_clock import read_clock
 from element_facerhythm.io.stored_model import StoredModel, read_models
+from element_facerhythm.io.stored_tracks import TrackingView, read_tracking, tracks
 from element_facerhythm.video.clock import Clock, even_clock
 
 if TYPE_CHECKING:
@@ -48,23 +49,6 @@ class Product:
     def sha256(self) -> str:
         """SHA-256 of the file, 64 hex digits."""
         return file_sha256(self.path)
-
-
-@dataclass(frozen=True)
-class TrackingView:
-    """Tracks of one video.
-
-    Attributes
-    ----------
-    points
-        (T, P, 2) float32, (x, y) in pixels; on disk until sliced.
-    violation_rows, violation_cols
-        (N,) frame and point index of each flagged entry.
-    """
-
-    points: LazyArray
-    violation_rows: NDArray[np.int32]
-    violation_cols: NDArray[np.int32]
 
 
 class Project:
@@ -221,7 +205,7 @@ class Project:
     def n_frames(self) -> tuple[int, ...]:
         """Frames of each tracked sequence."""
         with self._open("PointTracker") as file:
-            return tuple(_tracks(file, key).shape[0] for key in self.video_keys)
+            return tuple(tracks(file, key).shape[0] for key in self.video_keys)
 
     @cached_property
     def point_positions(self) -> NDArray[np.float32]:
@@ -246,16 +230,10 @@ class Project:
 
     def tracking(self, video_index: int) -> TrackingView:
         """Tracks of one sequence; see `TrackingView`."""
-        key = self.video_keys[video_index]
         with self._open("PointTracker") as file:
-            n_frames, n_points, _ = _tracks(file, key).shape
-            violations = file.group(f"violations/{key}")
-            flagged = violations.dataset("data").numbers(1).astype(bool, copy=False)
-            rows = _indices(violations.dataset("row"), flagged, n_frames)
-            cols = _indices(violations.dataset("col"), flagged, n_points)
-        return TrackingView(
-            LazyArray(self.product_path("PointTracker"), f"points_tracked/{key}"), rows, cols
-        )
+            return read_tracking(
+                file, self.video_keys[video_index], self.product_path("PointTracker")
+            )
 
     @cached_property
     def frequencies_hz(self) -> NDArray[np.float32]:
@@ -345,29 +323,6 @@ class Project:
                 f"{self.directory / 'run_info.json'} lacks {section}.{key}; the stage that writes "
                 "it did not finish, so run the project again"
             ) from error
-
-
-def _tracks(file: H5Group, key: str) -> H5Dataset:
-    """Tracks of a sequence, of a shape that tracks have."""
-    tracks = file.dataset(f"points_tracked/{key}")
-    tracks.require_plausible()
-    if tracks.ndim != 3 or tracks.shape[2] != 2 or tracks.dtype.kind != "f" or 0 in tracks.shape:
-        tracks.refuse(
-            f"is {tracks.dtype} of shape {tracks.shape}; expected floats (frames, points, 2)"
-        )
-    return tracks
-
-
-def _indices(dataset: H5Dataset, flagged: NDArray[np.bool_], n: int) -> NDArray[np.int32]:
-    """Return indices below `n`, of the entries that are flagged."""
-    values = dataset.numbers(1)
-    if values.dtype.kind not in "iu" or values.shape != flagged.shape:
-        dataset.refuse(
-            f"is {values.dtype} of shape {values.shape}; expected {len(flagged)} whole numbers"
-        )
-    if len(values) and not (values.min() >= 0 and values.max() < n):
-        dataset.refuse(f"holds indices beyond 0 to {n - 1}")
-    return values.astype(np.int32, copy=False)[flagged]
 
 
 def _find_layout(project: Project) -> str:

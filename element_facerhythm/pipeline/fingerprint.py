@@ -25,7 +25,7 @@ Fingerprint = dict[str, Any]
 STAGE_VERSIONS: dict[str, int] = {
     "dataset": 1,
     "rois": 1,
-    "point_tracking": 3,
+    "point_tracking": 4,
     "spectral_analysis": 2,
     "decomposition": 2,
 }

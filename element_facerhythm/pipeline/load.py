@@ -14,6 +14,7 @@ from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.product_stamps import stage_fingerprint, stage_record
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import Parameters
+from element_facerhythm.pipeline.light import light_notes
 from element_facerhythm.pipeline.records import (
     PRODUCT_OF_STAGE,
     STAGES,
@@ -181,4 +182,4 @@ def _notes(project: Project) -> tuple[str, ...]:
         for product in project.products
         if ours and content_of(product.path) is Content.WITHOUT_DIGEST
     ]
-    return tuple(notes)
+    return (*notes, *light_notes(project))

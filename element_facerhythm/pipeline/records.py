@@ -155,8 +155,11 @@ class VideoSummary:
 
     `n_violations` counts flagged (frame, point) entries, `violation_fraction` divides them by all
     entries, `violation_frame_fraction` is the fraction of frames with any flagged point.
-    `window_centres` (W,) are frame indices, `window_times_s` (W,) the seconds there. `frame_times`
-    refers to (T,) seconds; None where the project stores none. `gaps` are those of its clock.
+    `n_held_frames` counts frames in which nothing was to be seen and all points were held,
+    `n_dark_frames` those that are dark, `n_frozen_frames` those that repeat the frame before; None
+    where the project does not say. `window_centres` (W,) are frame indices, `window_times_s` (W,) the
+    seconds there. `frame_times` refers to (T,) seconds; None where the project stores none. `gaps` are
+    those of its clock.
     """
 
     video_index: int
@@ -169,6 +172,9 @@ class VideoSummary:
     n_violations: int
     violation_fraction: float
     violation_frame_fraction: float
+    n_held_frames: int | None
+    n_dark_frames: int | None
+    n_frozen_frames: int | None
     n_windows: int
     points: ArrayRef
     spectrogram: ArrayRef

@@ -23,6 +23,7 @@ from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.check import CheckedRequest, check_directory, check_request
 from element_facerhythm.pipeline.description import write_description
 from element_facerhythm.pipeline.fingerprint import UPSTREAM, rois_sha256
+from element_facerhythm.pipeline.light import light_notes
 from element_facerhythm.pipeline.load import product_records
 from element_facerhythm.pipeline.lock import ProjectLock, project_lock
 from element_facerhythm.pipeline.ownership import claim_directory
@@ -136,13 +137,14 @@ class _Run:
                 self._write_index([*(r.name for r in records), stage.name])
             records.append(self._record(stage))
         self._write_index(STAGES)
+        project = Project.open(self.directory)
         return RunRecord(
             project_dir=self.directory,
             stages=tuple(records),
-            products=product_records(Project.open(self.directory)),
+            products=product_records(project),
             device=str(self.checked.device),
             versions=self.versions,
-            notes=(*self.checked.notes, *self._damage(plan)),
+            notes=(*self.checked.notes, *self._damage(plan), *light_notes(project)),
             videos=self.checked.videos,
             layout=f"element-facerhythm {FORMAT_VERSION}",
             parameters=self.checked.parameters,

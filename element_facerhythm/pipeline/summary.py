@@ -12,6 +12,7 @@ from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.lazy import LazyArray
 from element_facerhythm.io.project import Project
+from element_facerhythm.pipeline.light import frame_kinds
 from element_facerhythm.pipeline.model_summary import summarise_models
 from element_facerhythm.pipeline.point_statistics import PointStatistics
 from element_facerhythm.pipeline.quality import assess
@@ -68,6 +69,7 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
     n_violations = len(tracking.violation_rows)
     clock = project.clock(index)
     spectrogram = project.spectrogram(index)
+    kinds = frame_kinds(tracking)
     return VideoSummary(
         video_index=index,
         file_name=project.video_names[index],
@@ -79,6 +81,9 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
         n_violations=n_violations,
         violation_fraction=n_violations / (n_frames * n_points),
         violation_frame_fraction=len(np.unique(tracking.violation_rows)) / n_frames,
+        n_held_frames=None if kinds is None else len(kinds.held),
+        n_dark_frames=None if kinds is None else len(kinds.dark),
+        n_frozen_frames=None if kinds is None else len(kinds.frozen),
         n_windows=spectrogram.shape[3],
         points=_reference("PointTracker", tracking.points),
         spectrogram=_reference("VQT_Analyzer", spectrogram),

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from element_facerhythm.io.h5 import (
 )
 from element_facerhythm.io.layout import PARTS
 from element_facerhythm.io.product_stamps import ATTRIBUTE_FINGERPRINT
-from element_facerhythm.io.products import start_point_tracker, write_violations
+from element_facerhythm.io.products import start_point_tracker, write_light, write_violations
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.fingerprint import Fingerprint
 from element_facerhythm.pipeline.options import tracking_options
@@ -42,9 +43,22 @@ from element_facerhythm.pipeline.sequences import TrackedSequence
 from element_facerhythm.video import iterate_gray_frames
 
 OpenFrames = Callable[[int], Iterator[NDArray[np.uint8]]]
-Flags = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 _ROWS_PER_COPY = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class _Facts:
+    """What is known of a tracked sequence besides its points; see `TrackedVideo`."""
+
+    violation_rows: NDArray[np.int32]
+    violation_cols: NDArray[np.int32]
+    frame_light: NDArray[np.float32]
+    held_frames: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, tracked: TrackedVideo) -> _Facts:
+        return cls(**{field.name: getattr(tracked, field.name) for field in fields(cls)})
 
 
 def track_sequences(
@@ -82,11 +96,13 @@ def track_sequences(
     options = {**tracking_arguments(checked), "mesh": mesh}
     if len(videos) == 1:
         tracked = track_videos(videos, homes, on_frames=tell, **options)
-        flags = [(t.violation_rows, t.violation_cols) for t in tracked]
+        facts = [_Facts.of(t) for t in tracked]
     else:
         parts = TrackedParts(project_dir, checked.fingerprints["point_tracking"])
-        flags = parts.track(videos, homes, tell, options)
+        facts = parts.track(videos, homes, tell, options)
+    flags = [(f.violation_rows, f.violation_cols) for f in facts]
     write_violations(file, [(n, len(homes)) for n in checked.n_frames], flags)
+    write_light(file, [f.frame_light for f in facts], [f.held_frames for f in facts])
 
 
 class TrackedParts:
@@ -114,8 +130,8 @@ class TrackedParts:
         homes: NDArray[np.float32],
         tell: Callable[[int], None],
         options: dict[str, Any],
-    ) -> list[Flags]:
-        """Track what is not finished, fill every video's `out`, and return all flags."""
+    ) -> list[_Facts]:
+        """Track what is not finished, fill every video's `out`, and return all facts."""
         self._directory.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self._directory)
         done = self.finished(len(videos))
@@ -151,13 +167,18 @@ class TrackedParts:
             return False
         return content_of(path) is Content.INTACT
 
-    def _copy(self, number: int, video: VideoToTrack) -> Flags:
+    def _copy(self, number: int, video: VideoToTrack) -> _Facts:
         with open_h5(self._path(number), "delete it and run the project again") as part:
             points = part.dataset("points")
             for first in range(0, video.n_frames, _ROWS_PER_COPY):
                 rows = slice(first, first + _ROWS_PER_COPY)
                 video.out[rows] = points[rows]
-            return part.dataset("rows").numbers(1), part.dataset("cols").numbers(1)
+            return _Facts(
+                part.dataset("rows").numbers(1),
+                part.dataset("cols").numbers(1),
+                part.dataset("light").numbers(2),
+                part.dataset("held").numbers(1),
+            )
 
 
 class _Draft:
@@ -174,8 +195,14 @@ class _Draft:
         )
 
     def finish(self, tracked: TrackedVideo) -> None:
-        """Add the flags and put the file in its place."""
-        write_tree(self._file, {"rows": tracked.violation_rows, "cols": tracked.violation_cols})
+        """Add the facts and put the file in its place."""
+        facts = {
+            "rows": tracked.violation_rows,
+            "cols": tracked.violation_cols,
+            "light": tracked.frame_light,
+            "held": tracked.held_frames,
+        }
+        write_tree(self._file, facts)
         write_text_attribute(self._file, ATTRIBUTE_FINGERPRINT, self._fingerprint)
         seal(self._file)
         stack, self._stack = self._stack, None

@@ -59,7 +59,15 @@ LAYOUT = {
         "name_dim_dictElements": ("|S6", 0),
     },
 }
-OURS = ("polygons/", "weights/", "fit/", "window_times_s/", "clock/")
+OURS = (
+    "polygons/",
+    "weights/",
+    "fit/",
+    "window_times_s/",
+    "clock/",
+    "frame_light/",
+    "held_frames/",
+)
 N_VIDEOS = 12  # more than ten: names are then no longer in alphabetical order
 
 

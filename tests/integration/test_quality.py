@@ -110,6 +110,7 @@ def write_light(path: Path, video: Path | None) -> None:
             del file[name]
         if video is not None:
             file["frame_light/0"] = frame_light(video)
+            file["held_frames/0"] = np.zeros(0, np.int32)
 
 
 def frame_light(video: Path) -> np.ndarray:

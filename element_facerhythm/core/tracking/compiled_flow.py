@@ -117,12 +117,17 @@ class CompiledFlow:
             return self._searched(before, after, points)
         moved, found = points.copy(), np.ones(len(points), dtype=np.bool_)
         matches = self._match(before, after, points, FIRST_LOOK, moved, found)
+        other_light = matches.in_other_light()
+        if other_light:
+            moved[:] = points
+            matches = self._match(before, after, points, FIRST_LOOK, moved, found, True)
         unclear = np.flatnonzero(~matches.clear())
         self._searches += ((len(unclear) > 0) - self._searches) * _MEMORY
         if len(unclear):
             some = points[unclear]
             to, there = self._searched(before, after, some)
-            matches.put(unclear, self._match(before, after, some, LAST_LOOK, to, there))
+            judged = self._match(before, after, some, LAST_LOOK, to, there, other_light)
+            matches.put(unclear, judged)
             moved[unclear], found[unclear] = to, there
         lost = matches.lost()
         if lost.any():
@@ -169,6 +174,7 @@ class CompiledFlow:
         look: Look,
         moved: Points,
         found: NDArray[np.bool_],
+        other_light: bool = False,
     ) -> Matches:
         """Improve `moved` on the frames as they are, where `found`, and say how well it matches."""
         part, matches = self._part, Matches.of(len(points))
@@ -187,10 +193,13 @@ class CompiledFlow:
                 N_ITERATIONS,
                 STEP_PX,
                 look,
+                other_light,
                 moved,
                 found,
                 matches.mismatch,
                 matches.texture,
+                matches.light,
+                matches.gain,
                 matches.taken,
             )
 

@@ -8,6 +8,12 @@ are alike beyond doubt, that is the match. All other points are searched for on 
 through the pyramid, and what is found is improved on the frames themselves and judged: where the
 two windows differ much more than those of most points do, something has come between. Such a point
 goes with those of its neighbours whose match is beyond doubt; where there are none, it stays.
+
+Frames are mostly lit alike, and then the only thing that is free is the brightness of a window. Where
+a gain or slopes of brightness would explain a good part of what is left at many points (mains flicker,
+the bands that a rolling shutter makes of it, an exposure that adapts, a screen), the two frames are
+matched with gain and the shapes of light free, too. That costs a little precision, which is why it is
+not done always; and an object in front of some points is not light.
 """
 
 from __future__ import annotations
@@ -32,6 +38,17 @@ WORST_MISMATCH = 0.15
 """Share of a window's variance that may be left unmatched ..."""
 WORST_RATIO = 4.0
 """... unless it is below this multiple of what most points leave, which then is noise."""
+LIGHT_SHARE = 0.3
+"""Light has changed at a point where it explains more than this share of the mismatch ..."""
+LEAST_LIGHT = 1e-3
+"""... and of the texture (a gain of 3 %), ..."""
+LIGHT_POINTS = 1 / 3
+"""... and between two frames where it has changed at more than this share of the points, ..."""
+LEAST_GAIN, MOST_POINTS = 0.003, 0.6
+"""... or where the level has risen (or fallen) by more than this at so many more points than not."""
+
+MOST_GAIN = 4.0
+"""A window is not made brighter or darker than by this factor to match another one."""
 
 
 class Look(NamedTuple):
@@ -66,19 +83,40 @@ class Matches:
         (P,) float32 mean squared difference, brightness apart.
     texture
         (P,) float32 variance within the window of the first frame; 0 where nothing was measured.
+    light
+        (P,) float32 what of the mismatch a gain and slopes of brightness would explain.
+    gain
+        (P,) float32 mean gray level of the second window over that of the first.
     taken
         (P,) bool, whether the point was moved to the match.
     """
 
     mismatch: NDArray[np.float32]
     texture: NDArray[np.float32]
+    light: NDArray[np.float32]
+    gain: NDArray[np.float32]
     taken: NDArray[np.bool_]
 
     @classmethod
     def of(cls, n_points: int) -> Matches:
         """Room for so many points."""
-        mismatch, texture = np.empty((2, n_points), np.float32)
-        return cls(mismatch, texture, np.empty(n_points, np.bool_))
+        mismatch, texture, light, gain = np.empty((4, n_points), np.float32)
+        return cls(mismatch, texture, light, gain, np.empty(n_points, np.bool_))
+
+    def in_other_light(self) -> bool:
+        """Whether the second frame is lit otherwise: many points say so, which nothing in front does.
+
+        Or most say that it is a little brighter, or a little darker: errors of one sign add up.
+        """
+        n_measured = np.count_nonzero(self.texture > 0)
+        lit = self.light > np.float32(LIGHT_SHARE) * self.mismatch
+        n_lit = np.count_nonzero(lit & (self.light > np.float32(LEAST_LIGHT) * self.texture))
+        n_brighter = np.count_nonzero(self.gain > np.float32(1 + LEAST_GAIN))
+        n_darker = np.count_nonzero(self.gain < np.float32(1 - LEAST_GAIN))
+        return bool(
+            n_lit > LIGHT_POINTS * n_measured
+            or abs(n_brighter - n_darker) > MOST_POINTS * n_measured
+        )
 
     def clear(self) -> NDArray[np.bool_]:
         """(P,) bool, where a match is beyond doubt."""
@@ -89,6 +127,8 @@ class Matches:
         """Put other points' matches in the place of some of these."""
         self.mismatch[places] = others.mismatch
         self.texture[places] = others.texture
+        self.light[places] = others.light
+        self.gain[places] = others.gain
         self.taken[places] = others.taken
 
     def lost(self) -> NDArray[np.bool_]:

@@ -1,9 +1,14 @@
 """Matching of windows on frames as the camera gave them, compiled; `refinement` says what for.
 
-Lucas and Kanade's iteration on one level, in floating point. Three things differ from
+Lucas and Kanade's iteration on one level, in floating point. Four things differ from
 `lucas_kanade_kernel`. The mean of the gradients is taken off them, so that a change of brightness
-moves nothing. Hidden pixels have no weight, instead of a border of zeros that stands still. And it
-tells how well the two windows match in the end.
+moves nothing. Where the second frame is lit otherwise (`other_light`), the shapes that light has in a
+window are taken off as well (brightness that slopes along x or y or bends along y, and contrast that
+slopes along y, since lamps that flicker make bands across the rows of a rolling shutter), and the
+second window is given the standard deviation of the first. (The gain is not fitted: noise makes every
+fit of one window to another too small, by the same share in every frame, and the track drifts.) Hidden
+pixels have no weight, instead of a border of zeros that stands still. And it tells how well the two
+windows match in the end, and how much of the difference is light.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import numpy as np
 from numba import uintp
 
 from element_facerhythm.core.compiled import compiled, inlined
+from element_facerhythm.core.tracking.refinement import MOST_GAIN
 from element_facerhythm.core.tracking.window_kernel import (
     VECTOR,
     lane_weights,
@@ -25,6 +31,11 @@ _f4 = np.float32
 
 _LEAST_DETERMINANT = _f4(1e-6)  # of the larger gradient sum's square; below, a window is a line
 _LEAST_VARIANCE = _f4(1e-3)  # far below that of a single step of gray in a window
+_MOST_GAIN = _f4(MOST_GAIN)
+_LEAST_SQUARE = _f4(
+    1e-3
+)  # of a shape of light within the visible pixels; below, they do not show it
+_N_SHAPES = 4
 
 
 @cache
@@ -32,23 +43,29 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
     """Make the function that refines matches with a window of this size, in pixels.
 
     It takes ``(before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px,
-    look, moved, found, mismatch, texture, taken)``:
+    look, other_light, moved, found, mismatch, texture, light, gain, taken)``:
 
     - before, after: parts of smoothed frames, `refinement.VisiblePart.smoothed`
     - visible, layout: `weights` and `layout` of that part
     - points, first, stop, lanes: as in `lucas_kanade_kernel.follow_points_kernel`
     - n_iterations, step_px: when the search ends
     - look: `refinement.Look`
+    - other_light: whether the second frame is lit otherwise: gain and shapes of light are free
     - moved, found: where the points are in the second frame, improved in place
     - mismatch, texture: (P,) float32, filled in: mean squared difference of the matched windows,
-      brightness apart, and variance within the first; 0 where nothing was measured
+      brightness apart (and gain and shapes of light where they are free), and variance within the
+      first; 0 where nothing was measured
+    - light: (P,) float32, filled in: what of the mismatch a gain and slopes of brightness would
+      explain; 0 where they are free
+    - gain: (P,) float32, filled in: mean of the second window over that of the first; 1 where gain is
+      free
     - taken: (P,) bool, filled in: whether the match was taken
     """
 
     @compiled
     def refine_points(  # type: ignore[no-untyped-def]
         before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px, look,
-        moved, found, mismatch, texture, taken,
+        other_light, moved, found, mismatch, texture, light, gain, taken,
     ):  # fmt: skip
         window, origin, stride = (width, height), layout[0], layout[1]
         part = (layout[2], layout[3], layout[4], layout[5])
@@ -61,30 +78,42 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
                     np.empty(n_cells, np.float32))  # fmt: skip
         values, weights = np.empty(n_cells, np.float32), np.empty((2, n_cells), np.float32)
         lane_weights(window, lanes, weights[0])
+        across, down = np.empty(n_cells, np.float32), np.empty(n_cells, np.float32)
         half_x, half_y = _f4((width - 1) * 0.5), _f4((height - 1) * 0.5)
+        for k in range(n_cells):
+            across[k], down[k] = _f4(k % lanes) - half_x, _f4(k // lanes) - half_y
+        slopes = (across, down)
+        shapes = np.empty((_N_SHAPES, n_cells), np.float32)
         reach, doubt = _f4(look.reach_px), _f4(look.doubt)
         for point in range(first, stop):
-            mismatch[point], texture[point], taken[point] = _f4(0), _f4(0), False
+            mismatch[point], texture[point], light[point] = _f4(0), _f4(0), _f4(0)
+            gain[point], taken[point] = _f4(1), False
             if not found[point]:
                 continue
-            described, normal, means, n_visible, variance = _describe(
+            described, n_visible, mean, variance = _describe(
                 old, seen, origin, stride, part, window, lanes, points[point, 0] - half_x,
                 points[point, 1] - half_y, wide, patch, weights[0], weights[1], template,
             )  # fmt: skip
             if not described:
                 continue
             x, y = moved[point, 0], moved[point, 1]
-            matched, to_x, to_y, difference = _search(
-                new, origin, stride, part, window, lanes, x - half_x, y - half_y, normal, means,
-                n_iterations, step_px, template, weights[1], n_visible, values,
+            even = variance
+            if other_light:
+                _make_shapes(shapes, template[0], weights[1], n_visible, slopes, n_cells)
+                even = _take_shapes_off(template, shapes, n_cells) / n_visible
+            matched, to_x, to_y, left, by_light, brighter = _search(
+                new, origin, stride, part, window, lanes, x - half_x, y - half_y, n_iterations,
+                step_px, template, weights[1], n_visible, mean, even, other_light, slopes,
+                shapes, values,
             )  # fmt: skip
             if not matched:
                 continue
-            mismatch[point], texture[point] = difference, variance
+            mismatch[point], texture[point] = left, variance
+            light[point], gain[point] = by_light, brighter
             to_x, to_y = to_x + half_x, to_y + half_y
             taken[point] = abs(to_x - x) <= reach and abs(to_y - y) <= reach
             if taken[point]:
-                share = _f4(1) / (_f4(1) + doubt * difference / max(variance, _LEAST_VARIANCE))
+                share = _f4(1) / (_f4(1) + doubt * left / max(variance, _LEAST_VARIANCE))
                 moved[point, 0], moved[point, 1] = x + (to_x - x) * share, y + (to_y - y) * share
 
     return refine_points
@@ -107,15 +136,15 @@ def _describe(  # type: ignore[no-untyped-def]
     weights,
     template,
 ):
-    """Fill in values, gradients and weights of the window at (x, y).
+    """Fill in values and gradients, both about their means, and weights of the window at (x, y).
 
-    Returns whether they determine a step; sums of squares and products of the gradients about their
-    means; these means; the number of visible pixels; and the variance of their values.
+    Returns whether the gradients determine a step, the number of visible pixels, and mean and
+    variance of their values.
     """
     zero = _f4(0)
     column, row = int(np.floor(x)), int(np.floor(y))
     if not _touches(part, window, column, row):
-        return False, (zero, zero, zero), (zero, zero), zero, zero
+        return False, zero, zero, zero
     place = origin + row * stride + column
     _keep_visible(visible, place, stride, window[1], lanes, cells, weights)
     shares = _shares(x - _f4(column), y - _f4(row))
@@ -123,43 +152,146 @@ def _describe(  # type: ignore[no-untyped-def]
     _inner(patch, window[1], lanes, wide, template[0])
     _slopes(patch, 1, window[1], lanes, wide, weights, template[1])
     _slopes(patch, wide, window[1], lanes, wide, weights, template[2])
-    n_visible, mean, square, x_mean, y_mean, a11, a12, a22 = _moments(
-        template[0], template[1], template[2], weights, window[1] * lanes
-    )
-    a11, a22 = a11 - n_visible * x_mean * x_mean, a22 - n_visible * y_mean * y_mean
-    a12 -= n_visible * x_mean * y_mean
+    n_cells = window[1] * lanes
+    n_visible, mean, x_mean, y_mean = _means(template, weights, n_cells)
+    _subtract(template[0], mean, weights, n_cells)
+    _center(template[1], x_mean, weights, n_cells)
+    _center(template[2], y_mean, weights, n_cells)
+    determined = _determined(*_products(template, n_cells))
+    return determined, n_visible, mean, _square(template[0], n_cells) / max(n_visible, _f4(1))
+
+
+@inlined
+def _determined(a11, a12, a22):  # type: ignore[no-untyped-def]
+    """Tell whether sums of squares and products of gradients determine a step."""
     largest = max(a11, a22)
-    determined = a11 * a22 - a12 * a12 > _LEAST_DETERMINANT * largest * largest
-    variance = max(square - mean * mean, zero)
-    return determined and largest > zero, (a11, a12, a22), (x_mean, y_mean), n_visible, variance
+    return largest > _f4(0) and a11 * a22 - a12 * a12 > _LEAST_DETERMINANT * largest * largest
 
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
-    pixels, origin, stride, part, window, lanes, x, y, normal, means, n_iterations, step_px,
-    template, weights, n_visible, values,
+    pixels, origin, stride, part, window, lanes, x, y, n_iterations, step_px, template, weights,
+    n_visible, mean, variance, other_light, slopes, shapes, values,
 ):  # fmt: skip
-    """Move the window from (x, y) to where the image fits the template, and how badly it does."""
-    a11, a12, a22 = normal
+    """Move the window from (x, y) to where the image fits the template, and how badly it does.
+
+    Returns whether it got there, where it is, the mean squared difference, what of it a gain and
+    slopes of brightness would explain, and the second window's mean over the first's.
+    """
+    n_cells = window[1] * lanes
+    a11, a12, a22 = _products(template, n_cells)
+    own1, own2 = _dot(template[0], template[1], n_cells), _dot(template[0], template[2], n_cells)
+    if not _determined(a11, a12, a22):
+        return False, x, y, _f4(0), _f4(0), _f4(1)
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
     least = _f4(step_px) * _f4(step_px)
-    difference = _f4(0)
+    scale, level, spread, to_x, to_y = _f4(1), _f4(0), _f4(0), x, y
     for _ in range(n_iterations):
+        x, y = to_x, to_y
         column, row = int(np.floor(x)), int(np.floor(y))
         if not _touches(part, window, column, row):
-            return False, x, y, _f4(0)
+            return False, x, y, _f4(0), _f4(0), _f4(1)
         shares = _shares(x - _f4(column), y - _f4(row))
         place = origin + row * stride + column
         _sample(pixels, place, stride, window[1], lanes, shares, values)
-        b1, b2, total, square = _changes(values, template, weights, window[1] * lanes)
-        brighter = total / n_visible
-        b1, b2 = b1 - total * means[0], b2 - total * means[1]
-        difference = max(square / n_visible - brighter * brighter, _f4(0))
+        b1, b2, total, square = _sums(values, mean, template, weights, n_cells)
+        level = total / n_visible
+        spread = square / n_visible - level * level
+        if other_light:
+            _subtract(values, mean + level, weights, n_cells)
+            spread -= _square_of_shapes(values, shapes, n_cells) / n_visible
+            scale = np.sqrt(variance / max(spread, _LEAST_VARIANCE))
+            scale = min(max(scale, _f4(1) / _MOST_GAIN), _MOST_GAIN)
+        b1, b2 = b1 * scale - own1, b2 * scale - own2
         step_x, step_y = (a12 * b2 - a22 * b1) * inverse, (a12 * b1 - a11 * b2) * inverse
-        x, y = x + step_x, y + step_y
+        to_x, to_y = x + step_x, y + step_y
         if step_x * step_x + step_y * step_y <= least:
             break
-    return True, x, y, difference
+    if other_light:
+        _leave(values, _f4(0), scale, template[0], weights, n_cells)
+        left = _square(values, n_cells) - _square_of_shapes(values, shapes, n_cells)
+        return True, to_x, to_y, max(left, _f4(0)) / n_visible, _f4(0), _f4(1)
+    _leave(values, mean + level, scale, template[0], weights, n_cells)
+    left = _square(values, n_cells) / n_visible
+    slope = _slope_square(values, weights, n_visible, slopes, n_cells)
+    first, second = np.sqrt(variance), np.sqrt(max(spread, _f4(0)))
+    by_gain = (second - first) * (second - first)
+    return True, to_x, to_y, left, slope + by_gain, _f4(1) + level / max(mean, _f4(1))
+
+
+@inlined
+def _make_shapes(shapes, template, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
+    """Fill in the shapes of light that are free, about their means, of length 1, at right angles."""
+    for k in range(n_cells):
+        i = uintp(k)
+        across, down = slopes[0][i], slopes[1][i]
+        shapes[0, i] = across * weights[i]
+        shapes[1, i] = down * weights[i]
+        shapes[2, i] = down * down * weights[i]
+        shapes[3, i] = down * template[i]
+    for n in range(_N_SHAPES):
+        shape = shapes[n]
+        _center(shape, _dot(shape, weights, n_cells) / n_visible, weights, n_cells)
+        for other in range(n):
+            _take_off(shape, shapes[other], n_cells)
+        square = _square(shape, n_cells)
+        scale = _f4(1) / np.sqrt(square) if square > _LEAST_SQUARE else _f4(0)
+        for k in range(n_cells):
+            shape[uintp(k)] *= scale
+
+
+@inlined
+def _take_off(part, shape, n_cells):  # type: ignore[no-untyped-def]
+    """Take a shape of length 1 off values."""
+    fit = _dot(part, shape, n_cells)
+    for k in range(n_cells):
+        part[uintp(k)] -= fit * shape[uintp(k)]
+
+
+@inlined
+def _take_shapes_off(template, shapes, n_cells):  # type: ignore[no-untyped-def]
+    """Take the shapes of light off a template's values and gradients; sum of squares of its values."""
+    for part in template:
+        for n in range(_N_SHAPES):
+            _take_off(part, shapes[n], n_cells)
+    return _square(template[0], n_cells)
+
+
+@inlined
+def _square_of_shapes(values, shapes, n_cells):  # type: ignore[no-untyped-def]
+    """Sum of squares of what is a shape of light in values."""
+    total = _f4(0)
+    for n in range(_N_SHAPES):
+        fit = _dot(values, shapes[n], n_cells)
+        total += fit * fit
+    return total
+
+
+@inlined
+def _slope_square(values, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
+    """Mean square, about its mean, of the plane that fits weighed values best."""
+    total, tx, ty = _f4(0), _f4(0), _f4(0)
+    x, y, xx, xy, yy = _f4(0), _f4(0), _f4(0), _f4(0), _f4(0)
+    for k in range(n_cells):
+        i = uintp(k)
+        value, across, down = values[i], slopes[0][i], slopes[1][i]
+        wx, wy = weights[i] * across, weights[i] * down
+        total += value
+        tx += value * across
+        ty += value * down
+        x += wx
+        y += wy
+        xx += wx * across
+        xy += wx * down
+        yy += wy * down
+    share = _f4(1) / n_visible
+    total, x, y = total * share, x * share, y * share
+    tx, ty = tx * share - total * x, ty * share - total * y
+    xx, xy, yy = xx * share - x * x, xy * share - x * y, yy * share - y * y
+    determinant = xx * yy - xy * xy
+    if determinant <= _LEAST_DETERMINANT * max(xx, yy) * max(xx, yy):  # a line of visible pixels
+        return _f4(0)
+    return (tx * tx * yy - _f4(2) * tx * ty * xy + ty * ty * xx) / determinant
 
 
 @inlined
@@ -179,36 +311,79 @@ def _keep_visible(visible, place, stride, n_rows, lanes, cells, weights):  # typ
 
 
 @inlined
-def _moments(values, slope_x, slope_y, weights, n_cells):  # type: ignore[no-untyped-def]
-    """Sum of the weights, mean and mean square of values, means and products of weighed gradients."""
-    total, first, second = _f4(0), _f4(0), _f4(0)
-    x, y, xx, xy, yy = _f4(0), _f4(0), _f4(0), _f4(0), _f4(0)
+def _means(template, weights, n_cells):  # type: ignore[no-untyped-def]
+    """Sum of the weights, and means of values and of weighed gradients."""
+    total, first, x, y = _f4(0), _f4(0), _f4(0), _f4(0)
     for k in range(n_cells):
-        weight, value = weights[uintp(k)], values[uintp(k)]
-        dx, dy = slope_x[uintp(k)], slope_y[uintp(k)]
+        weight = weights[uintp(k)]
         total += weight
-        first += weight * value
-        second += weight * value * value
-        x += dx
-        y += dy
-        xx += dx * dx
-        xy += dx * dy
-        yy += dy * dy
+        first += weight * template[0][uintp(k)]
+        x += template[1][uintp(k)]
+        y += template[2][uintp(k)]
     share = _f4(1) / max(total, _f4(1))
-    return total, first * share, second * share, x * share, y * share, xx, xy, yy
+    return total, first * share, x * share, y * share
 
 
 @inlined
-def _changes(values, template, weights, n_cells):  # type: ignore[no-untyped-def]
-    """Sum up changes x gradients, changes, and their squares."""
+def _subtract(part, mean, weights, n_cells):  # type: ignore[no-untyped-def]
+    """Weigh values about their mean."""
+    for k in range(n_cells):
+        part[uintp(k)] = (part[uintp(k)] - mean) * weights[uintp(k)]
+
+
+@inlined
+def _center(part, mean, weights, n_cells):  # type: ignore[no-untyped-def]
+    """Take their mean off weighed values."""
+    for k in range(n_cells):
+        part[uintp(k)] -= mean * weights[uintp(k)]
+
+
+@inlined
+def _leave(values, level, scale, template, weights, n_cells):  # type: ignore[no-untyped-def]
+    """Put what is left between values, in the template's light, and the template in their place."""
+    for k in range(n_cells):
+        i = uintp(k)
+        values[i] = (values[i] - level) * scale * weights[i] - template[i]
+
+
+@inlined
+def _products(template, n_cells):  # type: ignore[no-untyped-def]
+    """Sum up squares and products of gradients."""
+    xx, xy, yy = _f4(0), _f4(0), _f4(0)
+    for k in range(n_cells):
+        dx, dy = template[1][uintp(k)], template[2][uintp(k)]
+        xx += dx * dx
+        xy += dx * dy
+        yy += dy * dy
+    return xx, xy, yy
+
+
+@inlined
+def _dot(a, b, n_cells):  # type: ignore[no-untyped-def]
+    """Sum up products."""
+    total = _f4(0)
+    for k in range(n_cells):
+        total += a[uintp(k)] * b[uintp(k)]
+    return total
+
+
+@inlined
+def _square(a, n_cells):  # type: ignore[no-untyped-def]
+    """Sum up squares."""
+    return _dot(a, a, n_cells)
+
+
+@inlined
+def _sums(values, mean, template, weights, n_cells):  # type: ignore[no-untyped-def]
+    """Sum up values x gradients, values, and their squares, all about a mean."""
     b1, b2, total, square = _f4(0), _f4(0), _f4(0), _f4(0)
     for k in range(n_cells):
-        change = values[uintp(k)] - template[0][uintp(k)]
-        weighed = change * weights[uintp(k)]
-        b1 += change * template[1][uintp(k)]
-        b2 += change * template[2][uintp(k)]
+        value = values[uintp(k)] - mean
+        weighed = value * weights[uintp(k)]
+        b1 += value * template[1][uintp(k)]
+        b2 += value * template[2][uintp(k)]
         total += weighed
-        square += weighed * change
+        square += weighed * value
     return b1, b2, total, square
 
 

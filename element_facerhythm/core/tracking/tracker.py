@@ -14,12 +14,13 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking.frames import GrayFrame, OpenFrames, PreparedFrames
+from element_facerhythm.core.tracking.light import LightWatch, Samples, sample_places
 from element_facerhythm.core.tracking.lucas_kanade import (
     Backend,
     OpticalFlow,
@@ -56,12 +57,19 @@ class TrackedVideo:
         (N,) int32 frame and point of every flag: there the point did not follow the flow.
     n_frames_processed
         Frames tracked, replayed ones counted again.
+    frame_light
+        (T, 3) float32 per frame: mean gray level, standard deviation over pixels, mean absolute
+        difference to the frame before (NaN in the first); of visible pixels, see `light`.
+    held_frames
+        (N,) int32 frames in which nothing was to be seen, and all points were held.
     """
 
     points: Any
     violation_rows: NDArray[np.int32]
     violation_cols: NDArray[np.int32]
     n_frames_processed: int
+    frame_light: NDArray[np.float32]
+    held_frames: NDArray[np.int32]
 
 
 def track_points(
@@ -126,7 +134,7 @@ def track_points(
         `correct`: a replay starts from the frame and the points before the flagged span, flags of a
         frame act in that frame, and a point whose flow could not be measured stays. `face-rhythm`:
         its numbers, in which one motion step is applied twice after a rewind, flags act one frame
-        late, and unmeasured points take OpenCV's guess.
+        late, unmeasured points take OpenCV's guess, and points follow whatever a dark frame shows.
     start_points, previous_frame
         Points (P, 2) and raw frame (H, W) uint8 that the first frame continues from, where a video
         continues another; the default starts at home with the first frame.
@@ -191,11 +199,17 @@ def track_points(
         refine_within=RefineWithin(visible_mask, mesh.neighbors) if refine else None,
         n_threads=n_each,
     )
+    places = sample_places(visible_mask)
+
+    def look(frame: GrayFrame) -> _Look:
+        described = flow.describe(frame)
+        return _Look(described, frame.reshape(-1).take(places, mode="clip"))
+
     with closing(flow):
         first_frame = None if previous_frame is None else flow.describe(previous_frame)
         with PreparedFrames(
             open_frames,
-            flow.describe,
+            look,
             n_frames=n_frames,
             n_kept=n_kept,
             n_workers=1 if by_opencv else n_each,
@@ -203,7 +217,15 @@ def track_points(
             tracker = _Tracker(frames, n_frames, motion, flow, start, first_frame, target)
             tracker.run(on_frame)
     rows, columns = tracker.flags.coordinates()
-    return TrackedVideo(target, rows, columns, tracker.n_processed)
+    light = tracker.light
+    return TrackedVideo(target, rows, columns, tracker.n_processed, light.facts, light.held_frames)
+
+
+class _Look(NamedTuple):
+    """A frame as the flow needs it, and its gray levels at the places that `light` looks at."""
+
+    described: Any
+    samples: Samples
 
 
 class _Tracker:
@@ -227,6 +249,7 @@ class _Tracker:
         self._first_frame = first_frame
         self._store = PointStore(target, n_recent=motion.n_before + 2)
         self.flags = ViolationLog(n_frames, len(motion.home))
+        self.light = LightWatch(n_frames, holds_points=not motion.as_face_rhythm)
         self._points = start
         self._frame = first_frame
         self._held_late = self.flags.row(-1)
@@ -258,11 +281,16 @@ class _Tracker:
 
     def _step(self, index: int) -> BoolPoints:
         """Move the points to one frame and store them; return which were held (P,)."""
-        frame = self._frames[index]
+        frame, samples = self._frames[index]
+        if index == self.light.n_shown:
+            self.light.show(samples)
         held = self._held_late if self._motion.as_face_rhythm else self.flags.row(index)
-        before = frame if self._frame is None else self._frame
-        self._points = self._moved(before, frame, index, held)
-        self._frame = frame
+        if not self.light.holds(index):
+            if index and self.light.last_seen(index) is None:
+                self._frame = self._first_frame
+            before = frame if self._frame is None else self._frame
+            self._points = self._moved(before, frame, index, held)
+            self._frame = frame
         self._store[index] = self._points
         self.n_processed += 1
         return held
@@ -286,6 +314,8 @@ class _Tracker:
         help, because its points start elsewhere; after 100 of these in a row tracking goes on.
         """
         motion = self._motion
+        if self.light.holds(index):
+            return False
         strayed = violating_points(
             self._points, motion.home, motion.mesh.neighbors, motion.threshold_px
         )
@@ -308,12 +338,12 @@ class _Tracker:
         self._n_replays += 1
         first = max(index - self._motion.n_before, 0)
         if self._motion.as_face_rhythm:
-            self._frame = self._frames[max(first - 1, 0)]
+            self._frame = self._frames[max(first - 1, 0)].described
             self._points = self._store[first]
-        elif first == 0:
-            self._frame, self._points = self._first_frame, self._start
-        else:
-            self._frame, self._points = self._frames[first - 1], self._store[first - 1]
+            return first
+        seen = self.light.last_seen(first)
+        self._frame = self._first_frame if seen is None else self._frames[seen].described
+        self._points = self._start if first == 0 else self._store[first - 1]
         return first
 
 

@@ -320,11 +320,22 @@ class _Results:
 
 def _joined(video: VideoToTrack, tracked: Sequence[tuple[_Piece, TrackedVideo]]) -> TrackedVideo:
     """One result of the pieces of a video; flags outside the kept frames of a piece are dropped."""
-    rows, columns = [], []
+    rows, columns, light, held = [], [], [], []
     for piece, part in tracked:
-        row = part.violation_rows + piece.block.first
-        kept = (row >= piece.block.start) & (row < piece.block.stop)
+        block = piece.block
+        row = part.violation_rows + block.first
+        kept = (row >= block.start) & (row < block.stop)
         rows.append(row[kept].astype(np.int32))
         columns.append(part.violation_cols[kept])
+        light.append(part.frame_light[block.start - block.first : block.stop - block.first])
+        dark = part.held_frames + block.first
+        held.append(dark[(dark >= block.start) & (dark < block.stop)].astype(np.int32))
     n_processed = sum(part.n_frames_processed for _, part in tracked)
-    return TrackedVideo(video.out, np.concatenate(rows), np.concatenate(columns), n_processed)
+    return TrackedVideo(
+        video.out,
+        np.concatenate(rows),
+        np.concatenate(columns),
+        n_processed,
+        np.concatenate(light),
+        np.concatenate(held),
+    )

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.io.project import Project
-from element_facerhythm.io.stored_light import read_light
 from element_facerhythm.parameters.quality import QualityLimits
 from element_facerhythm.parameters.reading import parameters_from_mapping
 from element_facerhythm.pipeline.model_summary import as_model
@@ -95,9 +92,8 @@ def _lights(project: Project) -> list[FrameLight] | None:
     """Light of every tracked video; None where one has none."""
     lights = []
     for index, name in enumerate(project.video_names):
-        light = read_light(project, index)
-        if light is None:
+        tracking = project.tracking(index)
+        if tracking.frame_light is None or tracking.held_frames is None:
             return None
-        level, contrast, change = light.frame_light.astype(np.float64).T
-        lights.append(FrameLight(name, level, contrast, change, light.held_frames))
+        lights.append(FrameLight(name, tracking.frame_light, tracking.held_frames))
     return lights

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.tracking.light import dark_frames, frozen_frames
 from element_facerhythm.pipeline.quality.judging import Measure, unknown
 
 Float64Array = NDArray[np.float64]
@@ -17,8 +18,6 @@ MAINS_HZ = (100.0, 120.0)
 """Lamps flicker at twice the frequency of the mains."""
 
 _BLACK = 1e-6  # of a black video: no division by zero
-_DARK = 0.25
-_DUPLICATE = 0.1
 _LOWEST_LINE_HZ = 0.5
 _FEWEST_CYCLES = 8
 _HALF_WIDTH_HZ = 0.2
@@ -43,39 +42,39 @@ class FrameLight:
     ----------
     file_name
         Of the video.
-    level, contrast
-        (T,) mean gray level of each frame, and its standard deviation over the pixels.
-    change
-        (T,) mean absolute difference to the frame before; NaN for the first.
+    facts
+        (T, 3) mean gray level of each frame, its standard deviation over the pixels, and the mean absolute
+        difference to the frame before (NaN for the first).
     held
         (N,) frames in which the tracker held its points.
     """
 
     file_name: str
-    level: Float64Array
-    contrast: Float64Array
-    change: Float64Array
-    held: NDArray[np.int64]
+    facts: NDArray[np.float32]
+    held: NDArray[np.int32]
+
+    @property
+    def level(self) -> Float64Array:
+        """(T,) mean gray level."""
+        return self.facts[:, 0].astype(np.float64)
+
+    @property
+    def contrast(self) -> Float64Array:
+        """(T,) standard deviation over the pixels."""
+        return self.facts[:, 1].astype(np.float64)
 
     def dark(self) -> BoolArray:
-        """(T,) frames of at most a quarter of the median level or contrast, and those that were held."""
-        dark = (self.level <= _DARK * np.median(self.level)) | (
-            self.contrast <= _DARK * np.median(self.contrast)
-        )
+        """(T,) frames that are dark, and those that were held; see `core.tracking.light`."""
+        dark = np.zeros(len(self.level), dtype=bool)
+        dark[dark_frames(self.facts, self.held)] = True
         dark[self.held] = True
-        return np.asarray(dark)
+        return dark
 
     def duplicates(self) -> BoolArray:
-        """(T,) frames that differ from the one before by less than a tenth of what frames usually do.
-
-        That is the 75th percentile of the differences, so that a video in which every second frame repeats
-        one is told, too. Dark frames are none of them.
-        """
-        seen = ~self.dark() & np.isfinite(self.change)
-        if not seen.any():
-            return np.zeros(len(self.change), dtype=bool)
-        usual = np.percentile(self.change[seen], 75)
-        return np.asarray(seen & (self.change <= _DUPLICATE * usual))
+        """(T,) frames that repeat the one before, of those that are not dark; see `core.tracking.light`."""
+        repeated = np.zeros(len(self.level), dtype=bool)
+        repeated[frozen_frames(self.facts, self.held)] = True
+        return repeated & ~self.dark()
 
     def relative(self, values: Float64Array) -> Float64Array:
         """(T,) levels or contrasts less their median, as a fraction of it; 0 where the picture is dark."""

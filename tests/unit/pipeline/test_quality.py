@@ -46,7 +46,8 @@ def light(level, *, contrast=None, change=None, held=()):
     level = np.asarray(level, float)
     contrast = np.full(len(level), 30.0) if contrast is None else contrast
     change = np.r_[np.nan, np.full(len(level) - 1, 2.0)] if change is None else change
-    return FrameLight("a.mp4", level, contrast, change, np.asarray(held, np.int64))
+    facts = np.stack([level, contrast, change], axis=1).astype(np.float32)
+    return FrameLight("a.mp4", facts, np.asarray(held, np.int32))
 
 
 def verdicts(lights, rate_hz=60.0):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking.batched.feed import FrameFeed, FrameReader
 from element_facerhythm.core.tracking.batched.steps import FOLLOWS, SETTLES, STANDS
+from element_facerhythm.core.tracking.light import LightWatch
 from element_facerhythm.core.tracking.point_store import PointArray, PointStore
 from element_facerhythm.core.tracking.settings import Points
 from element_facerhythm.core.tracking.violations import ViolationLog, violating_points
@@ -77,8 +78,12 @@ class SequenceState:
         Frames tracked, replayed ones counted again.
     loaded
         First frame, and the one after the last, that lie in the pool.
+    kept_seen
+        Frame that lies in the pool's extra slot of this sequence; None for none.
     flags
         Which point was held in which frame.
+    light
+        Light of the frames that were loaded, and those in which all points are held.
     """
 
     def __init__(self, sequence: TrackingSequence, halting: Halting) -> None:
@@ -86,11 +91,13 @@ class SequenceState:
         self._halting = halting
         self._store = PointStore(sequence.out, n_recent=halting.n_before + 2)
         self.flags = ViolationLog(sequence.n_frames, len(halting.home))
+        self.light = LightWatch(sequence.n_frames)
         self.feed: FrameFeed | None = None
         self.index = 0
         self.n_done = 0
         self.n_processed = 0
         self.loaded = (0, 0)
+        self.kept_seen: int | None = None
 
     @property
     def sequence(self) -> TrackingSequence:
@@ -114,6 +121,9 @@ class SequenceState:
         if freeze is not None:
             still = SETTLES if self._halting.relaxation_during_freeze else STANDS
             modes[freeze[self.index : self.index + n_steps]] = still
+        for k in range(n_steps):
+            if self.light.holds(self.index + k):
+                modes[k] = STANDS
         return modes
 
     def accept(self, points: Points, strayed: NDArray[np.bool_]) -> bool:
@@ -125,7 +135,8 @@ class SequenceState:
         for k, after in enumerate(points):
             self._store[self.index] = after
             self.n_processed += 1
-            grown, goes_back = self._flag(after) if strayed[k] else (False, False)
+            counts = strayed[k] and not self.light.holds(self.index)
+            grown, goes_back = self._flag(after) if counts else (False, False)
             self.index = self._rewound() if goes_back else self.index + 1
             self.n_done = max(self.n_done, self.index)
             if grown:

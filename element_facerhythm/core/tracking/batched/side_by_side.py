@@ -18,6 +18,7 @@ from element_facerhythm.core.tracking.batched.steps import (
     make_stepper,
 )
 from element_facerhythm.core.tracking.batched.tracker import BatchedTracker, BatchSizes
+from element_facerhythm.core.tracking.light import sample_places
 from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.core.tracking.settings import Points, flow_settings
 from element_facerhythm.core.tracking.tracker import TrackedVideo
@@ -135,10 +136,17 @@ n_frames_halted_after, relaxation_during_freeze, refine
         sizes=sizes or BatchSizes(),
         use_triton=use_triton,
         refine=refine,
+        look_at=sample_places(visible_mask),
     )
     states = tracker.track(sequences, on_frames)
     return [
-        TrackedVideo(sequence.out, *state.flags.coordinates(), state.n_processed)
+        TrackedVideo(
+            sequence.out,
+            *state.flags.coordinates(),
+            state.n_processed,
+            state.light.facts,
+            state.light.held_frames,
+        )
         for sequence, state in zip(sequences, states, strict=True)
     ]
 

@@ -11,6 +11,12 @@ from element_facerhythm.core.tracking.batched.geometry import Level
 from element_facerhythm.core.tracking.batched.torch_flow import LevelFlow
 from element_facerhythm.core.tracking.refinement import (
     CLEAR_MISMATCH,
+    LEAST_GAIN,
+    LEAST_LIGHT,
+    LIGHT_POINTS,
+    LIGHT_SHARE,
+    MOST_GAIN,
+    MOST_POINTS,
     N_ITERATIONS,
     STEP_PX,
     WORST_MISMATCH,
@@ -21,6 +27,7 @@ from element_facerhythm.core.tracking.settings import FlowSettings
 
 LEAST_DETERMINANT = 1e-6  # of the larger gradient sum's square; below, a window is a line
 LEAST_VARIANCE = 1e-3  # far below that of a single step of gray in a window
+_LEAST_SQUARE = 1e-3  # of a shape of light within the visible pixels; below, they do not show it
 
 
 def smoothed(frames: Tensor) -> Tensor:
@@ -41,7 +48,7 @@ class BatchedMatches:
 
     Attributes
     ----------
-    mismatch, texture
+    mismatch, texture, light, gain
         (B, P) float32.
     taken
         (B, P) bool.
@@ -49,7 +56,18 @@ class BatchedMatches:
 
     mismatch: Tensor
     texture: Tensor
+    light: Tensor
+    gain: Tensor
     taken: Tensor
+
+    def in_other_light(self) -> Tensor:
+        """(B,) bool: the second frame is lit otherwise."""
+        lit = (self.light > LIGHT_SHARE * self.mismatch) & (self.light > LEAST_LIGHT * self.texture)
+        n_measured = (self.texture > 0).sum(1)
+        n_brighter = (self.gain > 1 + LEAST_GAIN).sum(1)
+        n_darker = (self.gain < 1 - LEAST_GAIN).sum(1)
+        one_way = (n_brighter - n_darker).abs() > MOST_POINTS * n_measured
+        return (lit.sum(1) > LIGHT_POINTS * n_measured) | one_way
 
     def clear(self) -> Tensor:
         """(B, P) bool: the match is beyond doubt."""
@@ -69,6 +87,8 @@ class BatchedMatches:
         return BatchedMatches(
             torch.where(chosen, self.mismatch, others.mismatch),
             torch.where(chosen, self.texture, others.texture),
+            torch.where(chosen, self.light, others.light),
+            torch.where(chosen, self.gain, others.gain),
             torch.where(chosen, self.taken, others.taken),
         )
 
@@ -121,11 +141,19 @@ class TorchRefinement:
         self._half = torch.tensor(half, device=visible.device)
 
     def __call__(
-        self, before: Tensor, after: Tensor, start: Tensor, moved: Tensor, found: Tensor, look: Look
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Refine `moved` (N, 2); also mismatch and texture (N,), 0 where nothing was measured.
+        self,
+        before: Tensor,
+        after: Tensor,
+        start: Tensor,
+        moved: Tensor,
+        found: Tensor,
+        look: Look,
+        other_light: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Refine `moved` (N, 2); also mismatch, texture and light (N,), 0 where nothing was measured.
 
-        Last (N,) bool, where the match was taken.
+        Then gain (N,), 1 where it was not measured; last (N,) bool, where the match was taken.
+        `other_light` (N,) bool: gain and shapes of light are free.
         """
         height, width = self._visible.shape
         level = Level(0, width, height)
@@ -135,48 +163,68 @@ class TorchRefinement:
         measured = found & flow.touches(cell)
         pixels, rows, columns = flow.pixels(before, cell, 1)
         weights = self._weights(rows[:, 1:-2], columns[:, 1:-2])
-        shares = _shares(origin - cell)
-        patch = _blend(pixels.to(torch.float32), shares)
+        patch = _blend(pixels.to(torch.float32), _shares(origin - cell))
         values = patch[:, 1:-1, 1:-1]
+        n_visible = weights.sum((1, 2))
+        share = 1.0 / n_visible.clamp(min=1.0)
+        mean = ((values * weights).sum((1, 2)) * share)[:, None, None]
+        template = (values - mean) * weights
+        variance = (template * template).sum((1, 2)) * share
+        shapes = _Shapes(template, weights, other_light)
+        template = shapes.taken_off(template)
+        even = (template * template).sum((1, 2)) * share
         slopes = [
             (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]) * 0.5 * weights,
             (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]) * 0.5 * weights,
         ]
-        n_visible = weights.sum((1, 2))
-        share = 1.0 / n_visible.clamp(min=1.0)
-        mean = (values * weights).sum((1, 2)) * share
-        variance = (values * values * weights).sum((1, 2)) * share - mean * mean
-        x, y = (s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in slopes)
+        slopes = [s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in slopes]
+        x, y = (shapes.taken_off(s) for s in slopes)
+        own1, own2 = (template * x).sum((1, 2)), (template * y).sum((1, 2))
         a11, a12, a22 = (x * x).sum((1, 2)), (x * y).sum((1, 2)), (y * y).sum((1, 2))
         largest = torch.maximum(a11, a22)
         determinant = a11 * a22 - a12 * a12
         measured &= (determinant > LEAST_DETERMINANT * largest * largest) & (largest > 0)
         inverse = 1.0 / torch.where(measured, determinant, 1.0)
 
-        place, difference = moved - self._half, torch.zeros_like(a11)
+        place = moved - self._half
+        left, light = torch.zeros_like(a11), torch.zeros_like(a11)
+        gain = torch.ones_like(a11)
         active = measured.clone()
         for _ in range(N_ITERATIONS):
             cell = torch.floor(place)
-            left = active & ~flow.touches(cell)
-            measured, active = measured & ~left, active & ~left
+            gone = active & ~flow.touches(cell)
+            measured, active = measured & ~gone, active & ~gone
             if not bool(active.any()):
                 break
             window = flow.pixels(after, cell, 0)[0].to(torch.float32)
-            change = _blend(window, _shares(place - cell)) - values
-            b1, b2 = (change * x).sum((1, 2)), (change * y).sum((1, 2))
-            mean = (change * weights).sum((1, 2)) * share
-            left_over = (change * change * weights).sum((1, 2)) * share - mean * mean
-            difference = torch.where(active, left_over.clamp(min=0.0), difference)
+            value = (_blend(window, _shares(place - cell)) - mean) * weights
+            level_now = value.sum((1, 2)) * share
+            value = value - level_now[:, None, None] * weights
+            spread = (value * value).sum((1, 2)) * share
+            value = shapes.taken_off(value)
+            flat = (value * value).sum((1, 2)) * share
+            scale = torch.sqrt(even / flat.clamp(min=LEAST_VARIANCE))
+            scale = torch.where(other_light, scale.clamp(1 / MOST_GAIN, MOST_GAIN), 1.0)
+            b1 = (value * x).sum((1, 2)) * scale - own1
+            b2 = (value * y).sum((1, 2)) * scale - own2
+            change = value * scale[:, None, None] - template
+            first, second = torch.sqrt(variance), torch.sqrt(spread)
+            by_light = shapes.slope_square(change) + (second - first) ** 2
+            by_light = torch.where(other_light, 0.0, by_light)
+            brighter = 1.0 + level_now / mean[:, 0, 0].clamp(min=1.0)
+            brighter = torch.where(other_light, 1.0, brighter)
+            gain = torch.where(active, brighter, gain)
+            left = torch.where(active, (change * change).sum((1, 2)) * share, left)
+            light = torch.where(active, by_light, light)
             step = torch.stack([a12 * b2 - a22 * b1, a12 * b1 - a11 * b2], 1) * inverse[:, None]
             place = torch.where(active[:, None], place + step, place)
             active = active & ((step * step).sum(1) > STEP_PX**2)
         place = place + self._half
         near = measured & ((place - moved).abs() <= look.reach_px).all(1)
-        share = 1.0 / (1.0 + look.doubt * difference / variance.clamp(min=LEAST_VARIANCE))
+        share = 1.0 / (1.0 + look.doubt * left / variance.clamp(min=LEAST_VARIANCE))
         refined = torch.where(near[:, None], moved + (place - moved) * share[:, None], moved)
-        nothing = torch.zeros_like(difference)
-        texture = torch.where(measured, variance.clamp(min=0.0), nothing)
-        return refined, torch.where(measured, difference, nothing), texture, near
+        left, variance, light = (torch.where(measured, v, 0.0) for v in (left, variance, light))
+        return refined, left, variance, light, torch.where(measured, gain, 1.0), near
 
     def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(N, h, w) float32, 1 where a pixel lies in the frame and is visible."""
@@ -186,6 +234,52 @@ class TorchRefinement:
         inside = in_rows & in_columns
         rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
         return self._visible[rows[:, :, None], columns[:, None, :]] * inside
+
+
+class _Shapes:
+    """The shapes that light has in N windows: slopes, a bend along y, and contrast that slopes along y.
+
+    Parameters
+    ----------
+    template
+        (N, h, w) values about their mean, weighed.
+    weights
+        (N, h, w), 1 where a pixel counts.
+    chosen
+        (N,) bool: windows that shapes are taken off.
+    """
+
+    def __init__(self, template: Tensor, weights: Tensor, chosen: Tensor) -> None:
+        height, width = weights.shape[1:]
+        self._chosen = chosen[:, None, None]
+        self._n_visible = weights.sum((1, 2)).clamp(min=1.0)[:, None, None]
+        across = (torch.arange(width, device=weights.device) - (width - 1) * 0.5)[None, None, :]
+        down = (torch.arange(height, device=weights.device) - (height - 1) * 0.5)[None, :, None]
+        self._shapes: list[Tensor] = []
+        for part in (across * weights, down * weights, down * down * weights, down * template):
+            shape = part - part.sum((1, 2), keepdim=True) / self._n_visible * weights
+            for other in self._shapes:
+                shape = shape - _dot(shape, other) * other
+            square = _dot(shape, shape)
+            there = square > _LEAST_SQUARE
+            self._shapes.append(shape * torch.where(there, 1 / square.clamp(min=1e-12).sqrt(), 0.0))
+
+    def taken_off(self, part: Tensor) -> Tensor:
+        """Windows (N, h, w) about their mean, weighed, without shapes where these are taken off."""
+        even = part
+        for shape in self._shapes:
+            even = even - _dot(even, shape) * shape
+        return torch.where(self._chosen, even, part)
+
+    def slope_square(self, part: Tensor) -> Tensor:
+        """(N,) mean square of the slopes that fit windows best."""
+        squares = sum(_dot(part, shape) ** 2 for shape in self._shapes[:2])
+        return (squares / self._n_visible)[:, 0, 0]
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    """(N, 1, 1) sums of products of windows."""
+    return (one * other).sum((1, 2), keepdim=True)
 
 
 def _shares(fraction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -45,10 +45,17 @@ class TorchStepper:
         if self._scene.visible is None or frames.smooth is None:
             return self._searched(frames, slots, before, everyone)
         refine = TorchRefinement(frames.smooth, self._scene.visible, self._motion.flow)
-        moved, matches = _matched(refine, slots, before, before, everyone, FIRST_LOOK)
+        nowhere = torch.zeros_like(follows)
+        moved, matches = _matched(refine, slots, before, before, everyone, FIRST_LOOK, nowhere)
+        other_light = matches.in_other_light()
+        if bool(other_light.any()):
+            lit = everyone & other_light[:, None]
+            again, others = _matched(refine, slots, before, before, lit, FIRST_LOOK, other_light)
+            moved = torch.where(other_light[:, None, None], again, moved)
+            matches = others.where(lit, matches)
         clear = matches.clear()
         searched, found = self._searched(frames, slots, before, everyone & ~clear)
-        refined, judged = _matched(refine, slots, before, searched, found, LAST_LOOK)
+        refined, judged = _matched(refine, slots, before, searched, found, LAST_LOOK, other_light)
         moved = torch.where(clear[..., None], moved, refined)
         matches = matches.where(clear, judged)
         lost = matches.lost()
@@ -81,11 +88,16 @@ def _matched(
     moved: Tensor,
     found: Tensor,
     look: Look,
+    other_light: Tensor,
 ) -> tuple[Tensor, BatchedMatches]:
-    """Improve `moved` (B, P, 2) where `found`, and say how well that matches."""
+    """Improve `moved` (B, P, 2) where `found`, and say how well that matches.
+
+    `other_light` (B,) bool: the second frame is lit otherwise.
+    """
     shape = found.shape
     first, second = (slots[:, i].repeat_interleave(shape[1]) for i in (0, 1))
+    lit = other_light.repeat_interleave(shape[1])
     improved, *judged = refine(
-        first, second, before.reshape(-1, 2), moved.reshape(-1, 2), found.reshape(-1), look
+        first, second, before.reshape(-1, 2), moved.reshape(-1, 2), found.reshape(-1), look, lit
     )
     return improved.view(before.shape), BatchedMatches(*(values.view(shape) for values in judged))

@@ -88,6 +88,8 @@ class BatchedTracker:
         Whether pyramids are made by Triton's kernel.
     refine
         Whether the stepper refines matches, for which frames are kept as they came, too.
+    look_at
+        (N,) places in the flat frame at which light is looked at, `light.sample_places`.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class BatchedTracker:
         sizes: BatchSizes,
         use_triton: bool,
         refine: bool,
+        look_at: NDArray[np.int64],
     ) -> None:
         self._stepper = stepper
         self._geometry = geometry
@@ -110,6 +113,7 @@ class BatchedTracker:
         self._sizes = sizes
         self._use_triton = use_triton
         self._refine = refine
+        self._look_at = torch.from_numpy(look_at)
         self._n_steps = sizes.n_steps
         self._pool: FramePool | None = None
         self._free: list[int] = []
@@ -210,7 +214,7 @@ class BatchedTracker:
 
     def _make_pool(self, n_sequences: int) -> FramePool:
         bytes_per_pixel = 2 if self._refine else 0
-        bytes_each = self._window * (
+        bytes_each = (self._window + 1) * (
             self._geometry.n_bytes + bytes_per_pixel * self._geometry.levels[0].n_bytes
         )
         held = int(_memory_for_frames(self._device) // bytes_each)
@@ -218,7 +222,7 @@ class BatchedTracker:
         self._pool = FramePool(
             self._geometry,
             self._preparation,
-            n_slots=n_places * self._window,
+            n_slots=n_places * (self._window + 1),
             n_at_once=self._sizes.n_frames_read,
             device=self._device,
             use_triton=self._use_triton,
@@ -228,7 +232,7 @@ class BatchedTracker:
         return self._pool
 
     def _slots(self, place: int, frames: range) -> list[int]:
-        return [place * self._window + frame % self._window for frame in frames]
+        return [place * (self._window + 1) + frame % self._window for frame in frames]
 
     def _load(
         self, pool: FramePool, place: int, state: SequenceState, executor: ThreadPoolExecutor
@@ -248,10 +252,32 @@ class BatchedTracker:
             first = stop = before
         while stop <= state.index:
             frames = state.feed.get(stop, self._sizes.n_frames_read)
+            self._look(state, stop, frames)
             pool.put(self._slots(place, range(stop, stop + len(frames))), frames)
             stop += len(frames)
             first = max(first, stop - self._window)
         state.loaded = (first, stop)
+
+    def _look(self, state: SequenceState, start: int, frames: Tensor) -> None:
+        """Show a sequence the light of those of its frames, from `start` on, that it has not seen."""
+        n_known = max(state.light.n_shown - start, 0)
+        if n_known < len(frames) and frames[0].numel() > int(self._look_at[-1]):
+            places = self._look_at.to(frames.device)
+            for samples in frames[n_known:].flatten(1)[:, places].cpu().numpy():
+                state.light.show(samples)
+
+    def _slot_before(self, pool: FramePool, place: int, state: SequenceState) -> int:
+        """Slot of the last frame before the next one in which something was seen; else of the next."""
+        seen, (first, stop) = state.light.last_seen(state.index), state.loaded
+        if seen is None or first <= seen < stop:
+            frame = state.index if seen is None else seen
+            return self._slots(place, range(frame, frame + 1))[0]
+        slot = place * (self._window + 1) + self._window
+        if state.kept_seen != seen:  # what was seen last is long ago
+            assert state.feed is not None
+            pool.put([slot], state.feed.get(seen, 1)[:1])
+            state.kept_seen = seen
+        return slot
 
     def _n_steps_of(self, state: SequenceState) -> int:
         return min(self._n_steps, state.loaded[1] - state.index)
@@ -266,8 +292,15 @@ class BatchedTracker:
         start = np.empty((shape[0], n_points, 2), np.float32)
         for row, (place, state) in enumerate(self._active):
             n_own, index = self._n_steps_of(state), state.index
-            slots[row, 0] = self._slots(place, range(max(index - 1, 0), index + 1))[0]
+            slots[row, 0] = self._slot_before(pool, place, state)
             slots[row, 1 : n_own + 1] = self._slots(place, range(index, index + n_own))
+            # a frame after some that show nothing is matched with the last before them; where there
+            # is none, with itself
+            held_frames = [state.light.holds(index + k) for k in range(n_own)]
+            if state.light.last_seen(index) is None and not all(held_frames):
+                slots[row, 0] = slots[row, held_frames.index(False) + 1]
+            for step in np.flatnonzero(held_frames):
+                slots[row, step + 1] = slots[row, step]
             modes[row, :n_own] = state.modes(n_own)
             for k in range(n_own):
                 held[row, k] = state.flags.row(index + k)
@@ -301,7 +334,7 @@ class BatchedTracker:
         self._sizes = smaller
         self._n_steps = min(self._n_steps, smaller.n_steps)
         for _, state in reversed(self._active):
-            state.loaded = (0, 0)
+            state.loaded, state.kept_seen = (0, 0), None
             waiting.appendleft(state)
         self._let_go()
 

@@ -6,9 +6,12 @@ import triton
 import triton.language as tl
 
 from element_facerhythm.core.tracking.batched.triton_flow import mirrored, touches
+from element_facerhythm.core.tracking.refinement import MOST_GAIN
 
 _LEAST_DETERMINANT = tl.constexpr(1e-6)
 _LEAST_VARIANCE = tl.constexpr(1e-3)
+_MOST_GAIN = tl.constexpr(MOST_GAIN)
+_LEAST_SQUARE = tl.constexpr(1e-3)
 
 
 @triton.jit
@@ -38,6 +41,26 @@ def _slopes(image, row, column, height, width, fraction_x, fraction_y):
 
 
 @triton.jit
+def _off(part, shape):
+    """Take a shape of length 1 off a window."""
+    return part - tl.sum(part * shape, axis=0) * shape
+
+
+@triton.jit
+def _of_length_one(part):
+    """Scale a window to a length of 1; nothing where visible pixels do not show it."""
+    square = tl.sum(part * part, axis=0)
+    scale = tl.where(square > _LEAST_SQUARE, 1.0 / tl.sqrt(tl.maximum(square, 1e-12)), 0.0)
+    return part * scale
+
+
+@triton.jit
+def _even(part, one, two, three, four):
+    """Take the shapes of light off a window."""
+    return _off(_off(_off(_off(part, one), two), three), four)
+
+
+@triton.jit
 def _search(
     after,
     height,
@@ -46,23 +69,37 @@ def _search(
     across,
     x,
     y,
-    values,
+    template,
+    mean,
+    variance,
     slope_x,
     slope_y,
     weights,
-    a11,
-    a12,
-    a22,
+    one,
+    two,
+    three,
+    four,
     share,
-    measured,
+    other_light,
     step_px,
     WINDOW_W: tl.constexpr,
     WINDOW_H: tl.constexpr,
     N_ITERATIONS: tl.constexpr,
 ):
-    """Move the window to where the second frame fits the first; also what is left unmatched."""
+    """Move the window to where the second frame fits the first; also what is left unmatched.
+
+    Then what of it a gain and slopes of brightness would explain, and how its mean has grown.
+    """
+    own1, own2 = tl.sum(template * slope_x, axis=0), tl.sum(template * slope_y, axis=0)
+    even = tl.sum(template * template, axis=0) * share
+    a11 = tl.sum(slope_x * slope_x, axis=0)
+    a12 = tl.sum(slope_x * slope_y, axis=0)
+    a22 = tl.sum(slope_y * slope_y, axis=0)
+    largest = tl.maximum(a11, a22)
+    sound = (a11 * a22 - a12 * a12 > largest * largest * _LEAST_DETERMINANT) & (largest > 0)
+    measured = sound.to(tl.int32)
     inverse = 1.0 / tl.where(measured != 0, a11 * a22 - a12 * a12, 1.0)
-    difference = 0.0 * x
+    difference, light, gain = 0.0 * x, 0.0 * x, 0.0 * x + 1.0
     iteration = 0
     active = measured
     while active != 0:
@@ -72,11 +109,26 @@ def _search(
         if measured != 0:
             row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
             value = _value(after, row, column, height, width, x - floor_x, y - floor_y)
-            change = value - values
-            b1 = tl.sum(change * slope_x, axis=0)
-            b2 = tl.sum(change * slope_y, axis=0)
-            mean = tl.sum(change * weights, axis=0) * share
-            difference = tl.sum(change * change * weights, axis=0) * share - mean * mean
+            value = (value - mean) * weights
+            level = tl.sum(value, axis=0) * share
+            value -= level * weights
+            spread = tl.sum(value * value, axis=0) * share
+            scale = 1.0
+            if other_light != 0:
+                value = _even(value, one, two, three, four)
+                flat = tl.sum(value * value, axis=0) * share
+                scale = tl.sqrt(even / tl.maximum(flat, _LEAST_VARIANCE))
+                scale = tl.minimum(tl.maximum(scale, 1.0 / _MOST_GAIN), _MOST_GAIN)
+            b1 = tl.sum(value * slope_x, axis=0) * scale - own1
+            b2 = tl.sum(value * slope_y, axis=0) * scale - own2
+            change = value * scale - template
+            difference = tl.sum(change * change, axis=0) * share
+            if other_light == 0:
+                x_slope, y_slope = tl.sum(change * one, axis=0), tl.sum(change * two, axis=0)
+                contrast, own_contrast = tl.sqrt(spread), tl.sqrt(variance)
+                light = (x_slope * x_slope + y_slope * y_slope) * share
+                light += (contrast - own_contrast) * (contrast - own_contrast)
+                gain = 1.0 + level / tl.maximum(mean, 1.0)
             step_x = (a12 * b2 - a22 * b1) * inverse
             step_y = (a12 * b1 - a11 * b2) * inverse
             x += step_x
@@ -84,7 +136,7 @@ def _search(
             iteration += 1
             far = step_x * step_x + step_y * step_y > step_px * step_px
             active = (far & (iteration < N_ITERATIONS)).to(tl.int32)
-    return x, y, tl.maximum(difference, 0.0), measured
+    return x, y, difference, light, gain, measured
 
 
 # their values would otherwise have the kernel compiled again and again
@@ -96,8 +148,11 @@ def refine_kernel(
     points,  # (B, K + 1, P, 2) float32
     moved,  # (B, P, 2) float32, improved in place
     found,  # (B, P) uint8
+    lit,  # (B,) uint8: the second frame is lit otherwise, gain and slopes are free
     mismatch,  # (B, P) float32, written
     texture,  # (B, P) float32, written
+    light,  # (B, P) float32, written
+    gain,  # (B, P) float32, written
     taken,  # (B, P) uint8, written
     height,
     width,
@@ -126,7 +181,8 @@ def refine_kernel(
     floor_x, floor_y = tl.floor(x), tl.floor(y)
     measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     measured = measured * (tl.load(found + own) != 0).to(tl.int32)
-    left_over, variance = 0.0 * x, 0.0 * x
+    left_over, variance, by_light = 0.0 * x, 0.0 * x, 0.0 * x
+    brighter = 0.0 * x + 1.0
     near = measured * 0
     if measured != 0:
         row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
@@ -139,21 +195,31 @@ def refine_kernel(
         slope_x, slope_y = slope_x * weights, slope_y * weights
         slope_x -= tl.sum(slope_x, axis=0) * share * weights
         slope_y -= tl.sum(slope_y, axis=0) * share * weights
-        a11 = tl.sum(slope_x * slope_x, axis=0)
-        a12 = tl.sum(slope_x * slope_y, axis=0)
-        a22 = tl.sum(slope_y * slope_y, axis=0)
-        largest = tl.maximum(a11, a22)
-        sound = (a11 * a22 - a12 * a12 > largest * largest * _LEAST_DETERMINANT) & (largest > 0)
         mean = tl.sum(values * weights, axis=0) * share
-        texture_here = tl.sum(values * values * weights, axis=0) * share - mean * mean
+        template = (values - mean) * weights
+        texture_here = tl.sum(template * template, axis=0) * share
+        x_ramp, y_ramp = (across - half_x) * weights, (down - half_y) * weights
+        bend, leaning = y_ramp * (down - half_y), template * (down - half_y)
+        one = _of_length_one(x_ramp - tl.sum(x_ramp, axis=0) * share * weights)
+        two = _of_length_one(_off(y_ramp - tl.sum(y_ramp, axis=0) * share * weights, one))
+        three = _off(_off(bend - tl.sum(bend, axis=0) * share * weights, one), two)
+        three = _of_length_one(three)
+        four = _off(_off(leaning - tl.sum(leaning, axis=0) * share * weights, one), two)
+        four = _of_length_one(_off(four, three))
+        other_light = tl.load(lit + sequence).to(tl.int32)
+        if other_light != 0:
+            template = _even(template, one, two, three, four)
+            slope_x = _even(slope_x, one, two, three, four)
+            slope_y = _even(slope_y, one, two, three, four)
         old_x, old_y = tl.load(moved + own * 2), tl.load(moved + own * 2 + 1)
-        new_x, new_y, difference, measured = _search(
-            after, height, width, down, across, old_x - half_x, old_y - half_y, values, slope_x,
-            slope_y, weights, a11, a12, a22, share, sound.to(tl.int32), step_px, WINDOW_W,
-            WINDOW_H, N_ITERATIONS,
+        new_x, new_y, difference, light_here, gain_here, measured = _search(
+            after, height, width, down, across, old_x - half_x, old_y - half_y, template, mean,
+            texture_here, slope_x, slope_y, weights, one, two, three, four, share, other_light,
+            step_px, WINDOW_W, WINDOW_H, N_ITERATIONS,
         )  # fmt: skip
         if measured != 0:
-            left_over, variance = difference, tl.maximum(texture_here, 0.0)
+            left_over, variance, by_light = difference, texture_here, light_here
+            brighter = gain_here
             new_x, new_y = new_x + half_x, new_y + half_y
             step_x, step_y = new_x - old_x, new_y - old_y
             near = ((tl.abs(step_x) <= reach_px) & (tl.abs(step_y) <= reach_px)).to(tl.int32)
@@ -163,4 +229,6 @@ def refine_kernel(
                 tl.store(moved + own * 2 + 1, old_y + step_y * part)
     tl.store(mismatch + own, left_over)
     tl.store(texture + own, variance)
+    tl.store(light + own, by_light)
+    tl.store(gain + own, brighter)
     tl.store(taken + own, near.to(tl.uint8))

@@ -68,11 +68,19 @@ class TritonStepper:
         """
         before = points[:, k].contiguous()
         follows = (modes[:, k] == FOLLOWS)[:, None].expand(before.shape[:2]).contiguous()
-        moved = before.clone()
-        matches = self._refine(frames, slots, points, moved, follows, k, FIRST_LOOK)
+        moved, again = before.clone(), before.clone()
+        nowhere = torch.zeros_like(modes[:, k], dtype=torch.uint8)
+        matches = self._refine(frames, slots, points, moved, follows, k, FIRST_LOOK, nowhere)
+        other_light = matches.in_other_light()
+        lit = (follows & other_light[:, None]).contiguous()
+        light = other_light.to(torch.uint8)
+        # mostly for nobody; asking the device whether for anybody would take longer
+        others = self._refine(frames, slots, points, again, lit, k, FIRST_LOOK, light)
+        moved = torch.where(other_light[:, None, None], again, moved)
+        matches = others.where(lit, matches)
         clear = matches.clear()
         searched, found = self._search(frames.rows, slots, modes, clear.to(torch.uint8), points, k)
-        judged = self._refine(frames, slots, points, searched, found != 0, k, LAST_LOOK)
+        judged = self._refine(frames, slots, points, searched, found != 0, k, LAST_LOOK, light)
         moved = torch.where(clear[..., None], moved, searched)
         matches = matches.where(clear, judged)
         lost = matches.lost()
@@ -122,10 +130,14 @@ class TritonStepper:
         found: Tensor,
         k: int,
         look: Look,
+        lit: Tensor,
     ) -> BatchedMatches:
-        """Improve `moved` in place where `found` (B, P), and say how well that matches."""
+        """Improve `moved` in place where `found` (B, P), and say how well that matches.
+
+        `lit` (B,) uint8: the second frame is lit otherwise.
+        """
         n_sequences, n_points = found.shape
-        mismatch, texture = moved.new_empty((2, n_sequences, n_points))
+        mismatch, texture, light, gain = moved.new_empty((4, n_sequences, n_points))
         taken = torch.empty((n_sequences, n_points), dtype=torch.uint8, device=moved.device)
         visible = self._scene.visible
         assert visible is not None
@@ -137,8 +149,11 @@ class TritonStepper:
             points,
             moved,
             found.to(torch.uint8),
+            lit,
             mismatch,
             texture,
+            light,
+            gain,
             taken,
             *visible.shape,
             k,
@@ -154,7 +169,7 @@ class TritonStepper:
             num_warps=self._flow_warps,
             enable_fp_fusion=False,
         )
-        return BatchedMatches(mismatch, texture, taken != 0)
+        return BatchedMatches(mismatch, texture, light, gain, taken != 0)
 
     def _settle(
         self, points: Tensor, moved: Tensor, found: Tensor, modes: Tensor, strayed: Tensor, k: int

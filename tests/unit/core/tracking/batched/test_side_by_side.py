@@ -106,6 +106,38 @@ def test_behind_a_bar_and_in_the_dark_as_alone(
         assert np.percentile(apart_px, 99) <= 0.02
 
 
+@pytest.mark.parametrize(("device", "backend"), HOW)
+@pytest.mark.parametrize("sizes", [BatchSizes(), BatchSizes(2, 4, 3)], ids=["usual", "small"])
+def test_in_light_that_changes_and_in_the_dark_as_alone(
+    swaying, few_points, options, device, backend, sizes
+):
+    """Flicker; dark for longer than frames are kept; a sequence that begins in the dark."""
+    noise = np.random.default_rng(5).normal(0, 2.0, swaying.shape)
+    light = 0.8 + 0.2 * np.sin(2.1 * np.arange(40))[:, None, None]
+    light[12:28] = 0.02
+    frames = np.rint(np.clip(swaying * light + noise + 4, 0, 255)).astype(np.uint8)
+    options |= {"refine": True, "clahe_tile_grid": (20, 16), "displacement_threshold_px": 2.7}
+    options["n_frames_halted_before"] = 2
+    spans = [(0, 40), (20, 40)]
+    together = track_side_by_side(
+        sequences(frames, 12, spans),
+        few_points,
+        device=device,
+        backend=backend,
+        sizes=sizes,
+        **options,
+    )
+    for tracked, span in zip(together, spans, strict=True):
+        expected = alone(frames, few_points, span, options)
+        assert np.array_equal(tracked.held_frames + span[0], np.arange(max(span[0], 12), 28))
+        assert np.array_equal(tracked.held_frames, expected.held_frames)
+        assert np.array_equal(tracked.frame_light, expected.frame_light, equal_nan=True)
+        assert np.array_equal(tracked.violation_rows, expected.violation_rows)
+        apart_px = np.abs(tracked.points - expected.points)
+        assert np.median(apart_px) <= 0.001
+        assert np.percentile(apart_px, 99) <= 0.02
+
+
 @pytest.mark.parametrize(
     "sizes",
     [BatchSizes(1, 32, 32), BatchSizes(2, 1, 7), BatchSizes(3, 5, 2), BatchSizes(128, 64, 9)],

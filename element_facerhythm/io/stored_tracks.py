@@ -1,0 +1,102 @@
+"""Tracks, flags and light of a sequence as PointTracker.h5 holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.io.h5_reader import H5Dataset, H5Group
+from element_facerhythm.io.lazy import LazyArray
+
+
+@dataclass(frozen=True)
+class TrackingView:
+    """Tracks of one video.
+
+    Attributes
+    ----------
+    points
+        (T, P, 2) float32, (x, y) in pixels; on disk until sliced.
+    violation_rows, violation_cols
+        (N,) frame and point index of each flagged entry.
+    frame_light
+        (T, 3) float32 gray level, contrast, and difference to the frame before, of each frame; None
+        where the project does not say.
+    held_frames
+        (N,) frames in which nothing was to be seen and the points were held; None likewise.
+    """
+
+    points: LazyArray
+    violation_rows: NDArray[np.int32]
+    violation_cols: NDArray[np.int32]
+    frame_light: NDArray[np.float32] | None
+    held_frames: NDArray[np.int32] | None
+
+
+def read_tracking(file: H5Group, key: str, path: Path) -> TrackingView:
+    """Read what there is of a sequence; its points stay on disk until sliced.
+
+    Parameters
+    ----------
+    file
+        The product, opened.
+    key
+        Of the sequence.
+    path
+        Where the product lies.
+
+    Raises
+    ------
+    ProjectError
+        A dataset is missing, or does not fit the tracks.
+    """
+    n_frames, n_points, _ = tracks(file, key).shape
+    violations = file.group(f"violations/{key}")
+    flagged = violations.dataset("data").numbers(1).astype(bool, copy=False)
+    rows = _indices(violations.dataset("row"), flagged, n_frames)
+    cols = _indices(violations.dataset("col"), flagged, n_points)
+    light, held = _light(file, key, n_frames)
+    return TrackingView(LazyArray(path, f"points_tracked/{key}"), rows, cols, light, held)
+
+
+def tracks(file: H5Group, key: str) -> H5Dataset:
+    """Tracks of a sequence, of a shape that tracks have."""
+    tracks = file.dataset(f"points_tracked/{key}")
+    tracks.require_plausible()
+    if tracks.ndim != 3 or tracks.shape[2] != 2 or tracks.dtype.kind != "f" or 0 in tracks.shape:
+        tracks.refuse(
+            f"is {tracks.dtype} of shape {tracks.shape}; expected floats (frames, points, 2)"
+        )
+    return tracks
+
+
+def _light(
+    file: H5Group, key: str, n_frames: int
+) -> tuple[NDArray[np.float32] | None, NDArray[np.int32] | None]:
+    """Light of each frame of a sequence, and frames in which its points were held, where they are told."""
+    if "frame_light" not in file or "held_frames" not in file:
+        return None, None
+    light = file.dataset(f"frame_light/{key}")
+    if light.shape != (n_frames, 3):
+        light.refuse(f"has shape {light.shape}; expected {(n_frames, 3)}")
+    values = light.numbers().astype(np.float32, copy=False)
+    light.require_finite(values[:, :2])
+    light.require_finite(values[1:])
+    held = file.dataset(f"held_frames/{key}")
+    every = np.ones(held.shape, np.bool_)
+    return values, _indices(held, every, n_frames)
+
+
+def _indices(dataset: H5Dataset, flagged: NDArray[np.bool_], n: int) -> NDArray[np.int32]:
+    """Return indices below `n`, of the entries that are flagged."""
+    values = dataset.numbers(1)
+    if values.dtype.kind not in "iu" or values.shape != flagged.shape:
+        dataset.refuse(
+            f"is {values.dtype} of shape {values.shape}; expected {len(flagged)} whole numbers"
+        )
+    if len(values) and not (values.min() >= 0 and values.max() < n):
+        dataset.refuse(f"holds indices beyond 0 to {n - 1}")
+    return values.astype(np.int32, copy=False)[flagged]
