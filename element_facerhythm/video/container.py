@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,10 @@ _MAX_STREAMS = 100
 # Decoders that may run while a file is opened: PNG frames are looked at first, see `video.png`.
 _OPENING_DECODERS = ",".join(sorted(av.codecs_available - PNG_CODECS))
 
+_JPEG = b"\xff\xd8\xff"
+_JPEG_AFTER_JPEG = re.compile(rb"\xff\xd9\0*\xff\xd8\xff")
+_MAX_JPEG = 16 << 20  # of the first picture, in which the second is searched for
+
 # Beginnings of files that are often taken for a video, and what to call them.
 _OTHER_FILES = (
     (b"#EXTM3U", "a playlist (hls): it names other files; give the video itself"),
@@ -57,7 +62,7 @@ _OTHER_FILES = (
     (b"\x89PNG", "one picture (png)"),
     (b"II*\0", "a picture or a stack of them (tiff)"),
     (b"MM\0*", "a picture or a stack of them (tiff)"),
-    (b"\xff\xd8\xff", "one picture (jpeg)"),
+    (_JPEG, "one picture (jpeg)"),
     (b"BM", "one picture (bmp)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"ID3", "a sound file: it holds only sound"),
@@ -242,10 +247,12 @@ class _Source:
 def _container(
     path: Path, file: BufferedReader, options: dict[str, str], budget: ReadBudget | None
 ) -> InputContainer:
+    is_raw_mjpeg = _is_jpeg_after_jpeg(file)
     file.seek(0)
     try:
         container = av.open(
             _Source(file, budget),
+            format="mjpeg" if is_raw_mjpeg else None,
             metadata_errors="ignore",
             options={
                 "format_whitelist": _FORMATS,
@@ -262,6 +269,12 @@ def _container(
         container.close()
         raise VideoError(_not_a_video(path, file))
     return container
+
+
+def _is_jpeg_after_jpeg(file: BufferedReader) -> bool:
+    """Whether pictures follow each other without a container; ffmpeg may take that for one picture."""
+    file.seek(0)
+    return file.read(3) == _JPEG and _JPEG_AFTER_JPEG.search(file.read(_MAX_JPEG)) is not None
 
 
 def _refusal(path: Path, file: BufferedReader, error: av.error.FFmpegError | OSError) -> str:

@@ -20,7 +20,8 @@ from element_facerhythm.files import signature_of
 from element_facerhythm.video.container import RE_ENCODE, open_video, open_video_file
 from element_facerhythm.video.container_size import declared_size
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
-from element_facerhythm.video.packets import PacketIndex, scan_packets
+from element_facerhythm.video.packet_index import PacketIndex
+from element_facerhythm.video.packets import scan_packets
 
 logger = logging.getLogger(__name__)
 
@@ -166,9 +167,9 @@ def _require_complete(path: Path, file: BufferedReader, actual: int) -> None:
 
 
 def _require_sound(path: Path, index: PacketIndex) -> None:
-    if index.n_frames == 0:
+    if index.n_frames == 0 and not index.n_hidden:
         raise VideoError(f"Video {path} holds no frame (0 counted); record or copy it again.")
-    if not index.sizes:
+    if not index.sizes or index.n_frames == 0:
         raise VideoError(
             f"Video {path}: not one of its keyframes can be decoded, or they have more than "
             f"{max_frame_pixels()} pixels ({FRAME_PIXELS_VARIABLE}); {RE_ENCODE}."

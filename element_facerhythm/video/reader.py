@@ -19,9 +19,11 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import DecodeError, VideoError
-from element_facerhythm.video.container import RE_ENCODE, decoder_options, open_video
+from element_facerhythm.video.container import RE_ENCODE, open_video
 from element_facerhythm.video.gray import GrayConverter, GrayFrame, GrayRule
-from element_facerhythm.video.packets import PacketIndex, scan_packets
+from element_facerhythm.video.packet_index import PacketIndex
+from element_facerhythm.video.packets import scan_packets
+from element_facerhythm.video.shown import reading_options
 
 RgbFrame = NDArray[np.uint8]
 
@@ -157,8 +159,9 @@ def _decoded_from(
     path: Path, index: PacketIndex, start: int, threads: str
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Yield decoded frames with their place in the video, from `start` or somewhat before on."""
-    if start and index.pts is not None:
-        frames = _decoded(path, index, threads, seek_pts=int(index.pts[start]))
+    if start and index.pts is not None and index.keys is not None:
+        keys = index.keys[index.keys <= index.pts[start]]
+        frames = _decoded(path, index, threads, seek_pts=int(keys[-1]) if len(keys) else 0)
         try:
             first = next(frames, None)
         except _BrokenFrameError:
@@ -174,17 +177,27 @@ def _decoded_from(
 def _decoded(
     path: Path, index: PacketIndex, threads: str, *, seek_pts: int | None = None
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield decoded frames with their place in the video, from its start or a keyframe sought."""
+    """Yield decoded frames with their place in the video, from its start or a keyframe sought.
+
+    After a seek, what is shown before the first keyframe is left out: it may be predicted from what was skipped.
+    """
     with open_video(path) as (container, stream):
         stream.thread_type = threads
-        stream.codec_context.options = {**decoder_options(), "err_detect": "crccheck+explode"}
-        position = 0
+        codec = stream.codec_context.name
+        stream.codec_context.options = reading_options(codec, is_lenient=index.is_lenient)
+        position, key_pts = 0, None
         try:
             if seek_pts is not None:
                 container.seek(seek_pts, stream=stream, backward=True)
             for packet in container.demux(stream):
+                if seek_pts is not None and key_pts is None and packet.size:
+                    if not packet.is_keyframe or packet.pts is None:
+                        continue
+                    key_pts = packet.pts
                 for frame in _decode(packet, index, position):
                     if index.pts is not None and frame.pts is not None:
+                        if key_pts is not None and frame.pts < key_pts:
+                            continue
                         position = int(np.searchsorted(index.pts, frame.pts))
                     yield position, frame
                     position += 1
@@ -196,13 +209,15 @@ def _decode(packet: Packet[Any], index: PacketIndex, position: int) -> list[Vide
     try:
         return packet.decode()
     except av.error.FFmpegError as error:
+        if index.n_hidden or index.is_incomplete:
+            return []  # frames that are known to be hidden; one that is not is missed by its place
         if index.pts is not None and packet.pts is not None:
             position = int(np.searchsorted(index.pts, packet.pts))
         raise _BrokenFrameError(position, error.strerror or str(error)) from error
 
 
 def _require_whole(frame: VideoFrame, index: PacketIndex, position: int) -> None:
-    if frame.is_corrupt:
+    if frame.is_corrupt and not index.is_suspect(position):
         raise _BrokenFrameError(position, "its data are damaged")
     width, height = index.sizes[0][1]
     if (frame.width, frame.height) != (width, height):
