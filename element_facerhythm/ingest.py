@@ -69,8 +69,11 @@ def register_videos(
     parameters: "Parameters",
     *,
     recording_id: int = 0,
+    allow_incomplete: bool = False,
 ) -> Registered:
     """Enter a recording of one or more videos and a task that analyses it (`trigger`).
+
+    With `allow_incomplete`, files that were cut off are taken up to their last whole frame.
 
     Raises
     ------
@@ -83,11 +86,18 @@ def register_videos(
     paths = [relative_to_roots(path.resolve(), link.search_dirs()) for path in videos]
     checked = check_request(
         RunRequest(
-            tuple(videos), rois, parameters, project_dir=link.processed_dir() / "not-written"
+            tuple(videos),
+            rois,
+            parameters,
+            project_dir=link.processed_dir() / "not-written",
+            allow_incomplete=allow_incomplete,
         )
     )
     times = [video.recording_time for video in checked.videos if video.recording_time]
-    files = [{"file_id": index, "file_path": path} for index, path in enumerate(paths)]
+    files = [
+        {"file_id": index, "file_path": path, "allow_incomplete": allow_incomplete}
+        for index, path in enumerate(paths)
+    ]
     done = Registered(notes=list(checked.notes))
     with one_transaction():
         enter_session(done, choice, min(times) if times else modification_time(videos[0]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from element_facerhythm.cli.output import (
+    IncompleteOption,
     JsonOption,
     print_registered,
     progress_bars,
@@ -62,6 +63,7 @@ def ingest(
     no_populate: Annotated[
         bool, typer.Option("--no-populate", help="Register only; a worker does the rest.")
     ] = False,
+    incomplete: IncompleteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Register a recording in the configured database and populate what follows from it.
@@ -84,7 +86,14 @@ def ingest(
     )
     with quiet_stdout(), progress_bars() as progress, reporting_to(progress):
         registered = register(
-            choice, videos or [], project, rois, params, recording, to_populate=not no_populate
+            choice,
+            videos or [],
+            project,
+            rois,
+            params,
+            recording,
+            to_populate=not no_populate,
+            allow_incomplete=incomplete,
         )
         rows = {} if no_populate else populate(registered.key)
     print_registered(registered, rows, as_json=as_json)
@@ -109,6 +118,7 @@ def register(
     recording: int,
     *,
     to_populate: bool,
+    allow_incomplete: bool = False,
 ) -> "Registered":
     """Read the files, then register them."""
     from element_facerhythm.cli.database import activated_workflow
@@ -125,7 +135,12 @@ def register(
         regions = read_rois(rois)
         activated_workflow(to_populate=to_populate)
         registered = register_videos(
-            choice, videos, regions, loaded.parameters, recording_id=recording
+            choice,
+            videos,
+            regions,
+            loaded.parameters,
+            recording_id=recording,
+            allow_incomplete=allow_incomplete,
         )
     else:
         has_links = False

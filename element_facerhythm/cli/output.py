@@ -20,6 +20,14 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
 ]
 
+IncompleteOption = Annotated[
+    bool,
+    typer.Option(
+        "--incomplete",
+        help="Take videos that were cut off (recorder died) up to their last whole frame.",
+    ),
+]
+
 
 @contextmanager
 def quiet_stdout() -> Iterator[None]:

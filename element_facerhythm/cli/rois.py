@@ -49,7 +49,8 @@ def propose(
             f"{output} exists; give --overwrite to replace it, or another name with -o"
         )
     with quiet_stdout(), progress_bars() as progress:
-        metadata = probe_video(video)
+        # regions have no time, and pictures have no rate
+        metadata = probe_video(video, frame_rate_hz=1.0, allow_incomplete=True)
         rois, proposal = propose_rois_for_video(video, metadata.n_frames, progress=progress)
         placed = place(rois, metadata, spacing)
         write_rois(rois, output)
@@ -76,7 +77,8 @@ def check(
     from element_facerhythm.video import probe_video
 
     with quiet_stdout():
-        metadata = probe_video(video)
+        # regions have no time, and pictures have no rate
+        metadata = probe_video(video, frame_rate_hz=1.0, allow_incomplete=True)
         rois = read_rois(rois_file)
         placed = place(rois, metadata, spacing)
         if overlay is not None:

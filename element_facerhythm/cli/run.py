@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from element_facerhythm.cli.output import (
+    IncompleteOption,
     JsonOption,
     human_seconds,
     human_size,
@@ -64,6 +65,7 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that were made another way.")
     ] = False,
+    incomplete: IncompleteOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would run, write nothing.")
     ] = False,
@@ -79,7 +81,14 @@ def run(
     """
     with quiet_stdout():
         request, notes = make_request(
-            videos, rois, params, output, device, compat, overwrite=overwrite
+            videos,
+            rois,
+            params,
+            output,
+            device,
+            compat,
+            overwrite=overwrite,
+            allow_incomplete=incomplete,
         )
         if dry_run:
             plan = check(request, notes)
@@ -102,6 +111,7 @@ def make_request(
     compat: Compat | None,
     *,
     overwrite: bool,
+    allow_incomplete: bool = False,
 ) -> "tuple[RunRequest, tuple[str, ...]]":
     """Read the parameters and put the request together; notes tell what was set aside."""
     from element_facerhythm.parameters import read_parameters
@@ -123,6 +133,7 @@ def make_request(
         project_dir=project_dir,
         device=device,
         overwrite=overwrite,
+        allow_incomplete=allow_incomplete,
     )
     return request, (*kept, *loaded.notes, *unused)
 

@@ -35,7 +35,8 @@ class VideoRecording(dj.Manual):
         -> master
         file_id   : int32        # order in time
         ---
-        file_path : varchar(512) # relative to a root data directory
+        file_path : varchar(512) # relative to a root data directory; of pictures, their directory
+        allow_incomplete = 0 : bool # whether a file that was cut off is taken up to its last whole frame
         """
 
 
@@ -75,6 +76,15 @@ class RecordingInfo(dj.Imported):
         size_bytes           : int64       # file size
         sha256               : char(64)    # digest of the file's content
         recording_time=null  : datetime    # creation time in the file, if any; UTC
+        rotation_deg = 0     : int16       # clockwise turn of stored frames for showing; regions lie in what is shown
+        is_flipped = 0       : bool        # whether they are mirrored (left, right) before they are turned
+        pixel_aspect = 1     : float64     # width of a pixel over its height; frames are not stretched
+        bit_depth = 8        : int16       # bits of the deepest component of a pixel
+        level_low=null       : float64     # value that is analysed as 0, of more than 8 bits
+        level_high=null      : float64     # value that is analysed as 255, of more than 8 bits
+        n_hidden_frames = 0  : int64       # stored frames that no decoder shows; not in n_frames
+        n_suspect_frames = 0 : int64       # frames between lost packets and the next keyframe, maybe wrong
+        is_incomplete = 0    : bool        # whether the file was cut off; its whole frames are counted
         """
 
     @property
@@ -82,28 +92,33 @@ class RecordingInfo(dj.Imported):
         """Recordings whose files are known."""
         return VideoRecording() & VideoRecording.File()
 
-    def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Ids and paths of the files, in order."""
+    def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[str, ...], tuple[bool, ...]]:
+        """Ids and paths of the files, and which may be cut off, in order."""
         rows = (VideoRecording.File() & key).to_dicts(order_by="file_id")
         ids = tuple(int(row["file_id"]) for row in rows)
-        return ids, tuple(row["file_path"] for row in rows)
+        may_be_cut = tuple(bool(row["allow_incomplete"]) for row in rows)
+        return ids, tuple(row["file_path"] for row in rows), may_be_cut
 
     @supervised
     def make_compute(
-        self, key: Key, file_ids: tuple[int, ...], file_paths: tuple[str, ...]
+        self,
+        key: Key,
+        file_ids: tuple[int, ...],
+        file_paths: tuple[str, ...],
+        may_be_cut: tuple[bool, ...],
     ) -> tuple[tuple[tuple[int, "VideoMetadata"], ...]]:
         """Read every file and check that they belong together."""
         from element_facerhythm.pipeline.progress import ambient_progress
-        from element_facerhythm.video import probe_video, require_same_format
+        from element_facerhythm.video import probe_video, require_same_format, share_levels
 
         roots = active_link().search_dirs()
         videos = []
         with ambient_progress().stage("recording_info", len(file_paths), "files") as tell:
-            for n_done, path in enumerate(file_paths):
+            for n_done, (path, cut) in enumerate(zip(file_paths, may_be_cut, strict=True)):
                 tell(n_done)
-                videos.append(probe_video(resolve_path(path, roots)))
+                videos.append(probe_video(resolve_path(path, roots), allow_incomplete=cut))
         require_same_format(videos)
-        return (tuple(zip(file_ids, videos, strict=True)),)
+        return (tuple(zip(file_ids, share_levels(videos), strict=True)),)
 
     def make_insert(self, key: Key, files: tuple[tuple[int, "VideoMetadata"], ...]) -> None:
         """Write one row for the recording and one per file."""
@@ -193,6 +208,15 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
         "size_bytes": video.size_bytes,
         "sha256": video.sha256,
         "recording_time": None if time is None else without_zone(time),
+        "rotation_deg": video.rotation_deg,
+        "is_flipped": video.is_flipped,
+        "pixel_aspect": video.pixel_aspect,
+        "bit_depth": video.bit_depth,
+        "level_low": video.level_low,
+        "level_high": video.level_high,
+        "n_hidden_frames": video.n_hidden_frames,
+        "n_suspect_frames": video.n_suspect_frames,
+        "is_incomplete": video.is_incomplete,
     }
 
 

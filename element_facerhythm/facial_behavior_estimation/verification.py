@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import (
     FaceRhythmError,
     ProjectError,
@@ -33,6 +32,7 @@ from element_facerhythm.facial_behavior_estimation.task import (
 from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.records import STAGES
 from element_facerhythm.pipeline.verify import Findings
+from element_facerhythm.video import video_sha256
 
 
 def verify_recording(
@@ -85,7 +85,7 @@ def _verify_videos(key: Key, findings: Findings) -> None:
 
 def _require_video(path: str, sha256: str) -> None:
     place = resolve_path(path, active_link().search_dirs())
-    if file_sha256(place) != sha256:
+    if video_sha256(place) != sha256:
         raise VideoError(f"{place} is not the file that was entered (its SHA-256 differs)")
 
 

@@ -23,13 +23,16 @@ from element_facerhythm.pipeline.fingerprint import Fingerprint, stage_fingerpri
 from element_facerhythm.pipeline.lock import LOCK_NAME
 from element_facerhythm.pipeline.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.records import RunRequest
+from element_facerhythm.pipeline.video_notes import video_notes
 from element_facerhythm.video import (
     Signature,
     VideoMetadata,
     probe_video,
     require_entered,
     require_same_format,
+    share_levels,
     signatures_of,
+    without_levels,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +95,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
     device = resolve_device(request.device)
     check_directory(request.project_dir, request.owner)
     signatures = signatures_of(request.videos)
-    videos = _probe(request.videos)
+    videos = _probe(request)
     if request.video_sha256 is not None:
         require_entered(videos, request.video_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
@@ -119,31 +122,26 @@ def check_request(request: RunRequest) -> CheckedRequest:
         placed=placed,
         device=device,
         frame_rate_hz=parameters.sample_rate_hz(videos[0].frame_rate_hz),
-        notes=(*_video_notes(videos), *notes),
+        notes=(*video_notes(videos), *notes),
         fingerprints=stage_fingerprints(videos, rois, parameters),
         signatures=signatures,
     )
 
 
-def _probe(paths: tuple[Path, ...]) -> tuple[VideoMetadata, ...]:
+def _probe(request: RunRequest) -> tuple[VideoMetadata, ...]:
+    paths = request.videos
     if not paths:
         raise VideoError("no video was given; give at least one file")
     twice = [str(path) for path, n in Counter(Path(p).resolve() for p in paths).items() if n > 1]
     if twice:
         raise VideoError(f"{twice[0]} is given twice; a recording holds each file once")
-    videos = tuple(probe_video(Path(path)) for path in paths)
+    videos = tuple(
+        probe_video(Path(path), allow_incomplete=request.allow_incomplete) for path in paths
+    )
     require_same_format(videos)
-    return videos
-
-
-def _video_notes(videos: tuple[VideoMetadata, ...]) -> list[str]:
-    """Headers that lie about the number of frames."""
-    return [
-        f"{video.path.name}: the header says {video.n_frames_header} frames and the file holds "
-        f"{video.n_frames}; the counted number is used"
-        for video in videos
-        if video.n_frames_header not in (None, video.n_frames)
-    ]
+    if request.parameters.compat == "face-rhythm":
+        return without_levels(videos)
+    return share_levels(videos)
 
 
 def check_directory(directory: Path, owner: DirectoryOwner | None) -> None:

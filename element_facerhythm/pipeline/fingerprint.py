@@ -41,10 +41,15 @@ def stage_fingerprints(
 ) -> dict[str, Fingerprint]:
     """Fingerprint of every stage for this recording."""
     frame_rate_hz = parameters.spectral_rate_hz(videos[0].frame_rate_hz)
+    levels = videos[0].levels
     stage_parameters: dict[str, dict[str, Any]] = {
         "dataset": {},
         "rois": {"point_spacing": parameters.ROIs.make_rois.point_spacing},
-        "point_tracking": _tracking(parameters),
+        # video of 8 bits has none, and keeps its fingerprint
+        "point_tracking": {
+            **_tracking(parameters),
+            **({} if levels is None else {"levels": [levels.low, levels.high]}),
+        },
         "spectral_analysis": _spectral(parameters, frame_rate_hz),
         "decomposition": _decomposition(parameters),
     }

@@ -178,6 +178,7 @@ def _request_of(project: Project, parameters: Parameters) -> CheckedRequest:
                 parameters=parameters,
                 project_dir=Path(elsewhere) / "not-written",
                 device="cpu",
+                allow_incomplete=True,  # as it was when the project was made
             )
         )
 

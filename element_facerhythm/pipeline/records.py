@@ -65,6 +65,8 @@ class RunRequest:
     overwrite
         Whether results that were made with other parameters, or from other videos or regions, may be
         replaced.
+    allow_incomplete
+        Whether videos that were cut off, as by a recorder that died, are taken up to their last whole frame.
     """
 
     videos: tuple[Path, ...]
@@ -75,6 +77,7 @@ class RunRequest:
     owner: DirectoryOwner | None = None
     video_sha256: tuple[str, ...] | None = None
     overwrite: bool = True
+    allow_incomplete: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.spectral import (
@@ -46,16 +48,20 @@ class StageContext:
 def run_dataset(context: StageContext) -> None:
     """Store the first frame of the first video."""
     with context.progress.stage("dataset", 1, "videos") as tell:
-        write_dataset(context.file, read_rgb_frame(context.checked.videos[0].path, 0))
+        write_dataset(context.file, _first_frame(context.checked))
         tell(1)
+
+
+def _first_frame(checked: CheckedRequest) -> NDArray[np.uint8]:
+    first = checked.videos[0]
+    return read_rgb_frame(first.path, 0, levels=first.levels)
 
 
 def run_rois(context: StageContext) -> None:
     """Store masks and seed points."""
     checked = context.checked
     with context.progress.stage("rois", 1, "files") as tell:
-        example_image = read_rgb_frame(checked.videos[0].path, 0)
-        write_rois(context.file, checked.rois, checked.placed, example_image)
+        write_rois(context.file, checked.rois, checked.placed, _first_frame(checked))
         tell(1)
 
 

@@ -232,7 +232,9 @@ def video_opener(videos: Sequence[VideoMetadata]) -> OpenFrames:
         first = 0
         for video in videos:
             if start < first + video.n_frames:
-                yield from iterate_gray_frames(video.path, start=max(start - first, 0))
+                yield from iterate_gray_frames(
+                    video.path, start=max(start - first, 0), levels=video.levels
+                )
             first += video.n_frames
 
     return open_frames
@@ -248,6 +250,8 @@ def _gpu_reader(
     def open_reader() -> Any:
         from element_facerhythm.video.cuda_reader import cuda_frame_reader
 
-        return cuda_frame_reader([video.path for video in videos], checked.device)
+        return cuda_frame_reader(
+            [video.path for video in videos], checked.device, levels=videos[0].levels
+        )
 
     return open_reader

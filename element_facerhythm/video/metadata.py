@@ -6,22 +6,26 @@ import logging
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
-from element_facerhythm.files import signature_of
+from element_facerhythm.files import Signature, signature_of
 from element_facerhythm.video.container import RE_ENCODE, open_video, open_video_file
 from element_facerhythm.video.container_size import declared_size
+from element_facerhythm.video.content import video_sha256, video_signature
+from element_facerhythm.video.levels import Levels, bit_depth, levels_of
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
-from element_facerhythm.video.packet_index import PacketIndex
+from element_facerhythm.video.packet_index import PacketIndex, Pictures
 from element_facerhythm.video.packets import scan_packets
+from element_facerhythm.video.recording_levels import histogram, own_levels
+from element_facerhythm.video.still_files import is_set_of_stills, missing_numbers, still_files
+from element_facerhythm.video.stream_rate import stream_rate
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,23 @@ class VideoMetadata:
     recording_time
         When the file was created, from its own metadata, in UTC unless it says otherwise; None
         where it says nothing.
+    rotation_deg, is_flipped
+        How stored frames are turned for showing (see `video.orientation`); sizes are those after it.
+    pixel_aspect
+        Width of a pixel over its height; 1 where nothing is said. Frames are not stretched.
+    bit_depth
+        Bits of the deepest component of a pixel, at least 8.
+    level_low, level_high
+        Values that are analysed as 0 and 255, of video of more than 8 bits; None where it has 8, or the
+        high byte is taken.
+    n_hidden_frames
+        Frames that are stored and that no decoder shows (see `PacketIndex.n_hidden`); not in `n_frames`.
+    suspect_frames
+        Ranges of frames (first, one after the last) after lost packets, up to the next keyframe.
+    is_incomplete
+        Whether the file ends in the midst of a frame, or before its container does; what is whole is counted.
+    remarks
+        What else was left out or changed, in sentences.
     """
 
     path: Path
@@ -72,15 +93,43 @@ class VideoMetadata:
     size_bytes: int
     sha256: str
     recording_time: datetime | None
+    rotation_deg: int = 0
+    is_flipped: bool = False
+    pixel_aspect: float = 1.0
+    bit_depth: int = 8
+    level_low: float | None = None
+    level_high: float | None = None
+    n_hidden_frames: int = 0
+    suspect_frames: tuple[tuple[int, int], ...] = ()
+    is_incomplete: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def levels(self) -> Levels | None:
+        """Levels to read the video with; None for 8 bits, or for the high byte."""
+        if self.level_low is None or self.level_high is None:
+            return None
+        return Levels(self.level_low, self.level_high)
+
+    @property
+    def n_suspect_frames(self) -> int:
+        """Number of frames in `suspect_frames`."""
+        return sum(stop - start for start, stop in self.suspect_frames)
 
 
-def probe_video(path: str | Path) -> VideoMetadata:
-    """Examine a video file: read every packet, decode as many frames as the size check needs.
+def probe_video(
+    path: str | Path, *, frame_rate_hz: float | None = None, allow_incomplete: bool = False
+) -> VideoMetadata:
+    """Examine a video: read every packet, decode as many frames as it takes to know which are shown.
 
     Parameters
     ----------
     path
-        The file.
+        The file; or a TIFF of several pages, a directory of pictures, or a pattern (`frame_*.png`).
+    frame_rate_hz
+        Frames per second in the place of what the file says; pictures and some raw streams say nothing.
+    allow_incomplete
+        Whether a file that was cut off, as by a recorder that died, is taken up to its last whole frame.
 
     Returns
     -------
@@ -89,32 +138,74 @@ def probe_video(path: str | Path) -> VideoMetadata:
     Raises
     ------
     VideoError
-        The file is missing, empty, truncated, no video, too large (see `video.limits`), without a picture
-        or without a frame, its frames change size, its first frames cannot be decoded, it has no frame
+        The file is missing, empty, cut off, no video, too large (see `video.limits`), without a picture
+        or without a frame, its frames change size, its first frames cannot be decoded, nothing gives a frame
         rate, or it changes while it is read.
     """
     path = Path(path)
     for _ in range(_ATTEMPTS):
-        with open_video_file(path) as file:
-            before = signature_of(file.fileno())
-            _require_complete(path, file, before.size_bytes)
-        found = _probe(path, before.size_bytes)
-        with open_video_file(path) as file:
-            if signature_of(file.fileno()) == before:
-                return found
+        before = _signature(path)
+        found = _probe(path, before.size_bytes, frame_rate_hz, allow_incomplete)
+        if _signature(path) == before:
+            return found
     raise VideoError(
         f"Video {path} changes while it is read; wait until it is recorded or copied to its end."
     )
 
 
-def _probe(path: Path, size_bytes: int) -> VideoMetadata:
+def _signature(path: Path) -> Signature:
+    if is_set_of_stills(path):
+        return video_signature(path)
+    with open_video_file(path) as file:
+        return signature_of(file.fileno())
+
+
+def _probe(
+    path: Path, size_bytes: int, frame_rate_hz: float | None, allow_incomplete: bool
+) -> VideoMetadata:
     index = scan_packets(path)
     _require_sound(path, index)
+    if index.is_incomplete and not allow_incomplete:
+        raise _cut_off(path, index, size_bytes)
+    if index.stills is None:
+        facts = _container_facts(path, index, frame_rate_hz)
+    else:
+        facts = _picture_facts(path, index.stills, frame_rate_hz)
+    levels = own_levels(path)
+    width, height = index.shown_size
+    rate = facts["frame_rate_hz"]
+    return VideoMetadata(
+        path=path,
+        width_px=width,
+        height_px=height,
+        n_frames=index.n_frames,
+        duration_s=index.n_frames / rate,
+        pixel_format=index.pixel_format,
+        size_bytes=size_bytes,
+        sha256=video_sha256(path),
+        rotation_deg=index.orientation.rotation_deg,
+        is_flipped=index.orientation.is_flipped,
+        bit_depth=bit_depth(index.pixel_format),
+        level_low=None if levels is None else levels.low,
+        level_high=None if levels is None else levels.high,
+        n_hidden_frames=index.n_hidden,
+        suspect_frames=index.suspects,
+        is_incomplete=index.is_incomplete,
+        **facts,
+    )
+
+
+def _container_facts(path: Path, index: PacketIndex, frame_rate_hz: float | None) -> dict[str, Any]:
+    """What a container says, by the names of `VideoMetadata`."""
     with open_video(path) as (container, stream):
-        rate = _frame_rate(path, stream)
         header_count = _header_count(stream)
-        recorded = _recording_time(path, stream, container)
-        codec = stream.codec_context.codec.canonical_name
+        facts = {
+            "n_frames_header": header_count,
+            "recording_time": _recording_time(path, stream, container),
+            "codec": stream.codec_context.codec.canonical_name,
+            "pixel_aspect": float(stream.sample_aspect_ratio or 1),
+            "frame_rate_hz": frame_rate_hz or _frame_rate(path, container, stream),
+        }
     if header_count is not None and header_count != index.n_frames:
         logger.warning(
             "%s: the header claims %d frames, the file holds %d; the counted number is used",
@@ -122,21 +213,41 @@ def _probe(path: Path, size_bytes: int) -> VideoMetadata:
             header_count,
             index.n_frames,
         )
-    width, height = index.sizes[0][1]
-    return VideoMetadata(
-        path=path,
-        width_px=width,
-        height_px=height,
-        frame_rate_hz=rate,
-        n_frames=index.n_frames,
-        n_frames_header=header_count,
-        duration_s=index.n_frames / rate,
-        codec=codec,
-        pixel_format=index.pixel_format,
-        size_bytes=size_bytes,
-        sha256=file_sha256(path),
-        recording_time=recorded,
+    return facts
+
+
+def _picture_facts(path: Path, stills: Pictures, frame_rate_hz: float | None) -> dict[str, Any]:
+    """The same for pictures, which say nothing."""
+    if frame_rate_hz is None:
+        raise _no_rate(path, "pictures hold none")
+    n_missing = missing_numbers(still_files(path)) if is_set_of_stills(path) else 0
+    remark = (
+        f"{n_missing} numbers are missing between those of its pictures; the pictures that are there are "
+        "taken as following each other"
     )
+    return {
+        "n_frames_header": None,
+        "recording_time": None,
+        "codec": stills.codec,
+        "frame_rate_hz": frame_rate_hz,
+        "remarks": (remark,) if n_missing else (),
+    }
+
+
+def share_levels(videos: Sequence[VideoMetadata]) -> tuple[VideoMetadata, ...]:
+    """Videos of one recording with the levels of all of them together; see `video.levels`.
+
+    Files count by their numbers of frames.
+    """
+    if len(videos) == 1 or not all(video.bit_depth > 8 for video in videos):
+        return tuple(videos)
+    levels = levels_of([(histogram(video.path), video.n_frames) for video in videos])
+    return tuple(replace(video, level_low=levels.low, level_high=levels.high) for video in videos)
+
+
+def without_levels(videos: Sequence[VideoMetadata]) -> tuple[VideoMetadata, ...]:
+    """Videos that are read by their high byte, as face-rhythm reads them."""
+    return tuple(replace(video, level_low=None, level_high=None) for video in videos)
 
 
 def require_same_format(videos: Sequence[VideoMetadata]) -> None:
@@ -149,6 +260,11 @@ def require_same_format(videos: Sequence[VideoMetadata]) -> None:
                 f"{first.width_px} x {first.height_px} px, {other.path} has "
                 f"{other.width_px} x {other.height_px} px. Register them as two recordings."
             )
+        if first.bit_depth != other.bit_depth:
+            raise VideoError(
+                f"Videos of one recording must have one depth: {first.path} has {first.bit_depth} bits, "
+                f"{other.path} has {other.bit_depth}. Register them as two recordings."
+            )
         if not math.isclose(first.frame_rate_hz, other.frame_rate_hz, rel_tol=_SAME_RATE):
             raise VideoError(
                 f"Videos of one recording must have one frame rate: {first.path} has "
@@ -157,13 +273,17 @@ def require_same_format(videos: Sequence[VideoMetadata]) -> None:
             )
 
 
-def _require_complete(path: Path, file: BufferedReader, actual: int) -> None:
-    declared = declared_size(path, file)
+def _cut_off(path: Path, index: PacketIndex, actual: int) -> VideoError:
+    with open_video_file(path) as file:
+        declared = declared_size(path, file)
     if declared is not None and declared > actual:
-        raise VideoError(
-            f"Video {path} is truncated: its container is {declared} bytes long, the file has "
-            f"{actual}; copy it again."
-        )
+        why = f"its container is {declared} bytes long, the file has {actual}"
+    else:
+        why = "it ends in the midst of a frame"
+    return VideoError(
+        f"Video {path} is truncated: {why}; copy it again. Where its recorder died, --incomplete takes the "
+        f"{index.n_frames} frames that are whole."
+    )
 
 
 def _require_sound(path: Path, index: PacketIndex) -> None:
@@ -181,20 +301,18 @@ def _require_sound(path: Path, index: PacketIndex) -> None:
             f"{other[0]} x {other[1]} px near frame {where}; split it there, or re-encode it to "
             "one size."
         )
-    if index.n_damaged:
-        raise VideoError(
-            f"Video {path} is truncated or damaged: {index.n_damaged} of its packets are cut off; "
-            f"{RE_ENCODE}."
-        )
 
 
-def _frame_rate(path: Path, stream: VideoStream) -> float:
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate:
-            return float(rate)
-    raise VideoError(
-        f"Video {path} has no frame rate; give it one "
-        "(ffmpeg -r RATE -i IN -c:v libx264 -crf 12 OUT.mp4)."
+def _frame_rate(path: Path, container: InputContainer, stream: VideoStream) -> float:
+    rate = stream_rate(container, stream)
+    if rate is None:
+        raise _no_rate(path, "its stream holds none, and 25 would be a guess")
+    return rate[0]
+
+
+def _no_rate(path: Path, why: str) -> VideoError:
+    return VideoError(
+        f"Video {path} has no frame rate ({why}); give it one (--frame-rate HZ on the command line)."
     )
 
 

@@ -138,8 +138,8 @@ def _begins_with_leading_pictures(packets: Packets) -> bool:
 def _may_lack_references(packets: Packets) -> bool:
     """Whether packets seem to be lost where the bitstream does not count them.
 
-    HEVC pictures are numbered, without holes as far as encoders are known; of older codecs only a gap between stamps
-    tells, within a group.
+    HEVC pictures are numbered, without holes as far as encoders are known; of older codecs only a gap
+    between stamps tells, within a group.
     """
     if packets.codec == "hevc":
         return any(
@@ -169,9 +169,7 @@ def _index_of_shown(path: Path, packets: Packets, shown: Shown) -> PacketIndex:
         n_frames=len(numbers),
         pts=stamps if ordered else None,
         sizes=shown.sizes,
-        pixel_format=packets.pixel_format
-        if shown.first is None
-        else shown.first.format.name,
+        pixel_format=packets.pixel_format if shown.first is None else shown.first.format.name,
         n_damaged=int(packets.is_corrupt[numbers[is_corrupt]].sum()),
         times_s=stamps * packets.time_base if ordered and packets.has_real_stamps else None,
         n_hidden=n_hidden,

@@ -30,6 +30,8 @@ from element_facerhythm.video.packet_index import PacketIndex
 from element_facerhythm.video.pictures import PICTURES, Picture
 from element_facerhythm.video.png import PNG_CODECS, require_small_texts
 from element_facerhythm.video.shown import NO_STAMP, last_whole_packet
+from element_facerhythm.video.still_files import is_set_of_stills
+from element_facerhythm.video.stills import is_tiff, scan_stack, scan_stills
 from element_facerhythm.video.stream_rate import makes_up_stamps
 
 # A keyframe is decoded for its size unless one of the last packets was: with few keyframes all are,
@@ -44,13 +46,15 @@ _Group: TypeAlias = "list[tuple[int, Packet[Any]]]"
 
 
 def scan_packets(path: Path) -> PacketIndex:
-    """Index the packets of a video; kept for as long as the file does not change.
+    """Index the packets of a video, or the pictures of a stack or a directory; kept until a file changes.
 
     Raises
     ------
     VideoError
         The file is no video, is too large (see `video.limits`), or cannot be read to its end.
     """
+    if is_set_of_stills(path):
+        return scan_stills(path)
     require_file(path)
     return _indices.recall(path, lambda file: _scan(path, file))
 
@@ -59,6 +63,8 @@ _indices: FileMemory[PacketIndex] = FileMemory(max_entries=64)
 
 
 def _scan(path: Path, file: BufferedReader) -> PacketIndex:
+    if is_tiff(path):
+        return scan_stack(path, file)
     require_within_limits(path, file)
     declared = declared_size(path, file)
     size = file.seek(0, 2)

@@ -1,8 +1,8 @@
 """Order of showing of H.264 and HEVC pictures, and lost ones, by the headers of their slices.
 
-Time stamps come from whatever wrote the container, and may be wrong (B-frames in AVI carry none, joined files jump
-back). The bitstream itself says in which order its pictures are shown and, for H.264, counts those that others are
-predicted from. Pixels are not decoded.
+Time stamps come from whatever wrote the container, and may be wrong (B-frames in AVI carry none, joined
+files jump back). The bitstream itself says in which order its pictures are shown and, for H.264, counts
+those that others are predicted from. Pixels are not decoded.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def reading_options(codec: str, *, is_lenient: bool) -> dict[str, str]:
 
     H.264's marks damaged frames by itself, and calls remarks of good ones errors if it is told to be strict.
     """
-    lenient = codec == "h264" or is_lenient and codec == "hevc"
+    lenient = codec == "h264" or (is_lenient and codec == "hevc")
     return {**decoder_options(), "err_detect": _LENIENT if lenient else _STRICT}
 
 

@@ -16,7 +16,24 @@ RateSource = Literal["header", "bitstream"]
 # Demuxers of streams without a container. They have no stamps; ffmpeg makes some up, at 25 frames/s where
 # nothing else is said.
 _RAW = frozenset(
-    "mjpeg h261 h263 h264 hevc vvc av1 obu m4v mpegvideo vc1 dirac dnxhd cavsvideo avs2 avs3".split()
+    [
+        "mjpeg",
+        "h261",
+        "h263",
+        "h264",
+        "hevc",
+        "vvc",
+        "av1",
+        "obu",
+        "m4v",
+        "mpegvideo",
+        "vc1",
+        "dirac",
+        "dnxhd",
+        "cavsvideo",
+        "avs2",
+        "avs3",
+    ]
 )
 _MAX_PACKETS = 100  # that are looked at for the first frame
 
@@ -37,8 +54,8 @@ def stream_rate(container: InputContainer, stream: VideoStream) -> tuple[float, 
     Returns
     -------
     tuple of float and str, or None
-        `header`: the container's; `bitstream`: in the headers of a raw stream (for H.264 and HEVC their timing
-        fields, of which one counts fields). None where nothing states one.
+        `header`: the container's; `bitstream`: in the headers of a raw stream (for H.264 and HEVC their
+        timing fields, of which one counts fields). None where nothing states one.
     """
     if not makes_up_stamps(container):
         for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
