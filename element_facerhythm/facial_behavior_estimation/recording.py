@@ -76,10 +76,10 @@ class RecordingInfo(dj.Imported):
         size_bytes           : int64       # file size
         sha256               : char(64)    # digest of the file's content
         recording_time=null  : datetime    # creation time in the file, if any; UTC
-        rotation_deg = 0     : int16       # clockwise turn of stored frames for showing; regions lie in what is shown
-        is_flipped = 0       : bool        # whether they are mirrored (left, right) before they are turned
-        pixel_aspect = 1     : float64     # width of a pixel over its height; frames are not stretched
-        bit_depth = 8        : int16       # bits of the deepest component of a pixel
+        rotation_deg = 0     : int16       # clockwise turn of stored frames for showing; regions lie in
+        what is shown is_flipped = 0       : bool        # whether they are mirrored (left, right) before
+        they are turned pixel_aspect = 1     : float64     # width of a pixel over its height; frames are
+        not stretched bit_depth = 8        : int16       # bits of the deepest component of a pixel
         level_low=null       : float64     # value that is analysed as 0, of more than 8 bits
         level_high=null      : float64     # value that is analysed as 255, of more than 8 bits
         n_hidden_frames = 0  : int64       # stored frames that no decoder shows; not in n_frames

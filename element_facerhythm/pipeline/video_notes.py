@@ -23,8 +23,8 @@ def _remarks(video: VideoMetadata) -> Iterator[str]:
 def _on_frames(video: VideoMetadata) -> Iterator[str]:
     if video.n_frames_header not in (None, video.n_frames):
         yield (
-            f"the header says {video.n_frames_header} frames and the file holds {video.n_frames}; the counted "
-            "number is used"
+            f"the header says {video.n_frames_header} frames and the file holds {video.n_frames}; the "
+            "counted number is used"
         )
     if video.is_incomplete:
         yield f"the file was cut off; its {video.n_frames} whole frames are analysed"
@@ -49,8 +49,8 @@ def _on_pictures(video: VideoMetadata) -> Iterator[str]:
         )
     if video.pixel_aspect != 1:
         yield (
-            f"pixels are {video.pixel_aspect:.4g} times as wide as high; frames are not stretched, and distances "
-            "are in stored pixels"
+            f"pixels are {video.pixel_aspect:.4g} times as wide as high; frames are not stretched, and "
+            "distances are in stored pixels"
         )
     if video.bit_depth > 8:
         yield _on_levels(video)

@@ -1,4 +1,4 @@
-"""Content of a video, in one file or in a directory of pictures: its digest, signature and what is remembered of it."""
+"""Content of a video, in one file or a directory of pictures: digest, signature, what is remembered of it."""
 
 from __future__ import annotations
 

@@ -34,6 +34,10 @@ class BrokenFrameError(Exception):
         self.why = why
 
 
+class _LostError(Exception):
+    """A seek ended where the index knows no keyframe."""
+
+
 def located(
     path: Path, index: PacketIndex, start: int, stop: int, broken: BrokenFrameError
 ) -> BrokenFrameError:
@@ -90,15 +94,15 @@ def _decoded_from(
     path: Path, index: PacketIndex, start: int, threads: str
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Yield decoded frames with their place in the video, from `start` or somewhat before on."""
-    if start and index.pts is not None and index.keys is not None:
-        clean = index.before_suspects(start)
-        keys = index.keys[index.keys <= index.pts[clean]]
-        frames = _decoded(path, index, threads, seek_pts=int(keys[-1]) if len(keys) else 0)
+    key = index.keyframe_for(start) if start else None
+    if key is not None and index.pts is not None and index.keys is not None:
+        stamp = index.keys.stamps[key]
+        frames = _decoded(path, index, threads, seek_pts=int(stamp))
         try:
             first = next(frames, None)
-        except BrokenFrameError:
+        except (BrokenFrameError, _LostError):
             first = None
-        if first is not None and first[0] <= clean:
+        if first is not None and index.pts[first[0]] <= max(stamp, index.pts[0]):
             yield first
             yield from frames
             return
@@ -128,6 +132,8 @@ def _decoded(
                     if not packet.is_keyframe or packet.pts is None:
                         continue
                     key_pts = packet.pts
+                    if index.keys is None or not index.keys.holds(key_pts, packet.pos):
+                        raise _LostError
                 for frame in _decode(packet, index, position):
                     if index.pts is not None and frame.pts is not None:
                         if key_pts is not None and frame.pts < key_pts:

@@ -45,7 +45,7 @@ class Levels:
     high: float
 
     def table(self) -> NDArray[np.uint8]:
-        """Result for each value, (65536,) uint8."""
+        """Give the result for each value, (65536,) uint8."""
         scale = 255 / max(self.high - self.low, 1)
         values = (np.arange(N_VALUES) - self.low) * scale
         return np.rint(values.clip(0, 255)).astype(np.uint8)
@@ -88,7 +88,7 @@ def deep_gray(picture: DeepPicture, rule: GrayRule) -> DeepPicture:
     if picture.ndim == 2:
         return picture
     if rule == "luma":
-        return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
+        return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     mean = picture.sum(axis=2, dtype=np.uint32) // 3
     return mean.astype(np.uint16)
 

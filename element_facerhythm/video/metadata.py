@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from element_facerhythm.errors import VideoError
 from element_facerhythm.files import Signature, signature_of
-from element_facerhythm.video.container import RE_ENCODE, open_video, open_video_file
+from element_facerhythm.video.container import RE_ENCODE, open_video_file
 from element_facerhythm.video.container_size import declared_size
 from element_facerhythm.video.content import video_sha256, video_signature
 from element_facerhythm.video.levels import Levels, bit_depth, levels_of
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
-from element_facerhythm.video.packet_index import PacketIndex, Pictures
+from element_facerhythm.video.packet_index import PacketIndex
 from element_facerhythm.video.packets import scan_packets
 from element_facerhythm.video.recording_levels import histogram, own_levels
-from element_facerhythm.video.still_files import is_set_of_stills, missing_numbers, still_files
-from element_facerhythm.video.stream_rate import stream_rate
+from element_facerhythm.video.stated_facts import container_facts, picture_facts
+from element_facerhythm.video.still_files import is_set_of_stills
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +28,6 @@ logger = logging.getLogger(__name__)
 _SAME_RATE = 1e-4
 # How often a file is read that changes meanwhile; only its times may have changed.
 _ATTEMPTS = 3
-_COUNT = re.compile("[0-9]{1,18}")
-_YEARS = range(1970, 9999)  # before, a clock was not set
 
 
 @dataclass(frozen=True)
@@ -168,9 +161,9 @@ def _probe(
     if index.is_incomplete and not allow_incomplete:
         raise _cut_off(path, index, size_bytes)
     if index.stills is None:
-        facts = _container_facts(path, index, frame_rate_hz)
+        facts = container_facts(path, index, frame_rate_hz)
     else:
-        facts = _picture_facts(path, index.stills, frame_rate_hz)
+        facts = picture_facts(path, index.stills, frame_rate_hz)
     levels = own_levels(path)
     width, height = index.shown_size
     rate = facts["frame_rate_hz"]
@@ -193,45 +186,6 @@ def _probe(
         is_incomplete=index.is_incomplete,
         **facts,
     )
-
-
-def _container_facts(path: Path, index: PacketIndex, frame_rate_hz: float | None) -> dict[str, Any]:
-    """What a container says, by the names of `VideoMetadata`."""
-    with open_video(path) as (container, stream):
-        header_count = _header_count(stream)
-        facts = {
-            "n_frames_header": header_count,
-            "recording_time": _recording_time(path, stream, container),
-            "codec": stream.codec_context.codec.canonical_name,
-            "pixel_aspect": float(stream.sample_aspect_ratio or 1),
-            "frame_rate_hz": frame_rate_hz or _frame_rate(path, container, stream),
-        }
-    if header_count is not None and header_count != index.n_frames:
-        logger.warning(
-            "%s: the header claims %d frames, the file holds %d; the counted number is used",
-            path,
-            header_count,
-            index.n_frames,
-        )
-    return facts
-
-
-def _picture_facts(path: Path, stills: Pictures, frame_rate_hz: float | None) -> dict[str, Any]:
-    """The same for pictures, which say nothing."""
-    if frame_rate_hz is None:
-        raise _no_rate(path, "pictures hold none")
-    n_missing = missing_numbers(still_files(path)) if is_set_of_stills(path) else 0
-    remark = (
-        f"{n_missing} numbers are missing between those of its pictures; the pictures that are there are "
-        "taken as following each other"
-    )
-    return {
-        "n_frames_header": None,
-        "recording_time": None,
-        "codec": stills.codec,
-        "frame_rate_hz": frame_rate_hz,
-        "remarks": (remark,) if n_missing else (),
-    }
 
 
 def share_levels(videos: Sequence[VideoMetadata]) -> tuple[VideoMetadata, ...]:
@@ -301,41 +255,3 @@ def _require_sound(path: Path, index: PacketIndex) -> None:
             f"{other[0]} x {other[1]} px near frame {where}; split it there, or re-encode it to "
             "one size."
         )
-
-
-def _frame_rate(path: Path, container: InputContainer, stream: VideoStream) -> float:
-    rate = stream_rate(container, stream)
-    if rate is None:
-        raise _no_rate(path, "its stream holds none, and 25 would be a guess")
-    return rate[0]
-
-
-def _no_rate(path: Path, why: str) -> VideoError:
-    return VideoError(
-        f"Video {path} has no frame rate ({why}); give it one (--frame-rate HZ on the command line)."
-    )
-
-
-def _header_count(stream: VideoStream) -> int | None:
-    """Frame count in the stream's header, or in Matroska's tags."""
-    if stream.frames > 0:
-        return int(stream.frames)
-    for key, value in stream.metadata.items():
-        if key.upper().startswith("NUMBER_OF_FRAMES") and _COUNT.fullmatch(value):
-            return int(value)
-    return None
-
-
-def _recording_time(path: Path, stream: VideoStream, container: InputContainer) -> datetime | None:
-    for metadata in (container.metadata, stream.metadata):
-        text = next((v for k, v in metadata.items() if k.lower() == "creation_time"), None)
-        if text is None:
-            continue
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            logger.warning("%s: its creation time is not understood and is left out", path)
-            continue
-        if time.year in _YEARS:
-            return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -58,7 +59,8 @@ def orientation_of(path: Path, frame: VideoFrame) -> Orientation:
     VideoError
         It is turned by something else than quarters of a turn.
     """
-    data = next((bytes(d) for d in frame.side_data if d.type == Type.DISPLAYMATRIX), b"")
+    carried: Any = frame.side_data
+    data = next((bytes(d) for d in carried if d.type == Type.DISPLAYMATRIX), b"")
     if len(data) != _MATRIX_BYTES:
         return UPRIGHT
     values = np.frombuffer(data, np.int32).reshape(3, 3)[:2, :2].astype(float)
@@ -71,7 +73,7 @@ def orientation_of(path: Path, frame: VideoFrame) -> Orientation:
     quarters = round(degrees / _RIGHT_DEG)
     if not values.any() or abs(degrees - quarters * _RIGHT_DEG) > _TOLERANCE_DEG:
         raise VideoError(
-            f"Video {path} is to be shown turned by {degrees:.4g} degrees, which is no quarter of a turn; turn it "
-            "for good (ffmpeg -i IN -c:v libx264 -crf 12 OUT.mp4)."
+            f"Video {path} is to be shown turned by {degrees:.4g} degrees, which is no quarter of a turn; "
+            "turn it for good (ffmpeg -i IN -c:v libx264 -crf 12 OUT.mp4)."
         )
     return Orientation(quarters % 4 * _RIGHT_DEG, bool(is_flipped))

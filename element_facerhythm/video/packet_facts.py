@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.video.orientation import Orientation, orientation_of
-from element_facerhythm.video.packet_index import PacketIndex
+from element_facerhythm.video.packet_index import Keyframes, PacketIndex
 from element_facerhythm.video.shown import NO_STAMP, Shown, decode_all
 
 Flags = NDArray[np.bool_]
@@ -42,6 +42,8 @@ class Packets:
         (n,) int64 what the bitstream says of the order, (0,) where it is not read; see `pictures.Picture`.
     is_key, is_corrupt
         (n,) what the container says.
+    places
+        (n_keys,) int64 byte of each keyframe in the file, -1 where the container does not tell.
     is_out
         (n,) packets that are not meant to be shown: cut off by an edit list, or references alone.
     follows_gap, is_second_field
@@ -65,6 +67,7 @@ class Packets:
     orders: Stamps
     is_key: Flags
     is_corrupt: Flags
+    places: Stamps
     is_out: Flags
     follows_gap: Flags
     is_second_field: Flags
@@ -93,9 +96,9 @@ def build_index(path: Path, file: BufferedReader, packets: Packets) -> PacketInd
         sizes=packets.sizes,
         pixel_format=packets.pixel_format,
         n_damaged=0,
-        times_s=stamps * packets.time_base if packets.n and packets.has_real_stamps else None,
+        times_s=_times_s(packets, stamps) if packets.n else None,
         orientation=packets.orientation,
-        keys=np.sort(packets.pts[packets.is_key]),
+        keys=_keyframes(packets),
     )
 
 
@@ -146,7 +149,7 @@ def _may_lack_references(packets: Packets) -> bool:
             _has_gap(packets.orders[packets.sequences == number])
             for number in np.unique(packets.sequences)
         )
-    if packets.codec == "h264" or packets.is_key.all():
+    if packets.codec == "h264" or not packets.reorders:
         return False
     return _has_gap(packets.pts[packets.counts])
 
@@ -171,7 +174,7 @@ def _index_of_shown(path: Path, packets: Packets, shown: Shown) -> PacketIndex:
         sizes=shown.sizes,
         pixel_format=packets.pixel_format if shown.first is None else shown.first.format.name,
         n_damaged=int(packets.is_corrupt[numbers[is_corrupt]].sum()),
-        times_s=stamps * packets.time_base if ordered and packets.has_real_stamps else None,
+        times_s=_times_s(packets, stamps) if ordered else None,
         n_hidden=n_hidden,
         suspects=_ranges(suspect[numbers]),
         is_lenient=True,
@@ -179,7 +182,21 @@ def _index_of_shown(path: Path, packets: Packets, shown: Shown) -> PacketIndex:
         orientation=packets.orientation
         if shown.first is None
         else orientation_of(path, shown.first),
-        keys=np.sort(packets.pts[packets.is_key]) if ordered else None,
+        keys=_keyframes(packets) if ordered else None,
+    )
+
+
+def _keyframes(packets: Packets) -> Keyframes:
+    stamps, places = packets.pts[packets.is_key], packets.places
+    order = np.argsort(stamps)
+    return Keyframes(stamps[order], places[order])
+
+
+def _times_s(packets: Packets, stamps: Stamps) -> NDArray[np.float64] | None:
+    return (
+        np.multiply(stamps, packets.time_base, dtype=np.float64)
+        if packets.has_real_stamps
+        else None
     )
 
 

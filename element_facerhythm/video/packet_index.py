@@ -13,6 +13,30 @@ from numpy.typing import NDArray
 from element_facerhythm.video.orientation import UPRIGHT, Orientation
 
 
+@dataclass(frozen=True, eq=False)
+class Keyframes:
+    """Keyframes of a video.
+
+    Attributes
+    ----------
+    stamps
+        (n,) int64, sorted.
+    places
+        (n,) int64 byte in the file, -1 where the container does not tell.
+    """
+
+    stamps: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    def holds(self, stamp: int, place: int | None) -> bool:
+        """Whether a packet is one of them; one that a seek gave may bear a stamp that was guessed."""
+        at = int(np.searchsorted(self.stamps, stamp))
+        if at == len(self.stamps) or self.stamps[at] != stamp:
+            return False
+        known = int(self.places[at])
+        return place is None or known < 0 or place < 0 or known == place
+
+
 class Pictures(Protocol):
     """Single pictures that are the frames of a video."""
 
@@ -22,7 +46,7 @@ class Pictures(Protocol):
         ...
 
     def frames(self, start: int, stop: int) -> Iterator[VideoFrame]:
-        """Decoded pictures; VideoError where one cannot be."""
+        """Yield decoded pictures; VideoError where one cannot be."""
         ...
 
 
@@ -61,7 +85,7 @@ class PacketIndex:
     orientation
         How frames are turned for showing.
     keys
-        (n_keys,) int64 stamps of keyframes, sorted; None where `pts` is.
+        Keyframes, in the order of showing; None where `pts` is.
     stills
         The pictures that are the frames, of a stack or a directory; None for a video.
     """
@@ -77,7 +101,7 @@ class PacketIndex:
     is_lenient: bool = False
     is_incomplete: bool = False
     orientation: Orientation = UPRIGHT
-    keys: NDArray[np.int64] | None = None
+    keys: Keyframes | None = None
     stills: Pictures | None = None
 
     @property
@@ -95,9 +119,15 @@ class PacketIndex:
         """Whether a frame is in `suspects`."""
         return any(start <= position < stop for start, stop in self.suspects)
 
-    def before_suspects(self, position: int) -> int:
-        """Last frame up to a position from which on decoding gives what decoding all of it gives."""
-        for start, stop in reversed(self.suspects):
-            if start <= position < stop:
-                position = max(start - 1, 0)
-        return position
+    def keyframe_for(self, position: int) -> int | None:
+        """Find the keyframe in `keys` to seek for a frame; None where the video is to be read from its start.
+
+        Decoding from there on gives what decoding all gives. What takes the place of missing pictures may come from
+        the group before, so that a group more is decoded where frames in `suspects` follow.
+        """
+        if self.pts is None or self.keys is None:
+            return None
+        ahead = next((start for start, stop in self.suspects if stop > position), None)
+        first = position if ahead is None else max(min(position, ahead - 1), 0)
+        key = int(np.searchsorted(self.keys.stamps, self.pts[first], side="right")) - 1
+        return None if key - (ahead is not None) < 0 else key - (ahead is not None)

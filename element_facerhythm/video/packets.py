@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,7 +28,9 @@ from element_facerhythm.video.limits import max_frames, max_packet_bytes
 from element_facerhythm.video.orientation import UPRIGHT, Orientation, orientation_of
 from element_facerhythm.video.packet_facts import Packets, build_index
 from element_facerhythm.video.packet_index import PacketIndex
-from element_facerhythm.video.pictures import PICTURES, Picture
+from element_facerhythm.video.pictures import Picture, PictureReader
+from element_facerhythm.video.pictures_h264 import H264Pictures
+from element_facerhythm.video.pictures_hevc import HevcPictures
 from element_facerhythm.video.png import PNG_CODECS, require_small_texts
 from element_facerhythm.video.shown import NO_STAMP, last_whole_packet
 from element_facerhythm.video.still_files import is_set_of_stills
@@ -41,6 +44,11 @@ _SIZE_CHECK_EVERY = 12
 _MAX_TAIL = 1000
 # A packet that small holds no picture: "as the one before", or what old DivX files are padded with.
 _MIN_PICTURE_BYTES = 16
+
+_PICTURES: dict[str, Callable[[bytes], PictureReader]] = {
+    "h264": H264Pictures,
+    "hevc": HevcPictures,
+}
 
 _Group: TypeAlias = "list[tuple[int, Packet[Any]]]"
 
@@ -86,7 +94,7 @@ def _scan(path: Path, file: BufferedReader) -> PacketIndex:
 
 
 class _Scan:
-    """What is found in one packet after another; some 20 bytes are kept of each, for there may be millions."""
+    """What is found in one packet after another; some 40 bytes are kept of each: there may be millions."""
 
     def __init__(self, path: Path, stream: VideoStream, *, has_real_stamps: bool) -> None:
         self._path = path
@@ -97,8 +105,8 @@ class _Scan:
             require_small_texts(path, context.extradata or b"")
         self._hides_frames = context.name in ("vp8", "libvpx")
         self._max_frames = max_frames()
-        self._pictures = (
-            PICTURES[context.name](context.extradata or b"") if context.name in PICTURES else None
+        self._pictures: PictureReader | None = (
+            _PICTURES[context.name](context.extradata or b"") if context.name in _PICTURES else None
         )
         self.n_packets = 0
         self._n_taken = 0
@@ -109,6 +117,7 @@ class _Scan:
         self._orientation: Orientation = UPRIGHT
         self._pts, self._dts = array("q"), array("q")
         self._sequences, self._orders = array("q"), array("q")
+        self._places = array("q")
         self._flags: dict[str, bytearray] = {
             name: bytearray() for name in ("key", "corrupt", "out", "gap", "second", "tiny")
         }
@@ -125,6 +134,7 @@ class _Scan:
             require_small_texts(self._path, bytes(packet))
         if packet.is_keyframe:
             self._check_size(packet)
+            self._places.append(-1 if packet.pos is None else packet.pos)
         self._tail.take(self.n_packets, packet)
         self._note(packet)
         self.n_packets += 1
@@ -189,6 +199,7 @@ class _Scan:
             orders=np.frombuffer(self._orders, np.int64),
             is_key=flags["key"],
             is_corrupt=flags["corrupt"],
+            places=np.frombuffer(self._places, np.int64),
             is_out=flags["out"],
             follows_gap=flags["gap"],
             is_second_field=flags["second"],

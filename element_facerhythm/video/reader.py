@@ -1,4 +1,4 @@
-"""Frames of a video in the order they are shown, as pictures; each is there and whole, or an error names it."""
+"""Pictures of a video in the order they are shown; each is there and whole, or an error names it."""
 
 from __future__ import annotations
 

@@ -90,14 +90,14 @@ def decode_all(path: Path, file: BufferedReader) -> Shown:
 def last_whole_packet(
     path: Path, file: BufferedReader, tail: list[tuple[int, Packet[Any]]]
 ) -> int | None:
-    """Number of the last packet that holds a whole frame; None where none of these does.
+    """Find the number of the last packet that holds a whole frame; None where none of these does.
 
     Parameters
     ----------
     path, file
         The video.
     tail
-        Number and content of each packet from the last keyframe on, in the order of storing.
+        Number and content of each packet from the last keyframe but one on, in the order of storing.
     """
     whole: set[int] = set()
     with open_stream(path, file) as (_, stream):
@@ -105,9 +105,10 @@ def last_whole_packet(
         context.thread_type = "NONE"
         context.copy_opaque = True
         context.options = reading_options(context.name, is_lenient=True)
-        for number, packet in tail:
-            packet.opaque = number
-        for packet in (*(packet for _, packet in tail), None):
+        for number, one in tail:
+            one.opaque = number
+        wanted: list[Packet[Any] | None] = [*(packet for _, packet in tail), None]
+        for packet in wanted:
             try:
                 frames = context.decode(packet)
             except av.error.FFmpegError:

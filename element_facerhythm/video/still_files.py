@@ -18,7 +18,7 @@ _WILD = re.compile(r"[*?]|%(?:0?[0-9]{1,2})?d")
 
 
 def is_set_of_stills(path: Path) -> bool:
-    """Whether a path is a directory, or a pattern (`frame_*.png`, `frame_%05d.png`) and no file of that name."""
+    """Whether a path is a directory, or a pattern (`frame_*.png`, `frame_%05d.png`) and no file's name."""
     return path.is_dir() or (
         _WILD.search(path.name) is not None
         and path.suffix.lower() in STILL_SUFFIXES
@@ -51,8 +51,8 @@ def still_files(path: Path) -> tuple[Path, ...]:
         raise VideoError(f"{path} cannot be listed: {error.strerror}.") from error
     if not found:
         raise VideoError(
-            f"{path} holds no picture ({', '.join(sorted(STILL_SUFFIXES))}); give a video, or the directory of "
-            "its frames."
+            f"{path} holds no picture ({', '.join(sorted(STILL_SUFFIXES))}); give a video, or the directory "
+            "of its frames."
         )
     if len(found) > max_frames():
         raise VideoError(

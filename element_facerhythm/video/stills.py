@@ -46,7 +46,7 @@ class Stack:
     codec: str = "tiff"
 
     def frames(self, start: int, stop: int) -> Iterator[VideoFrame]:
-        """Decoded pages; VideoError where one cannot be."""
+        """Yield decoded pages; VideoError where one cannot be."""
         with open_video_file(self.path) as file:
             pages = TiffPages(self.path, file)
             for number in range(start, stop):
@@ -69,7 +69,7 @@ class Stills:
         return {"jpg": "jpeg", "tif": "tiff"}.get(suffix, suffix)
 
     def frames(self, start: int, stop: int) -> Iterator[VideoFrame]:
-        """Decoded pictures; VideoError where one cannot be."""
+        """Yield decoded pictures; VideoError where one cannot be."""
         for file in self.files[start:stop]:
             yield _decoded(str(file), _content(file))
 
@@ -107,8 +107,8 @@ def scan_stack(path: Path, file: BufferedReader) -> PacketIndex:
     offsets = tuple(pages.offsets())
     if len(offsets) < 2:
         raise VideoError(
-            f"{path} is not a video: it is one picture (tiff); give a stack of several pages, or the directory "
-            "of all pictures."
+            f"{path} is not a video: it is one picture (tiff); give a stack of several pages, or the "
+            "directory of all pictures."
         )
     sizes = _different(_require_size(path, pages.size(at)) for at in offsets)
     return _index(Stack(path, offsets), len(offsets), sizes)
@@ -172,8 +172,8 @@ def _require_size(path: Path, size: tuple[int, int]) -> tuple[int, int]:
     width, height = size
     if width < 1 or height < 1 or width * height > max_frame_pixels():
         raise VideoError(
-            f"{path} has {width} x {height} px, and 1 to {max_frame_pixels()} pixels are read; crop or scale it, "
-            f"or set {FRAME_PIXELS_VARIABLE} higher."
+            f"{path} has {width} x {height} px, and 1 to {max_frame_pixels()} pixels are read; crop or scale "
+            f"it, or set {FRAME_PIXELS_VARIABLE} higher."
         )
     return size
 

@@ -62,8 +62,8 @@ def stream_rate(container: InputContainer, stream: VideoStream) -> tuple[float, 
             if rate:
                 return float(rate), "header"
         return None
-    rate = _bitstream_rate(container, stream)
-    return None if rate is None else (rate, "bitstream")
+    in_bitstream = _bitstream_rate(container, stream)
+    return None if in_bitstream is None else (in_bitstream, "bitstream")
 
 
 def _bitstream_rate(container: InputContainer, stream: VideoStream) -> float | None:

@@ -1,4 +1,4 @@
-"""Pages of a TIFF stack: found by walking its directories, each decoded by itself within the limits of videos.
+"""Pages of a TIFF stack: found by walking its directories, each cut out within the limits of videos.
 
 A page is cut out of the file with the tags that say how it is stored, and given to OpenCV as a small TIFF
 of one page: nothing else of the file is looked at, and stacks may be larger than memory.
@@ -95,7 +95,7 @@ class TiffPages:
             raise self._damaged("a page has no size") from error
 
     def page(self, at: int) -> bytes:
-        """The page as a TIFF of its own.
+        """Cut the page out as a TIFF of its own.
 
         Raises
         ------
