@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 
@@ -160,12 +160,15 @@ def _has_gap(values: Stamps) -> bool:
 
 
 def _index_of_shown(path: Path, packets: Packets, shown: Shown) -> PacketIndex:
-    kept = shown.packets < packets.n_whole
+    packets = _without_corrupt_end(packets, shown)
+    # frames that are shown after a broken one would be counted past it
+    broken = np.flatnonzero(shown.packets >= packets.n_whole)
+    kept = np.arange(len(shown.packets)) < (broken[0] if len(broken) else len(shown.packets))
     numbers, stamps = shown.packets[kept], shown.pts[kept]
     is_corrupt = shown.is_corrupt[kept]
     suspect = _suspect_packets(packets, numbers[is_corrupt])
-    counted = packets.counts[: packets.n_whole]
-    n_hidden = max(int(counted.sum()) - len(numbers), 0)
+    n_stored = int(packets.counts[: packets.n_whole].sum())
+    n_hidden = max(n_stored - int((shown.packets < packets.n_whole).sum()), 0)
     ordered = len(stamps) > 0 and not (stamps == NO_STAMP).any()
     ordered = ordered and bool((np.diff(stamps) > 0).all())
     return PacketIndex(
@@ -190,6 +193,15 @@ def _keyframes(packets: Packets) -> Keyframes:
     stamps, places = packets.pts[packets.is_key], packets.places
     order = np.argsort(stamps)
     return Keyframes(stamps[order], places[order])
+
+
+def _without_corrupt_end(packets: Packets, shown: Shown) -> Packets:
+    """Leave out the last packets where decoders call their frames damaged: the file was cut off there."""
+    corrupt = set(shown.packets[shown.is_corrupt].tolist())
+    n_whole = packets.n_whole
+    while n_whole - 1 in corrupt:
+        n_whole -= 1
+    return replace(packets, n_whole=n_whole)
 
 
 def _times_s(packets: Packets, stamps: Stamps) -> NDArray[np.float64] | None:

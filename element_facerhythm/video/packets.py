@@ -23,7 +23,7 @@ from element_facerhythm.video.container import (
     require_within_limits,
     too_many_frames,
 )
-from element_facerhythm.video.container_size import declared_size
+from element_facerhythm.video.container_size import declared_size, ends_within_ts_packet
 from element_facerhythm.video.limits import max_frames, max_packet_bytes
 from element_facerhythm.video.orientation import UPRIGHT, Orientation, orientation_of
 from element_facerhythm.video.packet_facts import Packets, build_index
@@ -89,7 +89,9 @@ def _scan(path: Path, file: BufferedReader) -> PacketIndex:
                 f"Video {path} cannot be read beyond packet {scan.n_packets}: {error.strerror}. "
                 "Copy the file again."
             ) from error
-        packets = scan.found(file, is_cut=declared is not None and declared > size)
+        is_cut = declared is not None and declared > size
+        ends_early = container.format.name == "mpegts" and ends_within_ts_packet(file, size)
+        packets = scan.found(file, is_cut=is_cut, last_is_cut=ends_early)
     return build_index(path, file, packets)
 
 
@@ -177,8 +179,18 @@ class _Scan:
             if not self._sizes or self._sizes[-1][1] != size:
                 self._sizes.append((packet_index, size))
 
-    def found(self, file: BufferedReader, *, is_cut: bool) -> Packets:
-        """Give what was found, after the last packet; `is_cut` where the container says that more follows."""
+    def found(self, file: BufferedReader, *, is_cut: bool, last_is_cut: bool) -> Packets:
+        """Give what was found, after the last packet.
+
+        Parameters
+        ----------
+        file
+            The video.
+        is_cut
+            Whether the container says that more follows.
+        last_is_cut
+            Whether the last packet is known to be cut off.
+        """
         if self._last_key is not None:
             self._note_size(self.n_packets - 1, _decode_alone(self._context, self._last_key))
         flags = {
@@ -204,7 +216,9 @@ class _Scan:
             follows_gap=flags["gap"],
             is_second_field=flags["second"],
             is_cut=is_cut,
-            n_whole=self._count_whole(file, flags["out"] | flags["second"] | flags["tiny"]),
+            n_whole=self.n_packets - 1
+            if last_is_cut and self.n_packets
+            else self._count_whole(file, flags["out"] | flags["second"] | flags["tiny"]),
         )
 
     def _count_whole(self, file: BufferedReader, holds_nothing: Any) -> int:
