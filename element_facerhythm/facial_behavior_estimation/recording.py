@@ -36,7 +36,7 @@ class VideoRecording(dj.Manual):
         file_id   : int32        # order in time
         ---
         file_path : varchar(512) # relative to a root data directory; of pictures, their directory
-        allow_incomplete = 0 : bool # whether a file that was cut off is taken up to its last whole frame
+        allow_incomplete=0 : bool # whether what is whole is taken of a file that was cut off
         """
 
 
@@ -76,15 +76,15 @@ class RecordingInfo(dj.Imported):
         size_bytes           : int64       # file size
         sha256               : char(64)    # digest of the file's content
         recording_time=null  : datetime    # creation time in the file, if any; UTC
-        rotation_deg = 0     : int16       # clockwise turn of stored frames for showing; regions lie in
-        what is shown is_flipped = 0       : bool        # whether they are mirrored (left, right) before
-        they are turned pixel_aspect = 1     : float64     # width of a pixel over its height; frames are
-        not stretched bit_depth = 8        : int16       # bits of the deepest component of a pixel
+        rotation_deg=0       : int16       # clockwise turn of stored frames for showing, in degrees
+        is_flipped=0         : bool        # whether they are mirrored (left, right) before that
+        pixel_aspect=1       : float64     # width of a pixel over its height; frames are not stretched
+        bit_depth=8          : int16       # bits of the deepest component of a pixel
         level_low=null       : float64     # value that is analysed as 0, of more than 8 bits
         level_high=null      : float64     # value that is analysed as 255, of more than 8 bits
-        n_hidden_frames = 0  : int64       # stored frames that no decoder shows; not in n_frames
-        n_suspect_frames = 0 : int64       # frames between lost packets and the next keyframe, maybe wrong
-        is_incomplete = 0    : bool        # whether the file was cut off; its whole frames are counted
+        n_hidden_frames=0    : int64       # stored frames that no decoder shows; not in n_frames
+        n_suspect_frames=0   : int64       # frames from lost packets to the next keyframe, maybe wrong
+        is_incomplete=0      : bool        # whether the file was cut off; its whole frames are counted
         """
 
     @property
