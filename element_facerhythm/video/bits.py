@@ -52,6 +52,14 @@ class Bits:
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
+def fills_its_units(data: bytes, length_bytes: int) -> bool:
+    """Whether the lengths before the units of a packet add up to it; true where start codes part them."""
+    at = 0
+    while length_bytes and at < len(data):
+        at += length_bytes + int.from_bytes(data[at : at + length_bytes], "big")
+    return not length_bytes or at == len(data)
+
+
 def units(data: bytes, length_bytes: int) -> Iterator[bytes]:
     """Units of a packet.
 

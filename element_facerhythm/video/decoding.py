@@ -1,8 +1,8 @@
 """Frames of a video in the order they are shown; each is there and whole, or an error names it.
 
 ffmpeg conceals much: it fills damaged areas, drops what it cannot decode, and ends quietly where a
-file breaks off. Here the decoder is told to be strict, frames it calls damaged are refused, and
-every frame's time stamp is checked against those that the file's packets announce.
+file breaks off. Here the decoder is told to be strict where that refuses no good frame, frames it
+calls damaged are refused, and every frame's time stamp is checked against those that are expected.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _decoded_from(
             first = next(frames, None)
         except (BrokenFrameError, _LostError):
             first = None
-        if first is not None and index.pts[first[0]] <= max(stamp, index.pts[0]):
+        if first is not None and first[0] <= np.searchsorted(index.pts, stamp):
             yield first
             yield from frames
             return
@@ -139,6 +139,8 @@ def _decoded(
                         if key_pts is not None and frame.pts < key_pts:
                             continue
                         position = int(np.searchsorted(index.pts, frame.pts))
+                        if index.is_lenient and not index.shows(position, frame.pts):
+                            continue
                     yield position, frame
                     position += 1
         except (av.error.FFmpegError, OSError) as error:

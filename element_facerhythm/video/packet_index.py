@@ -131,3 +131,9 @@ class PacketIndex:
         first = position if ahead is None else max(min(position, ahead - 1), 0)
         key = int(np.searchsorted(self.keys.stamps, self.pts[first], side="right")) - 1
         return None if key - (ahead is not None) < 0 else key - (ahead is not None)
+
+    def shows(self, position: int, stamp: int) -> bool:
+        """Whether the frame at a position bears a stamp."""
+        return (
+            self.pts is not None and position < len(self.pts) and int(self.pts[position]) == stamp
+        )

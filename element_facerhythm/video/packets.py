@@ -226,6 +226,9 @@ class _Scan:
         tail = self._tail.packets
         if not tail:
             return self.n_packets
+        number, packet = tail[-1]
+        if self._pictures is not None and not self._pictures.is_whole(bytes(packet)):
+            return number
         last = last_whole_packet(self._path, file, tail)
         if last is None and len(tail) > 1:
             return self.n_packets

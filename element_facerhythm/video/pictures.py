@@ -65,3 +65,7 @@ class PictureReader(Protocol):
     def take(self, packet: bytes) -> Picture | None:
         """Read the header of the next packet; None where it holds no picture that can be understood."""
         ...
+
+    def is_whole(self, packet: bytes) -> bool:
+        """Whether a packet is as long as its units say."""
+        ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from element_facerhythm.video.bits import Bits, EndOfBitsError, units
+from element_facerhythm.video.bits import Bits, EndOfBitsError, fills_its_units, units
 from element_facerhythm.video.pictures import MAX_SETS_BYTES, SLICE_BYTES, OrderCount, Picture
 
 _CHROMA_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
@@ -58,6 +58,10 @@ class H264Pictures:
                 except (EndOfBitsError, KeyError):
                     return None
         return None
+
+    def is_whole(self, packet: bytes) -> bool:
+        """Whether a packet is as long as its units say."""
+        return fills_its_units(packet, self._length_bytes)
 
     def _keep_set(self, unit: bytes) -> None:
         kind, bits = unit[0] & 31 if unit else 0, Bits(unit[1:MAX_SETS_BYTES])

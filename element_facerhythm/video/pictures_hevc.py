@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from element_facerhythm.video.bits import Bits, EndOfBitsError, units
+from element_facerhythm.video.bits import Bits, EndOfBitsError, fills_its_units, units
 from element_facerhythm.video.pictures import MAX_SETS_BYTES, SLICE_BYTES, OrderCount, Picture
 
 
@@ -38,6 +38,10 @@ class HevcPictures:
                 except (EndOfBitsError, KeyError):
                     return None
         return None
+
+    def is_whole(self, packet: bytes) -> bool:
+        """Whether a packet is as long as its units say."""
+        return fills_its_units(packet, self._length_bytes)
 
     def _keep_set(self, unit: bytes) -> None:
         kind, bits = (unit[0] >> 1) & 63 if unit else 0, Bits(unit[2:MAX_SETS_BYTES])

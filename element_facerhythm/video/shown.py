@@ -100,6 +100,7 @@ def last_whole_packet(
         Number and content of each packet from the last keyframe but one on, in the order of storing.
     """
     whole: set[int] = set()
+    broken: set[int | None] = set()
     with open_stream(path, file) as (_, stream):
         context = stream.codec_context
         context.thread_type = "NONE"
@@ -112,9 +113,10 @@ def last_whole_packet(
             try:
                 frames = context.decode(packet)
             except av.error.FFmpegError:
+                broken.add(None if packet is None else packet.opaque)
                 continue
             whole.update(f.opaque for f in frames if isinstance(f.opaque, int) and not f.is_corrupt)
-    return max(whole, default=None)
+    return max(whole - broken, default=None)
 
 
 def _decoded(packet: Packet[Any]) -> list[VideoFrame]:
