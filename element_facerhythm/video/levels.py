@@ -28,6 +28,7 @@ LOW_PERCENT, HIGH_PERCENT = 0.1, 99.9
 """Share of the pixels that is darker than the low level, and not brighter than the high one."""
 
 _DEEP_GRAY = re.compile(r"gray(?:9|10|12|14|16)(le|be)")
+_DEEP_MOSAIC = re.compile("bayer_[a-z]{4}16(le|be)")
 _BYTE_BITS = 8
 
 
@@ -55,6 +56,8 @@ def bit_depth(pixel_format: str) -> int:
     """Bits of the deepest component of a pixel format; 8 for shallower ones, and where it is not known."""
     if not pixel_format:
         return _BYTE_BITS
+    if _DEEP_MOSAIC.fullmatch(pixel_format):  # its components are parts of a pixel of 16 bits
+        return 2 * _BYTE_BITS
     components = av.VideoFormat(pixel_format).components
     return max(_BYTE_BITS, *(component.bits for component in components))
 

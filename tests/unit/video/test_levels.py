@@ -147,6 +147,5 @@ def test_levels_of_one_value_and_of_unknown_formats():
     counts = np.zeros(N_VALUES, np.int64)
     counts[300] = 5
     assert levels_of([(counts, 1.0)]) == Levels(300, 301)
-    assert [bit_depth(name) for name in ("", "gray", "yuv420p", "pal8", "gray10le", "rgb48le")] == [
-        8, 8, 8, 8, 10, 16,
-    ]  # fmt: skip
+    names = ("", "gray", "yuv420p", "pal8", "gray10le", "rgb48le", "bayer_rggb16le")
+    assert [bit_depth(name) for name in names] == [8, 8, 8, 8, 10, 16, 16]
