@@ -56,7 +56,7 @@ def stage_fingerprints(
     own_inputs: dict[str, dict[str, Any]] = {
         "dataset": {
             "videos": [
-                {"size_bytes": v.size_bytes, "n_frames": v.n_frames, "sha256": v.sha256}
+                {"size_bytes": v.size_bytes, "n_frames": v.n_frames, "sha256": v.sha256, **_turn(v)}
                 for v in videos
             ]
         },
@@ -111,6 +111,13 @@ def rois_sha256(rois: Rois) -> str:
             digest.update(f"{name} {values.dtype.str} {values.shape};".encode())
             digest.update(values.tobytes())
     return digest.hexdigest()
+
+
+def _turn(video: VideoMetadata) -> dict[str, Any]:
+    """How frames are turned; nothing for those that stand upright, which keep their fingerprint."""
+    if not video.rotation_deg and not video.is_flipped:
+        return {}
+    return {"rotation_deg": video.rotation_deg, "is_flipped": video.is_flipped}
 
 
 def _without(tree: Fingerprint, upstream: str | None) -> dict[str, Any]:

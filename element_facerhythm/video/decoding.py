@@ -123,28 +123,43 @@ def _decoded(
         stream.thread_type = "NONE" if index.suspects else threads
         codec = stream.codec_context.name
         stream.codec_context.options = reading_options(codec, is_lenient=index.is_lenient)
-        position, key_pts = 0, None
+        position, first_pts = 0, None
         try:
             if seek_pts is not None:
                 container.seek(seek_pts, stream=stream, backward=True)
             for packet in container.demux(stream):
-                if seek_pts is not None and key_pts is None and packet.size:
-                    if not packet.is_keyframe or packet.pts is None:
+                if seek_pts is not None and first_pts is None and packet.size:
+                    first_pts = _stamp_of_keyframe(packet, index)
+                    if first_pts is None:
                         continue
-                    key_pts = packet.pts
-                    if index.keys is None or not index.keys.holds(key_pts, packet.pos):
-                        raise _LostError
                 for frame in _decode(packet, index, position):
-                    if index.pts is not None and frame.pts is not None:
-                        if key_pts is not None and frame.pts < key_pts:
-                            continue
-                        position = int(np.searchsorted(index.pts, frame.pts))
-                        if index.is_lenient and not index.shows(position, frame.pts):
-                            continue
-                    yield position, frame
-                    position += 1
+                    place = _place(frame, index, position, first_pts)
+                    if place is not None:
+                        yield place, frame
+                        position = place + 1
         except (av.error.FFmpegError, OSError) as error:
             raise BrokenFrameError(position, f"reading failed: {error.strerror}") from error
+
+
+def _stamp_of_keyframe(packet: Packet[Any], index: PacketIndex) -> int | None:
+    """Stamp of the packet that a seek ended at; None where it is no keyframe."""
+    if not packet.is_keyframe or packet.pts is None:
+        return None
+    if index.keys is None or not index.keys.holds(packet.pts, packet.pos):
+        raise _LostError
+    return packet.pts
+
+
+def _place(
+    frame: VideoFrame, index: PacketIndex, following: int, first_pts: int | None
+) -> int | None:
+    """Place of a frame in the video, by its stamp or as the next one; None where it is not shown."""
+    if index.pts is None or frame.pts is None:
+        return following
+    if first_pts is not None and frame.pts < first_pts:
+        return None
+    place = int(np.searchsorted(index.pts, frame.pts))
+    return None if index.is_lenient and not index.shows(place, frame.pts) else place
 
 
 def _decode(packet: Packet[Any], index: PacketIndex, position: int) -> list[VideoFrame]:

@@ -100,7 +100,7 @@ def last_whole_packet(
         Number and content of each packet from the last keyframe but one on, in the order of storing.
     """
     whole: set[int] = set()
-    broken: set[int | None] = set()
+    broken: set[object] = set()
     with open_stream(path, file) as (_, stream):
         context = stream.codec_context
         context.thread_type = "NONE"

@@ -1,4 +1,4 @@
-"""What a recorder that died has left: refused with a way out, and read up to the last whole frame where asked for."""
+"""What a recorder that died has left: refused, or read to the last whole frame on request."""
 
 import av
 import numpy as np
@@ -56,5 +56,5 @@ def test_mp4_without_its_index_says_what_helps(write_video):
     path = write_video("a.mp4")
     content = path.read_bytes()
     path.write_bytes(content[: content.index(b"moov") - 4])
-    with pytest.raises(VideoError, match="index of the mp4 .moov. is missing.*untrunc WHOLE.mp4"):
+    with pytest.raises(VideoError, match=r"index of the mp4 .moov. is missing.*untrunc WHOLE.mp4"):
         probe_video(path, allow_incomplete=True)

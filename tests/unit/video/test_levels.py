@@ -1,4 +1,4 @@
-"""Video of more than 8 bits is analysed at its depth, with one pair of levels for all files; 8 bits are not touched."""
+"""Video of more than 8 bits is analysed at its depth, with the same levels for all files of a recording."""
 
 import av
 import numpy as np
@@ -74,7 +74,7 @@ def test_values_lie_between_the_levels_of_the_recording(write_deep, pixel_format
     assert np.array_equal(list(iterate_gray_frames(video.path)), frames), "its own by default"
     assert np.array_equal(read_rgb_frame(video.path, 7), np.repeat(frames[7][..., None], 3, 2))
     assert (
-        "its %d bits are analysed in 256 steps between the levels 545 and 577" % video.bit_depth
+        f"its {video.bit_depth} bits are analysed in 256 steps between the levels 545 and 577"
         in (video_notes([video])[0])
     )
 
@@ -139,7 +139,7 @@ def test_eight_bits_have_no_levels(write_video):
 
 def test_files_of_different_depth_are_no_recording(write_deep, write_video):
     videos = [probe_video(write_video("a.mp4")), probe_video(write_deep("b.mkv", depth_scene()))]
-    with pytest.raises(VideoError, match="must have one depth: .* has 8 bits, .* has 16"):
+    with pytest.raises(VideoError, match=r"must have one depth: .* has 8 bits, .* has 16"):
         require_same_format(videos)
 
 

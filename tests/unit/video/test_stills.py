@@ -1,4 +1,4 @@
-"""TIFF stacks and directories of pictures are videos once a rate is given; nothing outside of them is read."""
+"""TIFF stacks and directories of pictures are videos once a rate is given; nothing else is read."""
 
 import struct
 import time
@@ -121,13 +121,13 @@ def test_pattern(tmp_path, gray):
     for pattern in ("right_*.png", "right_%d.png", "right_?.png"):
         assert np.array_equal(list(iterate_gray_frames(folder / pattern)), gray[6:])
     assert probe_video(folder / "left_%d.png", frame_rate_hz=25).n_frames == 6
-    with pytest.raises(VideoError, match="does not exist"):
+    with pytest.raises(VideoError, match=r"does not exist"):
         probe_video(tmp_path / "nowhere" / "left_%d.png")
 
 
 def test_no_rate_is_asked_for(tmp_path, gray):
     for path in (stack(tmp_path / "a.tif", gray), stills(tmp_path / "stills", gray)):
-        with pytest.raises(VideoError, match="has no frame rate .*--frame-rate HZ"):
+        with pytest.raises(VideoError, match=r"has no frame rate .*--frame-rate HZ"):
             probe_video(path)
 
 
@@ -146,10 +146,10 @@ def test_another_picture_is_another_video(tmp_path, gray):
     video = probe_video(folder, frame_rate_hz=25)
     require_unchanged([video], before)
     cv2.imwrite(str(folder / "frame_3.png"), gray[4])
-    with pytest.raises(VideoError, match="changed while it was analysed"):
+    with pytest.raises(VideoError, match=r"changed while it was analysed"):
         require_unchanged([video], before)
     changed = probe_video(folder, frame_rate_hz=25)
-    with pytest.raises(VideoError, match="changed since it was entered"):
+    with pytest.raises(VideoError, match=r"changed since it was entered"):
         require_entered([changed], [video.sha256])
     assert np.array_equal(list(iterate_gray_frames(folder))[3], gray[4])
     (folder / "frame_3.png").rename(folder / "frame_30.png")
@@ -164,17 +164,17 @@ def test_what_is_wrong_with_a_directory_is_named(tmp_path, gray, write_video):
     sizes = stills(tmp_path / "sizes", gray)
     cv2.imwrite(str(sizes / "frame_99.png"), gray[0, :32])
     with pytest.raises(
-        VideoError, match="changes its frame size from 64 x 48 px to 64 x 32 px near frame 12"
+        VideoError, match=r"changes its frame size from 64 x 48 px to 64 x 32 px near frame 12"
     ):
         probe_video(sizes, frame_rate_hz=25)
     cut = stills(tmp_path / "cut", gray)
     (cut / "frame_5.png").write_bytes((cut / "frame_5.png").read_bytes()[:40])
     frames = iterate_gray_frames(cut)
-    with pytest.raises(DecodeError, match="frame 5 of 12"):
+    with pytest.raises(DecodeError, match=r"frame 5 of 12"):
         list(frames)
     floats = tmp_path / "floats.tif"
     cv2.imwritemulti(str(floats), list(gray.astype(np.float32)))
-    with pytest.raises(VideoError, match="numbers of type float32"):
+    with pytest.raises(VideoError, match=r"numbers of type float32"):
         probe_video(floats, frame_rate_hz=25)
 
 
@@ -189,7 +189,7 @@ def test_links_out_of_a_directory_are_refused(tmp_path, gray):
     (folder / "frame_12.png").symlink_to(folder / "frame_3.png")
     assert probe_video(folder, frame_rate_hz=25).n_frames == 13
     (folder / "frame_13.png").mkdir()
-    with pytest.raises(VideoError, match="frame_13.png, which is no file"):
+    with pytest.raises(VideoError, match=r"frame_13.png, which is no file"):
         probe_video(folder, frame_rate_hz=25)
 
 
@@ -200,28 +200,28 @@ def test_stacks_that_are_made_to_take_time_or_memory(tmp_path, gray, monkeypatch
     n_tags = struct.unpack("<H", whole[first : first + 2])[0]
     following = first + 2 + 12 * n_tags
     path.write_bytes(whole[:following] + struct.pack("<I", first) + whole[following + 4 :])
-    with pytest.raises(VideoError, match="its pages go round in a circle"):
+    with pytest.raises(VideoError, match=r"its pages go round in a circle"):
         probe_video(path, frame_rate_hz=25)
     path.write_bytes(whole[: len(whole) * 2 // 3])
-    with pytest.raises(VideoError, match="truncated or damaged"):
+    with pytest.raises(VideoError, match=r"truncated or damaged"):
         probe_video(path, frame_rate_hz=25)
     large = bytearray(whole)
     for at in range(first + 2, following, 12):
         if struct.unpack("<H", large[at : at + 2])[0] in (256, 257):
             large[at + 2 : at + 12] = struct.pack("<HII", 4, 1, 100_000)
     path.write_bytes(large)
-    with pytest.raises(VideoError, match="100000 x 100000 px.*FACERHYTHM_MAX_FRAME_PIXELS"):
+    with pytest.raises(VideoError, match=r"100000 x 100000 px.*FACERHYTHM_MAX_FRAME_PIXELS"):
         probe_video(path, frame_rate_hz=25)
     monkeypatch.setenv("FACERHYTHM_MAX_VIDEO_FRAMES", "11")
     path.write_bytes(whole)
-    with pytest.raises(VideoError, match="pages or more, and 11 are read at most"):
+    with pytest.raises(VideoError, match=r"pages or more, and 11 are read at most"):
         probe_video(path, frame_rate_hz=25)
-    with pytest.raises(VideoError, match="12 pictures, and 11 are read at most"):
+    with pytest.raises(VideoError, match=r"12 pictures, and 11 are read at most"):
         probe_video(stills(tmp_path / "stills", gray), frame_rate_hz=25)
 
 
 def test_a_large_png_is_refused_by_its_header(tmp_path, gray, monkeypatch):
     folder = stills(tmp_path / "stills", gray)
     monkeypatch.setenv("FACERHYTHM_MAX_FRAME_PIXELS", "3000")
-    with pytest.raises(VideoError, match="64 x 48 px.*FACERHYTHM_MAX_FRAME_PIXELS"):
+    with pytest.raises(VideoError, match=r"64 x 48 px.*FACERHYTHM_MAX_FRAME_PIXELS"):
         probe_video(folder, frame_rate_hz=25)

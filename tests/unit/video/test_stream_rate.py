@@ -30,7 +30,7 @@ def test_stream_that_states_none(write_video):
     path = write_video("a.mjpeg", codec="mjpeg", pixel_format="yuvj420p")
     with open_video(path) as (container, stream):
         assert stream_rate(container, stream) is None
-    with pytest.raises(VideoError, match="has no frame rate .*25 would be a guess.*--frame-rate"):
+    with pytest.raises(VideoError, match=r"has no frame rate .*25 would be a guess.*--frame-rate"):
         probe_video(path)
     video = probe_video(path, frame_rate_hz=120)
     assert (video.frame_rate_hz, video.n_frames) == (120, 40)
