@@ -122,8 +122,8 @@ class PacketIndex:
     def keyframe_for(self, position: int) -> int | None:
         """Find the keyframe in `keys` to seek for a frame; None where it is to be read from its start.
 
-        Decoding from there on gives what decoding all gives. What takes the place of missing pictures may come
-        from the group before, so that a group more is decoded where frames in `suspects` follow.
+        Decoding from there on gives what decoding all gives. What takes the place of missing pictures may
+        come from the group before, so that a group more is decoded where frames in `suspects` follow.
         """
         if self.pts is None or self.keys is None:
             return None
