@@ -19,7 +19,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from element_facerhythm.video.gray import GrayRule
+from element_facerhythm.errors import VideoError
+from element_facerhythm.video.gray import MEAN_CUT, GrayRule
+from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
 
 DeepPicture = NDArray[np.uint16]
 
@@ -67,6 +69,21 @@ def is_deep(pixel_format: str) -> bool:
     return bit_depth(pixel_format) > _BYTE_BITS
 
 
+def require_room(name: object, pixel_format: str, width: int, height: int) -> None:
+    """Refuse frames of more than 8 bits of more than half as many pixels as others may have.
+
+    Raises
+    ------
+    VideoError
+        The message names the setting that raises the limit.
+    """
+    if is_deep(pixel_format) and 2 * width * height > max_frame_pixels():
+        raise VideoError(
+            f"{name} has frames of {width} x {height} px of {bit_depth(pixel_format)} bits, more than "
+            f"{max_frame_pixels() // 2} pixels; crop or scale it, or set {FRAME_PIXELS_VARIABLE} higher."
+        )
+
+
 class DeepConverter:
     """Turns frames of more than 8 bits into gray values (H, W), or into colours (H, W, 3), uint16."""
 
@@ -92,8 +109,7 @@ def deep_gray(picture: DeepPicture, rule: GrayRule) -> DeepPicture:
         return picture
     if rule == "luma":
         return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    mean = picture.sum(axis=2, dtype=np.uint32) // 3
-    return mean.astype(np.uint16)
+    return cv2.transform(picture, MEAN_CUT)
 
 
 def levels_of(histograms: Sequence[tuple[NDArray[np.int64], float]]) -> Levels:

@@ -14,7 +14,7 @@ from element_facerhythm.files import Signature, signature_of
 from element_facerhythm.video.container import RE_ENCODE, open_video_file
 from element_facerhythm.video.container_size import declared_size
 from element_facerhythm.video.content import video_sha256, video_signature
-from element_facerhythm.video.levels import Levels, bit_depth, levels_of
+from element_facerhythm.video.levels import Levels, bit_depth, levels_of, require_room
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
 from element_facerhythm.video.packet_index import PacketIndex
 from element_facerhythm.video.packets import scan_packets
@@ -248,6 +248,7 @@ def _require_sound(path: Path, index: PacketIndex) -> None:
             f"Video {path}: not one of its keyframes can be decoded, or they have more than "
             f"{max_frame_pixels()} pixels ({FRAME_PIXELS_VARIABLE}); {RE_ENCODE}."
         )
+    require_room(path, index.pixel_format, *index.sizes[0][1])
     if len(index.sizes) > 1:
         (_, first), (where, other) = index.sizes[:2]
         raise VideoError(

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from element_facerhythm.errors import VideoError
 from element_facerhythm.files import FileMemory
 from element_facerhythm.video.container import open_video_file
+from element_facerhythm.video.levels import require_room
 from element_facerhythm.video.limits import (
     FRAME_PIXELS_VARIABLE,
     max_frame_pixels,
@@ -224,6 +225,7 @@ def _decoded(name: str, content: bytes) -> VideoFrame:
         raise VideoError(
             f"{name} holds numbers of type {picture.dtype}; save it with 8 or 16 bits without sign."
         )
+    require_room(name, pixel_format, picture.shape[1], picture.shape[0])
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     return VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=pixel_format)

@@ -1,6 +1,7 @@
 """Video of more than 8 bits is analysed at its depth, with the same levels for all files of a recording."""
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -141,6 +142,17 @@ def test_files_of_different_depth_are_no_recording(write_deep, write_video):
     videos = [probe_video(write_video("a.mp4")), probe_video(write_deep("b.mkv", depth_scene()))]
     with pytest.raises(VideoError, match=r"must have one depth: .* has 8 bits, .* has 16"):
         require_same_format(videos)
+
+
+def test_deep_frames_may_have_half_as_many_pixels(write_deep, tmp_path, monkeypatch):
+    path = write_deep("a.mkv", depth_scene())
+    cv2.imwritemulti(str(tmp_path / "a.tif"), list(depth_scene()))
+    monkeypatch.setenv("FACERHYTHM_MAX_FRAME_PIXELS", str(2 * 64 * 48 - 1))
+    for name in (path, tmp_path / "a.tif"):
+        with pytest.raises(VideoError, match=r"64 x 48 px of 16 bits.*FACERHYTHM_MAX_FRAME_PIXELS"):
+            probe_video(name, frame_rate_hz=25)
+    monkeypatch.setenv("FACERHYTHM_MAX_FRAME_PIXELS", str(2 * 64 * 48))
+    assert probe_video(path).n_frames == 20
 
 
 def test_levels_of_one_value_and_of_unknown_formats():
