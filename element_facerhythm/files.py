@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -61,6 +62,17 @@ def signature_of(file: Path | int) -> Signature:
     return Signature(
         status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     )
+
+
+def signature_of_all(paths: Sequence[Path]) -> Signature:
+    """Signature of several files together, their names and order included; OSError where one is missing."""
+    digest, sizes, changed = hashlib.sha256(), 0, 0
+    for path in paths:
+        one = signature_of(path)
+        digest.update(f"{path.name!r} {tuple(one)}\n".encode())
+        sizes, changed = sizes + one.size_bytes, max(changed, one.changed_ns)
+    number = int.from_bytes(digest.digest()[:8], "big") >> 1
+    return Signature(0, len(paths), sizes, number, changed)
 
 
 def kind_of(mode: int) -> str:
@@ -134,6 +146,26 @@ class FileMemory(Generic[T]):
             value = compute(file)
             if signature_of(file.fileno()) == before and before.is_settled(now_ns):
                 self._remember(key, value)
+        return value
+
+    def recall_all(self, paths: Sequence[Path], compute: Callable[[], T]) -> T:
+        """Value of several files together; as `recall`, but for `compute`, which opens them itself.
+
+        Raises
+        ------
+        OSError
+            One is missing.
+        """
+        now_ns = time.time_ns()
+        before = signature_of_all(paths)
+        key = (paths[0].parent if paths else None, before)
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = compute()
+        if signature_of_all(paths) == before and before.is_settled(now_ns):
+            self._remember(key, value)
         return value
 
     def _remember(self, key: Hashable, value: T) -> None:

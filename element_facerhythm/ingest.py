@@ -85,11 +85,13 @@ def register_videos(
     frames: str = "",
     frame_rate_hz: float | None = None,
     times: Sequence[str] | None = None,
+    allow_incomplete: bool = False,
 ) -> Registered:
     """Enter a recording of one or more videos and a task that analyses it (`trigger`).
 
     `frames` is the part to analyse ('A:B'; '' for all), `frame_rate_hz` a rate to take in place of what the
     videos say, and `times` names for each video the file with the times of its frames ('stamps': its own).
+    With `allow_incomplete`, files that were cut off are taken up to their last whole frame.
     What the parameters leave open stays so in their row, and is fitted to the recording when it runs.
 
     Raises
@@ -111,12 +113,18 @@ def register_videos(
             frames=frame_range(frames),
             frame_rate_hz=frame_rate_hz,
             times=None if times is None else tuple(times),
+            allow_incomplete=allow_incomplete,
         )
     )
     recorded = [video.recording_time for video in checked.videos if video.recording_time]
     chosen = [_times_path(choice) for choice in times or [""] * len(paths)]
     files = [
-        {"file_id": index, "file_path": path, "times_path": own}
+        {
+            "file_id": index,
+            "file_path": path,
+            "times_path": own,
+            "allow_incomplete": allow_incomplete,
+        }
         for index, (path, own) in enumerate(zip(paths, chosen, strict=True))
     ]
     done = Registered(notes=list(checked.notes), parameters_fitted=checked.parameters_fitted)

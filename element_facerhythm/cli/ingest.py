@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from element_facerhythm.cli.output import (
+    IncompleteOption,
     JsonOption,
     print_registered,
     progress_bars,
@@ -77,6 +78,7 @@ def ingest(
     no_populate: Annotated[
         bool, typer.Option("--no-populate", help="Register only; a worker does the rest.")
     ] = False,
+    incomplete: IncompleteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Register a recording in the configured database and populate what follows from it.
@@ -112,6 +114,7 @@ def ingest(
             frame_rate,
             times_of(times, len(videos or [])),
             to_populate=not no_populate,
+            allow_incomplete=incomplete,
         )
         rows = {} if no_populate else populate(registered.key)
     print_registered(registered, rows, as_json=as_json)
@@ -150,6 +153,7 @@ def register(
     times: tuple[str, ...] | None,
     *,
     to_populate: bool,
+    allow_incomplete: bool = False,
 ) -> "Registered":
     """Read the files, then register them."""
     from element_facerhythm.cli.database import activated_workflow
@@ -173,6 +177,7 @@ def register(
             frames=frames,
             frame_rate_hz=frame_rate_hz,
             times=times,
+            allow_incomplete=allow_incomplete,
         )
         registered.notes[:0] = reading_notes(loaded)
         return registered

@@ -30,6 +30,14 @@ WhereOption = Annotated[
 
 EXIT_NOT_IN_ORDER = 3
 
+IncompleteOption = Annotated[
+    bool,
+    typer.Option(
+        "--incomplete",
+        help="Take videos that were cut off (recorder died) up to their last whole frame.",
+    ),
+]
+
 
 @contextmanager
 def quiet_stdout() -> Iterator[None]:

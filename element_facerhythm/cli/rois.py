@@ -53,7 +53,7 @@ def propose(
             f"{output} exists; give --overwrite to replace it, or another name with -o"
         )
     with quiet_stdout(), progress_bars() as progress:
-        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ)
+        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ, allow_incomplete=True)
         rois, proposal = propose_rois_for_video(video, metadata.n_frames, progress=progress)
         placed = place(rois, metadata, spacing)
         write_rois(rois, output)
@@ -80,7 +80,7 @@ def check(
     from element_facerhythm.video import probe_video
 
     with quiet_stdout():
-        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ)
+        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ, allow_incomplete=True)
         rois = read_rois(rois_file)
         placed = place(rois, metadata, spacing)
         if overlay is not None:

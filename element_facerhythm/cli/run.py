@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from element_facerhythm.cli.output import (
+    IncompleteOption,
     JsonOption,
     human_seconds,
     human_size,
@@ -84,6 +85,7 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that were made another way.")
     ] = False,
+    incomplete: IncompleteOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would run, write nothing.")
     ] = False,
@@ -110,6 +112,7 @@ def run(
             frames=frame_range(frames),
             frame_rate_hz=frame_rate,
             times=times_of(times, len(videos)),
+            allow_incomplete=incomplete,
         )
         if dry_run:
             plan = check(request, notes)

@@ -274,6 +274,7 @@ def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
             times_sha256=tuple(sha256 for _, sha256 in inputs.times),
             # results that this task has not made itself stay
             overwrite=is_owned_by(directory, inputs.owner),
+            allow_incomplete=True,  # asked about when RecordingInfo read the same bytes
         )
     )
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Key = dict[str, Any]
 
+GivenFile = tuple[str, str, bool]  # path, choice of its file of times, whether it may be cut off
+
 _ROWS_PER_INSERT = 2000
 
 
@@ -41,8 +43,9 @@ class VideoRecording(dj.Manual):
         -> master
         file_id   : int32        # order in time
         ---
-        file_path : varchar(512) # relative to a root data directory
+        file_path : varchar(512) # relative to a root data directory; of pictures, their directory
         times_path='' : varchar(512) # file of its frames' times; 'stamps': its own; '': one beside it, if any
+        allow_incomplete=0 : bool # whether what is whole is taken of a file that was cut off
         """
 
 
@@ -92,6 +95,15 @@ class RecordingInfo(dj.Imported):
         times_sha256=null    : char(64)    # digest of that file
         acquisition=null     : json        # what metadata.json beside the file says
         recording_time=null  : datetime    # creation time in the file, if any; UTC
+        rotation_deg=0       : int16       # clockwise turn of stored frames for showing, in degrees
+        is_flipped=0         : bool        # whether they are mirrored (left, right) before that
+        pixel_aspect=1       : float64     # width of a pixel over its height; frames are not stretched
+        bit_depth=8          : int16       # bits of the deepest component of a pixel
+        level_low=null       : float64     # value that is analysed as 0, of more than 8 bits
+        level_high=null      : float64     # value that is analysed as 255, of more than 8 bits
+        n_hidden_frames=0    : int64       # stored frames that no decoder shows; not in n_frames
+        n_suspect_frames=0   : int64       # frames from lost packets to the next keyframe, maybe wrong
+        is_incomplete=0      : bool        # whether the file was cut off; its whole frames are counted
         """
 
     class Gap(dj.Part):
@@ -113,43 +125,42 @@ class RecordingInfo(dj.Imported):
         """Recordings whose files are known."""
         return VideoRecording() & VideoRecording.File()
 
-    def make_fetch(
-        self, key: Key
-    ) -> tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], float | None]:
-        """Ids, paths and files of times, in order, and the frame rate that was given for them."""
+    def make_fetch(self, key: Key) -> tuple[tuple[int, ...], tuple[GivenFile, ...], float | None]:
+        """Ids of the files and what was entered of each, in order, and the rate that was given for them."""
         rows = (VideoRecording.File() & key).to_dicts(order_by="file_id")
-        ids = tuple(int(row["file_id"]) for row in rows)
+        files = tuple(
+            (row["file_path"], row["times_path"], bool(row["allow_incomplete"])) for row in rows
+        )
         given_hz = (VideoRecording() & key).fetch1("frame_rate_hz")
-        paths, times = (tuple(row[name] for row in rows) for name in ("file_path", "times_path"))
-        return ids, paths, times, given_hz
+        return tuple(int(row["file_id"]) for row in rows), files, given_hz
 
     @supervised
     def make_compute(
         self,
         key: Key,
         file_ids: tuple[int, ...],
-        file_paths: tuple[str, ...],
-        times_paths: tuple[str, ...],
+        files: tuple[GivenFile, ...],
         given_hz: float | None,
     ) -> tuple[tuple[tuple[int, "VideoMetadata"], ...]]:
         """Read every file and check that they belong together."""
         from element_facerhythm.pipeline.progress import ambient_progress
-        from element_facerhythm.video import probe_video, require_same_format
+        from element_facerhythm.video import probe_video, require_same_format, share_levels
 
         roots = active_link().search_dirs()
         videos = []
-        with ambient_progress().stage("recording_info", len(file_paths), "files") as tell:
-            for n_done, (path, times) in enumerate(zip(file_paths, times_paths, strict=True)):
+        with ambient_progress().stage("recording_info", len(files), "files") as tell:
+            for n_done, (path, times, may_be_cut) in enumerate(files):
                 tell(n_done)
                 videos.append(
                     probe_video(
                         resolve_path(path, roots),
                         frame_rate_hz=given_hz,
                         times=resolved_times(times, roots),
+                        allow_incomplete=may_be_cut,
                     )
                 )
         require_same_format(videos)
-        return (tuple(zip(file_ids, videos, strict=True)),)
+        return (tuple(zip(file_ids, share_levels(videos), strict=True)),)
 
     def make_insert(self, key: Key, files: tuple[tuple[int, "VideoMetadata"], ...]) -> None:
         """Write one row for the recording and one per file."""
@@ -282,6 +293,15 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
         "times_sha256": video.times_sha256,
         "acquisition": None if video.acquisition is None else dict(video.acquisition),
         "recording_time": None if time is None else without_zone(time),
+        "rotation_deg": video.rotation_deg,
+        "is_flipped": video.is_flipped,
+        "pixel_aspect": video.pixel_aspect,
+        "bit_depth": video.bit_depth,
+        "level_low": video.level_low,
+        "level_high": video.level_high,
+        "n_hidden_frames": video.n_hidden_frames,
+        "n_suspect_frames": video.n_suspect_frames,
+        "is_incomplete": video.is_incomplete,
     }
 
 

@@ -5,7 +5,6 @@ from functools import partial
 from math import isnan
 from typing import Any
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import (
     ConfigurationError,
     FaceRhythmError,
@@ -39,6 +38,7 @@ from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.parameters.quality import QualityLimits
 from element_facerhythm.pipeline.records import STAGES, Verdict
 from element_facerhythm.pipeline.verify import Findings
+from element_facerhythm.video import video_sha256
 
 
 def verify_recording(
@@ -91,7 +91,7 @@ def _verify_videos(key: Key, findings: Findings) -> None:
 
 def _require_video(path: str, sha256: str) -> None:
     place = resolve_path(path, active_link().search_dirs())
-    if file_sha256(place) != sha256:
+    if video_sha256(place) != sha256:
         raise VideoError(f"{place} is not the file that was entered (its SHA-256 differs)")
 
 

@@ -133,7 +133,7 @@ def _batches(video: VideoMetadata, n_at_once: int) -> Iterator[NDArray[np.uint8]
 
     def stacked() -> Iterator[NDArray[np.uint8]]:
         batch: list[NDArray[np.uint8]] = []
-        for frame in iterate_gray_frames(video.path, rule="luma"):
+        for frame in iterate_gray_frames(video.path, rule="luma", levels=video.levels):
             batch.append(frame)
             if len(batch) == n_at_once:
                 yield np.stack(batch)

@@ -30,6 +30,7 @@ from element_facerhythm.pipeline.sequences import (
     tracked_sequences,
 )
 from element_facerhythm.pipeline.timing import stretch_lengths, time_notes
+from element_facerhythm.pipeline.video_notes import video_notes
 from element_facerhythm.video import (
     Signature,
     VideoMetadata,
@@ -37,7 +38,9 @@ from element_facerhythm.video import (
     require_entered,
     require_entered_times,
     require_same_format,
+    share_levels,
     signatures_of,
+    without_levels,
 )
 
 if TYPE_CHECKING:
@@ -152,7 +155,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
         sequences=sequences,
         n_recorded_frames=n_recorded_frames,
         frame_rate_hz=rate_hz,
-        notes=(*_video_notes(used), *time_notes(used, sequences, parameters, n_taps), *notes),
+        notes=(*video_notes(used), *time_notes(used, sequences, parameters, n_taps), *notes),
         fingerprints=stage_fingerprints(sequences, rois, parameters, rate_hz),
         signatures=tuple(signatures[videos.index(video)] for video in used),
     )
@@ -172,21 +175,18 @@ def _probe(request: RunRequest) -> tuple[VideoMetadata, ...]:
             "their order"
         )
     videos = tuple(
-        probe_video(Path(path), frame_rate_hz=request.frame_rate_hz, times=own)
+        probe_video(
+            Path(path),
+            frame_rate_hz=request.frame_rate_hz,
+            times=own,
+            allow_incomplete=request.allow_incomplete,
+        )
         for path, own in zip(paths, times, strict=True)
     )
     require_same_format(videos)
-    return videos
-
-
-def _video_notes(videos: tuple[VideoMetadata, ...]) -> list[str]:
-    """Headers that lie about the number of frames."""
-    return [
-        f"{video.path.name}: the header says {video.n_frames_header} frames and the file holds "
-        f"{video.n_frames}; the counted number is used"
-        for video in videos
-        if video.n_frames_header not in (None, video.n_frames)
-    ]
+    if as_open(request.parameters).stand_in.compat == "face-rhythm":
+        return without_levels(videos)
+    return share_levels(videos)
 
 
 def check_directory(directory: Path, owner: DirectoryOwner | None) -> None:

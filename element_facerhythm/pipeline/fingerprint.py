@@ -18,6 +18,7 @@ from element_facerhythm.pipeline.records import STAGES
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.sequences import TrackedSequence, VideoPart
+    from element_facerhythm.video import VideoMetadata
     from element_facerhythm.video.clock import Clock
 
 Fingerprint = dict[str, Any]
@@ -41,10 +42,15 @@ def stage_fingerprints(
     sequences: Sequence[TrackedSequence], rois: Rois, parameters: Parameters, frame_rate_hz: float
 ) -> dict[str, Fingerprint]:
     """Fingerprint of every stage for this recording, analysed with this frame rate."""
+    levels = sequences[0].parts[0].video.levels
     stage_parameters: dict[str, dict[str, Any]] = {
         "dataset": {},
         "rois": {"point_spacing": parameters.ROIs.make_rois.point_spacing},
-        "point_tracking": _tracking(parameters),
+        # video of 8 bits has none, and keeps its fingerprint
+        "point_tracking": {
+            **_tracking(parameters),
+            **({} if levels is None else {"levels": [levels.low, levels.high]}),
+        },
         "spectral_analysis": _spectral(parameters, parameters.spectral_rate_hz(frame_rate_hz)),
         "decomposition": _decomposition(parameters),
     }
@@ -67,7 +73,12 @@ def stage_fingerprints(
 
 def _part(part: VideoPart) -> dict[str, Any]:
     video = part.video
-    facts = {"size_bytes": video.size_bytes, "n_frames": video.n_frames, "sha256": video.sha256}
+    facts = {
+        "size_bytes": video.size_bytes,
+        "n_frames": video.n_frames,
+        "sha256": video.sha256,
+        **_turn(video),
+    }
     whole = part.n_frames == video.n_frames
     return facts if whole else {**facts, "frames": [part.first, part.stop]}
 
@@ -120,6 +131,13 @@ def rois_sha256(rois: Rois) -> str:
             digest.update(f"{name} {values.dtype.str} {values.shape};".encode())
             digest.update(values.tobytes())
     return digest.hexdigest()
+
+
+def _turn(video: VideoMetadata) -> dict[str, Any]:
+    """How frames are turned; nothing for those that stand upright, which keep their fingerprint."""
+    if not video.rotation_deg and not video.is_flipped:
+        return {}
+    return {"rotation_deg": video.rotation_deg, "is_flipped": video.is_flipped}
 
 
 def _without(tree: Fingerprint, upstream: str | None) -> dict[str, Any]:

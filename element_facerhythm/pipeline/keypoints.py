@@ -37,12 +37,14 @@ from element_facerhythm.pipeline.progress import ambient_progress
 from element_facerhythm.pipeline.proposal import propose_rois_for_video
 from element_facerhythm.pipeline.records import ProductRecord, Progress
 from element_facerhythm.pipeline.runner import package_versions
+from element_facerhythm.pipeline.video_notes import video_notes
 from element_facerhythm.video import (
     VideoMetadata,
     probe_video,
     require_entered,
     require_same_format,
     require_unchanged,
+    share_levels,
     signatures_of,
 )
 
@@ -76,20 +78,25 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
     device = resolve_device(request.device)
     check_writable(request.output_dir, files=(PRODUCT_NAME,), owner=request.owner)
     signatures = signatures_of(request.videos)
-    videos = [probe_video(path) for path in request.videos]
-    require_same_format(videos)
+    # what was cut off is asked about when a recording is entered
+    was_entered = request.video_sha256 is not None
+    found = [probe_video(path, allow_incomplete=was_entered) for path in request.videos]
+    require_same_format(found)
+    videos = share_levels(found)
     if request.video_sha256 is not None:
         require_entered(videos, request.video_sha256)
     model = load_facemap_model(
         request.model_file, request.body_parts, device=device, sha256=request.model_sha256
     )
     boxes = _boxes(request.box, videos, progress)
+    levels = videos[0].levels
     fingerprint = {
         "format_version": FORMAT_VERSION,
         "model_sha256": file_sha256(request.model_file),
         "body_parts": list(request.body_parts),
         "boxes": [list(_corners(box)) for box in boxes],
         "videos": [video.sha256 for video in videos],
+        **({} if levels is None else {"levels": [levels.low, levels.high]}),
     }
     with locked_place(request.output_dir, PRODUCT_NAME, request.owner) as path:
         facts, damage = _stored_facts(path, fingerprint)
@@ -108,7 +115,7 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
         source_software=SOURCE_SOFTWARE,
         reused=reused,
         boxes=tuple(_corners(box) for box in boxes),
-        notes=damage,
+        notes=(*video_notes(videos), *damage),
     )
 
 

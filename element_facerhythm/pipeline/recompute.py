@@ -186,6 +186,7 @@ def _request_of(project: Project, parameters: Parameters) -> CheckedRequest:
                 project_dir=Path(elsewhere) / "not-written",
                 device="cpu",
                 **run_facts(project.directory),
+                allow_incomplete=True,  # as it was when the project was made
             )
         )
 

@@ -76,6 +76,8 @@ class RunRequest:
     overwrite
         Whether results that were made with other parameters, or from other videos or regions, may be
         replaced.
+    allow_incomplete
+        Whether videos that were cut off, as by a recorder that died, are taken up to their last whole frame.
     """
 
     videos: tuple[Path, ...]
@@ -90,6 +92,7 @@ class RunRequest:
     frame_rate_hz: float | None = None
     times: tuple[str | Path | None, ...] | None = None
     times_sha256: tuple[str | None, ...] | None = None
+    allow_incomplete: bool = False
 
 
 @dataclass(frozen=True)

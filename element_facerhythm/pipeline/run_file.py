@@ -62,6 +62,11 @@ def write_run_file(
         "frames": None if checked.request.frames is None else list(checked.request.frames),
         "given_frame_rate_hz": checked.request.frame_rate_hz,
         "times": _times(checked.request),
+        "videos": [
+            {"file_name": part.video.path.name, "n_suspect_frames": part.n_suspect_frames}
+            for sequence in checked.sequences
+            for part in sequence.parts
+        ],
         "notes": list(checked.notes),
         "stages": stages,
     }

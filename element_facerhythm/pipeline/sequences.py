@@ -26,6 +26,12 @@ class VideoPart:
         """Number of frames."""
         return self.stop - self.first
 
+    @property
+    def n_suspect_frames(self) -> int:
+        """Frames after lost packets, among these."""
+        spans = self.video.suspect_frames
+        return sum(max(min(stop, self.stop) - max(first, self.first), 0) for first, stop in spans)
+
 
 @dataclass(frozen=True, eq=False)
 class TrackedSequence:

@@ -45,7 +45,7 @@ class StageContext:
     def first_frame(self) -> NDArray[np.uint8]:
         """(H, W, 3) first frame that is analysed."""
         part = self.checked.sequences[0].parts[0]
-        return read_rgb_frame(part.video.path, part.first)
+        return read_rgb_frame(part.video.path, part.first, levels=part.video.levels)
 
 
 def run_dataset(context: StageContext) -> None:

@@ -255,7 +255,9 @@ def frame_opener(sequence: TrackedSequence) -> OpenFrames:
         for part in sequence.parts:
             if start < before + part.n_frames:
                 first = part.first + max(start - before, 0)
-                yield from iterate_gray_frames(part.video.path, start=first, stop=part.stop)
+                yield from iterate_gray_frames(
+                    part.video.path, start=first, stop=part.stop, levels=part.video.levels
+                )
             before += part.n_frames
 
     return open_frames
@@ -269,7 +271,12 @@ def _gpu_reader(checked: CheckedRequest, sequence: TrackedSequence) -> Callable[
     def open_reader() -> Any:
         from element_facerhythm.video.cuda_reader import cuda_frame_reader
 
-        paths = [part.video.path for part in sequence.parts]
-        return cuda_frame_reader(paths, checked.device, first=sequence.parts[0].first)
+        parts = sequence.parts
+        return cuda_frame_reader(
+            [part.video.path for part in parts],
+            checked.device,
+            first=parts[0].first,
+            levels=parts[0].video.levels,
+        )
 
     return open_reader

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import FaceRhythmError, ProjectError
 from element_facerhythm.io.config import read_json
 from element_facerhythm.io.content_digest import Content, content_of
@@ -23,6 +22,7 @@ from element_facerhythm.pipeline.load import load_project
 from element_facerhythm.pipeline.recompute import recompute_block
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
 from element_facerhythm.pipeline.run_file import RUN_FILE, parameters_of_run
+from element_facerhythm.video import video_sha256
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,10 @@ def _verify_run_file(project: Project, findings: Findings) -> None:
 def _verify_videos(project: Project, findings: Findings) -> None:
     """Compare the videos, where they are still there, with those that were analysed."""
     for path, sha256 in _analysed_videos(project):
-        if not path.is_file():
+        if not path.exists():
             findings.notes.append(f"video {path} is not here and was not compared")
         else:
-            same = file_sha256(path) == sha256
+            same = video_sha256(path) == sha256
             findings.check(path, None if same else "it is not the video that was analysed")
 
 

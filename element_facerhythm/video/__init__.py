@@ -1,7 +1,15 @@
 """Video files: what they hold, counted rather than believed, and their frames in order."""
 
 from element_facerhythm.files import Signature
-from element_facerhythm.video.metadata import VideoMetadata, probe_video, require_same_format
+from element_facerhythm.video.content import video_sha256
+from element_facerhythm.video.levels import Levels
+from element_facerhythm.video.metadata import (
+    VideoMetadata,
+    probe_video,
+    require_same_format,
+    share_levels,
+    without_levels,
+)
 from element_facerhythm.video.reader import (
     iterate_gray_frames,
     iterate_rgb_frames,
@@ -15,6 +23,7 @@ from element_facerhythm.video.unchanged import (
 )
 
 __all__ = [
+    "Levels",
     "Signature",
     "VideoMetadata",
     "iterate_gray_frames",
@@ -25,5 +34,8 @@ __all__ = [
     "require_entered_times",
     "require_same_format",
     "require_unchanged",
+    "share_levels",
     "signatures_of",
+    "video_sha256",
+    "without_levels",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,9 @@ from element_facerhythm.video.limits import (
     max_frames,
     max_packet_bytes,
 )
-from element_facerhythm.video.mp4 import mp4_lost_its_index, mp4_samples
+from element_facerhythm.video.mp4 import mp4_samples
 from element_facerhythm.video.png import PNG_CODECS
+from element_facerhythm.video.refusals import not_a_video, refusal
 
 RE_ENCODE = "re-encode it (ffmpeg -i IN -c:v libx264 -crf 12 OUT.mp4) or copy it again"
 
@@ -36,33 +38,13 @@ _FORMATS = (
     "yuv4mpegpipe,mjpeg,h261,h263,h264,hevc,vvc,av1,obu,m4v,mpegvideo,vc1,vc1test,dirac,dnxhd,cavsvideo,"
     "avs2,avs3,apng,gif,swf"
 )
-_EXAMPLES = "mp4, mov, mkv, webm, avi, ts, mpg, wmv, ogg, mxf, y4m, mjpeg, h264"
 _MAX_STREAMS = 100
 # Decoders that may run while a file is opened: PNG frames are looked at first, see `video.png`.
 _OPENING_DECODERS = ",".join(sorted(av.codecs_available - PNG_CODECS))
 
-# Beginnings of files that are often taken for a video, and what to call them.
-_OTHER_FILES = (
-    (b"#EXTM3U", "a playlist (hls): it names other files; give the video itself"),
-    (
-        b"ffconcat version",
-        "a list of files (concat): it names other files; join them into one video",
-    ),
-    (
-        b"<?xml",
-        "an XML text, maybe a manifest (dash, imf) that names other files; give the video itself",
-    ),
-    (b"<MPD", "a manifest (dash): it names other files; give the video itself"),
-    (b"v=0", "a session description (sdp): it names a network stream; give a recording of it"),
-    (b"\x89PNG", "one picture (png)"),
-    (b"II*\0", "a picture or a stack of them (tiff)"),
-    (b"MM\0*", "a picture or a stack of them (tiff)"),
-    (b"\xff\xd8\xff", "one picture (jpeg)"),
-    (b"BM", "one picture (bmp)"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"ID3", "a sound file: it holds only sound"),
-    (b"fLaC", "a sound file: it holds only sound"),
-)
+_JPEG = b"\xff\xd8\xff"
+_JPEG_AFTER_JPEG = re.compile(rb"\xff\xd9\0*\xff\xd8\xff")
+_MAX_JPEG = 16 << 20  # of the first picture, in which the second is searched for
 
 
 def require_file(path: Path) -> None:
@@ -242,10 +224,12 @@ class _Source:
 def _container(
     path: Path, file: BufferedReader, options: dict[str, str], budget: ReadBudget | None
 ) -> InputContainer:
+    is_raw_mjpeg = _is_jpeg_after_jpeg(file)
     file.seek(0)
     try:
         container = av.open(
             _Source(file, budget),
+            format="mjpeg" if is_raw_mjpeg else None,
             metadata_errors="ignore",
             options={
                 "format_whitelist": _FORMATS,
@@ -257,40 +241,14 @@ def _container(
             },
         )
     except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(_refusal(path, file, error)) from error
+        raise VideoError(refusal(path, file, error)) from error
     if set(_FORMATS.split(",")).isdisjoint(container.format.name.split(",")):
         container.close()
-        raise VideoError(_not_a_video(path, file))
+        raise VideoError(not_a_video(path, file))
     return container
 
 
-def _refusal(path: Path, file: BufferedReader, error: av.error.FFmpegError | OSError) -> str:
-    if _other_kind(file) or isinstance(error, av.error.ArgumentError):
-        return _not_a_video(path, file)
-    if isinstance(error, av.error.EOFError):
-        why = "it holds no frame, the file ends with its header."
-    elif mp4_lost_its_index(path, file):
-        why = f"it is truncated, the index of the mp4 (moov) is missing; {RE_ENCODE}."
-    else:
-        why = f"{error.strerror or error}. The file is no video, or its beginning is damaged."
-    return f"Video {path} cannot be opened as a video: {why}"
-
-
-def _not_a_video(path: Path, file: BufferedReader) -> str:
-    kind = _other_kind(file)
-    if kind is None:
-        return (
-            f"{path} is not a video of a format that is read ({_EXAMPLES}, ...); give a video file."
-        )
-    return f"{path} is not a video: it is {kind}."
-
-
-def _other_kind(file: BufferedReader) -> str | None:
-    """Name what a file is that is no video; None where its beginning does not say."""
+def _is_jpeg_after_jpeg(file: BufferedReader) -> bool:
+    """Whether pictures follow each other without a container; ffmpeg may take that for one picture."""
     file.seek(0)
-    head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"WEBP"):
-        return {b"WAVE": "a sound file: it holds only sound", b"WEBP": "one picture (webp)"}[
-            head[8:12]
-        ]
-    return next((kind for beginning, kind in _OTHER_FILES if head.startswith(beginning)), None)
+    return file.read(3) == _JPEG and _JPEG_AFTER_JPEG.search(file.read(_MAX_JPEG)) is not None

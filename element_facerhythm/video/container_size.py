@@ -8,6 +8,8 @@ from pathlib import Path
 
 from element_facerhythm.video.mp4 import mp4_end
 
+_TS_PACKET, _TS_SYNC, _N_SYNC = 188, b"G", 4
+
 
 def declared_size(path: Path, file: BufferedReader) -> int | None:
     """Size in bytes that the container claims; None where it claims none.
@@ -26,6 +28,18 @@ def declared_size(path: Path, file: BufferedReader) -> int | None:
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return _matroska_end(file)
     return mp4_end(path, file)
+
+
+def ends_within_ts_packet(file: BufferedReader, size: int) -> bool:
+    """Whether an MPEG transport stream is cut within one of its packets of 188 bytes."""
+    file.seek(0)
+    if size < _N_SYNC * _TS_PACKET or file.read(1) != _TS_SYNC:
+        return False  # other sizes of packets are not looked at
+    for number in range(1, _N_SYNC + 1):
+        file.seek(size - number * _TS_PACKET)
+        if file.read(1) != _TS_SYNC:
+            return True
+    return False
 
 
 def _riff_end(file: BufferedReader) -> int | None:

@@ -16,6 +16,9 @@ import numpy as np
 
 from element_facerhythm.errors import DecodeError, VideoError
 from element_facerhythm.video.gray import GrayFrame
+from element_facerhythm.video.levels import Levels
+from element_facerhythm.video.orientation import UPRIGHT
+from element_facerhythm.video.packet_index import PacketIndex
 from element_facerhythm.video.packets import scan_packets
 from element_facerhythm.video.reader import iterate_gray_frames
 
@@ -46,6 +49,8 @@ class DeviceFrames:
         `cuda[:N]`, or `cpu` for torchcodec's decoder on the CPU.
     first
         Frame of the first file that is to be frame 0.
+    levels
+        Of video of more than 8 bits, see `iterate_gray_frames`.
 
     Raises
     ------
@@ -54,8 +59,13 @@ class DeviceFrames:
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], device: torch.device | str, first: int = 0
+        self,
+        paths: Sequence[str | Path],
+        device: torch.device | str,
+        first: int = 0,
+        levels: Levels | None = None,
     ) -> None:
+        self._levels = levels
         self._paths = [Path(path) for path in paths]
         self._device, self._first = str(device), first
         self._counts = [scan_packets(path).n_frames for path in self._paths]
@@ -102,12 +112,17 @@ class DeviceFrames:
     def _file(self, number: int) -> _OneFile:
         if self._open is None or self._open[0] != number:
             self.close()
-            self._open = (number, _open_file(self._paths[number], self._device))
+            self._open = (number, _open_file(self._paths[number], self._device, self._levels))
         return self._open[1]
 
 
-def _open_file(path: Path, device: str) -> _OneFile:
-    n_frames = scan_packets(path).n_frames
+def _open_file(path: Path, device: str, levels: Levels | None) -> _OneFile:
+    index = scan_packets(path)
+    n_frames = index.n_frames
+    needs = _needs_usual_reader(index, levels)
+    if needs is not None:
+        logger.info("%s is decoded on the CPU: %s", path, needs)
+        return _DecodedHere(path, levels)
     try:
         from torchcodec.decoders import VideoDecoder
 
@@ -124,7 +139,20 @@ def _open_file(path: Path, device: str) -> _OneFile:
             return _DecodedThere(path, decoder)
         why = f"it counts {len(decoder)} frames, the packets say {n_frames}"
     logger.warning("%s is decoded on the CPU: torchcodec on %s: %s", path, device, why)
-    return _DecodedHere(path)
+    return _DecodedHere(path, levels)
+
+
+def _needs_usual_reader(index: PacketIndex, levels: Levels | None) -> str | None:
+    """Why torchcodec would give other pictures; None where it gives the same."""
+    if index.stills is not None:
+        return "it holds single pictures"
+    if index.orientation != UPRIGHT:
+        return "its frames are turned for showing"
+    if levels is not None:
+        return "it has more than 8 bits"
+    if index.is_lenient:
+        return "its stamps or packets leave open what is shown"
+    return None
 
 
 class _DecodedThere:
@@ -157,8 +185,8 @@ class _DecodedThere:
 class _DecodedHere:
     """One file, decoded by PyAV, frame after frame."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, levels: Levels | None) -> None:
+        self._path, self._levels = path, levels
         self._frames: Iterator[GrayFrame] | None = None
         self._next = 0
 
@@ -166,7 +194,7 @@ class _DecodedHere:
         import torch
 
         if self._frames is None or start != self._next:
-            self._frames = iterate_gray_frames(self._path, start=start)
+            self._frames = iterate_gray_frames(self._path, start=start, levels=self._levels)
         frames = list(islice(self._frames, stop - start))
         self._next = stop
         stacked = torch.from_numpy(np.stack(frames))
@@ -180,7 +208,11 @@ _OneFile = _DecodedThere | _DecodedHere
 
 
 def cuda_frame_reader(
-    paths: Sequence[str | Path], device: torch.device | str, *, first: int = 0
+    paths: Sequence[str | Path],
+    device: torch.device | str,
+    *,
+    first: int = 0,
+    levels: Levels | None = None,
 ) -> DeviceFrames:
     """Open videos, end to end, for tracking on a GPU; see `DeviceFrames`."""
-    return DeviceFrames(paths, device, first)
+    return DeviceFrames(paths, device, first, levels)

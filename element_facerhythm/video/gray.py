@@ -20,7 +20,7 @@ GrayFrame = NDArray[np.uint8]
 
 # The mean of the channels less one third, rounded, is the mean cut to a whole number: the mean's
 # fraction is 0, 1/3 or 2/3.
-_MEAN_CUT = np.array([[1 / 3, 1 / 3, 1 / 3, -1 / 3]], dtype=np.float32)
+MEAN_CUT = np.array([[1 / 3, 1 / 3, 1 / 3, -1 / 3]], dtype=np.float32)
 
 _PLANAR = frozenset(f"yuv{j}{sampling}p" for j in ("", "j") for sampling in ("420", "422", "444"))
 _NO_CHROMA = 128
@@ -49,7 +49,7 @@ class GrayConverter:
     def _by_way_of_rgb(self, frame: VideoFrame) -> GrayFrame:
         rgb: Any = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
         gray: GrayFrame = (
-            cv2.transform(rgb, _MEAN_CUT)
+            cv2.transform(rgb, MEAN_CUT)
             if self._rule == "mean"
             else cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         )

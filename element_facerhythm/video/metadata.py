@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from io import BufferedReader
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
-
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
-from element_facerhythm.files import signature_of
-from element_facerhythm.video.clock import Clock, even_clock, have_one_rate, measure_clock
-from element_facerhythm.video.container import RE_ENCODE, open_video, open_video_file
+from element_facerhythm.files import Signature, signature_of
+from element_facerhythm.video.clock import Clock, have_one_rate
+from element_facerhythm.video.container import RE_ENCODE, open_video_file
 from element_facerhythm.video.container_size import declared_size
+from element_facerhythm.video.content import video_sha256, video_signature
+from element_facerhythm.video.levels import Levels, bit_depth, levels_of, require_room
 from element_facerhythm.video.limits import FRAME_PIXELS_VARIABLE, max_frame_pixels
-from element_facerhythm.video.packets import PacketIndex, scan_packets
-from element_facerhythm.video.time_files import FROM_STAMPS, FrameTimes, look_beside
+from element_facerhythm.video.packet_index import PacketIndex
+from element_facerhythm.video.packets import scan_packets
+from element_facerhythm.video.recorded_time import recorded_time
+from element_facerhythm.video.recording_levels import histogram, own_levels
+from element_facerhythm.video.stated_facts import container_facts, picture_facts
+from element_facerhythm.video.still_files import is_set_of_stills
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +30,6 @@ logger = logging.getLogger(__name__)
 _SAME_RATE = 1e-4
 # How often a file is read that changes meanwhile; only its times may have changed.
 _ATTEMPTS = 3
-_COUNT = re.compile("[0-9]{1,18}")
-_YEARS = range(1970, 9999)  # before, a clock was not set
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class VideoMetadata:
     frame_rate_hz
         Frame rate between gaps, measured by the frames' times and never rounded (29.97... stays 29.97...).
     header_frame_rate_hz
-        Frame rate that the header claims; None where it claims none.
+        Frame rate that the header or the bitstream claims; None where it claims none.
     times_source, times_sha256
         The camera's file that the frames' times are taken from, and its digest; None where there is none.
     acquisition
@@ -68,6 +65,23 @@ class VideoMetadata:
     recording_time
         When the file was created, from its own metadata, in UTC unless it says otherwise; None
         where it says nothing.
+    rotation_deg, is_flipped
+        How stored frames are turned for showing (see `video.orientation`); sizes are those after it.
+    pixel_aspect
+        Width of a pixel over its height; 1 where nothing is said. Frames are not stretched.
+    bit_depth
+        Bits of the deepest component of a pixel, at least 8.
+    level_low, level_high
+        Values that are analysed as 0 and 255, of video of more than 8 bits; None where it has 8, or the
+        high byte is taken.
+    n_hidden_frames
+        Frames that are stored and that no decoder shows (see `PacketIndex.n_hidden`); not in `n_frames`.
+    suspect_frames
+        Ranges of frames (first, one after the last) after lost packets, up to the next keyframe.
+    is_incomplete
+        Whether the file ends in the midst of a frame, or before its container does; what is whole is counted.
+    remarks
+        What else was left out or changed, in sentences.
     """
 
     path: Path
@@ -87,23 +101,51 @@ class VideoMetadata:
     times_sha256: str | None
     acquisition: Mapping[str, Any] | None = field(compare=False, repr=False)
     clock: Clock = field(compare=False, repr=False)
+    rotation_deg: int = 0
+    is_flipped: bool = False
+    pixel_aspect: float = 1.0
+    bit_depth: int = 8
+    level_low: float | None = None
+    level_high: float | None = None
+    n_hidden_frames: int = 0
+    suspect_frames: tuple[tuple[int, int], ...] = ()
+    is_incomplete: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def levels(self) -> Levels | None:
+        """Levels to read the video with; None for 8 bits, or for the high byte."""
+        if self.level_low is None or self.level_high is None:
+            return None
+        return Levels(self.level_low, self.level_high)
+
+    @property
+    def n_suspect_frames(self) -> int:
+        """Number of frames in `suspect_frames`."""
+        return sum(stop - start for start, stop in self.suspect_frames)
 
 
 def probe_video(
-    path: str | Path, *, frame_rate_hz: float | None = None, times: str | Path | None = None
+    path: str | Path,
+    *,
+    frame_rate_hz: float | None = None,
+    times: str | Path | None = None,
+    allow_incomplete: bool = False,
 ) -> VideoMetadata:
-    """Examine a video file: read every packet, decode as many frames as the size check needs.
+    """Examine a video: read every packet, decode as many frames as it takes to know which are shown.
 
     Parameters
     ----------
     path
-        The file.
+        The file; or a TIFF of several pages, a directory of pictures, or a pattern (`frame_*.png`).
     frame_rate_hz
-        Frame rate to take in place of what the file says, its frames at equal distances; None believes
-        the file.
+        Frames per second in the place of what the file says, at equal distances; pictures and some raw
+        streams say nothing.
     times
         File with the time of each frame; ``"stamps"`` takes those of the video; None looks for a file
         beside it (see `video.time_files`).
+    allow_incomplete
+        Whether a file that was cut off, as by a recorder that died, is taken up to its last whole frame.
 
     Returns
     -------
@@ -112,64 +154,87 @@ def probe_video(
     Raises
     ------
     VideoError
-        The file is missing, empty, truncated, no video, too large (see `video.limits`), without a picture
-        or without a frame, its frames change size, its first frames cannot be decoded, it has no frame
+        The file is missing, empty, cut off, no video, too large (see `video.limits`), without a picture
+        or without a frame, its frames change size, its first frames cannot be decoded, nothing gives a frame
         rate, or it changes while it is read.
     """
     path = Path(path)
     for _ in range(_ATTEMPTS):
-        with open_video_file(path) as file:
-            before = signature_of(file.fileno())
-            _require_complete(path, file, before.size_bytes)
-        found = _probe(path, before.size_bytes, frame_rate_hz, times)
-        with open_video_file(path) as file:
-            if signature_of(file.fileno()) == before:
-                return found
+        before = _signature(path)
+        found = _probe(path, before.size_bytes, frame_rate_hz, times, allow_incomplete)
+        if _signature(path) == before:
+            return found
     raise VideoError(
         f"Video {path} changes while it is read; wait until it is recorded or copied to its end."
     )
 
 
+def _signature(path: Path) -> Signature:
+    if is_set_of_stills(path):
+        return video_signature(path)
+    with open_video_file(path) as file:
+        return signature_of(file.fileno())
+
+
 def _probe(
-    path: Path, size_bytes: int, given_hz: float | None, times: str | Path | None
+    path: Path,
+    size_bytes: int,
+    given_hz: float | None,
+    times: str | Path | None,
+    allow_incomplete: bool,
 ) -> VideoMetadata:
     index = scan_packets(path)
     _require_sound(path, index)
-    with open_video(path) as (container, stream):
-        header_hz = _header_rate(stream)
-        choice = times if given_hz is None else FROM_STAMPS
-        by_camera, acquisition = look_beside(path, index.n_frames, _about(index, header_hz), choice)
-        clock = _clock(path, index, header_hz, given_hz, by_camera)
-        header_count = _header_count(stream)
-        recorded = _recording_time(path, stream, container)
-        codec = stream.codec_context.codec.canonical_name
-    if header_count is not None and header_count != index.n_frames:
-        logger.warning(
-            "%s: the header claims %d frames, the file holds %d; the counted number is used",
-            path,
-            header_count,
-            index.n_frames,
-        )
-    width, height = index.sizes[0][1]
+    if index.is_incomplete and not allow_incomplete:
+        raise _cut_off(path, index, size_bytes)
+    if index.stills is None:
+        facts, stated = container_facts(path, index)
+    else:
+        facts, stated = picture_facts(path, index.stills), None
+    time = recorded_time(path, index, stated, given_hz=given_hz, times=times)
+    levels = own_levels(path)
+    width, height = index.shown_size
     return VideoMetadata(
         path=path,
         width_px=width,
         height_px=height,
-        frame_rate_hz=clock.frame_rate_hz,
+        frame_rate_hz=time.clock.frame_rate_hz,
+        header_frame_rate_hz=None if stated is None else stated[0],
+        times_source=None if time.by_camera is None else time.by_camera.source,
+        times_sha256=None if time.by_camera is None else time.by_camera.sha256,
+        acquisition=time.acquisition,
+        clock=time.clock,
         n_frames=index.n_frames,
-        n_frames_header=header_count,
-        duration_s=clock.duration_s,
-        codec=codec,
+        duration_s=time.clock.duration_s,
         pixel_format=index.pixel_format,
         size_bytes=size_bytes,
-        sha256=file_sha256(path),
-        recording_time=recorded,
-        header_frame_rate_hz=header_hz,
-        times_source=by_camera.source if by_camera else None,
-        times_sha256=by_camera.sha256 if by_camera else None,
-        acquisition=acquisition,
-        clock=clock,
+        sha256=video_sha256(path),
+        rotation_deg=index.orientation.rotation_deg,
+        is_flipped=index.orientation.is_flipped,
+        bit_depth=bit_depth(index.pixel_format),
+        level_low=None if levels is None else levels.low,
+        level_high=None if levels is None else levels.high,
+        n_hidden_frames=index.n_hidden,
+        suspect_frames=index.suspects,
+        is_incomplete=index.is_incomplete,
+        **facts,
     )
+
+
+def share_levels(videos: Sequence[VideoMetadata]) -> tuple[VideoMetadata, ...]:
+    """Videos of one recording with the levels of all of them together; see `video.levels`.
+
+    Files count by their numbers of frames.
+    """
+    if len(videos) == 1 or not all(video.bit_depth > 8 for video in videos):
+        return tuple(videos)
+    levels = levels_of([(histogram(video.path), video.n_frames) for video in videos])
+    return tuple(replace(video, level_low=levels.low, level_high=levels.high) for video in videos)
+
+
+def without_levels(videos: Sequence[VideoMetadata]) -> tuple[VideoMetadata, ...]:
+    """Videos that are read by their high byte, as face-rhythm reads them."""
+    return tuple(replace(video, level_low=None, level_high=None) for video in videos)
 
 
 def require_same_format(videos: Sequence[VideoMetadata]) -> None:
@@ -182,6 +247,11 @@ def require_same_format(videos: Sequence[VideoMetadata]) -> None:
                 f"{first.width_px} x {first.height_px} px, {other.path} has "
                 f"{other.width_px} x {other.height_px} px. Register them as two recordings."
             )
+        if first.bit_depth != other.bit_depth:
+            raise VideoError(
+                f"Videos of one recording must have one depth: {first.path} has {first.bit_depth} bits, "
+                f"{other.path} has {other.bit_depth}. Register them as two recordings."
+            )
         if not have_one_rate(first.clock, other.clock, _SAME_RATE):
             raise VideoError(
                 f"Videos of one recording must have one frame rate: {first.path} has "
@@ -190,23 +260,28 @@ def require_same_format(videos: Sequence[VideoMetadata]) -> None:
             )
 
 
-def _require_complete(path: Path, file: BufferedReader, actual: int) -> None:
-    declared = declared_size(path, file)
+def _cut_off(path: Path, index: PacketIndex, actual: int) -> VideoError:
+    with open_video_file(path) as file:
+        declared = declared_size(path, file)
     if declared is not None and declared > actual:
-        raise VideoError(
-            f"Video {path} is truncated: its container is {declared} bytes long, the file has "
-            f"{actual}; copy it again."
-        )
+        why = f"its container is {declared} bytes long, the file has {actual}"
+    else:
+        why = "it ends in the midst of a frame"
+    return VideoError(
+        f"Video {path} is truncated: {why}; copy it again. Where its recorder died, --incomplete takes the "
+        f"{index.n_frames} frames that are whole."
+    )
 
 
 def _require_sound(path: Path, index: PacketIndex) -> None:
-    if index.n_frames == 0:
+    if index.n_frames == 0 and not index.n_hidden:
         raise VideoError(f"Video {path} holds no frame (0 counted); record or copy it again.")
-    if not index.sizes:
+    if not index.sizes or index.n_frames == 0:
         raise VideoError(
             f"Video {path}: not one of its keyframes can be decoded, or they have more than "
             f"{max_frame_pixels()} pixels ({FRAME_PIXELS_VARIABLE}); {RE_ENCODE}."
         )
+    require_room(path, index.pixel_format, *index.sizes[0][1])
     if len(index.sizes) > 1:
         (_, first), (where, other) = index.sizes[:2]
         raise VideoError(
@@ -214,65 +289,3 @@ def _require_sound(path: Path, index: PacketIndex) -> None:
             f"{other[0]} x {other[1]} px near frame {where}; split it there, or re-encode it to "
             "one size."
         )
-    if index.n_damaged:
-        raise VideoError(
-            f"Video {path} is truncated or damaged: {index.n_damaged} of its packets are cut off; "
-            f"{RE_ENCODE}."
-        )
-
-
-def _header_rate(stream: VideoStream) -> float | None:
-    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    return next((float(rate) for rate in rates if rate), None)
-
-
-def _about(index: PacketIndex, header_hz: float | None) -> float | None:
-    """Rate of the video for telling the unit of a file of times; None where it says nothing."""
-    if index.times_s is None or index.n_frames < 2:
-        return header_hz
-    return 1 / float(np.median(np.diff(index.times_s)))
-
-
-def _clock(
-    path: Path,
-    index: PacketIndex,
-    header_hz: float | None,
-    given_hz: float | None,
-    by_camera: FrameTimes | None,
-) -> Clock:
-    if given_hz is not None:
-        return even_clock(index.n_frames, given_hz, "given")
-    if by_camera is not None:
-        return measure_clock(by_camera.times_s, "time file")
-    if index.times_s is not None and index.n_frames > 1:
-        return measure_clock(index.times_s, "stamps", header_hz)
-    if header_hz is not None:
-        return even_clock(index.n_frames, header_hz, "header")
-    raise VideoError(
-        f"Video {path} says nothing of its frame rate; give it with --frame-rate, in frames per second."
-    )
-
-
-def _header_count(stream: VideoStream) -> int | None:
-    """Frame count in the stream's header, or in Matroska's tags."""
-    if stream.frames > 0:
-        return int(stream.frames)
-    for key, value in stream.metadata.items():
-        if key.upper().startswith("NUMBER_OF_FRAMES") and _COUNT.fullmatch(value):
-            return int(value)
-    return None
-
-
-def _recording_time(path: Path, stream: VideoStream, container: InputContainer) -> datetime | None:
-    for metadata in (container.metadata, stream.metadata):
-        text = next((v for k, v in metadata.items() if k.lower() == "creation_time"), None)
-        if text is None:
-            continue
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            logger.warning("%s: its creation time is not understood and is left out", path)
-            continue
-        if time.year in _YEARS:
-            return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    return None

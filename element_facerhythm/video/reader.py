@@ -1,57 +1,52 @@
-"""Frames of a video in the order they are shown; each is there and whole, or an error names it.
-
-ffmpeg conceals much: it fills damaged areas, drops what it cannot decode, and ends quietly where a
-file breaks off. Here the decoder is told to be strict, frames it calls damaged are refused, and
-every frame's time stamp is checked against those that the file's packets announce.
-"""
+"""Pictures of a video in the order they are shown; each is there and whole, or an error names it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import av
 import numpy as np
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import DecodeError, VideoError
-from element_facerhythm.video.container import RE_ENCODE, decoder_options, open_video
+from element_facerhythm.video.container import RE_ENCODE
+from element_facerhythm.video.decoding import BrokenFrameError, located, whole_frames
 from element_facerhythm.video.gray import GrayConverter, GrayFrame, GrayRule
-from element_facerhythm.video.packets import PacketIndex, scan_packets
+from element_facerhythm.video.levels import DeepConverter, Levels, deep_gray, is_deep
+from element_facerhythm.video.packet_index import PacketIndex
+from element_facerhythm.video.packets import scan_packets
+from element_facerhythm.video.recording_levels import own_levels
 
 RgbFrame = NDArray[np.uint8]
-
-# Frames that may be on their way through the decoder's threads when one of them is found broken.
-_IN_FLIGHT = 64
-
-
-class _BrokenFrameError(Exception):
-    """Frame `index` cannot be had, and why."""
-
-    def __init__(self, index: int, why: str) -> None:
-        super().__init__(why)
-        self.index = index
-        self.why = why
+LevelChoice = Levels | Literal["own"] | None
 
 
 def iterate_gray_frames(
-    path: str | Path, *, start: int = 0, stop: int | None = None, rule: GrayRule = "mean"
+    path: str | Path,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    rule: GrayRule = "mean",
+    levels: LevelChoice = "own",
 ) -> Iterator[GrayFrame]:
-    """Gray frames (H, W) uint8.
+    """Gray frames (H, W) uint8, turned as they are shown.
 
     Parameters
     ----------
     path
-        The file.
+        The file; or a stack or directory of pictures (see `video.stills`).
     start, stop
         First frame, and the one after the last; None goes to the end.
     rule
         `mean`: of R, G and B, cut to a whole number as face-rhythm does; `luma`: weighted, as
         OpenCV and facemap do. On monochrome video the two are one.
+    levels
+        Of video of more than 8 bits: the values that become 0 and 255. `own`: by the values of this file;
+        None: the high byte, as OpenCV and face-rhythm cut it. A recording of several files needs levels of
+        its own.
 
     Raises
     ------
@@ -60,19 +55,19 @@ def iterate_gray_frames(
     DecodeError
         While iterating: a frame cannot be decoded. The message names the file and the frame.
     """
-    return _frames(Path(path), start, stop, GrayConverter(rule))
+    return _frames(Path(path), start, stop, levels, rule)
 
 
 def iterate_rgb_frames(
-    path: str | Path, *, start: int = 0, stop: int | None = None
+    path: str | Path, *, start: int = 0, stop: int | None = None, levels: LevelChoice = "own"
 ) -> Iterator[RgbFrame]:
     """Colour frames (H, W, 3) uint8; arguments and errors as in `iterate_gray_frames`."""
-    return _frames(Path(path), start, stop, _RgbConverter())
+    return _frames(Path(path), start, stop, levels, None)
 
 
-def read_rgb_frame(path: str | Path, index: int) -> RgbFrame:
+def read_rgb_frame(path: str | Path, index: int, *, levels: LevelChoice = "own") -> RgbFrame:
     """One colour frame (H, W, 3) uint8; errors as in `iterate_gray_frames`."""
-    frames = _frames(Path(path), index, index + 1, _RgbConverter())
+    frames = _frames(Path(path), index, index + 1, levels, None)
     try:
         return next(frames)
     finally:
@@ -90,15 +85,37 @@ class _RgbConverter:
         return np.ascontiguousarray(rgb)
 
 
+class _BetweenLevels:
+    """Turns frames of more than 8 bits into gray, or with no rule into RGB, uint8."""
+
+    def __init__(self, levels: Levels, rule: GrayRule | None) -> None:
+        self._converter, self._table, self._rule = DeepConverter(), levels.table(), rule
+
+    def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        picture = self._converter.picture(frame)
+        if self._rule is not None:
+            return self._table[deep_gray(picture, self._rule)]
+        shown = self._table[picture]
+        return shown if shown.ndim == 3 else np.repeat(shown[..., None], 3, axis=2)
+
+
 def _frames(
-    path: Path, start: int, stop: int | None, convert: Callable[[VideoFrame], NDArray[np.uint8]]
+    path: Path, start: int, stop: int | None, levels: LevelChoice, rule: GrayRule | None
 ) -> Generator[NDArray[np.uint8]]:
+    """Frames as gray by a rule, or as RGB without one."""
     index = scan_packets(path)
     last = index.n_frames if stop is None else stop
     if not 0 <= start <= last <= index.n_frames:
         raise VideoError(
             f"Frames {start} to {last} were asked of video {path}, which holds {index.n_frames}."
         )
+    if levels == "own":
+        levels = own_levels(path)
+    convert: Callable[[VideoFrame], NDArray[np.uint8]]
+    if levels is not None and is_deep(index.pixel_format):
+        convert = _BetweenLevels(levels, rule)
+    else:
+        convert = GrayConverter(rule) if rule is not None else _RgbConverter()
     return _converted(path, index, start, last, convert)
 
 
@@ -110,102 +127,11 @@ def _converted(
     convert: Callable[[VideoFrame], NDArray[np.uint8]],
 ) -> Generator[NDArray[np.uint8]]:
     try:
-        for frame in _whole_frames(path, index, start, stop, threads="AUTO"):
-            yield convert(frame)
-    except _BrokenFrameError as broken:
-        broken = _located(path, index, start, stop, broken)
+        for frame in whole_frames(path, index, start, stop, threads="AUTO"):
+            yield index.orientation(convert(frame))
+    except BrokenFrameError as broken:
+        broken = located(path, index, start, stop, broken)
         raise DecodeError(
             f"Video {path}: frame {broken.index} of {index.n_frames} cannot be decoded "
             f"({broken.why}); {RE_ENCODE}."
         ) from broken
-
-
-def _located(
-    path: Path, index: PacketIndex, start: int, stop: int, broken: _BrokenFrameError
-) -> _BrokenFrameError:
-    """Find the first broken frame with one thread: several threads report an error late."""
-    first = max(broken.index - _IN_FLIGHT, start)
-    try:
-        for _ in _whole_frames(path, index, first, stop, threads="NONE"):
-            pass
-    except _BrokenFrameError as exact:
-        return exact
-    return broken
-
-
-def _whole_frames(
-    path: Path, index: PacketIndex, start: int, stop: int, *, threads: str
-) -> Iterator[VideoFrame]:
-    """Yield frames `start` to `stop`, each of them or _BrokenFrameError."""
-    expected = start
-    if expected == stop:
-        return
-    for position, frame in _decoded_from(path, index, start, threads):
-        if position < expected:
-            continue
-        if position > expected:
-            raise _BrokenFrameError(expected, "the decoder dropped it")
-        _require_whole(frame, index, position)
-        yield frame
-        expected += 1
-        if expected == stop:
-            return
-    raise _BrokenFrameError(expected, "the file ends before it")
-
-
-def _decoded_from(
-    path: Path, index: PacketIndex, start: int, threads: str
-) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield decoded frames with their place in the video, from `start` or somewhat before on."""
-    if start and index.pts is not None:
-        frames = _decoded(path, index, threads, seek_pts=int(index.pts[start]))
-        try:
-            first = next(frames, None)
-        except _BrokenFrameError:
-            first = None
-        if first is not None and first[0] <= start:
-            yield first
-            yield from frames
-            return
-        # A container without an index (MPEG-TS) may land too late; then it is read from its start.
-    yield from _decoded(path, index, threads)
-
-
-def _decoded(
-    path: Path, index: PacketIndex, threads: str, *, seek_pts: int | None = None
-) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield decoded frames with their place in the video, from its start or a keyframe sought."""
-    with open_video(path) as (container, stream):
-        stream.thread_type = threads
-        stream.codec_context.options = {**decoder_options(), "err_detect": "crccheck+explode"}
-        position = 0
-        try:
-            if seek_pts is not None:
-                container.seek(seek_pts, stream=stream, backward=True)
-            for packet in container.demux(stream):
-                for frame in _decode(packet, index, position):
-                    if index.pts is not None and frame.pts is not None:
-                        position = int(np.searchsorted(index.pts, frame.pts))
-                    yield position, frame
-                    position += 1
-        except (av.error.FFmpegError, OSError) as error:
-            raise _BrokenFrameError(position, f"reading failed: {error.strerror}") from error
-
-
-def _decode(packet: Packet[Any], index: PacketIndex, position: int) -> list[VideoFrame]:
-    try:
-        return packet.decode()
-    except av.error.FFmpegError as error:
-        if index.pts is not None and packet.pts is not None:
-            position = int(np.searchsorted(index.pts, packet.pts))
-        raise _BrokenFrameError(position, error.strerror or str(error)) from error
-
-
-def _require_whole(frame: VideoFrame, index: PacketIndex, position: int) -> None:
-    if frame.is_corrupt:
-        raise _BrokenFrameError(position, "its data are damaged")
-    width, height = index.sizes[0][1]
-    if (frame.width, frame.height) != (width, height):
-        raise _BrokenFrameError(
-            position, f"it is {frame.width} x {frame.height} px, the first {width} x {height} px"
-        )

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import VideoError
-from element_facerhythm.files import NO_SIGNATURE, Signature, signature_of
+from element_facerhythm.files import NO_SIGNATURE, Signature
+from element_facerhythm.video.content import video_sha256, video_signature
 from element_facerhythm.video.metadata import VideoMetadata
 
 
@@ -34,7 +34,7 @@ def require_unchanged(videos: Sequence[VideoMetadata], signatures: Sequence[Sign
     for video, before in zip(videos, signatures, strict=True):
         if before != NO_SIGNATURE and _signature(video.path) == before:
             continue
-        if not video.path.is_file() or file_sha256(video.path) != video.sha256:
+        if not video.path.exists() or video_sha256(video.path) != video.sha256:
             raise VideoError(
                 f"{video.path} changed while it was analysed, so that nothing of it can be kept; restore the "
                 "file, or enter the new one, and run again"
@@ -102,6 +102,6 @@ def require_entered_times(
 
 def _signature(path: Path) -> Signature:
     try:
-        return signature_of(path)
-    except FileNotFoundError:
+        return video_signature(path)
+    except (FileNotFoundError, VideoError):  # what is wrong with it is told where it is read
         return NO_SIGNATURE

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import h5py
 import numpy as np
 import pandas as pd
@@ -129,7 +130,17 @@ def _videos(directory: Path) -> list[Path]:
         ("o.mjpeg", "mjpeg", "yuvj420p"),
         ("p.mpg", "mpeg2video", "yuv420p"),
     )
-    return [_video(directory / name, codec, pixels) for name, codec, pixels in kinds]
+    return [
+        *(_video(directory / name, codec, pixels) for name, codec, pixels in kinds),
+        _stack(directory / "q.tif"),
+    ]
+
+
+def _stack(path: Path) -> Path:
+    rng = np.random.default_rng(2)
+    pages = rng.integers(0, 4000, (6, 32, 48)).astype(np.uint16)
+    assert cv2.imwritemulti(str(path), list(pages))
+    return path
 
 
 def _video(path: Path, codec: str, pixel_format: str, n_frames: int = 24) -> Path:

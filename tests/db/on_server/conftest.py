@@ -137,9 +137,11 @@ def register(workflow: ModuleType, videos: list[Path]) -> Callable[..., dict[str
     parameters = parameters_from_mapping(PARAMETERS).parameters
     rois = Rois(seed_polygons=tuple(np.array(p, float) for p in ROIS["points"]))
 
-    def register(session_id: int, chosen: list[Path] | None = None) -> dict[str, Any]:
+    def register(
+        session_id: int, chosen: list[Path] | None = None, **options: Any
+    ) -> dict[str, Any]:
         choice = SessionChoice("mouse1", session_id)
-        return register_videos(choice, chosen or videos, rois, parameters).key
+        return register_videos(choice, chosen or videos, rois, parameters, **options).key
 
     return register
 

@@ -184,7 +184,7 @@ def test_trouble_is_tried_again_and_then_failed(
 
     calls = []
 
-    def fail(path: object) -> None:
+    def fail(path: object, **options: object) -> None:
         calls.append(path)
         raise OSError(28, "No space left on device")
 

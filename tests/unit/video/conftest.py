@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ WriteVideo = Callable[..., Path]
 ENCODER_OPTIONS = {
     "libx264": {"g": "12", "bf": "2", "x264-params": "log-level=none"},
     "mpeg4": {"g": "12"},
+    "libx265": {"x265-params": "log-level=none:keyint=12:min-keyint=12:bframes=3"},
 }
 
 
@@ -58,9 +60,10 @@ def write_video(tmp_path: Path, colour_frames: np.ndarray) -> WriteVideo:
         format: str | None = None,
         muxer_options: dict[str, str] | None = None,
         metadata: dict[str, str] | None = None,
+        encoder_options: dict[str, str] | None = None,
     ) -> Path:
         path = tmp_path / name
-        options = ENCODER_OPTIONS.get(codec, {})
+        options = {**ENCODER_OPTIONS.get(codec, {}), **(encoder_options or {})}
         with av.open(str(path), "w", format=format, options=muxer_options or {}) as container:
             container.metadata.update(metadata or {})
             stream = container.add_stream(codec, rate=rate, options=options)
@@ -89,3 +92,48 @@ def damage_packet() -> Callable[[Path, int], None]:
         path.write_bytes(content)
 
     return damage
+
+
+@pytest.fixture
+def remux(tmp_path: Path) -> Callable[..., Path]:
+    """Function that writes packets of a video, as `change(number, packet)` leaves them, to another file."""
+
+    def write(
+        source: Path, name: str, change: Callable[[int, av.Packet], av.Packet | None]
+    ) -> Path:
+        path = tmp_path / name
+        with av.open(str(source)) as container, av.open(str(path), "w") as output:
+            stream = container.streams.video[0]
+            copied = output.add_stream_from_template(stream)
+            packets = (packet for packet in container.demux(stream) if packet.size)
+            for number, packet in enumerate(packets):
+                changed = change(number, packet)
+                if changed is not None:
+                    changed.stream = copied
+                    output.mux(changed)
+        return path
+
+    return write
+
+
+def as_players_show(path: Path) -> list[np.ndarray]:
+    """RGB frames that ffmpeg's libraries give where nothing is asked of them, as ffmpeg and OpenCV do."""
+    frames = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        for packet in container.demux(stream):
+            try:
+                frames += [frame.to_ndarray(format="rgb24") for frame in packet.decode()]
+            except av.error.FFmpegError:
+                continue
+    return frames
+
+
+def as_opencv_shows(path: Path) -> list[np.ndarray]:
+    """RGB frames that OpenCV gives."""
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while True:
+        is_there, frame = capture.read()
+        if not is_there:
+            return frames
+        frames.append(frame[..., ::-1])

@@ -20,7 +20,7 @@ def assert_refused(path: Path, match: str) -> None:
 
 def test_missing_file_and_directory(tmp_path):
     assert_refused(tmp_path / "gone.mp4", "does not exist")
-    assert_refused(tmp_path, "is not a file")
+    assert_refused(tmp_path, "holds no picture")
 
 
 def test_empty_file(tmp_path):

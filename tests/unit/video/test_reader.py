@@ -41,12 +41,12 @@ def test_gray_pixels_stay_what_they_are(write_video, colour_frames):
 def test_every_sum_of_channels_gives_the_exact_mean():
     import cv2
 
-    from element_facerhythm.video.gray import _MEAN_CUT
+    from element_facerhythm.video.gray import MEAN_CUT
 
     levels = np.arange(0, 256, dtype=np.uint8)
     all_pairs = np.stack(np.meshgrid(levels, levels, levels[::5], indexing="ij"), axis=-1)
     pixels = all_pairs.reshape(256, -1, 3)
-    assert np.array_equal(cv2.transform(pixels, _MEAN_CUT), pixels.astype(int).sum(axis=-1) // 3)
+    assert np.array_equal(cv2.transform(pixels, MEAN_CUT), pixels.astype(int).sum(axis=-1) // 3)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 4), (3, 2), (0, 41), (41, None)])
