@@ -218,15 +218,19 @@ class _Scan:
             is_cut=is_cut,
             n_whole=self.n_packets - 1
             if last_is_cut and self.n_packets
-            else self._count_whole(file, flags["out"] | flags["second"] | flags["tiny"]),
+            else self._count_whole(
+                file, flags["out"] | flags["second"] | flags["tiny"], is_cut=is_cut
+            ),
         )
 
-    def _count_whole(self, file: BufferedReader, holds_nothing: Any) -> int:
+    def _count_whole(self, file: BufferedReader, holds_nothing: Any, *, is_cut: bool) -> int:
         """Packets up to the last that holds a whole frame, or that cannot be judged."""
         tail = self._tail.packets
         if not tail:
             return self.n_packets
         number, packet = tail[-1]
+        if is_cut and _reaches(packet, file.seek(0, 2)):
+            return number  # its rest lay beyond
         if self._pictures is not None and not self._pictures.is_whole(bytes(packet)):
             return number
         last = last_whole_packet(self._path, file, tail)
@@ -235,6 +239,11 @@ class _Scan:
         first_broken = tail[0][0] if last is None else last + 1
         judged = np.flatnonzero(~holds_nothing[first_broken:])
         return first_broken if len(judged) else self.n_packets
+
+
+def _reaches(packet: Packet[Any], size: int) -> bool:
+    """Whether a packet ends where the file does."""
+    return packet.pos is not None and packet.pos + packet.size >= size
 
 
 class _Tail:
