@@ -43,7 +43,8 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
     """Make the function that refines matches with a window of this size, in pixels.
 
     It takes ``(before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px,
-    look, other_light, moved, found, mismatch, texture, light, gain, taken)``:
+    look, other_light, moved, found, mismatch, texture, light, gain, lean,
+    taken)``:
 
     - before, after: parts of smoothed frames, `refinement.VisiblePart.smoothed`
     - visible, layout: `weights` and `layout` of that part
@@ -59,13 +60,15 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
       explain; 0 where they are free
     - gain: (P,) float32, filled in: mean of the second window over that of the first; 1 where gain is
       free
+    - lean: (P, 2) float32, filled in: how far a match is moved by a gain of 1 more, in px; 0 where gain
+      is free
     - taken: (P,) bool, filled in: whether the match was taken
     """
 
     @compiled
     def refine_points(  # type: ignore[no-untyped-def]
         before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px, look,
-        other_light, moved, found, mismatch, texture, light, gain, taken,
+        other_light, moved, found, mismatch, texture, light, gain, lean, taken,
     ):  # fmt: skip
         window, origin, stride = (width, height), layout[0], layout[1]
         part = (layout[2], layout[3], layout[4], layout[5])
@@ -88,6 +91,7 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
         for point in range(first, stop):
             mismatch[point], texture[point], light[point] = _f4(0), _f4(0), _f4(0)
             gain[point], taken[point] = _f4(1), False
+            lean[point, 0], lean[point, 1] = _f4(0), _f4(0)
             if not found[point]:
                 continue
             described, n_visible, mean, variance = _describe(
@@ -101,7 +105,7 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
             if other_light:
                 _make_shapes(shapes, template[0], weights[1], n_visible, slopes, n_cells)
                 even = _take_shapes_off(template, shapes, n_cells) / n_visible
-            matched, to_x, to_y, left, by_light, brighter = _search(
+            matched, to_x, to_y, left, by_light, brighter, lean_x, lean_y = _search(
                 new, origin, stride, part, window, lanes, x - half_x, y - half_y, n_iterations,
                 step_px, template, weights[1], n_visible, mean, even, other_light, slopes,
                 shapes, values,
@@ -110,6 +114,7 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
                 continue
             mismatch[point], texture[point] = left, variance
             light[point], gain[point] = by_light, brighter
+            lean[point, 0], lean[point, 1] = lean_x, lean_y
             to_x, to_y = to_x + half_x, to_y + half_y
             taken[point] = abs(to_x - x) <= reach and abs(to_y - y) <= reach
             if taken[point]:
@@ -176,13 +181,14 @@ def _search(  # type: ignore[no-untyped-def]
     """Move the window from (x, y) to where the image fits the template, and how badly it does.
 
     Returns whether it got there, where it is, the mean squared difference, what of it a gain and
-    slopes of brightness would explain, and the second window's mean over the first's.
+    slopes of brightness would explain, the second window's mean over the first's,
+    and how far a gain of 1 more moves the match.
     """
     n_cells = window[1] * lanes
     a11, a12, a22 = _products(template, n_cells)
     own1, own2 = _dot(template[0], template[1], n_cells), _dot(template[0], template[2], n_cells)
     if not _determined(a11, a12, a22):
-        return False, x, y, _f4(0), _f4(0), _f4(1)
+        return False, x, y, _f4(0), _f4(0), _f4(1), _f4(0), _f4(0)
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
     least = _f4(step_px) * _f4(step_px)
     scale, level, spread, to_x, to_y = _f4(1), _f4(0), _f4(0), x, y
@@ -190,7 +196,7 @@ def _search(  # type: ignore[no-untyped-def]
         x, y = to_x, to_y
         column, row = int(np.floor(x)), int(np.floor(y))
         if not _touches(part, window, column, row):
-            return False, x, y, _f4(0), _f4(0), _f4(1)
+            return False, x, y, _f4(0), _f4(0), _f4(1), _f4(0), _f4(0)
         shares = _shares(x - _f4(column), y - _f4(row))
         place = origin + row * stride + column
         _sample(pixels, place, stride, window[1], lanes, shares, values)
@@ -210,13 +216,15 @@ def _search(  # type: ignore[no-untyped-def]
     if other_light:
         _leave(values, _f4(0), scale, template[0], weights, n_cells)
         left = _square(values, n_cells) - _square_of_shapes(values, shapes, n_cells)
-        return True, to_x, to_y, max(left, _f4(0)) / n_visible, _f4(0), _f4(1)
+        return True, to_x, to_y, max(left, _f4(0)) / n_visible, _f4(0), _f4(1), _f4(0), _f4(0)
     _leave(values, mean + level, scale, template[0], weights, n_cells)
     left = _square(values, n_cells) / n_visible
     slope = _slope_square(values, weights, n_visible, slopes, n_cells)
     first, second = np.sqrt(variance), np.sqrt(max(spread, _f4(0)))
     by_gain = (second - first) * (second - first)
-    return True, to_x, to_y, left, slope + by_gain, _f4(1) + level / max(mean, _f4(1))
+    brighter = _f4(1) + level / max(mean, _f4(1))
+    lean_x, lean_y = (a22 * own1 - a12 * own2) * inverse, (a11 * own2 - a12 * own1) * inverse
+    return True, to_x, to_y, left, slope + by_gain, brighter, lean_x, lean_y
 
 
 @inlined

@@ -136,7 +136,8 @@ def _search(
             iteration += 1
             far = step_x * step_x + step_y * step_y > step_px * step_px
             active = (far & (iteration < N_ITERATIONS)).to(tl.int32)
-    return x, y, difference, light, gain, measured
+    lean_x, lean_y = (a22 * own1 - a12 * own2) * inverse, (a11 * own2 - a12 * own1) * inverse
+    return x, y, difference, light, gain, lean_x, lean_y, measured
 
 
 # their values would otherwise have the kernel compiled again and again
@@ -153,6 +154,7 @@ def refine_kernel(
     texture,  # (B, P) float32, written
     light,  # (B, P) float32, written
     gain,  # (B, P) float32, written
+    lean,  # (B, P, 2) float32, written
     taken,  # (B, P) uint8, written
     height,
     width,
@@ -182,7 +184,7 @@ def refine_kernel(
     measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     measured = measured * (tl.load(found + own) != 0).to(tl.int32)
     left_over, variance, by_light = 0.0 * x, 0.0 * x, 0.0 * x
-    brighter = 0.0 * x + 1.0
+    brighter, lean_x, lean_y = 0.0 * x + 1.0, 0.0 * x, 0.0 * x
     near = measured * 0
     if measured != 0:
         row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
@@ -212,7 +214,7 @@ def refine_kernel(
             slope_x = _even(slope_x, one, two, three, four)
             slope_y = _even(slope_y, one, two, three, four)
         old_x, old_y = tl.load(moved + own * 2), tl.load(moved + own * 2 + 1)
-        new_x, new_y, difference, light_here, gain_here, measured = _search(
+        new_x, new_y, difference, light_here, gain_here, to_x, to_y, measured = _search(
             after, height, width, down, across, old_x - half_x, old_y - half_y, template, mean,
             texture_here, slope_x, slope_y, weights, one, two, three, four, share, other_light,
             step_px, WINDOW_W, WINDOW_H, N_ITERATIONS,
@@ -220,6 +222,8 @@ def refine_kernel(
         if measured != 0:
             left_over, variance, by_light = difference, texture_here, light_here
             brighter = gain_here
+            if other_light == 0:
+                lean_x, lean_y = to_x, to_y
             new_x, new_y = new_x + half_x, new_y + half_y
             step_x, step_y = new_x - old_x, new_y - old_y
             near = ((tl.abs(step_x) <= reach_px) & (tl.abs(step_y) <= reach_px)).to(tl.int32)
@@ -231,4 +235,6 @@ def refine_kernel(
     tl.store(texture + own, variance)
     tl.store(light + own, by_light)
     tl.store(gain + own, brighter)
+    tl.store(lean + own * 2, lean_x)
+    tl.store(lean + own * 2 + 1, lean_y)
     tl.store(taken + own, near.to(tl.uint8))
