@@ -184,12 +184,7 @@ class TorchRefinement:
         shapes = _Shapes(template, weights, other_light)
         template = shapes.taken_off(template)
         even = (template * template).sum((1, 2)) * share
-        slopes = [
-            (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]) * 0.5 * weights,
-            (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]) * 0.5 * weights,
-        ]
-        slopes = [s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in slopes]
-        x, y = (shapes.taken_off(s) for s in slopes)
+        x, y = (shapes.taken_off(slope) for slope in _slopes(patch, weights, share))
         own1, own2 = (template * x).sum((1, 2)), (template * y).sum((1, 2))
         a11, a12, a22 = (x * x).sum((1, 2)), (x * y).sum((1, 2)), (y * y).sum((1, 2))
         largest = torch.maximum(a11, a22)
@@ -247,6 +242,14 @@ class TorchRefinement:
         inside = in_rows & in_columns
         rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
         return self._visible[rows[:, :, None], columns[:, None, :]] * inside
+
+
+def _slopes(patch: Tensor, weights: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighed gradients (N, h, w) about their means, of patches (N, h + 2, w + 2)."""
+    x = (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]) * 0.5 * weights
+    y = (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]) * 0.5 * weights
+    x, y = (s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in (x, y))
+    return x, y
 
 
 class _Shapes:

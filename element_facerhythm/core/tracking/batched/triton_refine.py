@@ -61,6 +61,19 @@ def _even(part, one, two, three, four):
 
 
 @triton.jit
+def _shapes(x, y, template, weights, share):
+    """Slopes along x and y, a bend along y, contrast that slopes along y: at right angles, of length 1."""
+    one, two = x * weights, y * weights
+    three, four = y * y * weights, y * template
+    one = _of_length_one(one - tl.sum(one, axis=0) * share * weights)
+    two = _of_length_one(_off(two - tl.sum(two, axis=0) * share * weights, one))
+    three = _off(_off(three - tl.sum(three, axis=0) * share * weights, one), two)
+    three = _of_length_one(three)
+    four = _off(_off(four - tl.sum(four, axis=0) * share * weights, one), two)
+    return one, two, three, _of_length_one(_off(four, three))
+
+
+@triton.jit
 def _search(
     after,
     height,
@@ -200,14 +213,7 @@ def refine_kernel(
         mean = tl.sum(values * weights, axis=0) * share
         template = (values - mean) * weights
         texture_here = tl.sum(template * template, axis=0) * share
-        x_ramp, y_ramp = (across - half_x) * weights, (down - half_y) * weights
-        bend, leaning = y_ramp * (down - half_y), template * (down - half_y)
-        one = _of_length_one(x_ramp - tl.sum(x_ramp, axis=0) * share * weights)
-        two = _of_length_one(_off(y_ramp - tl.sum(y_ramp, axis=0) * share * weights, one))
-        three = _off(_off(bend - tl.sum(bend, axis=0) * share * weights, one), two)
-        three = _of_length_one(three)
-        four = _off(_off(leaning - tl.sum(leaning, axis=0) * share * weights, one), two)
-        four = _of_length_one(_off(four, three))
+        one, two, three, four = _shapes(across - half_x, down - half_y, template, weights, share)
         other_light = tl.load(lit + sequence).to(tl.int32)
         if other_light != 0:
             template = _even(template, one, two, three, four)
