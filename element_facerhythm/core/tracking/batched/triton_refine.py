@@ -61,6 +61,12 @@ def _even(part, one, two, three, four):
 
 
 @triton.jit
+def _about_mean(part, weights, share):
+    """Take the mean off a weighed window."""
+    return part - tl.sum(part, axis=0) * share * weights
+
+
+@triton.jit
 def _shapes(x, y, template, weights, share):
     """Slopes along x and y, a bend along y, contrast that slopes along y: at right angles, of length 1."""
     one, two = x * weights, y * weights
@@ -149,8 +155,22 @@ def _search(
             iteration += 1
             far = step_x * step_x + step_y * step_y > step_px * step_px
             active = (far & (iteration < N_ITERATIONS)).to(tl.int32)
-    lean_x, lean_y = (a22 * own1 - a12 * own2) * inverse, (a11 * own2 - a12 * own1) * inverse
+    fixed = tl.where(other_light != 0, 0.0, inverse)
+    lean_x, lean_y = (a22 * own1 - a12 * own2) * fixed, (a11 * own2 - a12 * own1) * fixed
     return x, y, difference, light, gain, lean_x, lean_y, measured
+
+
+@triton.jit
+def _store_pair(place, first, second):
+    tl.store(place, first)
+    tl.store(place + 1, second)
+
+
+@triton.jit
+def _store_light(light, gain, lean, by_light, brighter, lean_x, lean_y):
+    tl.store(light, by_light)
+    tl.store(gain, brighter)
+    _store_pair(lean, lean_x, lean_y)
 
 
 # their values would otherwise have the kernel compiled again and again
@@ -207,9 +227,8 @@ def refine_kernel(
         values = _value(before, row, column, height, width, x - floor_x, y - floor_y)
         slope_x, slope_y = _slopes(before, row, column, height, width, x - floor_x, y - floor_y)
         share = 1.0 / tl.maximum(tl.sum(weights, axis=0), 1.0)
-        slope_x, slope_y = slope_x * weights, slope_y * weights
-        slope_x -= tl.sum(slope_x, axis=0) * share * weights
-        slope_y -= tl.sum(slope_y, axis=0) * share * weights
+        slope_x = _about_mean(slope_x * weights, weights, share)
+        slope_y = _about_mean(slope_y * weights, weights, share)
         mean = tl.sum(values * weights, axis=0) * share
         template = (values - mean) * weights
         texture_here = tl.sum(template * template, axis=0) * share
@@ -227,20 +246,13 @@ def refine_kernel(
         )  # fmt: skip
         if measured != 0:
             left_over, variance, by_light = difference, texture_here, light_here
-            brighter = gain_here
-            if other_light == 0:
-                lean_x, lean_y = to_x, to_y
-            new_x, new_y = new_x + half_x, new_y + half_y
-            step_x, step_y = new_x - old_x, new_y - old_y
+            brighter, lean_x, lean_y = gain_here, to_x, to_y
+            step_x, step_y = new_x + half_x - old_x, new_y + half_y - old_y
             near = ((tl.abs(step_x) <= reach_px) & (tl.abs(step_y) <= reach_px)).to(tl.int32)
             if near != 0:
                 part = 1.0 / (1.0 + doubt * left_over / tl.maximum(variance, _LEAST_VARIANCE))
-                tl.store(moved + own * 2, old_x + step_x * part)
-                tl.store(moved + own * 2 + 1, old_y + step_y * part)
+                _store_pair(moved + own * 2, old_x + step_x * part, old_y + step_y * part)
     tl.store(mismatch + own, left_over)
     tl.store(texture + own, variance)
-    tl.store(light + own, by_light)
-    tl.store(gain + own, brighter)
-    tl.store(lean + own * 2, lean_x)
-    tl.store(lean + own * 2 + 1, lean_y)
+    _store_light(light + own, gain + own, lean + own * 2, by_light, brighter, lean_x, lean_y)
     tl.store(taken + own, near.to(tl.uint8))
