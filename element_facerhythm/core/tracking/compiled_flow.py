@@ -117,16 +117,18 @@ class CompiledFlow:
             return self._searched(before, after, points)
         moved, found = points.copy(), np.ones(len(points), dtype=np.bool_)
         matches = self._match(before, after, points, FIRST_LOOK, moved, found)
-        other_light = matches.in_other_light()
+        other_light, gain = matches.in_other_light(), matches.common_gain()
         if other_light:
             moved[:] = points
             matches = self._match(before, after, points, FIRST_LOOK, moved, found, True)
+        moved += matches.leaning(gain)
         unclear = np.flatnonzero(~matches.clear())
         self._searches += ((len(unclear) > 0) - self._searches) * _MEMORY
         if len(unclear):
             some = points[unclear]
             to, there = self._searched(before, after, some)
             judged = self._match(before, after, some, LAST_LOOK, to, there, other_light)
+            to += judged.leaning(gain)
             matches.put(unclear, judged)
             moved[unclear], found[unclear] = to, there
         lost = matches.lost()
@@ -200,6 +202,7 @@ class CompiledFlow:
                 matches.texture,
                 matches.light,
                 matches.gain,
+                matches.lean,
                 matches.taken,
             )
 

@@ -13,7 +13,8 @@ Frames are mostly lit alike, and then the only thing that is free is the brightn
 a gain or slopes of brightness would explain a good part of what is left at many points (mains flicker,
 the bands that a rolling shutter makes of it, an exposure that adapts, a screen), the two frames are
 matched with gain and the shapes of light free, too. That costs a little precision, which is why it is
-not done always; and an object in front of some points is not light.
+not done always; and an object in front of some points is not light. A gain that is smaller is the same
+for all points, and known well from all of them; what it did to each match is put right.
 """
 
 from __future__ import annotations
@@ -43,10 +44,11 @@ LIGHT_SHARE = 0.3
 LEAST_LIGHT = 1e-3
 """... and of the texture (a gain of 3 %), ..."""
 LIGHT_POINTS = 1 / 3
-"""... and between two frames where it has changed at more than this share of the points, ..."""
-LEAST_GAIN, MOST_POINTS = 0.003, 0.6
-"""... or where the level has risen (or fallen) by more than this at so many more points than not."""
+"""... and between two frames where it has changed at more than this share of the points."""
 
+SMALL_GAIN = 0.03
+"""Where levels differ by less than this share they do so by a gain; where by more, and contrasts do not
+differ, too, something was added to all levels, which moves nothing."""
 MOST_GAIN = 4.0
 """A window is not made brighter or darker than by this factor to match another one."""
 
@@ -87,6 +89,8 @@ class Matches:
         (P,) float32 what of the mismatch a gain and slopes of brightness would explain.
     gain
         (P,) float32 mean gray level of the second window over that of the first.
+    lean
+        (P, 2) float32 how far a gain of 1 more moves the match, in pixels.
     taken
         (P,) bool, whether the point was moved to the match.
     """
@@ -95,28 +99,33 @@ class Matches:
     texture: NDArray[np.float32]
     light: NDArray[np.float32]
     gain: NDArray[np.float32]
+    lean: NDArray[np.float32]
     taken: NDArray[np.bool_]
 
     @classmethod
     def of(cls, n_points: int) -> Matches:
         """Room for so many points."""
         mismatch, texture, light, gain = np.empty((4, n_points), np.float32)
-        return cls(mismatch, texture, light, gain, np.empty(n_points, np.bool_))
+        lean = np.empty((n_points, 2), np.float32)
+        return cls(mismatch, texture, light, gain, lean, np.empty(n_points, np.bool_))
 
     def in_other_light(self) -> bool:
-        """Whether the second frame is lit otherwise: many points say so, which nothing in front does.
-
-        Or most say that it is a little brighter, or a little darker: errors of one sign add up.
-        """
-        n_measured = np.count_nonzero(self.texture > 0)
+        """Whether the second frame is lit otherwise: many points say so, which nothing in front does."""
         lit = self.light > np.float32(LIGHT_SHARE) * self.mismatch
         n_lit = np.count_nonzero(lit & (self.light > np.float32(LEAST_LIGHT) * self.texture))
-        n_brighter = np.count_nonzero(self.gain > np.float32(1 + LEAST_GAIN))
-        n_darker = np.count_nonzero(self.gain < np.float32(1 - LEAST_GAIN))
-        return bool(
-            n_lit > LIGHT_POINTS * n_measured
-            or abs(n_brighter - n_darker) > MOST_POINTS * n_measured
-        )
+        return bool(n_lit > LIGHT_POINTS * np.count_nonzero(self.texture > 0))
+
+    def common_gain(self) -> np.float32:
+        """Gain of the second frame over the first, as most points have it; 1 where none was measured."""
+        measured = self.gain[self.texture > 0]
+        return np.float32(np.median(measured)) if len(measured) else np.float32(1)
+
+    def leaning(self, gain: np.float32) -> NDArray[np.float32]:
+        """(P, 2) float32 pixels by which matches that were taken are off because of a small gain."""
+        is_small = abs(gain - np.float32(1)) < np.float32(SMALL_GAIN)
+        share = np.float32(1) - np.float32(1) / gain if is_small else np.float32(0)
+        lean: NDArray[np.float32] = self.lean * self.taken[:, None]
+        return lean * share
 
     def clear(self) -> NDArray[np.bool_]:
         """(P,) bool, where a match is beyond doubt."""
@@ -129,6 +138,7 @@ class Matches:
         self.texture[places] = others.texture
         self.light[places] = others.light
         self.gain[places] = others.gain
+        self.lean[places] = others.lean
         self.taken[places] = others.taken
 
     def lost(self) -> NDArray[np.bool_]:

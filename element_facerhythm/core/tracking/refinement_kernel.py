@@ -20,6 +20,17 @@ import numpy as np
 from numba import uintp
 
 from element_facerhythm.core.compiled import compiled, inlined
+from element_facerhythm.core.tracking.light_kernel import (
+    LEAST_DETERMINANT,
+    N_SHAPES,
+    center,
+    dot,
+    make_shapes,
+    slope_square,
+    square,
+    square_of_shapes,
+    take_shapes_off,
+)
 from element_facerhythm.core.tracking.refinement import MOST_GAIN
 from element_facerhythm.core.tracking.window_kernel import (
     VECTOR,
@@ -29,13 +40,8 @@ from element_facerhythm.core.tracking.window_kernel import (
 
 _f4 = np.float32
 
-_LEAST_DETERMINANT = _f4(1e-6)  # of the larger gradient sum's square; below, a window is a line
 _LEAST_VARIANCE = _f4(1e-3)  # far below that of a single step of gray in a window
 _MOST_GAIN = _f4(MOST_GAIN)
-_LEAST_SQUARE = _f4(
-    1e-3
-)  # of a shape of light within the visible pixels; below, they do not show it
-_N_SHAPES = 4
 
 
 @cache
@@ -43,7 +49,8 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
     """Make the function that refines matches with a window of this size, in pixels.
 
     It takes ``(before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px,
-    look, other_light, moved, found, mismatch, texture, light, gain, taken)``:
+    look, other_light, moved, found, mismatch, texture, light, gain, lean,
+    taken)``:
 
     - before, after: parts of smoothed frames, `refinement.VisiblePart.smoothed`
     - visible, layout: `weights` and `layout` of that part
@@ -59,13 +66,15 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
       explain; 0 where they are free
     - gain: (P,) float32, filled in: mean of the second window over that of the first; 1 where gain is
       free
+    - lean: (P, 2) float32, filled in: how far a match is moved by a gain of 1 more, in px; 0 where gain
+      is free
     - taken: (P,) bool, filled in: whether the match was taken
     """
 
     @compiled
     def refine_points(  # type: ignore[no-untyped-def]
         before, after, visible, layout, lanes, points, first, stop, n_iterations, step_px, look,
-        other_light, moved, found, mismatch, texture, light, gain, taken,
+        other_light, moved, found, mismatch, texture, light, gain, lean, taken,
     ):  # fmt: skip
         window, origin, stride = (width, height), layout[0], layout[1]
         part = (layout[2], layout[3], layout[4], layout[5])
@@ -83,11 +92,12 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
         for k in range(n_cells):
             across[k], down[k] = _f4(k % lanes) - half_x, _f4(k // lanes) - half_y
         slopes = (across, down)
-        shapes = np.empty((_N_SHAPES, n_cells), np.float32)
+        shapes = np.empty((N_SHAPES, n_cells), np.float32)
         reach, doubt = _f4(look.reach_px), _f4(look.doubt)
         for point in range(first, stop):
             mismatch[point], texture[point], light[point] = _f4(0), _f4(0), _f4(0)
             gain[point], taken[point] = _f4(1), False
+            lean[point, 0], lean[point, 1] = _f4(0), _f4(0)
             if not found[point]:
                 continue
             described, n_visible, mean, variance = _describe(
@@ -99,9 +109,9 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
             x, y = moved[point, 0], moved[point, 1]
             even = variance
             if other_light:
-                _make_shapes(shapes, template[0], weights[1], n_visible, slopes, n_cells)
-                even = _take_shapes_off(template, shapes, n_cells) / n_visible
-            matched, to_x, to_y, left, by_light, brighter = _search(
+                make_shapes(shapes, template[0], weights[1], n_visible, slopes, n_cells)
+                even = take_shapes_off(template, shapes, n_cells) / n_visible
+            matched, to_x, to_y, left, by_light, brighter, lean_x, lean_y = _search(
                 new, origin, stride, part, window, lanes, x - half_x, y - half_y, n_iterations,
                 step_px, template, weights[1], n_visible, mean, even, other_light, slopes,
                 shapes, values,
@@ -110,6 +120,7 @@ def refine_points_kernel(width: int, height: int) -> Callable[..., None]:
                 continue
             mismatch[point], texture[point] = left, variance
             light[point], gain[point] = by_light, brighter
+            lean[point, 0], lean[point, 1] = lean_x, lean_y
             to_x, to_y = to_x + half_x, to_y + half_y
             taken[point] = abs(to_x - x) <= reach and abs(to_y - y) <= reach
             if taken[point]:
@@ -155,17 +166,17 @@ def _describe(  # type: ignore[no-untyped-def]
     n_cells = window[1] * lanes
     n_visible, mean, x_mean, y_mean = _means(template, weights, n_cells)
     _subtract(template[0], mean, weights, n_cells)
-    _center(template[1], x_mean, weights, n_cells)
-    _center(template[2], y_mean, weights, n_cells)
+    center(template[1], x_mean, weights, n_cells)
+    center(template[2], y_mean, weights, n_cells)
     determined = _determined(*_products(template, n_cells))
-    return determined, n_visible, mean, _square(template[0], n_cells) / max(n_visible, _f4(1))
+    return determined, n_visible, mean, square(template[0], n_cells) / max(n_visible, _f4(1))
 
 
 @inlined
 def _determined(a11, a12, a22):  # type: ignore[no-untyped-def]
     """Tell whether sums of squares and products of gradients determine a step."""
     largest = max(a11, a22)
-    return largest > _f4(0) and a11 * a22 - a12 * a12 > _LEAST_DETERMINANT * largest * largest
+    return largest > _f4(0) and a11 * a22 - a12 * a12 > LEAST_DETERMINANT * largest * largest
 
 
 @inlined
@@ -176,13 +187,14 @@ def _search(  # type: ignore[no-untyped-def]
     """Move the window from (x, y) to where the image fits the template, and how badly it does.
 
     Returns whether it got there, where it is, the mean squared difference, what of it a gain and
-    slopes of brightness would explain, and the second window's mean over the first's.
+    slopes of brightness would explain, the second window's mean over the first's,
+    and how far a gain of 1 more moves the match.
     """
     n_cells = window[1] * lanes
     a11, a12, a22 = _products(template, n_cells)
-    own1, own2 = _dot(template[0], template[1], n_cells), _dot(template[0], template[2], n_cells)
+    own1, own2 = dot(template[0], template[1], n_cells), dot(template[0], template[2], n_cells)
     if not _determined(a11, a12, a22):
-        return False, x, y, _f4(0), _f4(0), _f4(1)
+        return False, x, y, _f4(0), _f4(0), _f4(1), _f4(0), _f4(0)
     inverse = _f4(1) / (a11 * a22 - a12 * a12)
     least = _f4(step_px) * _f4(step_px)
     scale, level, spread, to_x, to_y = _f4(1), _f4(0), _f4(0), x, y
@@ -190,16 +202,16 @@ def _search(  # type: ignore[no-untyped-def]
         x, y = to_x, to_y
         column, row = int(np.floor(x)), int(np.floor(y))
         if not _touches(part, window, column, row):
-            return False, x, y, _f4(0), _f4(0), _f4(1)
+            return False, x, y, _f4(0), _f4(0), _f4(1), _f4(0), _f4(0)
         shares = _shares(x - _f4(column), y - _f4(row))
         place = origin + row * stride + column
         _sample(pixels, place, stride, window[1], lanes, shares, values)
-        b1, b2, total, square = _sums(values, mean, template, weights, n_cells)
+        b1, b2, total, squares = _sums(values, mean, template, weights, n_cells)
         level = total / n_visible
-        spread = square / n_visible - level * level
+        spread = squares / n_visible - level * level
         if other_light:
             _subtract(values, mean + level, weights, n_cells)
-            spread -= _square_of_shapes(values, shapes, n_cells) / n_visible
+            spread -= square_of_shapes(values, shapes, n_cells) / n_visible
             scale = np.sqrt(variance / max(spread, _LEAST_VARIANCE))
             scale = min(max(scale, _f4(1) / _MOST_GAIN), _MOST_GAIN)
         b1, b2 = b1 * scale - own1, b2 * scale - own2
@@ -209,89 +221,16 @@ def _search(  # type: ignore[no-untyped-def]
             break
     if other_light:
         _leave(values, _f4(0), scale, template[0], weights, n_cells)
-        left = _square(values, n_cells) - _square_of_shapes(values, shapes, n_cells)
-        return True, to_x, to_y, max(left, _f4(0)) / n_visible, _f4(0), _f4(1)
+        left = square(values, n_cells) - square_of_shapes(values, shapes, n_cells)
+        return True, to_x, to_y, max(left, _f4(0)) / n_visible, _f4(0), _f4(1), _f4(0), _f4(0)
     _leave(values, mean + level, scale, template[0], weights, n_cells)
-    left = _square(values, n_cells) / n_visible
-    slope = _slope_square(values, weights, n_visible, slopes, n_cells)
+    left = square(values, n_cells) / n_visible
+    slope = slope_square(values, weights, n_visible, slopes, n_cells)
     first, second = np.sqrt(variance), np.sqrt(max(spread, _f4(0)))
     by_gain = (second - first) * (second - first)
-    return True, to_x, to_y, left, slope + by_gain, _f4(1) + level / max(mean, _f4(1))
-
-
-@inlined
-def _make_shapes(shapes, template, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
-    """Fill in the shapes of light that are free, about their means, of length 1, at right angles."""
-    for k in range(n_cells):
-        i = uintp(k)
-        across, down = slopes[0][i], slopes[1][i]
-        shapes[0, i] = across * weights[i]
-        shapes[1, i] = down * weights[i]
-        shapes[2, i] = down * down * weights[i]
-        shapes[3, i] = down * template[i]
-    for n in range(_N_SHAPES):
-        shape = shapes[n]
-        _center(shape, _dot(shape, weights, n_cells) / n_visible, weights, n_cells)
-        for other in range(n):
-            _take_off(shape, shapes[other], n_cells)
-        square = _square(shape, n_cells)
-        scale = _f4(1) / np.sqrt(square) if square > _LEAST_SQUARE else _f4(0)
-        for k in range(n_cells):
-            shape[uintp(k)] *= scale
-
-
-@inlined
-def _take_off(part, shape, n_cells):  # type: ignore[no-untyped-def]
-    """Take a shape of length 1 off values."""
-    fit = _dot(part, shape, n_cells)
-    for k in range(n_cells):
-        part[uintp(k)] -= fit * shape[uintp(k)]
-
-
-@inlined
-def _take_shapes_off(template, shapes, n_cells):  # type: ignore[no-untyped-def]
-    """Take the shapes of light off a template's values and gradients; sum of squares of its values."""
-    for part in template:
-        for n in range(_N_SHAPES):
-            _take_off(part, shapes[n], n_cells)
-    return _square(template[0], n_cells)
-
-
-@inlined
-def _square_of_shapes(values, shapes, n_cells):  # type: ignore[no-untyped-def]
-    """Sum of squares of what is a shape of light in values."""
-    total = _f4(0)
-    for n in range(_N_SHAPES):
-        fit = _dot(values, shapes[n], n_cells)
-        total += fit * fit
-    return total
-
-
-@inlined
-def _slope_square(values, weights, n_visible, slopes, n_cells):  # type: ignore[no-untyped-def]
-    """Mean square, about its mean, of the plane that fits weighed values best."""
-    total, tx, ty = _f4(0), _f4(0), _f4(0)
-    x, y, xx, xy, yy = _f4(0), _f4(0), _f4(0), _f4(0), _f4(0)
-    for k in range(n_cells):
-        i = uintp(k)
-        value, across, down = values[i], slopes[0][i], slopes[1][i]
-        wx, wy = weights[i] * across, weights[i] * down
-        total += value
-        tx += value * across
-        ty += value * down
-        x += wx
-        y += wy
-        xx += wx * across
-        xy += wx * down
-        yy += wy * down
-    share = _f4(1) / n_visible
-    total, x, y = total * share, x * share, y * share
-    tx, ty = tx * share - total * x, ty * share - total * y
-    xx, xy, yy = xx * share - x * x, xy * share - x * y, yy * share - y * y
-    determinant = xx * yy - xy * xy
-    if determinant <= _LEAST_DETERMINANT * max(xx, yy) * max(xx, yy):  # a line of visible pixels
-        return _f4(0)
-    return (tx * tx * yy - _f4(2) * tx * ty * xy + ty * ty * xx) / determinant
+    brighter = _f4(1) + level / max(mean, _f4(1))
+    lean_x, lean_y = (a22 * own1 - a12 * own2) * inverse, (a11 * own2 - a12 * own1) * inverse
+    return True, to_x, to_y, left, slope + by_gain, brighter, lean_x, lean_y
 
 
 @inlined
@@ -332,13 +271,6 @@ def _subtract(part, mean, weights, n_cells):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _center(part, mean, weights, n_cells):  # type: ignore[no-untyped-def]
-    """Take their mean off weighed values."""
-    for k in range(n_cells):
-        part[uintp(k)] -= mean * weights[uintp(k)]
-
-
-@inlined
 def _leave(values, level, scale, template, weights, n_cells):  # type: ignore[no-untyped-def]
     """Put what is left between values, in the template's light, and the template in their place."""
     for k in range(n_cells):
@@ -356,21 +288,6 @@ def _products(template, n_cells):  # type: ignore[no-untyped-def]
         xy += dx * dy
         yy += dy * dy
     return xx, xy, yy
-
-
-@inlined
-def _dot(a, b, n_cells):  # type: ignore[no-untyped-def]
-    """Sum up products."""
-    total = _f4(0)
-    for k in range(n_cells):
-        total += a[uintp(k)] * b[uintp(k)]
-    return total
-
-
-@inlined
-def _square(a, n_cells):  # type: ignore[no-untyped-def]
-    """Sum up squares."""
-    return _dot(a, a, n_cells)
 
 
 @inlined

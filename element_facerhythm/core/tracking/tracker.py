@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -199,17 +200,11 @@ def track_points(
         refine_within=RefineWithin(visible_mask, mesh.neighbors) if refine else None,
         n_threads=n_each,
     )
-    places = sample_places(visible_mask)
-
-    def look(frame: GrayFrame) -> _Look:
-        described = flow.describe(frame)
-        return _Look(described, frame.reshape(-1).take(places, mode="clip"))
-
     with closing(flow):
         first_frame = None if previous_frame is None else flow.describe(previous_frame)
         with PreparedFrames(
             open_frames,
-            look,
+            partial(_look, flow, sample_places(visible_mask)),
             n_frames=n_frames,
             n_kept=n_kept,
             n_workers=1 if by_opencv else n_each,
@@ -226,6 +221,11 @@ class _Look(NamedTuple):
 
     described: Any
     samples: Samples
+
+
+def _look(flow: OpticalFlow, places: NDArray[np.int64], frame: GrayFrame) -> _Look:
+    """Describe a frame (H, W) and take its gray levels at some places."""
+    return _Look(flow.describe(frame), frame.reshape(-1).take(places, mode="clip"))
 
 
 class _Tracker:

@@ -11,13 +11,12 @@ from element_facerhythm.core.tracking.batched.geometry import Level
 from element_facerhythm.core.tracking.batched.torch_flow import LevelFlow
 from element_facerhythm.core.tracking.refinement import (
     CLEAR_MISMATCH,
-    LEAST_GAIN,
     LEAST_LIGHT,
     LIGHT_POINTS,
     LIGHT_SHARE,
     MOST_GAIN,
-    MOST_POINTS,
     N_ITERATIONS,
+    SMALL_GAIN,
     STEP_PX,
     WORST_MISMATCH,
     WORST_RATIO,
@@ -50,6 +49,8 @@ class BatchedMatches:
     ----------
     mismatch, texture, light, gain
         (B, P) float32.
+    lean
+        (B, P, 2) float32.
     taken
         (B, P) bool.
     """
@@ -58,16 +59,25 @@ class BatchedMatches:
     texture: Tensor
     light: Tensor
     gain: Tensor
+    lean: Tensor
     taken: Tensor
 
     def in_other_light(self) -> Tensor:
         """(B,) bool: the second frame is lit otherwise."""
         lit = (self.light > LIGHT_SHARE * self.mismatch) & (self.light > LEAST_LIGHT * self.texture)
-        n_measured = (self.texture > 0).sum(1)
-        n_brighter = (self.gain > 1 + LEAST_GAIN).sum(1)
-        n_darker = (self.gain < 1 - LEAST_GAIN).sum(1)
-        one_way = (n_brighter - n_darker).abs() > MOST_POINTS * n_measured
-        return (lit.sum(1) > LIGHT_POINTS * n_measured) | one_way
+        return lit.sum(1) > LIGHT_POINTS * (self.texture > 0).sum(1)
+
+    def common_gain(self) -> Tensor:
+        """(B,) gain of the second frame over the first, as most points have it."""
+        measured = self.texture > 0
+        n_measured = measured.sum(1, keepdim=True)
+        gain = _median(torch.where(measured, self.gain, torch.inf), n_measured)
+        return torch.where(n_measured > 0, gain, 1.0)[:, 0]
+
+    def leaning(self, gain: Tensor) -> Tensor:
+        """(B, P, 2) pixels by which matches that were taken are off because of a small gain (B,)."""
+        share = torch.where((gain - 1.0).abs() < SMALL_GAIN, 1.0 - 1.0 / gain, 0.0)
+        return self.lean * self.taken[..., None] * share[:, None, None]
 
     def clear(self) -> Tensor:
         """(B, P) bool: the match is beyond doubt."""
@@ -89,6 +99,7 @@ class BatchedMatches:
             torch.where(chosen, self.texture, others.texture),
             torch.where(chosen, self.light, others.light),
             torch.where(chosen, self.gain, others.gain),
+            torch.where(chosen[..., None], self.lean, others.lean),
             torch.where(chosen, self.taken, others.taken),
         )
 
@@ -149,11 +160,11 @@ class TorchRefinement:
         found: Tensor,
         look: Look,
         other_light: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Refine `moved` (N, 2); also mismatch, texture and light (N,), 0 where nothing was measured.
 
-        Then gain (N,), 1 where it was not measured; last (N,) bool, where the match was taken.
-        `other_light` (N,) bool: gain and shapes of light are free.
+        Then gain (N,), 1 where it was not measured, and lean (N, 2), 0 there; last (N,) bool, where the
+        match was taken. `other_light` (N,) bool: gain and shapes of light are free.
         """
         height, width = self._visible.shape
         level = Level(0, width, height)
@@ -173,12 +184,7 @@ class TorchRefinement:
         shapes = _Shapes(template, weights, other_light)
         template = shapes.taken_off(template)
         even = (template * template).sum((1, 2)) * share
-        slopes = [
-            (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]) * 0.5 * weights,
-            (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]) * 0.5 * weights,
-        ]
-        slopes = [s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in slopes]
-        x, y = (shapes.taken_off(s) for s in slopes)
+        x, y = (shapes.taken_off(slope) for slope in _slopes(patch, weights, share))
         own1, own2 = (template * x).sum((1, 2)), (template * y).sum((1, 2))
         a11, a12, a22 = (x * x).sum((1, 2)), (x * y).sum((1, 2)), (y * y).sum((1, 2))
         largest = torch.maximum(a11, a22)
@@ -224,7 +230,9 @@ class TorchRefinement:
         share = 1.0 / (1.0 + look.doubt * left / variance.clamp(min=LEAST_VARIANCE))
         refined = torch.where(near[:, None], moved + (place - moved) * share[:, None], moved)
         left, variance, light = (torch.where(measured, v, 0.0) for v in (left, variance, light))
-        return refined, left, variance, light, torch.where(measured, gain, 1.0), near
+        lean = torch.stack([a22 * own1 - a12 * own2, a11 * own2 - a12 * own1], 1)
+        lean = torch.where((measured & ~other_light)[:, None], lean * inverse[:, None], 0.0)
+        return refined, left, variance, light, torch.where(measured, gain, 1.0), lean, near
 
     def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(N, h, w) float32, 1 where a pixel lies in the frame and is visible."""
@@ -234,6 +242,14 @@ class TorchRefinement:
         inside = in_rows & in_columns
         rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
         return self._visible[rows[:, :, None], columns[:, None, :]] * inside
+
+
+def _slopes(patch: Tensor, weights: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighed gradients (N, h, w) about their means, of patches (N, h + 2, w + 2)."""
+    x = (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2]) * 0.5 * weights
+    y = (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1]) * 0.5 * weights
+    x, y = (s - (s.sum((1, 2)) * share)[:, None, None] * weights for s in (x, y))
+    return x, y
 
 
 class _Shapes:

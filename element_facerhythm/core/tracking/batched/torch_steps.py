@@ -47,16 +47,17 @@ class TorchStepper:
         refine = TorchRefinement(frames.smooth, self._scene.visible, self._motion.flow)
         nowhere = torch.zeros_like(follows)
         moved, matches = _matched(refine, slots, before, before, everyone, FIRST_LOOK, nowhere)
-        other_light = matches.in_other_light()
+        other_light, gain = matches.in_other_light(), matches.common_gain()
         if bool(other_light.any()):
             lit = everyone & other_light[:, None]
             again, others = _matched(refine, slots, before, before, lit, FIRST_LOOK, other_light)
             moved = torch.where(other_light[:, None, None], again, moved)
             matches = others.where(lit, matches)
+        moved = moved + matches.leaning(gain)
         clear = matches.clear()
         searched, found = self._searched(frames, slots, before, everyone & ~clear)
         refined, judged = _matched(refine, slots, before, searched, found, LAST_LOOK, other_light)
-        moved = torch.where(clear[..., None], moved, refined)
+        moved = torch.where(clear[..., None], moved, refined + judged.leaning(gain))
         matches = matches.where(clear, judged)
         lost = matches.lost()
         moved, carried = carry(before, moved, lost, matches.clear(), self._scene.neighbors)
@@ -100,4 +101,5 @@ def _matched(
     improved, *judged = refine(
         first, second, before.reshape(-1, 2), moved.reshape(-1, 2), found.reshape(-1), look, lit
     )
-    return improved.view(before.shape), BatchedMatches(*(values.view(shape) for values in judged))
+    views = (values.view(*shape, *values.shape[1:]) for values in judged)
+    return improved.view(before.shape), BatchedMatches(*views)

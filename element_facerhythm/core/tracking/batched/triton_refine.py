@@ -61,6 +61,25 @@ def _even(part, one, two, three, four):
 
 
 @triton.jit
+def _about_mean(part, weights, share):
+    """Take the mean off a weighed window."""
+    return part - tl.sum(part, axis=0) * share * weights
+
+
+@triton.jit
+def _shapes(x, y, template, weights, share):
+    """Slopes along x and y, a bend along y, contrast that slopes along y: at right angles, of length 1."""
+    one, two = x * weights, y * weights
+    three, four = y * y * weights, y * template
+    one = _of_length_one(one - tl.sum(one, axis=0) * share * weights)
+    two = _of_length_one(_off(two - tl.sum(two, axis=0) * share * weights, one))
+    three = _off(_off(three - tl.sum(three, axis=0) * share * weights, one), two)
+    three = _of_length_one(three)
+    four = _off(_off(four - tl.sum(four, axis=0) * share * weights, one), two)
+    return one, two, three, _of_length_one(_off(four, three))
+
+
+@triton.jit
 def _search(
     after,
     height,
@@ -136,7 +155,22 @@ def _search(
             iteration += 1
             far = step_x * step_x + step_y * step_y > step_px * step_px
             active = (far & (iteration < N_ITERATIONS)).to(tl.int32)
-    return x, y, difference, light, gain, measured
+    fixed = tl.where(other_light != 0, 0.0, inverse)
+    lean_x, lean_y = (a22 * own1 - a12 * own2) * fixed, (a11 * own2 - a12 * own1) * fixed
+    return x, y, difference, light, gain, lean_x, lean_y, measured
+
+
+@triton.jit
+def _store_pair(place, first, second):
+    tl.store(place, first)
+    tl.store(place + 1, second)
+
+
+@triton.jit
+def _store_light(light, gain, lean, by_light, brighter, lean_x, lean_y):
+    tl.store(light, by_light)
+    tl.store(gain, brighter)
+    _store_pair(lean, lean_x, lean_y)
 
 
 # their values would otherwise have the kernel compiled again and again
@@ -153,6 +187,7 @@ def refine_kernel(
     texture,  # (B, P) float32, written
     light,  # (B, P) float32, written
     gain,  # (B, P) float32, written
+    lean,  # (B, P, 2) float32, written
     taken,  # (B, P) uint8, written
     height,
     width,
@@ -182,7 +217,7 @@ def refine_kernel(
     measured = touches(floor_x, floor_y, width, height, WINDOW_W, WINDOW_H)
     measured = measured * (tl.load(found + own) != 0).to(tl.int32)
     left_over, variance, by_light = 0.0 * x, 0.0 * x, 0.0 * x
-    brighter = 0.0 * x + 1.0
+    brighter, lean_x, lean_y = 0.0 * x + 1.0, 0.0 * x, 0.0 * x
     near = measured * 0
     if measured != 0:
         row, column = down + floor_y.to(tl.int32), across + floor_x.to(tl.int32)
@@ -192,43 +227,32 @@ def refine_kernel(
         values = _value(before, row, column, height, width, x - floor_x, y - floor_y)
         slope_x, slope_y = _slopes(before, row, column, height, width, x - floor_x, y - floor_y)
         share = 1.0 / tl.maximum(tl.sum(weights, axis=0), 1.0)
-        slope_x, slope_y = slope_x * weights, slope_y * weights
-        slope_x -= tl.sum(slope_x, axis=0) * share * weights
-        slope_y -= tl.sum(slope_y, axis=0) * share * weights
+        slope_x = _about_mean(slope_x * weights, weights, share)
+        slope_y = _about_mean(slope_y * weights, weights, share)
         mean = tl.sum(values * weights, axis=0) * share
         template = (values - mean) * weights
         texture_here = tl.sum(template * template, axis=0) * share
-        x_ramp, y_ramp = (across - half_x) * weights, (down - half_y) * weights
-        bend, leaning = y_ramp * (down - half_y), template * (down - half_y)
-        one = _of_length_one(x_ramp - tl.sum(x_ramp, axis=0) * share * weights)
-        two = _of_length_one(_off(y_ramp - tl.sum(y_ramp, axis=0) * share * weights, one))
-        three = _off(_off(bend - tl.sum(bend, axis=0) * share * weights, one), two)
-        three = _of_length_one(three)
-        four = _off(_off(leaning - tl.sum(leaning, axis=0) * share * weights, one), two)
-        four = _of_length_one(_off(four, three))
+        one, two, three, four = _shapes(across - half_x, down - half_y, template, weights, share)
         other_light = tl.load(lit + sequence).to(tl.int32)
         if other_light != 0:
             template = _even(template, one, two, three, four)
             slope_x = _even(slope_x, one, two, three, four)
             slope_y = _even(slope_y, one, two, three, four)
         old_x, old_y = tl.load(moved + own * 2), tl.load(moved + own * 2 + 1)
-        new_x, new_y, difference, light_here, gain_here, measured = _search(
+        new_x, new_y, difference, light_here, gain_here, to_x, to_y, measured = _search(
             after, height, width, down, across, old_x - half_x, old_y - half_y, template, mean,
             texture_here, slope_x, slope_y, weights, one, two, three, four, share, other_light,
             step_px, WINDOW_W, WINDOW_H, N_ITERATIONS,
         )  # fmt: skip
         if measured != 0:
             left_over, variance, by_light = difference, texture_here, light_here
-            brighter = gain_here
-            new_x, new_y = new_x + half_x, new_y + half_y
-            step_x, step_y = new_x - old_x, new_y - old_y
+            brighter, lean_x, lean_y = gain_here, to_x, to_y
+            step_x, step_y = new_x + half_x - old_x, new_y + half_y - old_y
             near = ((tl.abs(step_x) <= reach_px) & (tl.abs(step_y) <= reach_px)).to(tl.int32)
             if near != 0:
                 part = 1.0 / (1.0 + doubt * left_over / tl.maximum(variance, _LEAST_VARIANCE))
-                tl.store(moved + own * 2, old_x + step_x * part)
-                tl.store(moved + own * 2 + 1, old_y + step_y * part)
+                _store_pair(moved + own * 2, old_x + step_x * part, old_y + step_y * part)
     tl.store(mismatch + own, left_over)
     tl.store(texture + own, variance)
-    tl.store(light + own, by_light)
-    tl.store(gain + own, brighter)
+    _store_light(light + own, gain + own, lean + own * 2, by_light, brighter, lean_x, lean_y)
     tl.store(taken + own, near.to(tl.uint8))

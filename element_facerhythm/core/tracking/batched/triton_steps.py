@@ -71,17 +71,18 @@ class TritonStepper:
         moved, again = before.clone(), before.clone()
         nowhere = torch.zeros_like(modes[:, k], dtype=torch.uint8)
         matches = self._refine(frames, slots, points, moved, follows, k, FIRST_LOOK, nowhere)
-        other_light = matches.in_other_light()
+        other_light, gain = matches.in_other_light(), matches.common_gain()
         lit = (follows & other_light[:, None]).contiguous()
         light = other_light.to(torch.uint8)
         # mostly for nobody; asking the device whether for anybody would take longer
         others = self._refine(frames, slots, points, again, lit, k, FIRST_LOOK, light)
         moved = torch.where(other_light[:, None, None], again, moved)
         matches = others.where(lit, matches)
+        moved = moved + matches.leaning(gain)
         clear = matches.clear()
         searched, found = self._search(frames.rows, slots, modes, clear.to(torch.uint8), points, k)
         judged = self._refine(frames, slots, points, searched, found != 0, k, LAST_LOOK, light)
-        moved = torch.where(clear[..., None], moved, searched)
+        moved = torch.where(clear[..., None], moved, searched + judged.leaning(gain))
         matches = matches.where(clear, judged)
         lost = matches.lost()
         moved, carried = carry(before, moved, lost, matches.clear(), self._scene.neighbors)
@@ -139,6 +140,7 @@ class TritonStepper:
         n_sequences, n_points = found.shape
         mismatch, texture, light, gain = moved.new_empty((4, n_sequences, n_points))
         taken = torch.empty((n_sequences, n_points), dtype=torch.uint8, device=moved.device)
+        lean = moved.new_empty((n_sequences, n_points, 2))
         visible = self._scene.visible
         assert visible is not None
         width, height = self._motion.flow.window_px
@@ -154,6 +156,7 @@ class TritonStepper:
             texture,
             light,
             gain,
+            lean,
             taken,
             *visible.shape,
             k,
@@ -169,7 +172,7 @@ class TritonStepper:
             num_warps=self._flow_warps,
             enable_fp_fusion=False,
         )
-        return BatchedMatches(mismatch, texture, light, gain, taken != 0)
+        return BatchedMatches(mismatch, texture, light, gain, lean, taken != 0)
 
     def _settle(
         self, points: Tensor, moved: Tensor, found: Tensor, modes: Tensor, strayed: Tensor, k: int

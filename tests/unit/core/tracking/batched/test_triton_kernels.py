@@ -99,7 +99,7 @@ build(triton_flow.flow_kernel, 2, window,
       "*u8 *i32 *i32 *i8 *u8 *fp32 *fp32 *u8 i32 i32 i32 i32 fp32")
 window = {"WINDOW_W": 15, "WINDOW_H": 15, "N_TILE": 256, "N_ITERATIONS": 10}
 build(triton_refine.refine_kernel, 2, window,
-      "*i16 *fp32 *i32 *fp32 *fp32 *u8 *u8 *fp32 *fp32 *fp32 *fp32 *u8 "
+      "*i16 *fp32 *i32 *fp32 *fp32 *u8 *u8 *fp32 *fp32 *fp32 *fp32 *fp32 *u8 "
       "i32 i32 i32 i32 i32 fp32 fp32 fp32")
 build(triton_settle.settle_kernel, 4, {"N_NEIGHBORS": 10, "N_BLOCK": 128},
       "*fp32 *fp32 *u8 *fp32 *i32 *fp32 *i8 *i32 i32 i32 i32 fp32 fp32 fp32")
