@@ -4,7 +4,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from element_facerhythm.errors import KeypointError
-from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
+from element_facerhythm.facial_behavior_estimation.recording import (
+    Key,
+    RecordingInfo,
+    VideoRecording,
+)
 from element_facerhythm.keypoint_inference.inference import KeypointInference
 from element_facerhythm.keypoint_inference.model import KeypointModel
 from element_facerhythm.keypoints.nwb_export import NwbFacts
@@ -55,10 +59,17 @@ def facts_of_run(key: Key) -> tuple[NwbFacts, list[str]]:
             session_description=f"session {', '.join(f'{n} {v}' for n, v in session_key.items())}",
             device=next((str(value) for value in device.values()), None),
             videos=tuple(row["file_path"] for row in files),
+            starting_frames=_starts(recording),
             scorer=(KeypointModel() & run).fetch1("model_name"),
         ),
         notes,
     )
+
+
+def _starts(recording: Key) -> tuple[int, ...]:
+    """Count where each video of a recording begins."""
+    lengths = [int(n) for *_, n in RecordingInfo.entered_videos(recording)]
+    return tuple(sum(lengths[:number]) for number in range(len(lengths)))
 
 
 def _only_time(row: dict[str, Any]) -> datetime | None:

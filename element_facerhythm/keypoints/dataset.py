@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _POSITION, _CONFIDENCE, _BOX_SHAPE = "position", "confidence", "shape"
+_OWN_NAMES = frozenset(
+    {_POSITION, _CONFIDENCE, "time", "space", "individuals", "keypoints", "individual", "keypoint"}
+)
 _ON_GRID = 0.02
 _MAX_VARIABLES = 200
 
@@ -43,8 +46,14 @@ def to_movement(predictions: Predictions) -> xr.Dataset:
     )
     dims = dataset[_CONFIDENCE].dims
     for name, values in predictions.variables.items():
-        dataset[name] = (dims, values.transpose(0, 2, 1))
+        dataset[variable_name(name)] = (dims, values.transpose(0, 2, 1))
     return dataset
+
+
+def variable_name(name: str) -> str:
+    """Name of a variable as a dataset can have it: no slash, and none of the dataset's own."""
+    plain = name.replace("/", "_")
+    return f"{plain}_" if plain in _OWN_NAMES else plain
 
 
 def from_movement(dataset: xr.Dataset, source_software: str) -> Predictions:

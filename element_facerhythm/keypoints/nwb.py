@@ -186,8 +186,12 @@ def _read(container: H5Group) -> _Container:
 
 def _nodes(container: H5Group) -> list[str]:
     """Body parts in the order of the skeleton; none where it is not there."""
-    for place in ("nodes", "skeleton/nodes"):
-        found = container.find(place)
+    places = [container.find("nodes")]
+    for name in container.names()[:_MAX_CONTAINERS]:
+        member = container[name]
+        if isinstance(member, H5Group) and member.attribute("neurodata_type") == "Skeleton":
+            places.append(member.find("nodes"))
+    for found in places:
         if isinstance(found, H5Dataset) and found.ndim == 1 and found.dtype.kind in "SO":
             return found.texts()
     return []

@@ -35,8 +35,8 @@ class NwbFacts:
         What the session was.
     device
         The camera.
-    videos
-        Files that the poses were found in.
+    videos, starting_frames
+        Files that the poses were found in, and the number of the first frame of each in the recording.
     scorer
         The model.
     """
@@ -50,6 +50,7 @@ class NwbFacts:
     session_description: str | None = None
     device: str | None = None
     videos: tuple[str, ...] = ()
+    starting_frames: tuple[int, ...] = ()
     scorer: str | None = None
 
     def or_else(self, other: NwbFacts) -> NwbFacts:
@@ -156,9 +157,19 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
         )
         for k, name in enumerate(names)
     ]
-    about = {"devices": [device]} if device is not None else {}
+    about: dict[str, object] = {} if device is None else {"device": device}
     if facts.videos:
-        about["original_videos"] = list(facts.videos)
+        film = pynwb.image.ImageSeries(
+            name="source_video",
+            external_file=list(facts.videos),
+            starting_frame=list(facts.starting_frames or [0] * len(facts.videos)),
+            format="external",
+            timestamps=np.arange(predictions.n_frames) / rate_hz,
+            unit="n.a.",
+            **about,
+        )
+        file.add_acquisition(film)
+        about["source_video"] = film
     poses = ndx_pose.PoseEstimation(
         name=CONTAINER,
         pose_estimation_series=series,

@@ -92,8 +92,8 @@ def _refuse(
     numbers = predictions.frame_numbers
     where = f"row {t}" if numbers is None else f"frame {int(numbers[t])}"
     who = f"{predictions.individuals[i]}/" if len(predictions.individuals) > 1 else ""
+    more = f", and {int(wrong.sum()) - 1} more" if wrong.sum() > 1 else ""
     raise UnsoundPredictions(
-        f"{what} {values[t, i, k]:g} of {who}{predictions.body_parts[k]} in {where} (and "
-        f"{int(wrong.sum()) - 1} "
-        f"more); expected {expected}"
+        f"{what} {values[t, i, k]:g} of {who}{predictions.body_parts[k]} in {where}{more}; expected "
+        f"{expected}"
     )

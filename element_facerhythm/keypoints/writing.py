@@ -11,7 +11,7 @@ import numpy as np
 from element_facerhythm.errors import KeypointError
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.h5 import atomic_h5, write_tree
-from element_facerhythm.keypoints.dataset import to_movement
+from element_facerhythm.keypoints.dataset import to_movement, variable_name
 from element_facerhythm.keypoints.nwb_export import NwbFacts, nwb_name, require_facts, write_nwb
 from element_facerhythm.keypoints.placement import from_first_frame
 from element_facerhythm.keypoints.predictions import Predictions, shown_names
@@ -139,6 +139,9 @@ def left_out(predictions: Predictions, to: str) -> tuple[str, ...]:
     if predictions.absent and to in ("netcdf", "sleap"):
         pairs = sorted("/".join(pair) for pair in predictions.absent)
         notes.append(f"{to} gives every individual all body parts: {shown_names(pairs)} are NaN")
+    renamed = [name for name in predictions.variables if variable_name(name) != name]
+    if to == "netcdf" and renamed:
+        notes.append(f"variables get another name, without '/': {shown_names(renamed)}")
     if to == "lightningpose" and len(predictions.individuals) > 1:
         notes.append("the files of lightningpose name no individual; their own names do")
     if to == "nwb":
