@@ -1,7 +1,6 @@
 """Register what another tracker predicted for a recording, populate what follows from it, and undo that."""
 
 import hashlib
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -9,10 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from element_facerhythm.columns import require_distinct, require_length
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import FaceRhythmError, KeypointError, RequestError
 from element_facerhythm.ingest import Registered, one_transaction
+from element_facerhythm.keypoint_inference.registration import (
+    find_model,
+    other_spellings,
+    remove_predictions,
+    require_columns,
+    result_counts,
+)
 from element_facerhythm.keypoints.reading_options import ReadingOptions
 from element_facerhythm.linking import active_link, relative_to_roots, resolve_new_path
 
@@ -24,10 +29,15 @@ if TYPE_CHECKING:
     from element_facerhythm.keypoints.placement import Placement
     from element_facerhythm.keypoints.predictions import Predictions
 
-logger = logging.getLogger(__name__)
+__all__ = [
+    "import_predictions",
+    "populate_keypoints",
+    "register_arrays",
+    "register_predictions",
+    "remove_predictions",
+]
 
 _NO_OPTIONS = ReadingOptions()
-_ENTERED_WITH = "entered with model "
 
 
 def register_predictions(
@@ -77,14 +87,14 @@ def register_predictions(
     key = dict(recording)
     placement = _read(key, files, source_software, options)
     body_parts = placement.predictions.body_parts
-    _require_columns(placement.predictions, model_name, source_software)
+    require_columns(placement.predictions, model_name, source_software)
     done = Registered(notes=list(placement.notes))
     paths = [path.resolve() for path in files]
     with one_transaction():
-        model_id = _find_model(model_name, source_software, body_parts)
+        model_id = find_model(model_name, source_software, body_parts)
         done.new_rows["KeypointModel"] = int(model_id is None)
         if model_id is None:
-            done.notes += _other_spellings(body_parts)
+            done.notes += other_spellings(body_parts)
             model_id = kpi.KeypointModel.insert_new_model(
                 None,
                 model_name,
@@ -159,7 +169,7 @@ def register_arrays(
         source=f"{model_name} (in memory)",
         options=options,
     )
-    _require_columns(placement.predictions, model_name, source_software)
+    require_columns(placement.predictions, model_name, source_software)
     told = replace(
         placement.predictions, frame_rate_hz=placement.file_frame_rate_hz, notes=placement.notes
     )
@@ -199,7 +209,7 @@ def import_predictions(
         return done, populate_keypoints(done.key)
     except FaceRhythmError:
         if done.new_rows.get("KeypointInferenceTask"):
-            remove_predictions(done.key)
+            remove_predictions(done.key, keep_models=not done.new_rows["KeypointModel"])
         raise
 
 
@@ -212,68 +222,7 @@ def populate_keypoints(key: Mapping[str, Any]) -> dict[str, int]:
     fbe.RecordingInfo.populate(recording)
     for table in kpi.POPULATED:
         table.populate(dict(key))
-    return _counts(key)
-
-
-def remove_predictions(key: Mapping[str, Any]) -> dict[str, int]:
-    """Remove tasks that load predictions, with all that was computed from them.
-
-    A model that has no task left and no file of weights goes, too, and the body parts that were entered
-    with it and that no other model finds. Files stay.
-
-    Parameters
-    ----------
-    key
-        Restriction of `KeypointInferenceTask`, such as a recording and a `model_id`, or a `model_name`.
-
-    Returns
-    -------
-    Rows that were removed, by table.
-
-    Raises
-    ------
-    KeypointError
-        There is no such task, or one of them predicts instead of loading.
-    """
-    from element_facerhythm.workflow import keypoint_inference as kpi
-
-    restriction = dict(key)
-    tasks = kpi.KeypointInferenceTask() & restriction
-    if "model_name" in restriction:
-        tasks = tasks & (kpi.KeypointModel() & {"model_name": restriction["model_name"]}).proj()
-    rows = tasks.to_dicts()
-    if not rows:
-        raise KeypointError(
-            f"there is no task of keypoints for {restriction}; `facerhythm status` counts them"
-        )
-    predicting = [row["model_id"] for row in rows if row["task_mode"] != "load"]
-    if predicting:
-        raise KeypointError(
-            f"the task of model {predicting[0]} predicts, it loads nothing; delete it by "
-            "KeypointInferenceTask.delete()"
-        )
-    before = {"KeypointInferenceTask": len(rows)}
-    for row in rows:
-        task = {name: row[name] for name in kpi.KeypointInferenceTask.primary_key}
-        for name, count in _counts(task).items():
-            before[name] = before.get(name, 0) + count
-        (kpi.KeypointInferenceTask() & task).delete(prompt=False)
-    models = sorted({int(row["model_id"]) for row in rows})
-    before["KeypointModel"] = sum(map(_remove_unused_model, models))
-    return before
-
-
-def _counts(key: Mapping[str, Any]) -> dict[str, int]:
-    from element_facerhythm.workflow import keypoint_inference as kpi
-
-    tables: dict[str, Any] = {
-        "KeypointInference": kpi.KeypointInference,
-        "KeypointInference.BodyPartPosition": kpi.KeypointInference.BodyPartPosition,
-        "KeypointInference.Variable": kpi.KeypointInference.Variable,
-        "KeypointRhythm": kpi.KeypointRhythm,
-        "KeypointRhythm.Pair": kpi.KeypointRhythm.Pair,
-    }
-    return {name: len(table() & dict(key)) for name, table in tables.items()}
+    return result_counts(key)
 
 
 def _facts_of(key: dict[str, Any]) -> tuple[list[int], float]:
@@ -294,7 +243,7 @@ def _facts_of(key: dict[str, Any]) -> tuple[list[int], float]:
 def _read(
     key: dict[str, Any], files: Sequence[Path], source_software: str, options: ReadingOptions
 ) -> "Placement":
-    from element_facerhythm.pipeline.keypoints import read_fitting
+    from element_facerhythm.pipeline.keypoint_files import read_fitting
 
     lengths, rate_hz = _facts_of(key)
     dirs = active_link().search_dirs()
@@ -303,39 +252,6 @@ def _read(
     return read_fitting(
         files, source_software, n_frames=lengths, frame_rate_hz=rate_hz, options=options
     )
-
-
-def _require_columns(predictions: "Predictions", model_name: str, source_software: str) -> None:
-    """Refuse names that a column cannot hold, or that the server takes for one."""
-    from element_facerhythm.workflow import keypoint_inference as kpi
-
-    tracks, variables = kpi.KeypointInference.BodyPartPosition, kpi.KeypointInference.Variable
-    named = (
-        (kpi.BodyPart, "body_part", predictions.body_parts),
-        (tracks, "individual", predictions.individuals),
-        (variables, "variable", tuple(predictions.variables)),
-        (kpi.KeypointModel, "model_name", (model_name,)),
-        (kpi.KeypointModel, "source_software", (source_software,)),
-    )
-    for table, attribute, names in named:
-        for name in names:
-            require_length(table, attribute, name)
-        require_distinct(table, attribute, names)
-
-
-def _other_spellings(body_parts: Sequence[str]) -> list[str]:
-    """Remark on names that the database has in another spelling, and takes for the same."""
-    from element_facerhythm.columns import stored_spelling
-    from element_facerhythm.workflow import keypoint_inference as kpi
-
-    found = {part: stored_spelling(kpi.BodyPart, "body_part", part) for part in body_parts}
-    return [
-        f"body part {part!r} is {known!r} in the database, whose server takes the two for one; "
-        "the model keeps "
-        "its own spelling"
-        for part, known in found.items()
-        if known is not None and known != part
-    ]
 
 
 def _is_entered(
@@ -416,34 +332,3 @@ def _new_file(
         if not was_there:
             path.unlink(missing_ok=True)
         raise
-
-
-def _find_model(name: str, source_software: str, body_parts: Sequence[str]) -> int | None:
-    """Find the model of this name and software with the same body parts."""
-    from element_facerhythm.workflow import keypoint_inference as kpi
-
-    named = {"model_name": name, "source_software": source_software}
-    for row in (kpi.KeypointModel() & named).to_dicts(order_by="model_id"):
-        if set(kpi.KeypointModel.body_parts_of({"model_id": row["model_id"]})) == set(body_parts):
-            return int(row["model_id"])
-    return None
-
-
-def _remove_unused_model(model_id: int) -> int:
-    """Remove a model without tasks and weights, and body parts that were entered with it alone."""
-    from element_facerhythm.workflow import keypoint_inference as kpi
-
-    key = {"model_id": model_id}
-    if kpi.KeypointInferenceTask() & key or kpi.KeypointModel.File() & key:
-        return 0
-    name = (kpi.KeypointModel() & key).fetch1("model_name")
-    parts = kpi.KeypointModel.body_parts_of(key)
-    (kpi.KeypointModel() & key).delete(prompt=False)
-    for part in parts:
-        entered = (kpi.BodyPart() & {"body_part": part}).to_dicts()
-        with_it = [
-            row for row in entered if row["body_part_description"] == f"{_ENTERED_WITH}{name}"
-        ]
-        if with_it and not kpi.KeypointModel.BodyPart() & {"body_part": part}:
-            (kpi.BodyPart() & {"body_part": part}).delete(prompt=False)
-    return 1

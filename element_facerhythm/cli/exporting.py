@@ -15,6 +15,25 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Write results for other tools.", no_args_is_help=True)
 
+FrameRateOption = Annotated[
+    float | None,
+    typer.Option("--frame-rate", help="Frames per second, for a file that does not say.", min=1e-6),
+]
+SessionStartOption = Annotated[
+    str | None,
+    typer.Option("--session-start", help="NWB: when the session began, 2026-03-01T09:30:00+01:00."),
+]
+SubjectIdOption = Annotated[
+    str | None, typer.Option("--subject-id", help="NWB: the animal (default: the database's).")
+]
+IdentifierOption = Annotated[
+    str | None, typer.Option("--identifier", help="NWB: name of the file, unique in the world.")
+]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="NWB: the camera.")]
+VideoOption = Annotated[
+    list[str] | None, typer.Option("--video", help="NWB: the video; more than once for several.")
+]
+
 
 @app.command()
 def keypoints(
@@ -35,37 +54,18 @@ def keypoints(
         int | None, typer.Option("--model", help="Number of the model (default: the only one)")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
-    frame_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--frame-rate", help="Frames per second, for a file that does not say.", min=1e-6
-        ),
-    ] = None,
-    session_start: Annotated[
-        str | None,
-        typer.Option(
-            "--session-start", help="NWB: when the session began, 2026-03-01T09:30:00+01:00."
-        ),
-    ] = None,
-    subject_id: Annotated[
-        str | None, typer.Option("--subject-id", help="NWB: the animal (default: the database's).")
-    ] = None,
-    identifier: Annotated[
-        str | None, typer.Option("--identifier", help="NWB: name of the file, unique in the world.")
-    ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="NWB: the camera.")] = None,
-    video: Annotated[
-        list[str] | None,
-        typer.Option("--video", help="NWB: the video; more than once for several."),
-    ] = None,
+    frame_rate: FrameRateOption = None,
+    session_start: SessionStartOption = None,
+    subject_id: SubjectIdOption = None,
+    identifier: IdentifierOption = None,
+    device: DeviceOption = None,
+    video: VideoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write keypoints for another tool, from the database or from a file.
 
     Example: `facerhythm export keypoints --to dlc -o mouse.h5 --subject mouse1 --session 1`
     """
-    from dataclasses import replace
-
     from element_facerhythm.errors import RequestError
     from element_facerhythm.keypoints.formats import left_out, write_predictions
     from element_facerhythm.keypoints.nwb_export import NwbFacts
@@ -82,16 +82,7 @@ def keypoints(
     notes: list[str] = []
     with quiet_stdout():
         if file is not None:
-            from element_facerhythm.keypoints.product import read_keypoints
-
-            predictions = read_keypoints(file)
-            if frame_rate is not None:
-                known = predictions.frame_rate_hz
-                if known is not None and known != frame_rate:
-                    notes.append(
-                        f"{file} says {known:g} frames/s; {frame_rate:g} were given and are taken"
-                    )
-                predictions = replace(predictions, frame_rate_hz=frame_rate)
+            predictions, notes = of_file(file, frame_rate)
         else:
             key = {"subject": subject, "session_id": session, "recording_id": recording}
             key |= {} if model is None else {"model_id": model}
@@ -109,6 +100,20 @@ def keypoints(
         print_json({"files": written, "n_frames": predictions.n_frames, "notes": notes})
         return
     print_lines([*(("written", path) for path in written), *(("note", note) for note in notes)])
+
+
+def of_file(file: Path, frame_rate_hz: float | None) -> "tuple[Predictions, list[str]]":
+    """Keypoints of a file, at the rate that was given where one was, and a remark on another one."""
+    from dataclasses import replace
+
+    from element_facerhythm.keypoints.product import read_keypoints
+
+    predictions = read_keypoints(file)
+    known = predictions.frame_rate_hz
+    if frame_rate_hz is None or frame_rate_hz == known:
+        return predictions, []
+    notes = [] if known is None else [f"{file} says {known:g} frames/s; {frame_rate_hz:g} is taken"]
+    return replace(predictions, frame_rate_hz=frame_rate_hz), notes
 
 
 def stored(key: Mapping[str, object]) -> "Predictions":

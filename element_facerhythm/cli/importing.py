@@ -22,24 +22,61 @@ SessionOption = Annotated[int, typer.Option("--session", help="Number of the ses
 RecordingOption = Annotated[
     int, typer.Option("--recording", help="Number of the recording in its session.")
 ]
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(help="Predictions: one file for the recording, or one for each of its videos."),
+]
+SoftwareOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        help="Who wrote them: Facemap, DeepLabCut, SLEAP, LightningPose, Anipose, NWB, VIA-tracks, movement.",
+    ),
+]
+TableOption = Annotated[
+    str | None, typer.Option("--table", help="Key of the table, in a DeepLabCut .h5 of several.")
+]
+ScorerOption = Annotated[
+    str | None, typer.Option("--scorer", help="Scorer, in a table of several.")
+]
+ModuleOption = Annotated[
+    str | None, typer.Option("--module", help="Processing module, in an NWB file of several.")
+]
+ContainerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--container",
+        help="Container of poses, in an NWB file of several; each given one is an individual.",
+    ),
+]
+VideoOption = Annotated[
+    int | None, typer.Option("--video", help="Number of the video, in SLEAP labels of several.")
+]
+FrameRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--frame-rate",
+        help="Frames per second by which the file counts its times, if not the video's.",
+    ),
+]
+FirstFrameOption = Annotated[
+    int,
+    typer.Option("--first-frame", help="Number that the file gives to the video's first frame."),
+]
+FirstTimeOption = Annotated[
+    float,
+    typer.Option("--first-time", help="Seconds that the file gives to the video's first frame."),
+]
+RenameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rename", help="OLD=NEW: another name for a body part or an individual."),
+]
 
 
 @app.command()
 def keypoints(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Predictions: one file for the recording, or one for each of its videos."
-        ),
-    ],
-    software: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            help="Who wrote them: Facemap, DeepLabCut, SLEAP, LightningPose, Anipose, NWB, VIA-tracks, "
-            "movement.",
-        ),
-    ],
+    files: FilesArgument,
+    software: SoftwareOption,
     subject: SubjectOption,
     session: SessionOption,
     recording: RecordingOption = 0,
@@ -52,50 +89,15 @@ def keypoints(
     no_populate: Annotated[
         bool, typer.Option("--no-populate", help="Register only; a worker does the rest.")
     ] = False,
-    table: Annotated[
-        str | None,
-        typer.Option("--table", help="Key of the table, in a DeepLabCut .h5 of several."),
-    ] = None,
-    scorer: Annotated[
-        str | None, typer.Option("--scorer", help="Scorer, in a table of several.")
-    ] = None,
-    module: Annotated[
-        str | None, typer.Option("--module", help="Processing module, in an NWB file of several.")
-    ] = None,
-    container: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--container",
-            help="Container of poses, in an NWB file of several; given more than once, each is "
-            "an individual.",
-        ),
-    ] = None,
-    video: Annotated[
-        int | None, typer.Option("--video", help="Number of the video, in SLEAP labels of several.")
-    ] = None,
-    frame_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--frame-rate",
-            help="Frames per second by which the file counts its times, where they fit no other.",
-        ),
-    ] = None,
-    first_frame: Annotated[
-        int,
-        typer.Option(
-            "--first-frame", help="Number that the file gives to the video's first frame."
-        ),
-    ] = 0,
-    first_time: Annotated[
-        float,
-        typer.Option(
-            "--first-time", help="Seconds that the file gives to the video's first frame."
-        ),
-    ] = 0.0,
-    rename: Annotated[
-        list[str] | None,
-        typer.Option("--rename", help="OLD=NEW: another name for a body part or an individual."),
-    ] = None,
+    table: TableOption = None,
+    scorer: ScorerOption = None,
+    module: ModuleOption = None,
+    container: ContainerOption = None,
+    video: VideoOption = None,
+    frame_rate: FrameRateOption = None,
+    first_frame: FirstFrameOption = 0,
+    first_time: FirstTimeOption = 0.0,
+    rename: RenameOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take in keypoints that another tracker predicted for a recording that is in the database.

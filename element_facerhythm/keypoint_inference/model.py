@@ -18,6 +18,8 @@ from element_facerhythm.keypoints.weights_file import read_weights
 from element_facerhythm.linking import active_link, relative_to_roots
 
 FACEMAP = "Facemap"
+ENTERED_WITH = "entered with model "
+"""Beginning of the description of a body part that came with a model."""
 
 
 @schema
@@ -169,7 +171,7 @@ class KeypointModel(dj.Manual):
             model_id = 1 + max(map(int, cls.to_arrays("model_id")), default=-1)
         in_transaction = cls.connection.in_transaction
         with nullcontext() if in_transaction else cls.connection.transaction:
-            BodyPart.add(unknown, f"entered with model {model_name}")
+            BodyPart.add(unknown, f"{ENTERED_WITH}{model_name}")
             cls.insert1(
                 {
                     "model_id": model_id,

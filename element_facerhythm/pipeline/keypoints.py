@@ -16,7 +16,6 @@ from element_facerhythm.core.device import resolve_device
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import KeypointError, ProjectError
 from element_facerhythm.io.content_digest import Content, content_of
-from element_facerhythm.keypoints.placement import Placement, joined_placements, placed
 from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import (
     PRODUCT_NAME,
@@ -29,6 +28,7 @@ from element_facerhythm.keypoints.ranges import outside_note
 from element_facerhythm.keypoints.reading_options import ReadingOptions
 from element_facerhythm.keypoints.statistics import track_statistics
 from element_facerhythm.pipeline.directory import check_writable, locked_place
+from element_facerhythm.pipeline.keypoint_files import read_fitting
 from element_facerhythm.pipeline.keypoint_records import (
     BoxChoice,
     Corners,
@@ -250,40 +250,6 @@ def record_of_file(
         first_frames=_starts(n_frames),
         frame_rate_hz=frame_rate_hz,
     )
-
-
-def read_fitting(
-    files: Sequence[Path],
-    source_software: str,
-    *,
-    n_frames: Sequence[int],
-    frame_rate_hz: float,
-    options: ReadingOptions = _NO_OPTIONS,
-    frame_times_s: Sequence[NDArray[np.floating] | None] | None = None,
-) -> Placement:
-    """Read predictions, with a row for each frame of a recording; see `load_keypoints`."""
-    from element_facerhythm.keypoints.formats import read_predictions
-
-    if len(files) not in (1, len(n_frames)):
-        raise KeypointError(
-            f"{len(files)} files of predictions were given for {len(n_frames)} videos; expected one for the "
-            "recording, or one for each video in their order"
-        )
-    lengths = [sum(n_frames)] if len(files) == 1 else list(n_frames)
-    # times of one file for several videos go on from one to the next, as no clock of theirs does
-    clocks = frame_times_s if frame_times_s is not None and len(lengths) == len(n_frames) else None
-    parts = [
-        placed(
-            read_predictions(path, source_software, options=options),
-            n_frames=n,
-            frame_rate_hz=frame_rate_hz,
-            source=path.name,
-            options=options,
-            frame_times_s=None if clocks is None else clocks[number],
-        )
-        for number, (path, n) in enumerate(zip(files, lengths, strict=True))
-    ]
-    return joined_placements(parts)
 
 
 def _stored_facts(

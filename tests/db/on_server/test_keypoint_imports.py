@@ -1,4 +1,4 @@
-"""Predictions of other trackers in the tables: placed, named and counted as they are, or not entered at all."""
+"""Predictions of other trackers in the tables: placed, named and counted as they are, or not entered."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
