@@ -117,6 +117,7 @@ def from_movement(dataset: xr.Dataset, source_software: str) -> Predictions:
         variables,
         frame_numbers=numbers,
         times_s=times_s,
+        predicted_by=str(dataset.attrs.get("source_software") or ""),
         notes=tuple(notes),
     )
 

@@ -30,6 +30,7 @@ class _Container:
     tracks: dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]]
     times_s: NDArray[np.floating] | None
     rate_hz: float | None
+    predicted_by: str
 
 
 def read_nwb(path: Path, module: str | None = None, containers: Sequence[str] = ()) -> Predictions:
@@ -102,6 +103,7 @@ def read_nwb(path: Path, module: str | None = None, containers: Sequence[str] = 
         first.rate_hz,
         times_s=first.times_s,
         absent=absent,
+        predicted_by=first.predicted_by,
     )
 
 
@@ -181,7 +183,14 @@ def _read(container: H5Group) -> _Container:
         {name: (track, _confidence(series[name], n_frames)) for name, track in tracks.items()},
         times_s,
         rate_hz,
+        _source_software(container),
     )
+
+
+def _source_software(container: H5Group) -> str:
+    node = container.find("source_software")
+    is_text = isinstance(node, H5Dataset) and node.shape == () and node.dtype.kind in "SO"
+    return node.text() if is_text and isinstance(node, H5Dataset) else ""
 
 
 def _nodes(container: H5Group) -> list[str]:

@@ -52,6 +52,8 @@ class Predictions:
         (T,) seconds at which the rows were, where the tracker says that instead.
     absent
         Pairs of individual and body part of which the tracker has no track at all; NaN in the arrays.
+    predicted_by
+        The tracker that a file of another kind (netCDF, NWB) names.
     n_filled
         Rows that were put in for frames of which the tracker said nothing.
     notes
@@ -68,6 +70,7 @@ class Predictions:
     frame_numbers: NDArray[np.integer] | None = None
     times_s: NDArray[np.floating] | None = None
     absent: frozenset[tuple[str, str]] = frozenset()
+    predicted_by: str = ""
     n_filled: int = 0
     notes: tuple[str, ...] = ()
 

@@ -32,7 +32,7 @@ def in_range(predictions: Predictions) -> Predictions:
     with np.errstate(invalid="ignore"):
         off = (likelihood < 0) | (likelihood > 1)
         wrong = (likelihood < -_ROUNDING) | (likelihood > 1 + _ROUNDING)
-    if predictions.source_software in SCORES_ABOVE_ONE:
+    if {predictions.source_software, predictions.predicted_by} & SCORES_ABOVE_ONE:
         above = wrong & (likelihood > 1) & np.isfinite(likelihood)
         if above.any():
             notes.append(

@@ -21,7 +21,7 @@ SEEN = np.arange(20, 170, 3)
 
 def planted(
     individuals: tuple[str, ...] = ("ind1", "ind10", "ind2"),
-    parts: tuple[str, ...] = ("snout", "chin"),
+    parts: tuple[str, ...] = ("snout", "lip"),
     numbers: np.ndarray | None = SEEN,
     software: str = "LightningPose",
 ) -> Predictions:
@@ -50,7 +50,7 @@ def saved(predictions: Predictions, path: Path) -> Path:
 @pytest.fixture(scope="module")
 def recording(register: Callable[..., Key], fbe: ModuleType) -> Key:
     """Key of a recording of two videos, 180 frames at 60/s."""
-    key = register(71)
+    key = register(471)
     return {name: key[name] for name in fbe.VideoRecording.primary_key}
 
 
@@ -90,7 +90,7 @@ def test_rows_variables_and_order_go_through_the_tables(
     np.testing.assert_allclose(
         found.variables["Spread/2"][SEEN, 0], given.variables["Spread/2"][:, 0]
     )
-    one = kpi.KeypointInference.fetch_predictions(done.key, "chin")
+    one = kpi.KeypointInference.fetch_predictions(done.key, "lip")
     assert (one.individuals, one.absent) == (given.individuals, given.absent)
     variable = (kpi.KeypointInference.Variable & done.key & {"variable": "Spread/2"}).to_dicts()
     assert len(variable) == 5
@@ -314,7 +314,7 @@ def test_arrays_and_data_frames_go_into_the_tables(
         recording, given, model_name="in memory", source_software="my tracker", add_body_parts=True
     )
     assert again.key == done.key
-    frame = planted(numbers=None).to_dataframe(("snout", "chin"), "scorer")
+    frame = planted(numbers=None).to_dataframe(("snout", "lip"), "scorer")
     of_frame = register_arrays(recording, frame, model_name="a frame", add_body_parts=True)
     populate_keypoints(of_frame.key)
     found = kpi.KeypointInference.fetch_predictions(of_frame.key)

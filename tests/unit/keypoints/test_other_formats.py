@@ -110,7 +110,7 @@ def test_sleap_analysis_files_are_read_in_any_order_of_axes(tmp_path, preset):
     assert found.notes == ("tracks of equal names were numbered: m, m 2",)
 
 
-def nwb(path, *, modules=None, subject=None, **clock):
+def nwb(path, *, modules=None, subject=None, software=None, **clock):
     """NWB file with the containers of each module; whisker of container c lies at 10 c + t."""
     import ndx_pose
     import pynwb
@@ -139,7 +139,10 @@ def nwb(path, *, modules=None, subject=None, **clock):
             skeletons.append(skeleton)
             module.add(
                 ndx_pose.PoseEstimation(
-                    name=container, pose_estimation_series=series, skeleton=skeleton
+                    name=container,
+                    pose_estimation_series=series,
+                    skeleton=skeleton,
+                    source_software=software,
                 )
             )
             number += 1
@@ -344,3 +347,21 @@ def test_netcdf_of_an_array_alone_and_of_a_part_of_the_video(tmp_path):
     found = read_predictions(tmp_path / "c.nc", "movement")
     np.testing.assert_array_equal(found.positions[:, 0], predictions.positions[2:5, 0])
     assert "taken as one" in found.notes[0]
+
+
+def test_scores_of_sleap_may_exceed_one_in_any_container(tmp_path):
+    predictions = tracks()
+    predictions.likelihood[2, 0, 0] = 1.07
+    for software in ("SLEAP", "DeepLabCut"):
+        dataset = to_movement(predictions)
+        dataset.attrs = {"fps": 50.0, "source_software": software}
+        dataset.to_netcdf(tmp_path / f"{software}.nc", engine="h5netcdf")
+    found = read_predictions(tmp_path / "SLEAP.nc", "movement")
+    assert found.likelihood.max() == 1.07
+    assert "1 of 36 scores exceed 1" in found.notes[0]
+    with pytest.raises(KeypointError, match=r"likelihood 1\.07 of ind2/nose in frame 2"):
+        read_predictions(tmp_path / "DeepLabCut.nc", "movement")
+    path = nwb(tmp_path / "a.nwb", software="SLEAP")
+    with h5py.File(path, "a") as file:
+        file["processing/behavior/PoseEstimation/nose/confidence"][3] = 1.2
+    assert read_predictions(path, "NWB").likelihood.max() == 1.2
