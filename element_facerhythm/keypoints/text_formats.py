@@ -205,11 +205,14 @@ def _is_number(text: str) -> bool:
 def _via_frame(where: str, name: str, about: Mapping[str, Any]) -> int:
     said = about.get("frame")
     if said is None:
-        found = re.findall(r"[0-9]{1,12}", Path(name).stem)
-        said = found[-1] if found else None
+        found = re.search(r"([0-9]{1,12})$", Path(name).stem)
+        said = found[1] if found else None
     try:
-        return int(str(said))
-    except ValueError as error:
+        number = float(str(said))
+        if number != int(number):
+            raise ValueError
+        return int(number)
+    except (ValueError, OverflowError) as error:
         raise KeypointError(
             f"{where} names no frame: neither its file_attributes, nor {name[:60]!r} at its end"
         ) from error

@@ -13,6 +13,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,45 +95,61 @@ class TextTable:
                 if n_cells != len(names):
                     raise KeypointError(
                         f"{self.path}: line {number + 1} has {n_cells} cells, the others "
-                        f"{len(names)}; the file "
-                        "was cut off or edited, copy it again"
+                        f"{len(names)}; the file was cut off or edited, copy it again"
                     )
         if not lines:
             return np.empty((0, len(names)))
-        table = pd.read_csv(
-            io.StringIO("\n".join(lines)),
-            sep=self.delimiter,
-            header=None,
-            names=range(len(names)),
-            index_col=False,
-            decimal="," if self._has_decimal_commas(lines) else ".",
-            na_values=list(_NOT_A_NUMBER),
-            keep_default_na=False,
-            skip_blank_lines=False,
-            skipinitialspace=True,
-            low_memory=False,
-        )
+        decimal = "," if self._has_decimal_commas(lines) else "."
+        try:
+            table = pd.read_csv(
+                io.StringIO("\n".join(lines)),
+                sep=self.delimiter,
+                header=None,
+                names=range(len(names)),
+                index_col=False,
+                decimal=decimal,
+                na_values=list(_NOT_A_NUMBER),
+                keep_default_na=False,
+                skip_blank_lines=False,
+                skipinitialspace=True,
+                low_memory=False,
+            )
+        except (ValueError, OverflowError) as error:  # pandas raises kinds of these
+            raise KeypointError(
+                f"{self.path} is none of a table of numbers ({type(error).__name__}); export it again"
+            ) from error
+        if len(table) != len(lines):
+            raise KeypointError(
+                f"{self.path}: {len(lines)} lines from line {first_row + 1} on are {len(table)} rows: a quotation "
+                "mark is not closed; export it again"
+            )
         for column in table.columns:
             if table[column].dtype.kind not in "iuf":
-                self._refuse_text(table[column].tolist(), first_row, names[int(column)])
+                self._refuse_text(table[column].tolist(), first_row, names[int(column)], decimal)
         return table.to_numpy(dtype=np.float64)
 
     def _has_decimal_commas(self, lines: Sequence[str]) -> bool:
-        return self.delimiter != "," and "," in lines[0] and "." not in lines[0]
+        with_comma = self.delimiter != "," and any("," in line for line in lines)
+        return with_comma and not any("." in line for line in lines)
 
-    def _refuse_text(self, cells: Sequence[object], first_row: int, name: str) -> None:
-        for number, cell in enumerate(cells):
-            try:
-                float(str(cell).replace(",", "."))
-                fault = isinstance(cell, bool)
-            except ValueError:
-                fault = True
-            if fault:
-                raise KeypointError(
-                    f"{self.path}: line {first_row + number + 1}, column {name}: "
-                    f"{str(cell)[:40]!r} is no number; "
-                    "expected numbers, and empty cells where there is none"
-                )
+    def _refuse_text(
+        self, cells: Sequence[object], first_row: int, name: str, decimal: str
+    ) -> NoReturn:
+        """Name the first cell of a column that is no number."""
+        found = (n for n, cell in enumerate(cells) if not _is_number(cell, decimal))
+        number = next(found, 0)
+        raise KeypointError(
+            f"{self.path}: line {first_row + number + 1}, column {name}: {str(cells[number])[:40]!r} is no "
+            "number; expected numbers, and empty cells where there is none"
+        )
+
+
+def _is_number(cell: object, decimal: str) -> bool:
+    try:
+        float(str(cell).replace(decimal, "."))
+    except ValueError:
+        return False
+    return not isinstance(cell, bool)
 
 
 def read_text_table(path: Path) -> TextTable:
