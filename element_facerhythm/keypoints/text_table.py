@@ -120,8 +120,8 @@ class TextTable:
             ) from error
         if len(table) != len(lines):
             raise KeypointError(
-                f"{self.path}: {len(lines)} lines from line {first_row + 1} on are {len(table)} rows: a quotation "
-                "mark is not closed; export it again"
+                f"{self.path}: {len(lines)} lines from line {first_row + 1} on are {len(table)} rows: a "
+                "quotation mark is not closed; export it again"
             )
         for column in table.columns:
             if table[column].dtype.kind not in "iuf":
