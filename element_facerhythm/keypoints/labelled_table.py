@@ -83,7 +83,7 @@ def predictions_of_columns(
         individual = text[1] if len(text) == 4 else DEFAULT_INDIVIDUAL
         place = (individual, text[-2], text[-1])
         if place in columns:
-            raise UnsoundPredictions(f"column {', '.join(text)} stands twice; expected each once")
+            raise UnsoundPredictions(f"column {shown_names(text)} stands twice; expected each once")
         columns[place] = number
     return _tracks(columns, values, frame_numbers, source_software, tuple(notes))
 

@@ -18,6 +18,7 @@ SPACE = ("x", "y", "z")
 LIKELIHOOD = "likelihood"
 COLUMNS = (*SPACE, LIKELIHOOD)
 """Names that a track's own columns have, and variables have not."""
+_SHOWN_CHARACTERS = 80
 DEFAULT_INDIVIDUAL = "individual_0"
 """Name of the one animal, where a tracker names none."""
 
@@ -131,7 +132,7 @@ class Predictions:
         if missing or surplus:
             raise UnsoundPredictions(
                 "the predictions name other body parts than the model: "
-                f"{', '.join(missing) or 'none'} missing, {', '.join(surplus) or 'none'} not of the model; "
+                f"{shown_names(missing) or 'none'} missing, {shown_names(surplus) or 'none'} not of the model; "
                 "enter a model with the body parts that were predicted"
             )
         order = [self.body_parts.index(name) for name in body_parts]
@@ -289,13 +290,17 @@ def require_names(owner: str, what: str, names: Sequence[str]) -> None:
         As above.
     """
     if not names or "" in names:
-        raise UnsoundPredictions(f"{owner}: no {what}, or one without a name: {list(names)}")
+        raise UnsoundPredictions(f"{owner}: no {what}, or one without a name: {shown_names(names)}")
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
-        raise UnsoundPredictions(f"{owner}: {what} {', '.join(twice)} stands more than once")
+        raise UnsoundPredictions(f"{owner}: {what} {shown_names(twice)} stands more than once")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}..."
 
 
 def shown_names(names: Sequence[Any], most: int = 12) -> str:
-    """Names for a message: so many at most, and how many there are."""
-    some = ", ".join(map(str, names[:most]))
+    """Names for a message: so many at most, each cut short, and how many there are."""
+    some = ", ".join(_cut(str(name)) for name in names[:most])
     return some if len(names) <= most else f"{some}, ... ({len(names)} in all)"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.keypoints.predictions import Predictions, UnsoundPredictions
+from element_facerhythm.keypoints.predictions import Predictions, UnsoundPredictions, shown_names
 
 SCORES_ABOVE_ONE = frozenset({"SLEAP"})
 """Trackers whose scores are peaks of a map, which may exceed one."""
@@ -92,8 +92,8 @@ def _refuse(
     numbers = predictions.frame_numbers
     where = f"row {t}" if numbers is None else f"frame {int(numbers[t])}"
     who = f"{predictions.individuals[i]}/" if len(predictions.individuals) > 1 else ""
+    name = shown_names([who + predictions.body_parts[k]])
     more = f", and {int(wrong.sum()) - 1} more" if wrong.sum() > 1 else ""
     raise UnsoundPredictions(
-        f"{what} {values[t, i, k]:g} of {who}{predictions.body_parts[k]} in {where}{more}; expected "
-        f"{expected}"
+        f"{what} {values[t, i, k]:g} of {name} in {where}{more}; expected {expected}"
     )
