@@ -132,7 +132,8 @@ class Predictions:
         if missing or surplus:
             raise UnsoundPredictions(
                 "the predictions name other body parts than the model: "
-                f"{shown_names(missing) or 'none'} missing, {shown_names(surplus) or 'none'} not of the model; "
+                f"{shown_names(missing) or 'none'} missing, {shown_names(surplus) or 'none'} not of the "
+                "model; "
                 "enter a model with the body parts that were predicted"
             )
         order = [self.body_parts.index(name) for name in body_parts]

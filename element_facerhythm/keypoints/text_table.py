@@ -139,8 +139,8 @@ class TextTable:
         found = (n for n, cell in enumerate(cells) if not _is_number(cell, decimal))
         number = next(found, 0)
         raise KeypointError(
-            f"{self.path}: line {first_row + number + 1}, column {name[:80]}: {str(cells[number])[:40]!r} is no "
-            "number; expected numbers, and empty cells where there is none"
+            f"{self.path}: line {first_row + number + 1}, column {name[:80]}: {str(cells[number])[:40]!r} "
+            "is no number; expected numbers, and empty cells where there is none"
         )
 
 
