@@ -1,5 +1,6 @@
-"""`facerhythm import`: what other tools computed, into the database."""
+"""`facerhythm import`: what other tools computed, into the database, and out of it again."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from element_facerhythm.cli.output import (
     JsonOption,
+    print_json,
+    print_lines,
     print_registered,
     progress_bars,
     quiet_stdout,
@@ -14,28 +17,69 @@ from element_facerhythm.cli.output import (
 
 app = typer.Typer(help="Take in what other tools computed.", no_args_is_help=True)
 
+SubjectOption = Annotated[str, typer.Option("--subject", help="Subject of the recording.")]
+SessionOption = Annotated[int, typer.Option("--session", help="Number of the session.")]
+RecordingOption = Annotated[
+    int, typer.Option("--recording", help="Number of the recording in its session.")
+]
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(help="Predictions: one file for the recording, or one for each of its videos."),
+]
+SoftwareOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        help="Who wrote them: Facemap, DeepLabCut, SLEAP, LightningPose, Anipose, NWB, VIA-tracks, movement.",
+    ),
+]
+TableOption = Annotated[
+    str | None, typer.Option("--table", help="Key of the table, in a DeepLabCut .h5 of several.")
+]
+ScorerOption = Annotated[
+    str | None, typer.Option("--scorer", help="Scorer, in a table of several.")
+]
+ModuleOption = Annotated[
+    str | None, typer.Option("--module", help="Processing module, in an NWB file of several.")
+]
+ContainerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--container",
+        help="Container of poses, in an NWB file of several; each given one is an individual.",
+    ),
+]
+VideoOption = Annotated[
+    int | None, typer.Option("--video", help="Number of the video, in SLEAP labels of several.")
+]
+FrameRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--frame-rate",
+        help="Frames per second by which the file counts its times, if not the video's.",
+    ),
+]
+FirstFrameOption = Annotated[
+    int,
+    typer.Option("--first-frame", help="Number that the file gives to the video's first frame."),
+]
+FirstTimeOption = Annotated[
+    float,
+    typer.Option("--first-time", help="Seconds that the file gives to the video's first frame."),
+]
+RenameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rename", help="OLD=NEW: another name for a body part or an individual."),
+]
+
 
 @app.command()
 def keypoints(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Predictions: one file for the recording, or one for each of its videos."
-        ),
-    ],
-    software: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            help="Who wrote them: Facemap, DeepLabCut, SLEAP, LightningPose, Anipose, NWB, VIA-tracks, "
-            "movement.",
-        ),
-    ],
-    subject: Annotated[str, typer.Option("--subject", help="Subject of the recording.")],
-    session: Annotated[int, typer.Option("--session", help="Number of the session.")],
-    recording: Annotated[
-        int, typer.Option("--recording", help="Number of the recording in its session.")
-    ] = 0,
+    files: FilesArgument,
+    software: SoftwareOption,
+    subject: SubjectOption,
+    session: SessionOption,
+    recording: RecordingOption = 0,
     model_name: Annotated[
         str | None, typer.Option(help="Name of the model (default: the software's)")
     ] = None,
@@ -45,24 +89,103 @@ def keypoints(
     no_populate: Annotated[
         bool, typer.Option("--no-populate", help="Register only; a worker does the rest.")
     ] = False,
+    table: TableOption = None,
+    scorer: ScorerOption = None,
+    module: ModuleOption = None,
+    container: ContainerOption = None,
+    video: VideoOption = None,
+    frame_rate: FrameRateOption = None,
+    first_frame: FirstFrameOption = 0,
+    first_time: FirstTimeOption = 0.0,
+    rename: RenameOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take in keypoints that another tracker predicted for a recording that is in the database.
 
     Example: `facerhythm import keypoints mouse.h5 --from DeepLabCut --subject mouse1 --session 1`
     """
+    from element_facerhythm.keypoints.reading_options import ReadingOptions
+
+    options = ReadingOptions(
+        table=table,
+        scorer=scorer,
+        module=module,
+        container=tuple(container or ()),
+        video=video,
+        frame_rate_hz=frame_rate,
+        first_frame=first_frame,
+        first_time_s=first_time,
+        rename=renaming(rename or []),
+    )
     with quiet_stdout(), progress_bars():
         from element_facerhythm.cli.database import activated_workflow
 
         activated_workflow(to_populate=not no_populate)
-        from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
+        from element_facerhythm.ingest import Registered
+        from element_facerhythm.ingest_keypoints import import_predictions, register_predictions
 
-        registered = register_predictions(
-            {"subject": subject, "session_id": session, "recording_id": recording},
-            files,
-            software,
+        key = {"subject": subject, "session_id": session, "recording_id": recording}
+        register = partial(
+            register_predictions if no_populate else import_predictions,
             model_name=model_name or software,
             add_body_parts=add_body_parts,
+            options=options,
         )
-        rows = {} if no_populate else populate_keypoints(registered.key)
+        done = register(key, files, software)
+        registered, rows = (done, {}) if isinstance(done, Registered) else done
     print_registered(registered, rows, as_json=as_json)
+
+
+@app.command("remove-keypoints")
+def remove_keypoints(
+    subject: SubjectOption,
+    session: SessionOption,
+    model_name: Annotated[
+        str, typer.Option("--model-name", help="Name of the model that predicted.")
+    ],
+    recording: RecordingOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove keypoints that were taken in, with what was computed from them; files stay.
+
+    Example: `facerhythm import remove-keypoints --subject mouse1 --session 1 --model-name DeepLabCut`
+    """
+    with quiet_stdout():
+        from element_facerhythm.cli.database import activated_workflow
+
+        activated_workflow()
+        from element_facerhythm.ingest_keypoints import remove_predictions
+
+        removed = remove_predictions(
+            {
+                "subject": subject,
+                "session_id": session,
+                "recording_id": recording,
+                "model_name": model_name,
+            }
+        )
+    if as_json:
+        print_json({"removed": removed})
+        return
+    print_lines([("removed", f"{name} ({count})") for name, count in removed.items() if count])
+
+
+def renaming(pairs: list[str]) -> dict[str, str]:
+    """Turn `--rename` into new names by old ones.
+
+    Raises
+    ------
+    RequestError
+        One is not OLD=NEW, or a name is given twice.
+    """
+    from element_facerhythm.errors import RequestError
+
+    found: dict[str, str] = {}
+    for pair in pairs:
+        old, sign, new = pair.rpartition("=")
+        if not sign or not old or not new or old in found:
+            raise RequestError(
+                f"--rename is {pair!r}; expected OLD=NEW, each old name once, such as 'left/eye=left eye'"
+            )
+        found[old] = new
+    return found

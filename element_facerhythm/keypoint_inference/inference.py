@@ -22,6 +22,8 @@ from element_facerhythm.facial_behavior_estimation.task_directories import owner
 from element_facerhythm.keypoint_inference.model import KeypointModel
 from element_facerhythm.keypoint_inference.schema import dj, schema
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask, parse_bbox
+from element_facerhythm.keypoints.product import member_name
+from element_facerhythm.keypoints.reading_options import ReadingOptions
 from element_facerhythm.linking import (
     active_link,
     relative_to_roots,
@@ -49,7 +51,9 @@ class InferenceInputs:
     videos: tuple[tuple[str, str, int], ...]  # path, sha256, frames
     n_frames: int
     frame_rate_hz: float
+    frame_size_px: tuple[int, int]
     files: tuple[str, ...]
+    load_options: Any
     source_software: str
     body_parts: tuple[str, ...]
     model_file: tuple[str, str] | None  # path, sha256
@@ -69,6 +73,8 @@ class KeypointInference(dj.Computed):
     inference_run_duration=null : float64      # seconds that predicting took; null if not known
     frames_per_s=null           : float64      # frames predicted per second; null if not known
     total_frame_count           : int64        # frames of all videos
+    n_filled_frames             : int64        # frames of which loaded files say nothing: NaN in the tracks
+    file_frame_rate_hz=null     : float64      # frames per second that loaded files say; null if none
     n_individuals               : int32        # animals that were told apart
     source_software             : varchar(32)  # who predicted
     device                      : varchar(64)  # device that computed
@@ -89,6 +95,7 @@ class KeypointInference(dj.Computed):
         -> KeypointModel.BodyPart
         individual             : varchar(64) # which animal, where a tracker tells several apart
         ---
+        individual_index       : int32 # place among the animals, in the order of the tracker
         x_pos                  : <facerhythm_array> # (T,) pixels, to the right
         y_pos                  : <facerhythm_array> # (T,) pixels, down
         z_pos=null             : <facerhythm_array> # (T,) where positions are in space
@@ -98,6 +105,18 @@ class KeypointInference(dj.Computed):
         median_speed_px_s=null : float64 # of the steps between frames; null in space
         missing_fraction       : float64 # frames without a position / all frames
         index (missing_fraction)
+        """
+
+    class Variable(dj.Part):
+        """What else a tracker says of a track in each frame: deviations, sizes of boxes, and so on."""
+
+        definition = """
+        # What else trackers say of tracks
+        -> master.BodyPartPosition
+        variable        : varchar(64) # as the tracker names it
+        ---
+        variable_index  : int32 # place among the variables, in the order of the file
+        variable_values : <facerhythm_array> # (T,) in the tracker's own unit; NaN where it says nothing
         """
 
     class Library(dj.Part):
@@ -113,10 +132,12 @@ class KeypointInference(dj.Computed):
 
     def make_fetch(self, key: Key) -> tuple[InferenceInputs]:
         """Gather what the task depends on; small, and in a fixed order."""
-        mode, output_dir, bbox = (KeypointInferenceTask() & key).fetch1(
-            "task_mode", "output_dir", "bbox"
+        mode, output_dir, bbox, options = (KeypointInferenceTask() & key).fetch1(
+            "task_mode", "output_dir", "bbox", "load_options"
         )
-        n_frames, rate = (RecordingInfo() & key).fetch1("n_frames", "frame_rate_hz")
+        n_frames, rate, width, height = (RecordingInfo() & key).fetch1(
+            "n_frames", "frame_rate_hz", "width_px", "height_px"
+        )
         files = (KeypointInferenceTask.File() & key).to_dicts(order_by="file_id")
         weights = (KeypointModel.File() & key).to_dicts()
         inputs = InferenceInputs(
@@ -126,6 +147,8 @@ class KeypointInference(dj.Computed):
             videos=RecordingInfo.entered_videos(key),
             n_frames=int(n_frames),
             frame_rate_hz=float(rate),
+            frame_size_px=(int(width), int(height)),
+            load_options=options,
             files=tuple(row["file_path"] for row in files),
             source_software=(KeypointModel() & key).fetch1("source_software"),
             body_parts=KeypointModel.body_parts_of(key),
@@ -160,7 +183,9 @@ class KeypointInference(dj.Computed):
                 "inference_run_duration": record.seconds,
                 "frames_per_s": record.frames_per_s,
                 "total_frame_count": record.n_frames,
-                "n_individuals": len({individual for individual, _ in record.tracks}),
+                "n_filled_frames": record.n_filled_frames,
+                "file_frame_rate_hz": record.file_frame_rate_hz,
+                "n_individuals": len(record.individuals),
                 "source_software": record.source_software,
                 "device": record.device,
                 "package_version": __version__,
@@ -172,6 +197,7 @@ class KeypointInference(dj.Computed):
             }
         )
         self.BodyPartPosition.insert({**key, **row} for row in track_rows(record, file_path))
+        self.Variable.insert({**key, **row} for row in variable_rows(record, file_path))
         self.Library.insert(
             {**key, "library_name": name, "library_version": version}
             for name, version in record.versions.items()
@@ -220,13 +246,37 @@ class KeypointInference(dj.Computed):
         run = cls._one_run(key)
         rows = (cls.BodyPartPosition() & run).to_dicts()
         wanted = _chosen(body_parts, KeypointModel.body_parts_of(run))
-        individuals = tuple(sorted({row["individual"] for row in rows}))
-        by_track = {(row["individual"], row["body_part"]): row for row in rows}
-        tracks = [[_columns(by_track[i, part]) for part in wanted] for i in individuals]
-        values = np.moveaxis(np.array(tracks), 3, 0)
-        software = (cls() & run).fetch1("source_software")
-        rate = float((RecordingInfo() & run).fetch1("frame_rate_hz"))
-        return Predictions(values[..., :-1], values[..., -1], wanted, individuals, software, rate)
+        places = {row["individual"]: row["individual_index"] for row in rows}
+        individuals = tuple(sorted(places, key=lambda name: places[name]))
+        variables = (cls.Variable() & run).to_dicts(order_by="variable_index")
+        names = tuple(dict.fromkeys(row["variable"] for row in variables))
+        said = {(r["individual"], r["body_part"], r["variable"]): r for r in variables}
+        tracks = {
+            (row["individual"], row["body_part"]): [
+                *_columns(row),
+                *(
+                    np.asarray(said[row["individual"], row["body_part"], name]["variable_values"])
+                    for name in names
+                ),
+            ]
+            for row in rows
+            if row["body_part"] in wanted
+        }
+        some = next(iter(tracks.values()))
+        none = [np.full(len(some[0]), np.nan)] * len(some)
+        every = [[tracks.get((i, part), none) for part in wanted] for i in individuals]
+        values: np.ndarray = np.moveaxis(np.array(every), 3, 0)  # (T, I, K, columns)
+        n_axes = len(some) - 1 - len(names)
+        return Predictions(
+            values[..., :n_axes],
+            values[..., n_axes],
+            wanted,
+            individuals,
+            (cls() & run).fetch1("source_software"),
+            float((RecordingInfo() & run).fetch1("frame_rate_hz")),
+            {name: values[..., n_axes + 1 + n] for n, name in enumerate(names)},
+            absent=frozenset((i, k) for i in individuals for k in wanted if (i, k) not in tracks),
+        )
 
     @classmethod
     def _one_run(cls, key: Key) -> Key:
@@ -288,34 +338,49 @@ def _load(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
         output_dir=output_dir,
         body_parts=inputs.body_parts,
         owner=inputs.owner,
+        options=ReadingOptions.from_json(inputs.load_options),
+        frame_size_px=inputs.frame_size_px,
     )
 
 
 def track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of `KeypointInference.BodyPartPosition` for a record, without their key."""
-    sha256 = record.product.sha256
-
-    def reference(group: str, column: str) -> ArrayReference:
-        shape = (record.n_frames,)
-        return ArrayReference(
-            file_path, f"{group}/{column}", shape, record.dtype, sha256, object=object_of(sha256)
-        )
-
     for track in record.statistics:
         group = record.tracks[track.individual, track.body_part]
         in_space = record.n_dimensions == 3
         yield {
             "body_part": track.body_part,
             "individual": track.individual,
-            "x_pos": reference(group, "x"),
-            "y_pos": reference(group, "y"),
-            "z_pos": reference(group, "z") if in_space else None,
-            "likelihood": reference(group, "likelihood"),
+            "individual_index": record.individuals.index(track.individual),
+            "x_pos": _reference(record, file_path, group, "x"),
+            "y_pos": _reference(record, file_path, group, "y"),
+            "z_pos": _reference(record, file_path, group, "z") if in_space else None,
+            "likelihood": _reference(record, file_path, group, "likelihood"),
             "mean_likelihood": track.mean_likelihood,
             "confident_fraction": track.confident_fraction,
             "median_speed_px_s": track.median_speed_px_s,
             "missing_fraction": track.missing_fraction,
         }
+
+
+def variable_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of `KeypointInference.Variable` for a record, without their key."""
+    for (individual, body_part), group in record.tracks.items():
+        for index, name in enumerate(record.variables):
+            yield {
+                "body_part": body_part,
+                "individual": individual,
+                "variable": name,
+                "variable_index": index,
+                "variable_values": _reference(record, file_path, group, member_name(name)),
+            }
+
+
+def _reference(record: "KeypointRecord", file_path: str, group: str, column: str) -> ArrayReference:
+    shape, sha256 = (record.n_frames,), record.product.sha256
+    return ArrayReference(
+        file_path, f"{group}/{column}", shape, record.dtype, sha256, object=object_of(sha256)
+    )
 
 
 def _columns(row: dict[str, Any]) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from element_facerhythm.columns import require_length
+from element_facerhythm.columns import require_distinct, require_length, stored_spelling
 from element_facerhythm.errors import KeypointError
 from element_facerhythm.keypoint_inference.schema import dj, schema
 from element_facerhythm.keypoints.facemap_model import (
@@ -18,6 +18,8 @@ from element_facerhythm.keypoints.weights_file import read_weights
 from element_facerhythm.linking import active_link, relative_to_roots
 
 FACEMAP = "Facemap"
+ENTERED_WITH = "entered with model "
+"""Beginning of the description of a body part that came with a model."""
 
 
 @schema
@@ -37,9 +39,13 @@ class BodyPart(dj.Lookup):
 
     @classmethod
     def unknown(cls, names: Iterable[str]) -> list[str]:
-        """Return which of these names are not entered, in their order."""
+        """Return which of these names are not entered, in their order, as the server compares them."""
         known = set(cls.to_arrays("body_part"))
-        return [name for name in names if name not in known]
+        return [
+            name
+            for name in names
+            if name not in known and stored_spelling(cls, "body_part", name) is None
+        ]
 
     @classmethod
     def add(cls, names: Iterable[str], description: str = "") -> list[str]:
@@ -48,9 +54,10 @@ class BodyPart(dj.Lookup):
         Raises
         ------
         RequestError
-            A name is longer than its column.
+            A name is longer than its column, or the server takes two for one.
         """
         new = cls.unknown(names)
+        require_distinct(cls, "body_part", new)
         for name in new:
             require_length(cls, "body_part", name)
         cls.insert({"body_part": name, "body_part_description": description} for name in new)
@@ -134,11 +141,22 @@ class KeypointModel(dj.Manual):
         KeypointError
             A body part is unknown or stands twice, or the weights are not those of facemap's network
             with so many outputs.
+        RequestError
+            A text is longer than its column, or the server takes two body parts for one.
         PathError
             The file lies outside of the configured directories.
         """
         parts = list(body_parts)
         require_names(f"model {model_name}", "body part", parts)
+        for part in parts:
+            require_length(BodyPart, "body_part", part)
+        require_distinct(BodyPart, "body_part", parts)
+        for column, text in (
+            ("model_name", model_name),
+            ("source_software", source_software),
+            ("model_description", model_description),
+        ):
+            require_length(cls, column, text)
         file = None if full_model_path is None else _file_row(Path(full_model_path))
         if full_model_path is not None and source_software == FACEMAP:
             path = Path(full_model_path)
@@ -153,7 +171,7 @@ class KeypointModel(dj.Manual):
             model_id = 1 + max(map(int, cls.to_arrays("model_id")), default=-1)
         in_transaction = cls.connection.in_transaction
         with nullcontext() if in_transaction else cls.connection.transaction:
-            BodyPart.add(unknown, f"entered with model {model_name}")
+            BodyPart.add(unknown, f"{ENTERED_WITH}{model_name}")
             cls.insert1(
                 {
                     "model_id": model_id,

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from element_facerhythm.columns import require_length
 from element_facerhythm.errors import KeypointError
 from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
 from element_facerhythm.facial_behavior_estimation.task import (
@@ -18,6 +19,7 @@ from element_facerhythm.keypoint_inference.model import (
     KeypointModel,  # noqa: F401  named in the definition
 )
 from element_facerhythm.keypoint_inference.schema import dj, schema
+from element_facerhythm.keypoints.reading_options import ReadingOptions
 from element_facerhythm.linking import active_link, relative_to_roots
 
 
@@ -36,6 +38,7 @@ class KeypointInferenceTask(dj.Manual):
     task_mode='load'    : varchar(8)   # 'load': take predictions that exist; 'trigger': predict
     output_dir=''       : varchar(512) # directory of the result, relative to the processed one; '': inferred
     bbox=null           : json         # what the network sees: null all, 'auto', [x1, x2, y1, y2] or several
+    load_options=null   : json         # how files are read where they leave it open; null: as they say
     task_description='' : varchar(255) # remark
     """
 
@@ -65,6 +68,7 @@ class KeypointInferenceTask(dj.Manual):
         files: Sequence[str | Path] = (),
         output_dir: str = "",
         description: str = "",
+        options: ReadingOptions | None = None,
     ) -> Key:
         """Enter a task for a recording, with the files to load; return its primary key.
 
@@ -78,6 +82,8 @@ class KeypointInferenceTask(dj.Manual):
             As the columns.
         files
             Predictions to load, in order; below a root or the processed data directory.
+        options
+            How they are to be read, where they leave it open.
 
         Raises
         ------
@@ -91,6 +97,8 @@ class KeypointInferenceTask(dj.Manual):
             )
         dirs = active_link().search_dirs()
         paths = [relative_to_roots(path, dirs) for path in files]
+        for path in paths:
+            require_length(cls.File, "file_path", path)
         task = {name: key[name] for name in VideoRecording.primary_key} | {"model_id": model_id}
         row = {
             **task,
@@ -98,6 +106,7 @@ class KeypointInferenceTask(dj.Manual):
             "bbox": bbox,
             "output_dir": output_dir,
             "task_description": description,
+            "load_options": None if options is None else options.to_json(),
         }
         in_transaction = cls.connection.in_transaction
         with nullcontext() if in_transaction else cls.connection.transaction:
@@ -128,8 +137,9 @@ register_task_table(KeypointInferenceTask, lambda row: True)  # predictions that
 
 
 def check_row(row: Mapping[str, Any]) -> None:
-    """Raise an error for a row with an unknown mode or a malformed box."""
+    """Raise an error for a row with an unknown mode, a malformed box, or options that are none."""
     check_mode_of(row)
+    ReadingOptions.from_json(row.get("load_options"))
     parse_bbox(row.get("bbox"))
 
 

@@ -7,7 +7,11 @@ from element_facerhythm.errors import FaceRhythmError, KeypointError
 from element_facerhythm.facial_behavior_estimation.product_files import unchanged_file
 from element_facerhythm.facial_behavior_estimation.recording import Key, RecordingInfo
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
-from element_facerhythm.keypoint_inference.inference import KeypointInference, track_rows
+from element_facerhythm.keypoint_inference.inference import (
+    KeypointInference,
+    track_rows,
+    variable_rows,
+)
 from element_facerhythm.keypoint_inference.model import KeypointModel
 from element_facerhythm.keypoint_inference.rhythm import KeypointRhythm
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask
@@ -61,6 +65,8 @@ def _verify_tracks(run: Key, path: str, sha256: str, findings: Findings) -> None
         return
     problem = compare_rows(KeypointInference.BodyPartPosition, run, track_rows(record, path))
     findings.check(f"KeypointInference.BodyPartPosition {run}", problem)
+    problem = compare_rows(KeypointInference.Variable, run, variable_rows(record, path))
+    findings.check(f"KeypointInference.Variable {run}", problem)
     digests = record.source_sha256
     files = (KeypointInferenceTask.File() & run).to_dicts(order_by="file_id")
     for number, row in enumerate(files):

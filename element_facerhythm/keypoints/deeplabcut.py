@@ -15,48 +15,82 @@ from numpy.typing import NDArray
 
 from element_facerhythm.errors import KeypointError
 from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
+from element_facerhythm.keypoints.labelled_table import LEVELS as LEVELS
+from element_facerhythm.keypoints.labelled_table import Label, predictions_of_columns
 from element_facerhythm.keypoints.plain_pickle import plain_value
+from element_facerhythm.keypoints.predictions import Predictions, shown_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
-USUAL_KEY = "df_with_missing"
-LEVELS = {
-    3: ("scorer", "bodyparts", "coords"),
-    4: ("scorer", "individuals", "bodyparts", "coords"),
-}
-"""Names of the levels of the columns, by their number."""
 _MAX_BLOCKS = 64
+_MAX_TABLES = 64
+_MAX_DEPTH = 4
+_ROWS = "row_labels"
 _REMEDY = "copy it again, or give DeepLabCut's .csv of the same predictions"
 
-Label = tuple[Any, ...]
 Block = tuple[list[Label], NDArray[Any]]
+RowLabels = NDArray[np.int64] | str | None
+"""Numbers; or a word, where rows are labelled by something else; or None where they are not."""
 
 
-def read_deeplabcut(path: Path) -> pd.DataFrame:
-    """Read the table of a DeepLabCut .h5 file, equal to what ``pandas.read_hdf`` gives.
+def read_deeplabcut_predictions(
+    path: Path, *, key: str | None = None, scorer: str | None = None
+) -> Predictions:
+    """Read the tracks of a DeepLabCut .h5 file, each column by its label, each row by its number.
 
     Parameters
     ----------
     path
-        The file. Its only table is taken, whatever its key; of several, `df_with_missing`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per frame; columns (scorer, bodyparts, coords) or (scorer, individuals, bodyparts, coords).
+        The file.
+    key, scorer
+        Of the table and of the columns, in a file with several.
 
     Raises
     ------
     ProjectError
         The file is missing, damaged, or refused.
     KeypointError
-        It holds no such table.
+        It holds no such table, or several of which none is chosen; or its rows are no frames.
+    """
+    table = read_deeplabcut(path, key)
+    if table.attrs[_ROWS] == "texts":
+        raise KeypointError(
+            f"{path}: its rows are labelled by texts, as labelled pictures are (CollectedData); expected "
+            "numbers of frames: give the predictions of a video"
+        )
+    numbers = table.index.to_numpy() if table.attrs[_ROWS] == "numbers" else None
+    labels: list[Any] = table.columns.tolist()
+    return predictions_of_columns(labels, table.to_numpy(), numbers, "DeepLabCut", scorer=scorer)
+
+
+def read_deeplabcut(path: Path, key: str | None = None) -> pd.DataFrame:
+    """Read the table of a DeepLabCut .h5 file, equal to what ``pandas.read_hdf`` gives.
+
+    Parameters
+    ----------
+    path
+        The file.
+    key
+        Which table; None takes the only one, whatever its key.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per frame; columns (scorer, bodyparts, coords) or (scorer, individuals, bodyparts, coords).
+        Its attribute `row_labels` says what the file labels rows with: numbers, texts or nothing.
+
+    Raises
+    ------
+    ProjectError
+        The file is missing, damaged, or refused.
+    KeypointError
+        It holds no such table, or several of which none is chosen.
     """
     import pandas as pd
 
     with open_h5(path, _REMEDY) as file:
-        group = _only_table(file)
+        group = _chosen_table(file, key)
         kind = group.attribute("pandas_type")
         if kind == "frame":
             labels, names, blocks, index = _fixed(group)
@@ -69,26 +103,50 @@ def read_deeplabcut(path: Path) -> pd.DataFrame:
             )
         _require_levels(group, labels, names)
         values = _assembled(group, labels, blocks)
+        if isinstance(index, np.ndarray) and len(index) != len(values):
+            group.refuse(f"has {len(values)} rows and {len(index)} labels of rows")
     columns = pd.MultiIndex.from_tuples(labels, names=names)
-    whole = index is not None and len(index) == len(values)
-    return pd.DataFrame(values, columns=columns, index=index if whole else None)
+    numbers = index if isinstance(index, np.ndarray) else None
+    table = pd.DataFrame(values, columns=columns, index=numbers)
+    table.attrs[_ROWS] = "nothing" if index is None else "texts" if numbers is None else "numbers"
+    return table
 
 
-def _only_table(file: H5Group) -> H5Group:
-    if USUAL_KEY in file:
-        return file.group(USUAL_KEY)
-    members = [file[name] for name in file.names()[:_MAX_BLOCKS]]
-    tables = [m for m in members if isinstance(m, H5Group) and m.attribute("pandas_type")]
-    if len(tables) != 1:
+def _chosen_table(file: H5Group, key: str | None) -> H5Group:
+    """Table of this key, or the only one of the file."""
+    if key is not None and key.strip("/") in file:
+        return file.group(key.strip("/"))
+    tables: list[H5Group] = []
+    _find_tables(file, tables, _MAX_DEPTH)
+    names = shown_names([table.name.strip("/") for table in tables])
+    if key is not None or not tables:
+        what = "" if key is None else f" {key!r}"
         raise KeypointError(
-            f"{file.path} has {len(tables)} tables of pandas; expected one, as DeepLabCut writes it"
+            f"{file.path} holds no table{what} of pandas; it has {names or 'none'}: give a file that "
+            "DeepLabCut wrote for a video"
+        )
+    if len(tables) > 1:
+        raise KeypointError(
+            f"{file.path} has {len(tables)} tables of pandas ({names}); expected one: say which is to be "
+            "read (--table)"
         )
     return tables[0]
 
 
+def _find_tables(group: H5Group, found: list[H5Group], depth: int) -> None:
+    for name in group.names()[:_MAX_TABLES]:
+        member = group[name]
+        if not isinstance(member, H5Group) or len(found) > _MAX_TABLES:
+            continue
+        if member.attribute("pandas_type") in ("frame", "frame_table"):
+            found.append(member)
+        elif depth > 1:
+            _find_tables(member, found, depth - 1)
+
+
 def _fixed(
     group: H5Group,
-) -> tuple[list[Label], tuple[str, ...], list[Block], NDArray[Any] | None]:
+) -> tuple[list[Label], tuple[str, ...], list[Block], RowLabels]:
     labels, names = _stored_labels(group, "axis0")
     n_blocks = group.integer("nblocks") or 0
     if not 0 < n_blocks <= _MAX_BLOCKS:
@@ -99,8 +157,11 @@ def _fixed(
         values = node.numbers(2)
         rows_first = values if node.attribute("transposed") else values.T
         blocks.append((_stored_labels(group, f"block{number}_items")[0], rows_first))
-    index = group.dataset("axis1") if "axis1" in group else None
-    return labels, names, blocks, _frame_numbers(index)
+    if "axis1" in group:
+        node = group.dataset("axis1")
+        numbers = node.numbers(1) if node.ndim == 1 and node.dtype.kind in "iuf" else None
+        return labels, names, blocks, _frame_numbers(numbers)
+    return labels, names, blocks, "texts" if group.attribute("axis1_nlevels") else None
 
 
 def _stored_labels(group: H5Group, axis: str) -> tuple[list[Label], tuple[str, ...]]:
@@ -126,7 +187,7 @@ def _stored_labels(group: H5Group, axis: str) -> tuple[list[Label], tuple[str, .
 
 def _table(
     group: H5Group,
-) -> tuple[list[Label], tuple[str, ...], list[Block], NDArray[Any] | None]:
+) -> tuple[list[Label], tuple[str, ...], list[Block], RowLabels]:
     node = group.dataset("table")
     rows = node.records()
     (_, labels) = _only_axis(group)
@@ -137,8 +198,9 @@ def _table(
         if values.dtype.kind not in "biuf":
             node.refuse(f"has a column {field} of {values.dtype}; expected numbers")
         blocks.append((_labels(node, _plain(node, f"{field}_kind")), values))
-    index = rows["index"] if "index" in (rows.dtype.names or ()) else None
-    return labels, names, blocks, index if index is not None and index.dtype.kind in "iu" else None
+    if "index" in (rows.dtype.names or ()):
+        return labels, names, blocks, _frame_numbers(rows["index"])
+    return labels, names, blocks, None
 
 
 def _only_axis(group: H5Group) -> tuple[int, list[Label]]:
@@ -211,7 +273,10 @@ def _assembled(group: H5Group, labels: Sequence[Label], blocks: Sequence[Block])
     return table
 
 
-def _frame_numbers(index: H5Dataset | None) -> NDArray[Any] | None:
-    """Row labels where they are whole numbers; None where they are something else."""
-    whole = index is not None and index.ndim == 1 and index.dtype.kind in "iu"
-    return index.numbers(1) if index is not None and whole else None
+def _frame_numbers(labels: NDArray[Any] | None) -> RowLabels:
+    """Row labels where they are whole numbers."""
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iuf":
+        return "texts"
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
+        return "texts"
+    return labels.astype(np.int64)

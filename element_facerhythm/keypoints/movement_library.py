@@ -20,34 +20,37 @@ from element_facerhythm.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
-_ADVICE = (
-    'reading and writing files of other trackers needs: pip install "element-facerhythm[formats]"'
-)
+_ADVICE = 'datasets of movement need: pip install "element-facerhythm[formats]"'
 
 
 def import_movement() -> ModuleType:
-    """Import movement, quietly; a process that imported it before keeps it as it is.
+    """Import movement with what is used of it, quietly.
+
+    A process that imported it before keeps its log and its warnings as they are.
 
     Raises
     ------
     ConfigurationError
         It is not installed.
     """
-    if "movement" in sys.modules:
-        return sys.modules["movement"]
+    was_there = "movement" in sys.modules
     try:
         with _elsewhere():
             import movement
-            import movement.io.load_bboxes
             import movement.io.load_poses
-            import movement.io.save_poses
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"{error}; {_ADVICE}") from error
+    if was_there or _forward in _HANDLED:
+        return movement
+    _HANDLED.append(_forward)
     from movement.utils.logging import logger as its_logger
 
     its_logger.remove()
     its_logger.add(_forward, level="WARNING", format="{message}")
     return movement
+
+
+_HANDLED: list[Any] = []
 
 
 @contextmanager

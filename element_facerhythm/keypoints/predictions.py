@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPACE = ("x", "y", "z")
+LIKELIHOOD = "likelihood"
+COLUMNS = (*SPACE, LIKELIHOOD)
+"""Names that a track's own columns have, and variables have not."""
+_SHOWN_CHARACTERS = 80
 DEFAULT_INDIVIDUAL = "individual_0"
 """Name of the one animal, where a tracker names none."""
+
+
+class UnsoundPredictions(KeypointError):
+    """Predictions contradict themselves; what reads a file adds its path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +39,26 @@ class Predictions:
     likelihood
         (T, I, K) float, how sure the tracker is, 0 to 1; NaN where it does not say.
     body_parts, individuals
-        K and I names.
+        K and I names, in the order of the tracker.
     source_software
         The tracker.
     frame_rate_hz
         Frames per second that the predictions were made at; None where nothing says so.
+    variables
+        What else the tracker says of each track, by name: (T, I, K) float, NaN where it does not.
+    frame_numbers
+        (T,) whole numbers of the frames that the rows belong to, as the tracker counts; None where
+        it does not say: rows are consecutive frames.
+    times_s
+        (T,) seconds at which the rows were, where the tracker says that instead.
+    absent
+        Pairs of individual and body part of which the tracker has no track at all; NaN in the arrays.
+    predicted_by
+        The tracker that a file of another kind (netCDF, NWB) names.
+    n_filled
+        Rows that were put in for frames of which the tracker said nothing.
+    notes
+        What was guessed, changed or left out on the way here.
     """
 
     positions: NDArray[np.floating]
@@ -44,6 +67,13 @@ class Predictions:
     individuals: tuple[str, ...] = (DEFAULT_INDIVIDUAL,)
     source_software: str = ""
     frame_rate_hz: float | None = None
+    variables: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    frame_numbers: NDArray[np.integer] | None = None
+    times_s: NDArray[np.floating] | None = None
+    absent: frozenset[tuple[str, str]] = frozenset()
+    predicted_by: str = ""
+    n_filled: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse arrays and names that do not fit.
@@ -55,23 +85,39 @@ class Predictions:
         """
         shape = (len(self.positions), len(self.individuals), len(self.body_parts))
         if self.positions.shape not in ((*shape, 2), (*shape, 3)) or self.likelihood.shape != shape:
-            raise KeypointError(
+            raise UnsoundPredictions(
                 f"predictions have positions {self.positions.shape} and likelihoods "
                 f"{self.likelihood.shape}; expected (frames, individuals, body parts) = {shape}, the "
                 "positions with x and y (and z) for each"
             )
         for what, names in (("body part", self.body_parts), ("individual", self.individuals)):
             require_names("predictions", what, names)
+        for name, values in self.variables.items():
+            if values.shape != shape or name in COLUMNS or not name:
+                raise UnsoundPredictions(
+                    f"variable {name!r} has shape {values.shape}; expected {shape}, and another name "
+                    f"than {', '.join(COLUMNS)}"
+                )
+        for name, rows in (("frame numbers", self.frame_numbers), ("times", self.times_s)):
+            if rows is not None and rows.shape != shape[:1]:
+                raise UnsoundPredictions(
+                    f"{rows.shape} {name} were given for {shape[0]} rows; expected one for each"
+                )
 
     @property
     def n_frames(self) -> int:
-        """T, the number of frames."""
+        """T, the number of rows; of frames, once they are placed (`placement`)."""
         return len(self.positions)
 
     @property
     def n_dimensions(self) -> int:
         """2 for positions in the picture, 3 for positions in space."""
         return self.positions.shape[3]
+
+    def tracks(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of individual and body part that have a track, individual by individual."""
+        pairs = ((i, k) for i in self.individuals for k in self.body_parts)
+        return tuple(pair for pair in pairs if pair not in self.absent)
 
     def reordered(self, body_parts: Sequence[str]) -> Predictions:
         """Give the same predictions with the body parts in this order.
@@ -84,9 +130,10 @@ class Predictions:
         missing = [name for name in body_parts if name not in self.body_parts]
         surplus = [name for name in self.body_parts if name not in body_parts]
         if missing or surplus:
-            raise KeypointError(
+            raise UnsoundPredictions(
                 "the predictions name other body parts than the model: "
-                f"{', '.join(missing) or 'none'} missing, {', '.join(surplus) or 'none'} not of the model; "
+                f"{shown_names(missing) or 'none'} missing, {shown_names(surplus) or 'none'} not of the "
+                "model; "
                 "enter a model with the body parts that were predicted"
             )
         order = [self.body_parts.index(name) for name in body_parts]
@@ -94,10 +141,57 @@ class Predictions:
             self,
             positions=self.positions[:, :, order],
             likelihood=self.likelihood[:, :, order],
+            variables={name: values[:, :, order] for name, values in self.variables.items()},
             body_parts=tuple(body_parts),
         )
 
-    def to_dataframe(self, body_parts: Sequence[str], scorer: str) -> pd.DataFrame:
+    def renamed(self, names: Mapping[str, str]) -> Predictions:
+        """Give the same predictions with other names for some body parts and individuals.
+
+        Parameters
+        ----------
+        names
+            The new name of each that gets one.
+
+        Raises
+        ------
+        KeypointError
+            A name is none of the predictions', or stands twice afterwards.
+        """
+        strange = [name for name in names if name not in (*self.body_parts, *self.individuals)]
+        if strange:
+            raise UnsoundPredictions(
+                f"{', '.join(map(repr, strange))} is to be renamed and is neither a body part "
+                f"({', '.join(self.body_parts)}) nor an individual ({', '.join(self.individuals)})"
+            )
+        return replace(
+            self,
+            body_parts=tuple(names.get(name, name) for name in self.body_parts),
+            individuals=tuple(names.get(name, name) for name in self.individuals),
+            absent=frozenset((names.get(i, i), names.get(k, k)) for i, k in self.absent),
+        )
+
+    def of_individual(self, individual: str) -> Predictions:
+        """Give the predictions of one individual, without body parts of which it has no track."""
+        i = self.individuals.index(individual)
+        parts = [
+            k for k, part in enumerate(self.body_parts) if (individual, part) not in self.absent
+        ]
+        return replace(
+            self,
+            positions=self.positions[:, [i]][:, :, parts],
+            likelihood=self.likelihood[:, [i]][:, :, parts],
+            variables={
+                name: values[:, [i]][:, :, parts] for name, values in self.variables.items()
+            },
+            body_parts=tuple(self.body_parts[k] for k in parts),
+            individuals=(individual,),
+            absent=frozenset(),
+        )
+
+    def to_dataframe(
+        self, body_parts: Sequence[str], scorer: str, *, with_variables: bool = False
+    ) -> pd.DataFrame:
         """Table of tracks as DeepLabCut and Element Facemap lay it out.
 
         Parameters
@@ -106,6 +200,8 @@ class Predictions:
             Which, in this order.
         scorer
             Name of the model, the uppermost level of the columns.
+        with_variables
+            Whether variables follow the likelihood of each track.
 
         Returns
         -------
@@ -115,15 +211,26 @@ class Predictions:
         """
         import pandas as pd
 
-        chosen = [self.body_parts.index(name) for name in body_parts]
-        coordinates = [*SPACE[: self.n_dimensions], "likelihood"]
-        values = np.concatenate([self.positions, self.likelihood[..., None]], axis=3)[:, :, chosen]
-        levels: list[Sequence[str]] = [[scorer], self.individuals, body_parts, coordinates]
+        coordinates = [*SPACE[: self.n_dimensions], LIKELIHOOD]
+        parts = [self.positions, self.likelihood[..., None]]
+        if with_variables:
+            coordinates += self.variables
+            parts += [values[..., None] for values in self.variables.values()]
+        values = np.concatenate(parts, axis=3)
         names = ["scorer", "individuals", "bodyparts", "coords"]
-        if len(self.individuals) == 1:
-            del levels[1], names[1]
-        columns = pd.MultiIndex.from_product(levels, names=names)
-        return pd.DataFrame(values.reshape(self.n_frames, -1), columns=columns)
+        single = len(self.individuals) == 1
+        columns, labels = [], []
+        for i, individual in enumerate(self.individuals):
+            for body_part in body_parts:
+                if (individual, body_part) in self.absent:
+                    continue
+                columns.append(values[:, i, self.body_parts.index(body_part)])
+                who = () if single else (individual,)
+                labels += [(scorer, *who, body_part, name) for name in coordinates]
+        index = pd.MultiIndex.from_tuples(labels, names=names[:1] + names[2:] if single else names)
+        return pd.DataFrame(
+            np.concatenate(columns, axis=1), columns=index, index=self.frame_numbers
+        )
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
@@ -132,7 +239,7 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
     Raises
     ------
     KeypointError
-        They name other body parts or individuals, or differ in their dimensions.
+        They name other body parts, individuals or variables, or differ in their dimensions.
     """
     first = parts[0]
     for number, part in enumerate(parts[1:], start=1):
@@ -143,6 +250,11 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
                     f"file {number} of the predictions has {what.replace('_', ' ')} {found}, file 0 has "
                     f"{expected}; the files of a recording must come from one model"
                 )
+        if set(first.variables) != set(part.variables):
+            raise KeypointError(
+                f"file {number} of the predictions has the variables {list(part.variables)}, file 0 has "
+                f"{list(first.variables)}; the files of a recording must come from one model"
+            )
     rates = {part.frame_rate_hz for part in parts}
     return Predictions(
         np.concatenate([part.positions for part in parts]),
@@ -151,39 +263,14 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
         first.individuals,
         first.source_software,
         first.frame_rate_hz if len(rates) == 1 else None,
+        {
+            name: np.concatenate([part.variables[name] for part in parts])
+            for name in first.variables
+        },
+        absent=frozenset.intersection(*(part.absent for part in parts)),
+        n_filled=sum(part.n_filled for part in parts),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
-
-
-def require_fit(
-    predictions: Predictions, *, n_frames: int, frame_rate_hz: float, source: Any
-) -> None:
-    """Refuse predictions that are not of this video.
-
-    Parameters
-    ----------
-    predictions
-        What a tracker gave.
-    n_frames, frame_rate_hz
-        What the video has.
-    source
-        The file they come from, for the message.
-
-    Raises
-    ------
-    KeypointError
-        Their number differs from the video's, or they were made at another frame rate.
-    """
-    if predictions.n_frames != n_frames:
-        raise KeypointError(
-            f"{source} has predictions for {predictions.n_frames} frames, the video has {n_frames}: they "
-            "are those of another video, or the run was cut short; predict this video again"
-        )
-    rate = predictions.frame_rate_hz
-    if rate is not None and abs(rate - frame_rate_hz) > 1e-3 * frame_rate_hz:
-        raise KeypointError(
-            f"{source} says {rate:g} frames/s, the video {frame_rate_hz:g}: they are those of another "
-            "video, or one of the two is wrong; correct it before they are entered"
-        )
 
 
 def require_names(owner: str, what: str, names: Sequence[str]) -> None:
@@ -204,7 +291,17 @@ def require_names(owner: str, what: str, names: Sequence[str]) -> None:
         As above.
     """
     if not names or "" in names:
-        raise KeypointError(f"{owner}: no {what}, or one without a name: {list(names)}")
+        raise UnsoundPredictions(f"{owner}: no {what}, or one without a name: {shown_names(names)}")
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
-        raise KeypointError(f"{owner}: {what} {', '.join(twice)} stands more than once")
+        raise UnsoundPredictions(f"{owner}: {what} {shown_names(twice)} stands more than once")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}..."
+
+
+def shown_names(names: Sequence[Any], most: int = 12) -> str:
+    """Names for a message: so many at most, each cut short, and how many there are."""
+    some = ", ".join(_cut(str(name)) for name in names[:most])
+    return some if len(names) <= most else f"{some}, ... ({len(names)} in all)"

@@ -2,13 +2,15 @@
 
 One group per scorer, in it one per body part with `x`, `y` (`z`) and `likelihood`, each (T,), so that
 facemap opens the file of a single individual. Where there are several, each has a group of its own
-below the scorer. Names, order and source stand in an attribute of the root group.
+below the scorer. Variables lie beside them, under their own names. What cannot stand in the name of a
+group is written as `%2F` (a slash), `%25` (`%`) and `%2E` (a dot alone). Names, order and source stand in an
+attribute of the root group.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,13 @@ from element_facerhythm.io.h5 import (
     write_tree,
 )
 from element_facerhythm.io.h5_reader import H5Group, open_h5
-from element_facerhythm.keypoints.predictions import DEFAULT_INDIVIDUAL, SPACE, Predictions
+from element_facerhythm.keypoints.placement import from_first_frame
+from element_facerhythm.keypoints.predictions import (
+    DEFAULT_INDIVIDUAL,
+    LIKELIHOOD,
+    SPACE,
+    Predictions,
+)
 from element_facerhythm.text_files import parse_json
 
 PRODUCT_NAME = "Keypoints.h5"
@@ -35,10 +43,16 @@ _ADVICE = "predict or load the keypoints again"
 
 def track_name(predictions: Predictions, individual: str, body_part: str) -> str:
     """Name of the group that holds a track."""
-    scorer = predictions.source_software or FACEMAP_SCORER
+    scorer = member_name(predictions.source_software or FACEMAP_SCORER)
     if len(predictions.individuals) == 1:
-        return f"{scorer}/{body_part}"
-    return f"{scorer}/{individual}/{body_part}"
+        return f"{scorer}/{member_name(body_part)}"
+    return f"{scorer}/{member_name(individual)}/{member_name(body_part)}"
+
+
+def member_name(name: str) -> str:
+    """Name as a member of an HDF5 group can have it: no slash, and no dot alone; one to one."""
+    plain = name.replace("%", "%25").replace("/", "%2F")
+    return plain.replace(".", "%2E") if plain in (".", "..") else plain
 
 
 def write_keypoints(
@@ -54,23 +68,17 @@ def write_keypoints(
         Whose file it becomes.
     facts
         What else is known of the run; JSON values.
-
-    Raises
-    ------
-    KeypointError
-        A name holds a slash, which parts the names of groups.
     """
-    for name in (*predictions.body_parts, *predictions.individuals):
-        if "/" in name:
-            raise KeypointError(
-                f"{name!r} holds '/', which cannot stand in a name of an HDF5 file; rename it in the "
-                "predictions"
-            )
+    predictions = from_first_frame(predictions)
     about = {
         "body_parts": predictions.body_parts,
         "individuals": predictions.individuals,
         "source_software": predictions.source_software,
         "frame_rate_hz": predictions.frame_rate_hz,
+        "variables": list(predictions.variables),
+        "absent": sorted(predictions.absent),
+        "n_filled": predictions.n_filled,
+        "notes": predictions.notes,
         "facts": dict(facts or {}),
     }
     with atomic_h5(path) as file:
@@ -106,33 +114,63 @@ def read_keypoints(path: Path) -> Predictions:
     with open_h5(path, _ADVICE) as file:
         about = _about(file) or _as_facemap_wrote(file)
         body_parts, individuals = tuple(about["body_parts"]), tuple(about["individuals"])
-        scorer = file.group(about["source_software"] or FACEMAP_SCORER)
-        owners = [scorer.group(name) for name in individuals] if len(individuals) > 1 else [scorer]
-        tracks = [[_columns(owner.group(part)) for part in body_parts] for owner in owners]
-    if len({np.shape(track) for of_one in tracks for track in of_one}) != 1:
+        source = about["source_software"]
+        variables = tuple(about["variables"])
+        absent = frozenset((i, k) for i, k in about["absent"])
+        member = member_name if about.get("escaped", True) else str
+        scorer = file.group(member(source or FACEMAP_SCORER))
+        tracks = {}
+        for i in individuals:
+            owner = scorer.group(member(i)) if len(individuals) > 1 else scorer
+            for k in body_parts:
+                if (i, k) not in absent:
+                    tracks[i, k] = _columns(owner.group(member(k)), variables)
+    if not tracks or len({np.shape(track) for track in tracks.values()}) != 1:
         raise ProjectError(f"{path}: tracks differ in length or in their columns; {_ADVICE}")
-    values = np.moveaxis(np.array(tracks), 3, 0)  # (T, I, K, D + 1)
+    some = next(iter(tracks.values()))
+    empty = [np.full(len(some[0]), np.nan)] * len(some)
+    every = [[tracks.get((i, k), empty) for k in body_parts] for i in individuals]
+    values: np.ndarray = np.moveaxis(np.array(every), 3, 0)  # (T, I, K, columns)
+    n_axes = len(some) - 1 - len(variables)
     return Predictions(
-        values[..., :-1],
-        values[..., -1],
+        values[..., :n_axes],
+        values[..., n_axes],
         body_parts,
         individuals,
-        about["source_software"],
+        source,
         about["frame_rate_hz"],
+        {name: values[..., n_axes + 1 + n] for n, name in enumerate(variables)},
+        absent=absent,
+        n_filled=about["n_filled"],
+        notes=tuple(about["notes"]),
     )
+
+
+def is_product(path: Path) -> bool:
+    """Whether a file is one that `write_keypoints` wrote, whatever else it may be called.
+
+    Raises
+    ------
+    ProjectError
+        It is no HDF5 file, or a damaged one.
+    """
+    with open_h5(path, _ADVICE) as file:
+        return file.attribute_bytes(ATTRIBUTE) is not None
 
 
 def _tracks(
     predictions: Predictions,
 ) -> Iterator[tuple[tuple[str, str, str], dict[str, np.ndarray]]]:
-    for i, individual in enumerate(predictions.individuals):
-        for k, body_part in enumerate(predictions.body_parts):
-            columns = {
-                axis: predictions.positions[:, i, k, d]
-                for d, axis in enumerate(SPACE[: predictions.n_dimensions])
-            }
-            columns["likelihood"] = predictions.likelihood[:, i, k]
-            yield (individual, body_part, track_name(predictions, individual, body_part)), columns
+    for individual, body_part in predictions.tracks():
+        i, k = predictions.individuals.index(individual), predictions.body_parts.index(body_part)
+        columns = {
+            axis: predictions.positions[:, i, k, d]
+            for d, axis in enumerate(SPACE[: predictions.n_dimensions])
+        }
+        columns[LIKELIHOOD] = predictions.likelihood[:, i, k]
+        for name, values in predictions.variables.items():
+            columns[member_name(name)] = values[:, i, k]
+        yield (individual, body_part, track_name(predictions, individual, body_part)), columns
 
 
 def _about(file: H5Group) -> dict[str, Any] | None:
@@ -144,9 +182,19 @@ def _about(file: H5Group) -> dict[str, Any] | None:
         about = parse_json(text)
         names = [*about["body_parts"], *about["individuals"], about["source_software"]]
         rate = about["frame_rate_hz"]
+        about.setdefault("variables", [])
+        about.setdefault("absent", [])
+        about.setdefault("n_filled", 0)
+        about.setdefault("notes", [])
+        pairs = [name for pair in about["absent"] for name in pair]
+        names += [*about["variables"], *pairs, *about["notes"]]
         sound = (
             all(isinstance(name, str) for name in names)
-            and 0 < len(names) - 1 <= _MAX_NAMES
+            and 0 < len(about["body_parts"]) <= _MAX_NAMES
+            and 0 < len(about["individuals"]) <= _MAX_NAMES
+            and len(about["variables"]) <= _MAX_NAMES
+            and isinstance(about["n_filled"], int)
+            and all(len(pair) == 2 for pair in about["absent"])
             and isinstance(about["facts"], dict)
             and (rate is None or isinstance(rate, (int, float)))
         )
@@ -159,9 +207,12 @@ def _about(file: H5Group) -> dict[str, Any] | None:
     return dict(about)
 
 
-def _columns(group: H5Group) -> list[np.ndarray]:
-    """Columns x, y (z) and likelihood of a track, of one length."""
-    columns = [group.dataset(axis) for axis in (*SPACE, "likelihood") if axis in group]
+def _columns(group: H5Group, variables: Sequence[str]) -> list[np.ndarray]:
+    """Columns x, y (z), likelihood and variables of a track, of one length."""
+    columns = [group.dataset(axis) for axis in (*SPACE, LIKELIHOOD) if axis in group]
+    if len(columns) < 3 or columns[-1].name.rpartition("/")[2] != LIKELIHOOD:
+        group.refuse("lacks one of the columns x, y and likelihood")
+    columns += [group.dataset(member_name(name)) for name in variables]
     if len({column.shape for column in columns}) != 1:
         group.refuse("has columns that differ in length")
     return [column.numbers(1) for column in columns]
@@ -184,4 +235,9 @@ def _as_facemap_wrote(file: H5Group) -> dict[str, Any]:
         "individuals": [DEFAULT_INDIVIDUAL],
         "source_software": FACEMAP_SCORER,
         "frame_rate_hz": None,
+        "variables": [],
+        "absent": [],
+        "n_filled": 0,
+        "notes": [],
+        "escaped": False,
     }

@@ -55,19 +55,19 @@ def track_statistics(
     first_frames
         Where each video of the recording begins: no step leads over from one to the next.
     """
-    for i, individual in enumerate(predictions.individuals):
-        for k, body_part in enumerate(predictions.body_parts):
-            positions = predictions.positions[:, i, k]
-            likelihood = predictions.likelihood[:, i, k]
-            said = ~np.isnan(likelihood)
-            yield TrackStatistics(
-                individual,
-                body_part,
-                mean_likelihood=float(likelihood[said].mean()) if said.any() else None,
-                confident_fraction=float((likelihood > CONFIDENT).mean()) if said.any() else None,
-                median_speed_px_s=_median_speed(positions, frame_rate_hz, first_frames),
-                missing_fraction=float(np.isnan(positions).any(axis=1).mean()),
-            )
+    for individual, body_part in predictions.tracks():
+        i, k = predictions.individuals.index(individual), predictions.body_parts.index(body_part)
+        positions = predictions.positions[:, i, k]
+        likelihood = predictions.likelihood[:, i, k]
+        said = ~np.isnan(likelihood)
+        yield TrackStatistics(
+            individual,
+            body_part,
+            mean_likelihood=float(likelihood[said].mean()) if said.any() else None,
+            confident_fraction=float((likelihood > CONFIDENT).mean()) if said.any() else None,
+            median_speed_px_s=_median_speed(positions, frame_rate_hz, first_frames),
+            missing_fraction=float(np.isnan(positions).any(axis=1).mean()),
+        )
 
 
 def _median_speed(

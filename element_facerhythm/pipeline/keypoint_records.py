@@ -88,6 +88,14 @@ class KeypointRecord:
         When the file was written.
     reused
         Whether it was there already.
+    individuals
+        Names, in the order of the tracker.
+    variables
+        Names of what else the tracker says of each track.
+    n_filled_frames
+        Frames of which loaded files say nothing; their tracks are NaN.
+    file_frame_rate_hz
+        Frames per second that loaded files say; None where they say none.
     source_sha256
         Digests of the files of predictions that were loaded; empty for a prediction of ours.
     notes
@@ -107,6 +115,10 @@ class KeypointRecord:
     versions: dict[str, str]
     completed_utc: str
     reused: bool
+    individuals: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    n_filled_frames: int = 0
+    file_frame_rate_hz: float | None = None
     source_sha256: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

@@ -16,7 +16,7 @@ from element_facerhythm.core.device import resolve_device
 from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import KeypointError, ProjectError
 from element_facerhythm.io.content_digest import Content, content_of
-from element_facerhythm.keypoints.predictions import Predictions, joined, require_fit
+from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import (
     PRODUCT_NAME,
     read_facts,
@@ -24,8 +24,11 @@ from element_facerhythm.keypoints.product import (
     track_name,
     write_keypoints,
 )
+from element_facerhythm.keypoints.ranges import outside_note
+from element_facerhythm.keypoints.reading_options import ReadingOptions
 from element_facerhythm.keypoints.statistics import track_statistics
 from element_facerhythm.pipeline.directory import check_writable, locked_place
+from element_facerhythm.pipeline.keypoint_files import read_fitting
 from element_facerhythm.pipeline.keypoint_records import (
     BoxChoice,
     Corners,
@@ -49,12 +52,16 @@ from element_facerhythm.video import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from element_facerhythm.keypoints.facemap_frames import BoundingBox
     from element_facerhythm.keypoints.facemap_model import FacemapModel
 
 FORMAT_VERSION = 1
 """Raised by hand, with a line in the changelog, when predictions from the same weights change."""
 
+_NO_OPTIONS = ReadingOptions()
 _BOX_MARGIN = 0.1  # of the larger side, around what moves
 
 
@@ -128,6 +135,9 @@ def load_keypoints(
     output_dir: Path,
     body_parts: Sequence[str] | None = None,
     owner: DirectoryOwner | None = None,
+    options: ReadingOptions = _NO_OPTIONS,
+    frame_size_px: tuple[int, int] | None = None,
+    frame_times_s: Sequence[NDArray[np.floating] | None] | None = None,
 ) -> KeypointRecord:
     """Take in what another tracker predicted.
 
@@ -148,6 +158,12 @@ def load_keypoints(
         what they name.
     owner
         The task that the directory belongs to; None for a run without a database.
+    options
+        What a person says about the files.
+    frame_size_px
+        Width and height of the picture, to tell of positions outside of it; None tells nothing.
+    frame_times_s
+        (frames,) times of the frames of each video, where they are known to be uneven.
 
     Raises
     ------
@@ -157,21 +173,34 @@ def load_keypoints(
     """
     check_writable(output_dir, files=(PRODUCT_NAME,), owner=owner)
     digests = [file_sha256(path) if path.is_file() else "" for path in files]
-    predictions = read_fitting(
-        files, source_software, n_frames=n_frames, frame_rate_hz=frame_rate_hz
+    placement = read_fitting(
+        files,
+        source_software,
+        n_frames=n_frames,
+        frame_rate_hz=frame_rate_hz,
+        options=options,
+        frame_times_s=frame_times_s,
     )
+    predictions, notes = placement.predictions, placement.notes
     for path, sha256 in zip(files, digests, strict=True):
         if file_sha256(path) != sha256:
             raise KeypointError(f"{path} changed while it was read; load it again when it is whole")
     if body_parts is not None:
         predictions = predictions.reordered(body_parts)
+    if frame_size_px is not None:
+        notes = (*notes, *outside_note(predictions, *frame_size_px))
     facts: dict[str, Any] = {
         "fingerprint": {
             "format_version": FORMAT_VERSION,
             "files": digests,
             "source_software": source_software,
             "body_parts": list(predictions.body_parts),
+            "n_frames": list(n_frames),
+            "frame_rate_hz": frame_rate_hz,
+            "options": options.to_json(),
         },
+        "n_filled_frames": placement.n_filled,
+        "file_frame_rate_hz": placement.file_frame_rate_hz,
         "versions": package_versions(),
         "completed_utc": _now(),
     }
@@ -189,7 +218,7 @@ def load_keypoints(
         source_software=source_software,
         first_frames=_starts(n_frames),
         frame_rate_hz=frame_rate_hz,
-        notes=damage,
+        notes=(*damage, *notes),
     )
 
 
@@ -228,26 +257,6 @@ def record_of_file(
         first_frames=_starts(n_frames),
         frame_rate_hz=frame_rate_hz,
     )
-
-
-def read_fitting(
-    files: Sequence[Path], source_software: str, *, n_frames: Sequence[int], frame_rate_hz: float
-) -> Predictions:
-    """Read predictions that fit a recording; arguments and errors as of `load_keypoints`."""
-    from element_facerhythm.keypoints.formats import read_predictions
-
-    if len(files) not in (1, len(n_frames)):
-        raise KeypointError(
-            f"{len(files)} files of predictions were given for {len(n_frames)} videos; expected one for the "
-            "recording, or one for each video in their order"
-        )
-    lengths = [sum(n_frames)] if len(files) == 1 else list(n_frames)
-    parts = []
-    for path, n in zip(files, lengths, strict=True):
-        part = read_predictions(path, source_software, frame_rate_hz=frame_rate_hz)
-        require_fit(part, n_frames=n, frame_rate_hz=frame_rate_hz, source=path)
-        parts.append(part)
-    return joined(parts)
 
 
 def _stored_facts(
@@ -364,8 +373,7 @@ def _record(
         statistics=tuple(track_statistics(predictions, frame_rate_hz=rate, first_frames=starts)),
         tracks={
             (individual, part): track_name(predictions, individual, part)
-            for individual in predictions.individuals
-            for part in predictions.body_parts
+            for individual, part in predictions.tracks()
         },
         n_frames=predictions.n_frames,
         n_dimensions=predictions.n_dimensions,
@@ -377,6 +385,10 @@ def _record(
         versions=dict(facts["versions"]),
         completed_utc=facts["completed_utc"],
         reused=reused,
+        individuals=predictions.individuals,
+        variables=tuple(predictions.variables),
+        n_filled_frames=int(facts.get("n_filled_frames", 0)),
+        file_frame_rate_hz=facts.get("file_frame_rate_hz"),
         source_sha256=tuple(facts.get("fingerprint", {}).get("files", ())),
         notes=notes,
     )

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 
 from element_facerhythm.io.rois_file import write_rois
 from element_facerhythm.keypoints.formats import to_movement, write_predictions
+from element_facerhythm.keypoints.nwb_export import NwbFacts
 from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import write_keypoints
 from element_facerhythm.parameters import parameters_from_mapping
@@ -177,6 +179,9 @@ def _weights(directory: Path) -> Path:
     return save_weights(new_network((4, 4, 6, 6, 8), 4), directory / "weights.pt")
 
 
+FACTS = NwbFacts(datetime(2026, 3, 1, 9, 30, tzinfo=UTC), "mouse")
+
+
 def tracks(n_individuals: int = 1) -> Predictions:
     """Return tracks of three body parts over twelve frames."""
     rng = np.random.default_rng(2)
@@ -199,7 +204,7 @@ def _predictions(directory: Path) -> dict[str, tuple[Path, ...]]:
         "SLEAP": _sleap,
         "LightningPose": lambda d: write_predictions(tracks(), d / "a.csv", "lightningpose"),
         "Anipose": _anipose,
-        "NWB": lambda d: write_predictions(tracks(), d / "a.nwb", "nwb"),
+        "NWB": lambda d: write_predictions(tracks(), d / "a.nwb", "nwb", facts=FACTS),
         "VIA-tracks": _via,
         "movement": _netcdf,
         "Facemap": _facemap,

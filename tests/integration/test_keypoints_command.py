@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from element_facerhythm.keypoints.formats import read_predictions
-from element_facerhythm.keypoints.product import PRODUCT_NAME, read_keypoints
+from element_facerhythm.keypoints.predictions import Predictions
+from element_facerhythm.keypoints.product import PRODUCT_NAME, read_keypoints, write_keypoints
 from element_facerhythm.synthetic import make_scene_video
 from tests.unit.keypoints.training import PARTS, new_network, save_weights
 
@@ -112,3 +113,87 @@ def test_a_wrong_request_leaves_nothing(place, arguments, words):
     assert wrong.returncode == 2, wrong.stderr
     assert words in wrong.stderr
     assert not (place / "wrong").exists()
+
+
+def animals(place: Path, rate: float | None = 30.0) -> Path:
+    """File of keypoints of two animals, 5 frames."""
+    rng = np.random.default_rng(3)
+    shape = (5, 2, 1)
+    predictions = Predictions(
+        rng.uniform(0, 90, (*shape, 2)),
+        rng.random(shape),
+        ("nose",),
+        ("b", "a"),
+        "SLEAP",
+        rate,
+        {"spread": rng.random(shape)},
+    )
+    path = place / f"animals{rate}.h5"
+    write_keypoints(path, predictions)
+    return path
+
+
+def test_export_tells_what_a_format_drops_and_replaces_nothing_unasked(place, tmp_path):
+    source = animals(place)
+    arguments = ("export", "keypoints", str(source), "--to")
+    first = run(place, *arguments, "lightningpose", "-o", str(tmp_path / "o.csv"), "--json")
+    assert first.returncode == 0, first.stderr
+    said = json.loads(first.stdout)
+    assert [Path(file).name for file in said["files"]] == ["o_b.csv", "o_a.csv"]
+    assert said["notes"] == [
+        "the files of lightningpose name no individual; their own names do",
+        "lightningpose keeps no frame rate (30/s)",
+    ]
+    (tmp_path / "o_b.csv").unlink()
+    before = (tmp_path / "o_a.csv").read_bytes()
+    again = run(place, *arguments, "lightningpose", "-o", str(tmp_path / "o.csv"))
+    assert again.returncode == 2
+    assert "o_a.csv exists; give --overwrite" in again.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["o_a.csv"]
+    assert (tmp_path / "o_a.csv").read_bytes() == before
+    shown = run(place, *arguments, "dlc", "-o", str(tmp_path / "o.h5"))
+    assert "dlc keeps no variables: spread left out" in shown.stdout
+    assert read_predictions(tmp_path / "o.h5", "DeepLabCut").individuals == ("b", "a")
+
+
+def test_nwb_from_a_file_asks_for_what_it_does_not_know(place, tmp_path):
+    import pynwb
+
+    out = tmp_path / "o.nwb"
+    arguments = ["export", "keypoints", str(animals(place, None)), "--to", "nwb", "-o", str(out)]
+    options = {
+        "--session-start": "2026-03-01T09:30:00+01:00",
+        "--subject-id": "mouse7",
+        "--frame-rate": "50",
+    }
+    for option, value in options.items():
+        refused = run(place, *arguments)
+        assert refused.returncode == 2
+        assert option in refused.stderr
+        arguments += [option, value]
+    naive = run(place, *arguments, "--session-start", "2026-03-01T09:30:00")
+    assert (naive.returncode, "has no time zone" in naive.stderr) == (2, True)
+    assert not list(tmp_path.iterdir())
+    done = run(place, *arguments, "--video", "face.mp4", "--device", "left camera")
+    assert done.returncode == 0, done.stderr
+    with pynwb.NWBHDF5IO(str(tmp_path / "o_a.nwb"), "r") as io:
+        file = io.read()
+        assert file.session_start_time.isoformat() == options["--session-start"]
+        poses = file.processing["behavior"]["PoseEstimation"]
+        assert poses["nose"].rate == 50.0
+        assert list(poses.source_video.external_file) == ["face.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rename", "nose"], "--rename is 'nose'; expected OLD=NEW"),
+        (["--frame-rate", "-3"], "option frame_rate_hz of reading predictions is -3.0"),
+        (["--video", "-1"], "option video of reading predictions is -1"),
+    ],
+)
+def test_options_of_an_import_are_checked_before_the_database(place, arguments, words):
+    wrong = run(place, "import", "keypoints", "a.csv", "--from", "DeepLabCut", "--subject", "m",
+                "--session", "1", *arguments)  # fmt: skip
+    assert wrong.returncode == 2
+    assert words in wrong.stderr

@@ -132,7 +132,7 @@ def test_files_of_each_video_are_put_in_order(
 @pytest.mark.parametrize(
     ("session_id", "predictions", "match"),
     [
-        (33, planted(179), "179 frames, the video has 180"),
+        (33, planted(181), "181 frames, the video has 180"),
         (34, planted(parts=("eye", "beak")), "beak is not entered"),
     ],
 )

@@ -16,7 +16,9 @@ from element_facerhythm.keypoints.deeplabcut import LEVELS, read_deeplabcut
 from element_facerhythm.keypoints.formats import read_predictions
 from element_facerhythm.keypoints.movement_library import import_movement
 from element_facerhythm.keypoints.netcdf import open_netcdf
+from element_facerhythm.keypoints.placement import from_first_frame
 from element_facerhythm.keypoints.plain_pickle import plain_value
+from element_facerhythm.keypoints.reading_options import ReadingOptions
 
 RATE = 50.0
 
@@ -76,10 +78,14 @@ def test_compressed_tables_are_read(tmp_path):
 
 def test_of_several_tables_none_is_guessed(tmp_path):
     path = tmp_path / "tracks.h5"
-    for key in ("a", "b"):
-        tracks().to_hdf(path, key=key)
-    with pytest.raises(KeypointError, match="has 2 tables of pandas; expected one"):
+    for key in ("a", "b/c"):
+        tracks(2 if key == "a" else 1).to_hdf(path, key=key)
+    with pytest.raises(KeypointError, match=r"has 2 tables of pandas \(a, b/c\).*--table"):
         read_predictions(path, "DeepLabCut")
+    chosen = read_predictions(path, "DeepLabCut", options=ReadingOptions(table="b/c"))
+    assert chosen.individuals == ("individual_0",)
+    with pytest.raises(KeypointError, match=r"no table 'd' of pandas; it has a, b/c"):
+        read_predictions(path, "DeepLabCut", options=ReadingOptions(table="d"))
 
 
 CALL = b"cos\nsystem\n(S'touch %s'\ntR."
@@ -195,7 +201,7 @@ def test_sleaps_files_are_read_as_movement_reads_them(tmp_path, with_tracks, kin
     if kind == "h5":
         sleap_io.save_analysis_h5(labels, str(path))
     expected = movement.io.load.load_dataset(path, "SLEAP", RATE)
-    found = read_predictions(path, "SLEAP", frame_rate_hz=RATE)
+    found = from_first_frame(read_predictions(path, "SLEAP", frame_rate_hz=RATE))
     dims = ("time", "individuals", "keypoints")
     np.testing.assert_array_equal(
         found.positions, expected.position.transpose(*dims, "space").values
@@ -211,7 +217,8 @@ def test_videos_that_labels_name_are_not_opened(tmp_path):
     film = tmp_path / "film.mp4"
     os.mkfifo(film)
     sleap_labels(tmp_path / "tracks.slp", film)
-    assert read_predictions(tmp_path / "tracks.slp", "SLEAP").n_frames == 5
+    found = read_predictions(tmp_path / "tracks.slp", "SLEAP")
+    np.testing.assert_array_equal(found.frame_numbers, [0, 2, 4])
     with pytest.raises(OSError):
         os.open(film, os.O_WRONLY | os.O_NONBLOCK)
 
