@@ -158,7 +158,7 @@ def register_arrays(
     from element_facerhythm.keypoints.ranges import in_range
 
     key = dict(recording)
-    lengths, rate_hz = _facts_of(key)
+    lengths, rate_hz, times = _facts_of(key)
     if not isinstance(data, Predictions):
         data = predictions_of_dataframe(data, source_software, scorer=options.scorer)
     data = in_range(replace(data, source_software=source_software).renamed(options.rename))
@@ -168,6 +168,7 @@ def register_arrays(
         frame_rate_hz=rate_hz,
         source=f"{model_name} (in memory)",
         options=options,
+        frame_times_s=times[0] if len(times) == 1 else None,
     )
     require_columns(placement.predictions, model_name, source_software)
     told = replace(
@@ -225,8 +226,8 @@ def populate_keypoints(key: Mapping[str, Any]) -> dict[str, int]:
     return result_counts(key)
 
 
-def _facts_of(key: dict[str, Any]) -> tuple[list[int], float]:
-    """Frames of each video of a recording, and its rate."""
+def _facts_of(key: dict[str, Any]) -> tuple[list[int], float, tuple[Any, ...]]:
+    """Frames of each video of a recording, its rate, and the times of its frames where they are uneven."""
     from element_facerhythm.workflow import facial_behavior_estimation as fbe
 
     if not fbe.VideoRecording() & key:
@@ -237,7 +238,8 @@ def _facts_of(key: dict[str, Any]) -> tuple[list[int], float]:
     fbe.RecordingInfo.populate(key)
     n_frames, rate_hz = (fbe.RecordingInfo() & key).fetch1("n_frames", "frame_rate_hz")
     of_files = (fbe.RecordingInfo.File() & key).to_dicts(order_by="file_id")
-    return [int(row["n_frames"]) for row in of_files] or [int(n_frames)], float(rate_hz)
+    lengths = [int(row["n_frames"]) for row in of_files] or [int(n_frames)]
+    return lengths, float(rate_hz), tuple(row["frame_times"] for row in of_files)
 
 
 def _read(
@@ -245,12 +247,17 @@ def _read(
 ) -> "Placement":
     from element_facerhythm.pipeline.keypoint_files import read_fitting
 
-    lengths, rate_hz = _facts_of(key)
+    lengths, rate_hz, times = _facts_of(key)
     dirs = active_link().search_dirs()
     for path in files:
         relative_to_roots(path.resolve(), dirs)
     return read_fitting(
-        files, source_software, n_frames=lengths, frame_rate_hz=rate_hz, options=options
+        files,
+        source_software,
+        n_frames=lengths,
+        frame_rate_hz=rate_hz,
+        options=options,
+        frame_times_s=times or None,
     )
 
 

@@ -14,6 +14,7 @@ from element_facerhythm.cli.output import (
     progress_bars,
     quiet_stdout,
 )
+from element_facerhythm.cli.recording_options import FrameRateOption
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.keypoint_records import BoxChoice
@@ -45,6 +46,7 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(help="Frames at once (default: by device)", min=1)
     ] = None,
+    frame_rate: FrameRateOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict the keypoints of every frame, and write them as facemap does.
@@ -64,6 +66,7 @@ def run(
         box=parse_box(box),
         device=device,
         batch_size=batch_size,
+        frame_rate_hz=frame_rate,
     )
     with quiet_stdout(), progress_bars() as progress:
         record = run_keypoints(request, progress=progress)

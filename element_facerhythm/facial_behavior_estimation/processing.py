@@ -1,6 +1,5 @@
 """The run of a task: one project directory, its products, and how long each stage took."""
 
-import base64
 import json
 import os
 from dataclasses import dataclass
@@ -10,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from element_facerhythm.errors import ConfigurationError, ProjectError, RoiError, VideoError
+from element_facerhythm.facial_behavior_estimation.packed_arrays import (
+    PackedArray,
+    pack_array,
+    unpack_array,
+)
 from element_facerhythm.facial_behavior_estimation.product_files import (
     keep_project,
     project_dir,  # noqa: F401  part of this module for callers
@@ -47,10 +51,6 @@ if TYPE_CHECKING:
     from element_facerhythm.pipeline import RunRecord
 
 DEVICE_VARIABLE = "FACERHYTHM_DEVICE"
-
-# Arrays cross the border between fetch and compute as (base64 text, shape, dtype): DataJoint hashes
-# what was fetched twice; that takes seconds per megabyte of array, nothing for text, and fails for bytes.
-PackedArray = tuple[str, tuple[int, ...], str]
 
 
 @dataclass(frozen=True)
@@ -310,21 +310,12 @@ def _load(key: Key, inputs: TaskInputs) -> "RunRecord":
 
 
 def _pack(array: Any) -> PackedArray | None:
-    if array is None:
-        return None
-    if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+    if array is not None and (not isinstance(array, np.ndarray) or array.dtype.hasobject):
         raise RoiError(
             f"FaceRhythmROI holds a {type(array).__name__} where an array of numbers was expected; delete "
             "the entry and enter the regions again"
         )
-    return base64.b64encode(array.tobytes()).decode(), array.shape, str(array.dtype)
-
-
-def _unpack(packed: PackedArray | None) -> np.ndarray | None:
-    if packed is None:
-        return None
-    content, shape, dtype = packed
-    return np.frombuffer(base64.b64decode(content), dtype=dtype).reshape(shape)
+    return pack_array(array)
 
 
 def parameters_of_row(key: Key) -> "Parameters":
@@ -365,7 +356,7 @@ def _entered_parameters(key: Key, inputs: TaskInputs) -> "OpenParameters":
 def _entered_rois(key: Key, inputs: TaskInputs) -> "Rois":
     """Regions of interest of a task, once it is certain that they are those that were entered."""
     names = ("point_positions", "seed_mask", "visible_mask")
-    masks = dict(zip(names, map(_unpack, inputs.masks), strict=True))
+    masks = dict(zip(names, map(unpack_array, inputs.masks), strict=True))
     own_key = {name: key[name] for name in FaceRhythmROI.primary_key}
     polygons = ((role, json.loads(vertices)) for role, vertices in inputs.polygons)
     return rois_as_entered(own_key, polygons, masks, inputs.rois_sha256)

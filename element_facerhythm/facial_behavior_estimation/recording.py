@@ -11,6 +11,8 @@ from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from element_facerhythm.io.project import Project
     from element_facerhythm.video import VideoMetadata
     from element_facerhythm.video.clock import Clock
@@ -93,6 +95,7 @@ class RecordingInfo(dj.Imported):
         sha256               : char(64)    # digest of the file's content
         times_file=''        : varchar(512) # file that the frames' times are from; '': none
         times_sha256=null    : char(64)    # digest of that file
+        frame_times=null     : <blob>      # (T,) seconds of each frame; null: equally spaced
         acquisition=null     : json        # what metadata.json beside the file says
         recording_time=null  : datetime    # creation time in the file, if any; UTC
         rotation_deg=0       : int16       # clockwise turn of stored frames for showing, in degrees
@@ -205,6 +208,27 @@ class RecordingInfo(dj.Imported):
         )
 
     @classmethod
+    def frame_times(cls, key: Key) -> tuple["np.ndarray | None", ...]:
+        """(T,) seconds of each frame of each video file in order; None where they are equally spaced."""
+        rows = (cls.File() & key).to_dicts(order_by="file_id")
+        return tuple(row["frame_times"] for row in rows)
+
+    @classmethod
+    def recording_times(cls, key: Key) -> "np.ndarray | None":
+        """(T,) seconds of each frame of a recording, its files end to end; None where equally spaced."""
+        from element_facerhythm.video.clock import end_to_end
+
+        rows = (cls.File() & key).to_dicts(order_by="file_id")
+        if all(row["frame_times"] is None for row in rows):
+            return None
+        return end_to_end(
+            [
+                (row["frame_times"], int(row["n_frames"]), row["frame_rate_hz"], row["duration_s"])
+                for row in rows
+            ]
+        )
+
+    @classmethod
     def insert_from_project(cls, key: Key, project: "Project") -> None:
         """Enter the facts that a project directory knows, for a recording whose videos are gone.
 
@@ -291,6 +315,7 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
         "sha256": video.sha256,
         "times_file": _short_name(video.times_source),
         "times_sha256": video.times_sha256,
+        "frame_times": None if video.clock.is_plain else video.clock.times_s,
         "acquisition": None if video.acquisition is None else dict(video.acquisition),
         "recording_time": None if time is None else without_zone(time),
         "rotation_deg": video.rotation_deg,

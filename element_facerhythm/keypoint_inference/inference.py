@@ -10,11 +10,17 @@ import numpy as np
 
 from element_facerhythm.errors import ConfigurationError, KeypointError, VideoError
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayReference
+from element_facerhythm.facial_behavior_estimation.packed_arrays import (
+    PackedArray,
+    pack_array,
+    unpack_array,
+)
 from element_facerhythm.facial_behavior_estimation.processing import device_of_this_process
 from element_facerhythm.facial_behavior_estimation.product_files import keep_products, object_of
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
+    VideoRecording,
     without_zone,
 )
 from element_facerhythm.facial_behavior_estimation.task import check_task_mode
@@ -52,6 +58,8 @@ class InferenceInputs:
     n_frames: int
     frame_rate_hz: float
     frame_size_px: tuple[int, int]
+    given_frame_rate_hz: float | None
+    frame_times: tuple[PackedArray | None, ...]
     files: tuple[str, ...]
     load_options: Any
     source_software: str
@@ -149,6 +157,8 @@ class KeypointInference(dj.Computed):
             frame_rate_hz=float(rate),
             frame_size_px=(int(width), int(height)),
             load_options=options,
+            frame_times=tuple(map(pack_array, RecordingInfo.frame_times(key))),
+            given_frame_rate_hz=(VideoRecording() & key).fetch1("frame_rate_hz"),
             files=tuple(row["file_path"] for row in files),
             source_software=(KeypointModel() & key).fetch1("source_software"),
             body_parts=KeypointModel.body_parts_of(key),
@@ -275,6 +285,7 @@ class KeypointInference(dj.Computed):
             (cls() & run).fetch1("source_software"),
             float((RecordingInfo() & run).fetch1("frame_rate_hz")),
             {name: values[..., n_axes + 1 + n] for n, name in enumerate(names)},
+            times_s=RecordingInfo.recording_times(run),
             absent=frozenset((i, k) for i in individuals for k in wanted if (i, k) not in tracks),
         )
 
@@ -314,6 +325,7 @@ def _trigger(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
             body_parts=inputs.body_parts,
             output_dir=output_dir,
             owner=inputs.owner,
+            frame_rate_hz=inputs.given_frame_rate_hz,
             box=parse_bbox(inputs.bbox),
             device=device_of_this_process(),
         )
@@ -340,6 +352,7 @@ def _load(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
         owner=inputs.owner,
         options=ReadingOptions.from_json(inputs.load_options),
         frame_size_px=inputs.frame_size_px,
+        frame_times_s=tuple(map(unpack_array, inputs.frame_times)) or None,
     )
 
 

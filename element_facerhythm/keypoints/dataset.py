@@ -44,6 +44,8 @@ def to_movement(predictions: Predictions) -> xr.Dataset:
         fps=predictions.frame_rate_hz,
         source_software=predictions.source_software or None,
     )
+    if predictions.times_s is not None:
+        dataset = dataset.assign_coords(time=predictions.times_s)
     dims = dataset[_CONFIDENCE].dims
     for name, values in predictions.variables.items():
         dataset[variable_name(name)] = (dims, values.transpose(0, 2, 1))

@@ -143,6 +143,10 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
     in_space = predictions.n_dimensions == 3
     rate_hz = predictions.frame_rate_hz
     assert rate_hz is not None  # require_facts
+    times_s = predictions.times_s
+    clock: dict[str, object] = {"starting_time": 0.0, "rate": float(rate_hz)}
+    if times_s is not None:
+        clock = {"timestamps": times_s}
     series = [
         ndx_pose.PoseEstimationSeries(
             name=name,
@@ -152,8 +156,7 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
             reference_frame="the tracker's own"
             if in_space
             else "(0,0) is the upper left corner of the video, y down",
-            starting_time=0.0,
-            rate=float(rate_hz),
+            **clock,
         )
         for k, name in enumerate(names)
     ]
@@ -164,7 +167,7 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
             external_file=list(facts.videos),
             starting_frame=list(facts.starting_frames or [0] * len(facts.videos)),
             format="external",
-            timestamps=np.arange(predictions.n_frames) / rate_hz,
+            timestamps=np.arange(predictions.n_frames) / rate_hz if times_s is None else times_s,
             unit="n.a.",
             **about,
         )

@@ -43,6 +43,8 @@ class KeypointRequest:
         The task that the directory belongs to; None for a run without a database.
     video_sha256
         Expected digest of each video, where they were entered before; None does not check.
+    frame_rate_hz
+        Frame rate to take in place of what the videos say; None believes them.
     batch_size, mixed_precision
         As in `keypoints.facemap_run.predict_keypoints`.
     """
@@ -56,6 +58,7 @@ class KeypointRequest:
     model_sha256: str | None = None
     owner: DirectoryOwner | None = None
     video_sha256: tuple[str, ...] | None = None
+    frame_rate_hz: float | None = None
     batch_size: int | None = None
     mixed_precision: bool | None = None
 

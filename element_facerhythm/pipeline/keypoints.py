@@ -87,7 +87,10 @@ def run_keypoints(request: KeypointRequest, *, progress: Progress | None = None)
     signatures = signatures_of(request.videos)
     # what was cut off is asked about when a recording is entered
     was_entered = request.video_sha256 is not None
-    found = [probe_video(path, allow_incomplete=was_entered) for path in request.videos]
+    found = [
+        probe_video(path, frame_rate_hz=request.frame_rate_hz, allow_incomplete=was_entered)
+        for path in request.videos
+    ]
     require_same_format(found)
     videos = share_levels(found)
     if request.video_sha256 is not None:

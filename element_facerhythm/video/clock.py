@@ -131,7 +131,7 @@ class Clock:
     @property
     def duration_s(self) -> float:
         """Time from the first frame to the end of the last one, gaps included."""
-        if self._is_nominal:
+        if self.is_plain:
             return self.n_frames / self.frame_rate_hz
         last_s = 1 / self.frame_rate_hz
         if not self.is_even:
@@ -139,7 +139,8 @@ class Clock:
         return float(self.times_s[-1] - self.times_s[0]) + last_s
 
     @property
-    def _is_nominal(self) -> bool:
+    def is_plain(self) -> bool:
+        """Whether every time is a frame's number over the rate."""
         return not self.jitter_s and not self.gaps and self.is_even
 
     @property
@@ -235,6 +236,24 @@ def joined_clock(clocks: Sequence[Clock]) -> Clock:
         tuple(gaps),
         all(clock.is_even for clock in clocks),
     )
+
+
+def end_to_end(
+    videos: Sequence[tuple[Floats | None, int, float, float]],
+) -> Floats:
+    """Lay the times of the frames of videos end to end, each video beginning where the one before ended.
+
+    Parameters
+    ----------
+    videos
+        Of each: (T,) seconds of its frames (None: equally spaced), T, its rate in Hz, its duration in s.
+    """
+    parts, start_s = [], 0.0
+    for times_s, n_frames, rate_hz, duration_s in videos:
+        own = np.arange(n_frames) / rate_hz if times_s is None else times_s - times_s[0]
+        parts.append(start_s + own)
+        start_s += duration_s
+    return np.concatenate(parts)
 
 
 def common_rate_hz(clocks: Sequence[Clock]) -> float:

@@ -108,3 +108,24 @@ def test_files_of_times_are_entered_and_must_stay(
     fbe.RecordingInfo.populate(own)
     assert (fbe.RecordingInfo & own).fetch1("frame_rate_source") == "stamps"
     assert (fbe.VideoRecording.File & own).fetch1("times_path") == "stamps"
+
+
+def test_predictions_are_placed_by_the_clock_and_keep_it(
+    enter: Enter, folder: Path, fbe: ModuleType, workflow: ModuleType
+) -> None:
+    from element_facerhythm.ingest_keypoints import populate_keypoints, register_arrays
+    from element_facerhythm.keypoints.predictions import Predictions
+
+    kpi = workflow.keypoint_inference
+    key = enter(5, write_timed_video(folder / "a.mp4", PAUSE))
+    recording = {name: key[name] for name in fbe.VideoRecording.primary_key}
+    planted = np.arange(280.0)[:, None, None, None] + np.zeros((1, 1, 1, 2))
+    told = Predictions(planted, np.ones((280, 1, 1)), ("whisker tip",), times_s=PAUSE[10:290])
+    done = register_arrays(recording, told, model_name="timed", add_body_parts=True)
+    populate_keypoints(done.key)
+    assert (kpi.KeypointInference & done.key).fetch1("n_filled_frames") == 20
+    found = kpi.KeypointInference.fetch_predictions(done.key)
+    np.testing.assert_allclose(found.times_s, PAUSE, atol=2e-5)
+    x = found.positions[:, 0, 0, 0]
+    np.testing.assert_array_equal(x[10:290], np.arange(280))
+    assert np.isnan(x[:10]).all() and np.isnan(x[290:]).all()
