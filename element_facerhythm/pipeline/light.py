@@ -31,7 +31,7 @@ def frame_kinds(tracking: TrackingView) -> FrameKinds | None:
 
 
 def light_notes(project: Project) -> tuple[str, ...]:
-    """Say which frames are dark or show nothing, and which repeat the one before."""
+    """Say which frames are dark or show nothing; `quality` judges those that repeat the one before."""
     notes: list[str] = []
     names = project.video_names
     for index, name in enumerate(names):
@@ -52,7 +52,6 @@ def _sentences(kinds: FrameKinds, where: str) -> list[str]:
             "without anything to follow (plain, or noise alone); the points were held there",
         ),
         (dark_followed, "dark; the points follow what these show"),
-        (kinds.frozen, "the same as the frame before"),
     ]
     return [
         f"{_count(frames)}{where} ({frame_spans(frames)}) {'is' if len(frames) == 1 else 'are'} {what}"
