@@ -1,6 +1,6 @@
 """Keypoints of recordings, predicted or taken in."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from element_facerhythm.errors import ConfigurationError, KeypointError, VideoError
-from element_facerhythm.facial_behavior_estimation.array_codec import ArrayReference
 from element_facerhythm.facial_behavior_estimation.packed_arrays import (
     PackedArray,
     pack_array,
     unpack_array,
 )
 from element_facerhythm.facial_behavior_estimation.processing import device_of_this_process
-from element_facerhythm.facial_behavior_estimation.product_files import keep_products, object_of
+from element_facerhythm.facial_behavior_estimation.product_files import keep_products
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
@@ -26,9 +25,9 @@ from element_facerhythm.facial_behavior_estimation.recording import (
 from element_facerhythm.facial_behavior_estimation.task import check_task_mode
 from element_facerhythm.facial_behavior_estimation.task_directories import owner_of
 from element_facerhythm.keypoint_inference.model import KeypointModel
+from element_facerhythm.keypoint_inference.rows import track_rows, variable_rows
 from element_facerhythm.keypoint_inference.schema import dj, schema
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask, parse_bbox
-from element_facerhythm.keypoints.product import member_name
 from element_facerhythm.keypoints.reading_options import ReadingOptions
 from element_facerhythm.linking import (
     active_link,
@@ -353,46 +352,6 @@ def _load(inputs: InferenceInputs, output_dir: Path) -> "KeypointRecord":
         options=ReadingOptions.from_json(inputs.load_options),
         frame_size_px=inputs.frame_size_px,
         frame_times_s=tuple(map(unpack_array, inputs.frame_times)) or None,
-    )
-
-
-def track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of `KeypointInference.BodyPartPosition` for a record, without their key."""
-    for track in record.statistics:
-        group = record.tracks[track.individual, track.body_part]
-        in_space = record.n_dimensions == 3
-        yield {
-            "body_part": track.body_part,
-            "individual": track.individual,
-            "individual_index": record.individuals.index(track.individual),
-            "x_pos": _reference(record, file_path, group, "x"),
-            "y_pos": _reference(record, file_path, group, "y"),
-            "z_pos": _reference(record, file_path, group, "z") if in_space else None,
-            "likelihood": _reference(record, file_path, group, "likelihood"),
-            "mean_likelihood": track.mean_likelihood,
-            "confident_fraction": track.confident_fraction,
-            "median_speed_px_s": track.median_speed_px_s,
-            "missing_fraction": track.missing_fraction,
-        }
-
-
-def variable_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of `KeypointInference.Variable` for a record, without their key."""
-    for (individual, body_part), group in record.tracks.items():
-        for index, name in enumerate(record.variables):
-            yield {
-                "body_part": body_part,
-                "individual": individual,
-                "variable": name,
-                "variable_index": index,
-                "variable_values": _reference(record, file_path, group, member_name(name)),
-            }
-
-
-def _reference(record: "KeypointRecord", file_path: str, group: str, column: str) -> ArrayReference:
-    shape, sha256 = (record.n_frames,), record.product.sha256
-    return ArrayReference(
-        file_path, f"{group}/{column}", shape, record.dtype, sha256, object=object_of(sha256)
     )
 
 

@@ -9,11 +9,10 @@ from element_facerhythm.facial_behavior_estimation.recording import Key, Recordi
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
 from element_facerhythm.keypoint_inference.inference import (
     KeypointInference,
-    track_rows,
-    variable_rows,
 )
 from element_facerhythm.keypoint_inference.model import KeypointModel
 from element_facerhythm.keypoint_inference.rhythm import KeypointRhythm
+from element_facerhythm.keypoint_inference.rows import track_rows, variable_rows
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask
 from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.verify import Findings

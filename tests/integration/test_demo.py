@@ -60,7 +60,7 @@ def test_tracks_are_close_to_the_truth_and_the_paw_is_noticed(report):
 
 
 def test_sql_answers_come_from_the_rows(report):
-    violations, components, points, stages = report["answers"]
+    violations, verdicts, components, points, stages = report["answers"]
     assert [report["key"]["subject"], 1, 0] == violations["rows"][0][:3]
     assert len(components["rows"]) == report["rows"]["FacialRhythm.Component"] == 4
     explained = [row[components["columns"].index("explained")] for row in components["rows"]]
@@ -70,6 +70,7 @@ def test_sql_answers_come_from_the_rows(report):
     assert {row[0] for row in stages["rows"]} == {
         "dataset", "rois", "point_tracking", "spectral_analysis", "decomposition",
     }  # fmt: skip
+    assert not any("red" in row for row in verdicts["rows"])
 
 
 def test_everything_is_where_the_report_says(report):

@@ -13,7 +13,7 @@ GROUPS = {
     "rois": ("propose", "check"),
     "params": ("suggest",),
     "keypoints": ("run",),
-    "import": ("keypoints",),
+    "import": ("keypoints", "remove-keypoints"),
     "export": ("keypoints",),
     "jobs": ("show", "retry", "ignore", "priority"),
     "slurm": ("submit", "status", "cancel"),
