@@ -303,7 +303,8 @@ def _load(key: Key, inputs: TaskInputs) -> "RunRecord":
     first, stop = frame_range(inputs.frames) or (0, inputs.n_frames)
     if n_frames != stop - first:
         raise ProjectError(
-            f"{directory} holds {n_frames} tracked frames and the task has {stop - first}: it is the "
+            f"{directory} holds {n_frames} tracked frames and "
+            f"{'the task asks for' if inputs.frames else 'the recording has'} {stop - first}: it is the "
             "project of another recording, or was cut short; give the right output_dir"
         )
     return record

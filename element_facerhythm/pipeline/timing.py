@@ -71,7 +71,8 @@ def _header_notes(video: VideoMetadata) -> Iterator[str]:
     if video.times_source is not None:
         yield f"{video.path.name}: the times of its frames are those in {video.times_source}"
     if clock.source == "given":
-        yield f"{video.path.name}: {clock.frame_rate_hz:g} frames/s as given; its own times are not used"
+        unused = "" if claimed is None else "; its own times are not used"
+        yield f"{video.path.name}: {clock.frame_rate_hz:g} frames/s as given{unused}"
     elif claimed is not None and abs(claimed / clock.frame_rate_hz - 1) > _SAME_RATE:
         yield (
             f"{video.path.name}: its header says {claimed:g} frames/s, its {clock.source} "

@@ -131,7 +131,7 @@ class Clock:
     @property
     def duration_s(self) -> float:
         """Time from the first frame to the end of the last one, gaps included."""
-        if self.is_plain:
+        if self.is_even and not self.gaps:
             return self.n_frames / self.frame_rate_hz
         last_s = 1 / self.frame_rate_hz
         if not self.is_even:

@@ -44,8 +44,8 @@ def test_facts_of_pictures_are_columns(
 ) -> None:
     path = turned_and_cut_off(videos[0], root_dir / "mouse" / "turned.mkv")
     with pytest.raises(VideoError, match="--incomplete takes the"):
-        register(70, [path])
-    key = register(70, [path], allow_incomplete=True)
+        register(170, [path])
+    key = register(170, [path], allow_incomplete=True)
     assert (fbe.VideoRecording.File & key).fetch1("allow_incomplete") == 1
     fbe.RecordingInfo.populate(key)
     row = (fbe.RecordingInfo.File & key).fetch1()
@@ -58,7 +58,7 @@ def test_facts_of_pictures_are_columns(
 def test_levels_of_a_deep_video_are_columns(
     register: Callable[..., Key], fbe: ModuleType, root_dir: Path
 ) -> None:
-    key = register(71, [deep(root_dir / "mouse" / "depth.mkv")])
+    key = register(171, [deep(root_dir / "mouse" / "depth.mkv")])
     fbe.RecordingInfo.populate(key)
     row = (fbe.RecordingInfo.File & key).fetch1()
     assert (row["bit_depth"], row["level_low"], row["level_high"]) == (16, 545, 577)
