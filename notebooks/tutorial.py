@@ -199,16 +199,15 @@ for row in rows:
 # ## Plot
 #
 # Factor loadings come back as numpy arrays. Their time axis is in spectrogram windows; the row of the
-# video says at which frame each window is centred.
+# video says at which time each window is centred.
 
 # %%
-window_centres = (fbe.FacialRhythm.Video & task_key).fetch1("window_centres")
-frame_rate_hz = (fbe.FacialRhythm & task_key).fetch1("frame_rate_hz")
+window_times_s = (fbe.FacialRhythm.Video & task_key).fetch1("window_times_s")
 courses = (fbe.FacialRhythm.ComponentVideoFactor & task_key).to_dicts(order_by="component_index")
 
 figure, axes = plt.subplots(len(courses), 1, figsize=(9, 6), sharex=True, layout="constrained")
 for axis, course in zip(axes, courses, strict=True):
-    axis.plot(window_centres / frame_rate_hz, course["loadings"])
+    axis.plot(window_times_s, course["loadings"])
     axis.set_ylabel(f"component {course['component_index']}")
 _ = axes[-1].set_xlabel("time (s)")
 # %% [markdown]

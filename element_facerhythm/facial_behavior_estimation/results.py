@@ -91,7 +91,7 @@ class FacialRhythm(dj.Imported):
         rms_displacement_px : float64 # from its seed
         max_displacement_px : float64 # from its seed
         path_length_px      : float64 # sum of the steps from frame to frame
-        mean_speed_px_s     : float64 # path_length_px / duration
+        mean_speed_px_s     : float64 # path_length_px / duration without gaps
         violation_fraction  : float64 # fraction of frames in which it was frozen
         """
 

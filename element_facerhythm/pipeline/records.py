@@ -192,7 +192,7 @@ class PointSummary:
 
     Displacements are distances from the seed position in pixels. `path_length_px` sums the
     distances between successive frames (videos of a recording are not bridged), and
-    `mean_speed_px_s` divides it by the recording's duration.
+    `mean_speed_px_s` divides it by the recording's duration without gaps.
     """
 
     point_index: int

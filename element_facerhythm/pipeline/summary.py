@@ -50,7 +50,7 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
         frame_rate_hz=project.frame_rate_hz,
         n_points=len(project.point_positions),
         videos=videos,
-        points=_summarise_points(statistics, sum(video.duration_s for video in videos)),
+        points=_summarise_points(statistics, sum(map(_seen_s, videos))),
         frequencies_hz=project.frequencies_hz,
         models=summarise_models(project),
     )
@@ -104,7 +104,12 @@ def _reference(product: str, array: LazyArray) -> ArrayRef:
     return ArrayRef(product, array.dataset, array.shape, str(array.dtype))
 
 
-def _summarise_points(statistics: PointStatistics, duration_s: float) -> tuple[PointSummary, ...]:
+def _seen_s(video: VideoSummary) -> float:
+    """Duration of a video without its gaps."""
+    return video.duration_s - sum(gap.seconds for gap in video.gaps if not gap.is_bridged)
+
+
+def _summarise_points(statistics: PointStatistics, seen_s: float) -> tuple[PointSummary, ...]:
     columns = zip(
         statistics.point_positions,
         statistics.rms_displacement_px,
@@ -121,7 +126,7 @@ def _summarise_points(statistics: PointStatistics, duration_s: float) -> tuple[P
             rms_displacement_px=float(rms),
             max_displacement_px=float(largest),
             path_length_px=float(path),
-            mean_speed_px_s=float(path) / duration_s,
+            mean_speed_px_s=float(path) / seen_s,
             violation_fraction=float(violated),
         )
         for i, (position, rms, largest, path, violated) in enumerate(columns)
