@@ -78,7 +78,7 @@ def read_predictions(
     Parameters
     ----------
     path
-        The file. A file of our own (`Keypoints.h5`) is read as such, whoever predicted.
+        The file. A file of our own (`Keypoints.h5`) is read as such, whatever tracker predicted.
     source_software
         Who wrote it; a name of `LOADED`.
     frame_rate_hz

@@ -100,7 +100,7 @@ def light_measures(lights: Sequence[FrameLight] | None, frame_rate_hz: float) ->
         n_dark / n_frames,
         f"{n_dark} frames are dark or without contrast, or show no face that could be followed"
         + _first(dark, lights),
-        "rhythms at these times mean nothing, so leave them out, or mend the light",
+        "rhythms at these times mean nothing, so leave them out, or repair the light",
     )
     repeated = [light.duplicates() for light in lights]
     n_repeated = int(sum(flags.sum() for flags in repeated))
