@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from element_facerhythm.io.h5_reader.limits import Box, fault_of_stored_chunks
 from element_facerhythm.io.h5_reader.node import H5Node, n_entries
+from element_facerhythm.io.h5_reader.text_lengths import fault_of_texts
 
 _MAX_TEXTS = 10_000
 
@@ -160,6 +161,8 @@ class H5Dataset(H5Node):
         if kind.length is not None:
             values = self._whole().ravel().tolist()
         else:
+            with self._source.reading(self.name):
+                self._source.refuse_if(self.name, fault_of_texts(self._raw, self._source.path))
             values = [self._text_at(index) for index in np.ndindex(self.shape)]
         with self._source.reading(self.name):
             return [value.decode("utf-8") for value in values]

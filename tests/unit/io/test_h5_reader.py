@@ -332,3 +332,24 @@ def test_a_block_for_another_driver_is_not_made_room_for(tmp_path, user_block):
     with pytest.raises(ProjectError, match="stored by another driver"), open_h5(path):
         pass
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_a_text_that_says_to_be_longer_than_its_file_is_refused_before_memory_is_taken(tmp_path):
+    path = tmp_path / "texts.h5"
+    with h5py.File(path, "w") as file:
+        for name, chunks in (("plain", None), ("chunked", (2,))):
+            file.create_dataset(name, data=["ear", "paw"], dtype=h5py.string_dtype(), chunks=chunks)
+        places = {
+            "plain": file["plain"].id.get_offset(),
+            "chunked": file["chunked"].id.get_chunk_info(0).byte_offset,
+        }
+    with open_h5(path) as file:
+        assert file.dataset("plain").texts() == file.dataset("chunked").texts() == ["ear", "paw"]
+    content = bytearray(path.read_bytes())
+    for place in places.values():
+        content[place : place + 4] = (3 << 30).to_bytes(4, "little")
+    path.write_bytes(content)
+    with open_h5(path) as file:
+        for name in places:
+            with pytest.raises(ProjectError, match="holds a text of 3,221,225,472 bytes"):
+                file.dataset(name).texts()
