@@ -16,7 +16,6 @@ from element_facerhythm.parameters import FittedValue, Parameters, parameters_fr
 from element_facerhythm.parameters.open import FITTED_NAMES, value_at
 from element_facerhythm.pipeline.check import CheckedRequest
 from element_facerhythm.pipeline.plan import stage_product
-from element_facerhythm.pipeline.records import RunRequest
 from element_facerhythm.pipeline.timing import clock_facts
 from element_facerhythm.video.time_files import FROM_STAMPS
 
@@ -60,8 +59,9 @@ def write_run_file(
         "parameters_fitted": _fitted_rows(checked, directory),
         "clock": clock_facts(checked.sequences, checked.frame_rate_hz),
         "frames": None if checked.request.frames is None else list(checked.request.frames),
+        "frames_in_videos": _frames_in_videos(checked),
         "given_frame_rate_hz": checked.request.frame_rate_hz,
-        "times": _times(checked.request),
+        "times": _times(checked),
         "videos": [
             {"file_name": part.video.path.name, "n_suspect_frames": part.n_suspect_frames}
             for sequence in checked.sequences
@@ -120,7 +120,7 @@ def run_facts(directory: Path) -> dict[str, Any]:
         The file is damaged.
     """
     stored: dict[str, Any] = read_json(directory / RUN_FILE)
-    frames = stored.get("frames")
+    frames = stored.get("frames_in_videos")
     return {
         "frames": None if frames is None else tuple(frames),
         "frame_rate_hz": stored.get("given_frame_rate_hz"),
@@ -128,12 +128,22 @@ def run_facts(directory: Path) -> dict[str, Any]:
     }
 
 
-def _times(request: RunRequest) -> list[str | None] | None:
+def _frames_in_videos(checked: CheckedRequest) -> list[int] | None:
+    """Range of the frames analysed, counted over the videos that they are taken of."""
+    if checked.request.frames is None:
+        return None
+    first = checked.sequences[0].parts[0].first
+    return [first, first + sum(checked.n_frames)]
+
+
+def _times(checked: CheckedRequest) -> list[str | None] | None:
+    """Choice of a file of times for each video that frames are taken of."""
+    request = checked.request
     if request.times is None:
         return None
-    return [
-        own if own in (None, FROM_STAMPS) else str(Path(own).absolute()) for own in request.times
-    ]
+    choices = dict(zip(request.videos, request.times, strict=True))
+    chosen = [choices[video.path] for video in checked.videos]
+    return [own if own in (None, FROM_STAMPS) else str(Path(own).absolute()) for own in chosen]
 
 
 def fingerprint_of_run(directory: Path, stage: str, roots: Iterable[Path] = ()) -> Any:

@@ -1,6 +1,7 @@
 """A rhythm of 6 Hz comes out as 6 Hz, whatever the camera did to the time of its frames."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from element_facerhythm.figures import write_figures
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project, summarise_project
+from element_facerhythm.pipeline.recompute import recompute_block
 from tests.timed_scene import PARAMETERS, RHYTHM_HZ, ROIS, write_timed_video
 
 REGULAR = np.arange(300) / 60
@@ -89,6 +91,15 @@ def test_a_part_keeps_the_frames_and_times_of_the_whole(tmp_path: Path) -> None:
     ):
         run_project(request_of(videos, tmp_path / "other", frames=(200, 601)))
     assert not (tmp_path / "other").exists()
+
+
+def test_a_part_is_computed_again_as_it_was(tmp_path: Path) -> None:
+    videos = [write_timed_video(tmp_path / f"{i}.mp4", REGULAR) for i in range(3)]
+    run_project(request_of(videos, tmp_path / "project", frames=(350, 580)))
+    project = Project.open(tmp_path / "project")
+    assert project.video_names == ("1.mp4",)
+    for seed in range(6):
+        assert recompute_block(project, random.Random(seed)).agrees
 
 
 def test_a_filter_longer_than_what_lies_between_gaps_is_refused_first(tmp_path: Path) -> None:
