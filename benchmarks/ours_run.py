@@ -32,7 +32,9 @@ from element_facerhythm.pipeline.options import (
     tracking_options,
 )
 from element_facerhythm.pipeline.tracking import n_cores
+from element_facerhythm.pipeline.windows import sampled, window_layout
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames, probe_video
+from element_facerhythm.video.clock import Clock
 
 
 def main() -> None:
@@ -59,7 +61,7 @@ def run_job(
     arrays |= {f"points/{i}": track.points for i, (track, _) in enumerate(tracks)}
     if "vqt" in job["steps"]:
         started = time.perf_counter()
-        arrays |= _vqt(parameters, tracks)
+        arrays |= _vqt(job, parameters, tracks)
         seconds["vqt"] = time.perf_counter() - started
     if "tca" in job["steps"]:
         started = time.perf_counter()
@@ -108,10 +110,13 @@ def _opener(video: VideoMetadata) -> Callable[[int], Iterator[Any]]:
     return lambda start: iterate_gray_frames(video.path, start=start)
 
 
-def _vqt(parameters: Parameters, tracks: list[tuple[TrackedVideo, Any]]) -> dict[str, Any]:
+def _vqt(
+    job: Mapping[str, Any], parameters: Parameters, tracks: list[tuple[TrackedVideo, Any]]
+) -> dict[str, Any]:
+    clocks = [probe_video(path).clock for path in job["videos"]]
     spectrograms = {
-        f"spectrograms/{i}": spectrogram(parameters, track.points, home)
-        for i, (track, home) in enumerate(tracks)
+        f"spectrograms/{i}": spectrogram(parameters, track.points, home, clock)
+        for i, ((track, home), clock) in enumerate(zip(tracks, clocks, strict=True))
     }
     return {**spectrograms, "frequencies": _filters(parameters).frequencies_hz}
 
@@ -121,9 +126,16 @@ def _filters(parameters: Parameters) -> FilterBank:
     return filter_bank(parameters, float(parameters.VQT_Analyzer.params_VQT.Fs_sample))
 
 
-def spectrogram(parameters: Parameters, points: Any, home: Any) -> Any:
-    """(2, P, F, W) spectrogram of tracks (T, P, 2)."""
-    return point_spectrograms(points, home, _filters(parameters), **spectral_options(parameters))
+def spectrogram(parameters: Parameters, points: Any, home: Any, clock: Clock | None = None) -> Any:
+    """(2, P, F, W) spectrogram of tracks (T, P, 2), by the clock of their video where it is given."""
+    bank, options = _filters(parameters), spectral_options(parameters)
+    if clock is None or clock.n_frames != len(points):
+        return point_spectrograms(points, home, bank, **options)
+    parts = [
+        point_spectrograms(sampled(points, stretch), home, bank, **options)
+        for stretch, _ in window_layout(clock, bank, parameters).stretches
+    ]
+    return np.concatenate(parts, axis=-1)
 
 
 def _tca(parameters: Parameters, arrays: Mapping[str, Any]) -> dict[str, Any]:
