@@ -161,9 +161,10 @@ def field_cells(seed_offset: int = 0) -> dict[str, PlantedScene]:
         "light off": replace(base, off_frames=(180, 230)),
         "camera bump": replace(base, bump=(200, 7.0, -4.0)),
         "16 bits": replace(base, codec="ffv1-16"),
-        "pause": replace(base, timing="pause"),
+        # long enough for a filter on either side
+        "pause": replace(base, timing="pause", n_frames=2 * base.n_frames),
         "two rates": replace(base, timing="two rates"),
-        "dropped frames": replace(base, timing="dropped"),
+        "dropped frames": replace(base, timing="dropped", n_frames=3 * base.n_frames),
     }
 
 
