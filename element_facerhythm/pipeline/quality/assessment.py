@@ -22,7 +22,7 @@ from element_facerhythm.pipeline.quality.tracks import track_measures
 from element_facerhythm.pipeline.records import ProjectSummary, Verdict
 
 
-def assess(project: Project, summary: ProjectSummary | None = None) -> tuple[Verdict, ...]:
+def assess(project: Project, summary: ProjectSummary) -> tuple[Verdict, ...]:
     """Judge whether the results of a project are plausible.
 
     Parameters
@@ -30,7 +30,7 @@ def assess(project: Project, summary: ProjectSummary | None = None) -> tuple[Ver
     project
         A finished project, ours or face-rhythm's own.
     summary
-        Its numbers, where they are known already.
+        Its numbers; `summarise_project` gives them with these verdicts among them.
 
     Returns
     -------
@@ -44,10 +44,6 @@ def assess(project: Project, summary: ProjectSummary | None = None) -> tuple[Ver
     ProjectError
         A product is missing or damaged.
     """
-    if summary is None:
-        from element_facerhythm.pipeline.summary import summarise_project
-
-        return summarise_project(project.directory, project.roots).quality
     models = {key: as_model(stored) for key, stored in project.models().items()}
     n_frames = sum(video.n_frames for video in summary.videos)
     frequencies_hz = summary.frequencies_hz
