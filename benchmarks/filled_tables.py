@@ -66,7 +66,8 @@ def recording_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
             "source": "'video'", "n_files": str(shape.n_videos), "width_px": "640", "height_px": "480",
             "frame_rate_hz": str(FRAME_RATE_HZ), "n_frames": n_frames, "n_frames_header": n_frames,
             "duration_s": str(shape.n_videos * DURATION_S), "size_bytes": "4000000000",
-            "recording_time": TIME,
+            "recording_time": TIME, "frame_rate_source": "'stamps'", "jitter_s": "0.0001",
+            "rate_changes": "false", "n_dropped_frames": "0", "n_gaps": "0",
         },
         {},
     )  # fmt: skip
@@ -76,6 +77,7 @@ def recording_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
             "file_id": "v.number", "n_frames": str(FRAMES_PER_VIDEO), "n_frames_header": "null",
             "duration_s": str(DURATION_S), "codec": "'h264'", "pixel_format": "'yuv420p'",
             "size_bytes": "400000000", "sha256": digest(1, "v"), "recording_time": TIME,
+            "frame_rate_hz": str(FRAME_RATE_HZ),
         },
         videos,
     )  # fmt: skip
@@ -170,10 +172,14 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
             "spectrogram": json(
                 reference("v", f"[2, {n_points}, {shape.n_frequencies}, {shape.n_windows}]")
             ),
-            "window_centres": "%s",
+            "window_centres": "%s", "window_times_s": "%s",
+            "n_dropped_frames": "0", "n_gaps": "0", "rate_changes": "false",
         },
         {"v": shape.n_videos},
-        args=(packed(np.arange(shape.n_windows, dtype=np.float32) * 20),),
+        args=(
+            packed(np.arange(shape.n_windows, dtype=np.float32) * 20),
+            packed(np.arange(shape.n_windows) * 20 / FRAME_RATE_HZ),
+        ),
     )  # fmt: skip
     yield Rows(
         rhythm.Point,
@@ -300,6 +306,7 @@ def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
             **run, "inference_completion_time": TIME, "frames_per_s": between(50, 500, 32),
             "inference_run_duration": between(100, 900, 33),
             "total_frame_count": str(shape.n_videos * FRAMES_PER_VIDEO), "n_individuals": "1",
+            "n_filled_frames": "0",
             "source_software": "'Facemap'", "device": "'cpu'", "package_version": "'0.1.0'",
             "file_path": product, "size_bytes": "65000000", "sha256": digest(34), "notes": json("'[]'"),
         },
@@ -312,7 +319,7 @@ def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     yield Rows(
         kpi.KeypointInference.BodyPartPosition,
         {
-            **run, **body_part, "x_pos": track, "y_pos": track, "likelihood": track,
+            **run, **body_part, "individual_index": "0", "x_pos": track, "y_pos": track, "likelihood": track,
             "mean_likelihood": between(0.5, 1, 35, "b"),
             "confident_fraction": between(0.5, 1, 36, "b"),
             "median_speed_px_s": between(5, 60, 37, "b"),
