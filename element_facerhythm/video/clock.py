@@ -34,10 +34,11 @@ _LONG = 1.5  # times the usual interval, with what jitter explains beyond
 _SIGMAS = 5.0
 _USUAL = 0.25  # share by which an interval may differ from the median to count as usual
 # Frames lie at equal distances if, averaged over a few of them, they are never farther from their places
-# than half an interval, or than this share of the time since the stretch began.
+# than half an interval; these may wander by this share of the time.
 _AVERAGED = 15
 _LARGEST_OFFSET = 0.5
 _SLOW_DRIFT = 2e-4
+_LONG_AVERAGE = 1001
 _MAD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 
 
@@ -162,16 +163,17 @@ class Clock:
     def stretches(self) -> tuple[Stretch, ...]:
         """What lies between the gaps, in order."""
         bounds = [0, *(gap.after_frame + 1 for gap in self.pauses), self.n_frames]
+        places = self.times_s * self.frame_rate_hz
+        if self.is_even:
+            places = _places(self.n_frames, self.gaps)
         return tuple(
-            Stretch(first, stop, self._knots(first, stop))
+            Stretch(first, stop, self._knots(places[first:stop]))
             for first, stop in itertools.pairwise(bounds)
         )
 
-    def _knots(self, first: int, stop: int) -> Floats | None:
-        if not self.is_even:
-            return (self.times_s[first:stop] - self.times_s[first]) * self.frame_rate_hz
-        places = _places(stop - first, first, self.gaps)
-        return None if places[-1] == stop - first - 1 else places
+    def _knots(self, places: Floats) -> Floats | None:
+        places = places - places[0]
+        return None if self.is_even and places[-1] == len(places) - 1 else places
 
     def part(self, first: int, stop: int) -> Clock:
         """Clock of frames ``[first, stop)``, with the times that they have in the whole."""
@@ -296,19 +298,17 @@ def _usual(intervals: Floats) -> float:
     return float(intervals[np.abs(intervals - median) <= _USUAL * median].mean())
 
 
-def _places(n_frames: int, first: int, gaps: tuple[Gap, ...]) -> Floats:
+def _places(n_frames: int, gaps: tuple[Gap, ...]) -> Floats:
     """Place of each frame on a grid that has one for every missing frame, too."""
     steps = np.ones(n_frames)
     steps[0] = 0
-    for gap in gaps:
-        if first <= gap.after_frame < first + n_frames - 1:
-            steps[gap.after_frame - first + 1] += gap.n_missing
+    steps[[gap.after_frame + 1 for gap in gaps]] += [gap.n_missing for gap in gaps]
     return np.cumsum(steps)
 
 
 def _fit(times_s: Floats, gaps: tuple[Gap, ...]) -> tuple[float, Floats]:
     """Fit one interval to all stretches; give it, and how far each frame is from its place, in s."""
-    places = _places(len(times_s), 0, gaps)
+    places = _places(len(times_s), gaps)
     bounds = [0, *(g.after_frame + 1 for g in gaps if not g.is_bridged), len(times_s)]
     centred = [
         (p - p.mean(), t - t.mean())
@@ -323,5 +323,13 @@ def _fit(times_s: Floats, gaps: tuple[Gap, ...]) -> tuple[float, Floats]:
 
 def _are_even(offsets_s: Floats, slope_s: float, times_s: Floats) -> bool:
     mean: Floats = scipy.ndimage.uniform_filter1d(offsets_s, min(_AVERAGED, len(offsets_s)))
-    allowed = _LARGEST_OFFSET * slope_s + _SLOW_DRIFT * float(times_s[-1])
-    return bool(np.abs(mean).max() <= allowed)
+    if len(offsets_s) <= _LONG_AVERAGE:
+        allowed = _LARGEST_OFFSET * slope_s + _SLOW_DRIFT * float(times_s[-1])
+        return bool(np.abs(mean).max() <= allowed)
+    # a clock that wanders slowly may be many intervals off after hours
+    slow: Floats = scipy.ndimage.uniform_filter1d(offsets_s, _LONG_AVERAGE)
+    wander = np.abs(slow[_LONG_AVERAGE:] - slow[:-_LONG_AVERAGE]).max()
+    fast = np.abs(mean - slow).max()
+    return bool(
+        fast <= _LARGEST_OFFSET * slope_s and wander <= _SLOW_DRIFT * _LONG_AVERAGE * slope_s
+    )

@@ -104,3 +104,18 @@ def test_videos_end_to_end_are_one_clock():
     assert whole.n_frames == 600 and whole.duration_s == pytest.approx(15)
     assert whole.times_s[300] == pytest.approx(10) and (np.diff(whole.times_s) > 0).all()
     assert [gap.after_frame for gap in whole.gaps] == [149]
+
+
+def test_a_clock_that_wanders_slowly_is_even_and_one_that_loses_every_second_frame_is_not():
+    rate = 1 + 5e-5 * np.sin(np.arange(200_000) / 30_000)
+    slow = clock_of(np.cumsum(rate) / 100, 100.0)
+    assert slow.is_even and slow.frame_rate_hz == pytest.approx(100, rel=1e-4)
+    kept = np.sort(np.random.default_rng(0).choice(200_000, 100_000, replace=False))
+    assert not clock_of(kept / 100).is_even
+
+
+def test_very_many_gaps_take_no_time():
+    steps = np.ones(400_000)
+    steps[::20] += 6
+    clock = clock_of(np.cumsum(steps) / 100)
+    assert len(clock.stretches) == len(clock.pauses) + 1 == 20_000
