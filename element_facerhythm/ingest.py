@@ -246,7 +246,9 @@ def surviving_videos(project: "Project") -> list[dict[str, Any]]:
 
 def _times_path(given: str) -> str:
     """Choice of a file of times as the row holds it; PathError where it lies outside the directories."""
-    if given in ("", "stamps"):
+    from element_facerhythm.video.time_files import FROM_STAMPS
+
+    if given in ("", FROM_STAMPS):
         return given
     return relative_to_roots(Path(given).resolve(), active_link().search_dirs())
 

@@ -332,7 +332,9 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
 
 def resolved_times(times_path: str, roots: "Sequence[Path]") -> Path | str | None:
     """Choice of a file of times as `probe_video` takes it; PathError where it leads out of the roots."""
-    if times_path in ("", "stamps"):
+    from element_facerhythm.video.time_files import FROM_STAMPS
+
+    if times_path in ("", FROM_STAMPS):
         return times_path or None
     return resolve_path(times_path, roots)
 

@@ -27,7 +27,6 @@ LEVELS = {
 """Names of the levels of the columns, by their number."""
 _SHARED = "single"
 """DeepLabCut's name for the owner of body parts that no animal has."""
-MAX_TRACKS = 4000
 
 Label = tuple[Any, ...]
 

@@ -14,7 +14,6 @@ from typing import Any
 from element_facerhythm.parameters.open import OpenParameters, in_order, put_value, value_at
 from element_facerhythm.parameters.reading import validated
 from element_facerhythm.parameters.resolution import resolution
-from element_facerhythm.parameters.tree import Parameters
 
 _N_POINTS = 250
 _FEWEST_POINTS = 20
@@ -277,19 +276,6 @@ class _Fit:
             f"{_RANK}, or fewer where the recording can tell fewer apart; it has {found} (`facerhythm rank` "
             "compares numbers of components)",
         )  # fmt: skip
-
-
-def closed_parameters(parameters: OpenParameters) -> Parameters:
-    """Take parameters in which nothing is open.
-
-    Raises
-    ------
-    ValueError
-        Something is.
-    """
-    if parameters.open_names:
-        raise ValueError(f"{', '.join(parameters.open_names)} is open")
-    return parameters.stand_in
 
 
 def _down(value: float) -> float:

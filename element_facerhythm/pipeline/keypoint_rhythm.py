@@ -80,6 +80,7 @@ def _pairs(
     project: Project, model: ModelSummary, predictions: Predictions
 ) -> Iterator[ComponentBodyPart]:
     rate = project.frame_rate_hz
+    clocks = [project.clock(video) for video in range(len(project.video_keys))]
     for index, component in enumerate(model.components):
         centre, width = component.centroid_frequency_hz, component.bandwidth_hz
         courses = _courses(model, index)
@@ -92,7 +93,7 @@ def _pairs(
                 speeds = [
                     _speed(
                         np.asarray(predictions.positions[span, i, k], np.float64),
-                        project.clock(video),
+                        clocks[video],
                         centre_hz=centre,
                         bandwidth_hz=width if math.isfinite(width) else 0.0,
                     )

@@ -35,11 +35,6 @@ def video_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def video_size(path: Path) -> int:
-    """Size of a file, or of all pictures of a directory, in bytes."""
-    return video_signature(path).size_bytes
-
-
 def recall(memory: FileMemory[T], path: Path, compute: Callable[[Path], T]) -> T:
     """Value of a video: remembered, or what `compute` makes of it."""
     if is_set_of_stills(path):

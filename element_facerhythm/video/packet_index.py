@@ -105,11 +105,6 @@ class PacketIndex:
     stills: Pictures | None = None
 
     @property
-    def n_suspect(self) -> int:
-        """Number of frames in `suspects`."""
-        return sum(stop - start for start, stop in self.suspects)
-
-    @property
     def shown_size(self) -> tuple[int, int]:
         """Width and height of the picture that is shown."""
         width, height = self.sizes[0][1]
