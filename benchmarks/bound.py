@@ -8,11 +8,11 @@ from pathlib import Path
 
 from benchmarks.scenes import BenchVideo
 from element_facerhythm.core.rois import place_rois
-from element_facerhythm.core.tracking import FramePreparation, flow_settings, make_flow
+from element_facerhythm.core.tracking import FramePreparation, make_flow
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
-from element_facerhythm.pipeline.options import tracking_options
-from element_facerhythm.pipeline.tracking import n_cores
+from element_facerhythm.pipeline.run.core_arguments import tracking_settings
+from element_facerhythm.pipeline.run.tracking_stage import n_cores
 from element_facerhythm.video import iterate_gray_frames, probe_video
 
 N_RESIDENT_FRAMES = 120
@@ -35,17 +35,12 @@ class FlowAlone:
     """The optical flow between frames in memory, their pyramids made, points shared over all cores."""
 
     def __init__(self, bench: BenchVideo) -> None:
-        options = tracking_options(parameters_from_mapping(bench.parameters).parameters)
+        settings = tracking_settings(parameters_from_mapping(bench.parameters).parameters)
         facts = probe_video(bench.video)
         size = {"height_px": facts.height_px, "width_px": facts.width_px}
         placed = place_rois(read_rois(bench.rois), **size, spacing_px=1)
-        prepare = FramePreparation(
-            placed.visible_mask,
-            clahe_clip_limit=options["clahe_clip_limit"],
-            clahe_tile_grid=options["clahe_tile_grid"],
-        )
-        settings = flow_settings(options["window_px"], options["max_level"], options["criteria"])
-        self._flow = make_flow(settings, device="cpu", prepare=prepare, n_threads=n_cores())
+        prepare = FramePreparation(placed.visible_mask, settings.clahe)
+        self._flow = make_flow(settings.flow, prepare=prepare, n_threads=n_cores())
         frames = islice(iterate_gray_frames(bench.video), N_RESIDENT_FRAMES)
         self._frames = [self._flow.describe(frame) for frame in frames]
         self._points = placed.point_positions

@@ -33,8 +33,8 @@ from benchmarks.decomposition import planted_factors, planted_spectrogram
 from benchmarks.scenes import BenchVideo, face_video
 from benchmarks.spectral import DOWNSAMPLE_FACTOR, filter_bank, make_traces
 from element_facerhythm.core.rois import place_rois
-from element_facerhythm.core.spectral import variable_q_transform
-from element_facerhythm.core.tracking import make_mesh, track_points
+from element_facerhythm.core.spectral import TransformOptions, variable_q_transform
+from element_facerhythm.core.tracking import TrackingSettings, track_points
 from element_facerhythm.core.tracking.batched import (
     BatchSizes,
     IteratedFrames,
@@ -45,7 +45,7 @@ from element_facerhythm.core.tracking.batched import (
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
-from element_facerhythm.pipeline.options import tracking_options
+from element_facerhythm.pipeline.run.core_arguments import tracking_mesh, tracking_settings
 from element_facerhythm.video import iterate_gray_frames, probe_video
 from element_facerhythm.video.cuda_reader import cuda_frame_reader
 
@@ -107,13 +107,10 @@ class Scene:
             spacing_px=1,
         )
         parameters = parameters_from_mapping(bench.parameters).parameters
-        n_neighbors = parameters.PointTracker.params_optical_flow.mesh_n_neighbors
         self.homes = placed.point_positions
-        options = tracking_options(parameters)
-        del options["rewind"]  # side by side there is only the correct one
-        self.options = {
-            **options,
-            "mesh": make_mesh(self.homes, n_neighbors=n_neighbors),
+        self.settings = tracking_settings(parameters)
+        self.where = {
+            "mesh": tracking_mesh(parameters, self.homes),
             "visible_mask": placed.visible_mask,
         }
 
@@ -174,11 +171,11 @@ def resident(scene: Scene, device: torch.device, sizes: Sizes) -> list[dict[str,
     frames = torch.from_numpy(scene.frames(sizes.n_drawn)).to(device)
     rows = []
     for equalise, refine in ((True, False), (True, True), (False, False)):
-        options = {**scene.options, "refine": refine}
+        settings = replace(scene.settings, refine=refine)
         if not equalise:
-            options["clahe_tile_grid"] = None
+            settings = replace(settings, clahe=None)
         for n_sequences in sizes.side_by_side:
-            track = _resident_run(scene, frames, device, sizes, n_sequences, options)
+            track = _resident_run(scene, frames, device, sizes, n_sequences, settings)
             seconds = timed(track, sizes.rounds, device)
             rows.append(
                 {
@@ -197,7 +194,7 @@ def _resident_run(
     device: torch.device,
     sizes: Sizes,
     n_sequences: int,
-    options: dict[str, Any],
+    settings: TrackingSettings,
 ) -> Callable[[], Any]:
     out = scene.output(sizes.n_frames_each)  # all write to it: where points go is not what is timed
     sequences = [
@@ -205,7 +202,9 @@ def _resident_run(
         for i in range(n_sequences)
     ]
     batch = BatchSizes(n_side_by_side=n_sequences, n_frames_read=FRAMES_READ)
-    return lambda: track_side_by_side(sequences, scene.homes, device=device, sizes=batch, **options)
+    return lambda: track_side_by_side(
+        sequences, scene.homes, settings, device=device, sizes=batch, **scene.where
+    )
 
 
 def launches(scene: Scene, device: torch.device) -> dict[str, float] | None:
@@ -215,7 +214,7 @@ def launches(scene: Scene, device: torch.device) -> dict[str, float] | None:
     n_frames = 64
     frames = torch.from_numpy(scene.frames(n_frames)).to(device)
     size = replace(QUICK, n_drawn=n_frames, n_frames_each=n_frames)
-    track = _resident_run(scene, frames, device, size, 1, dict(scene.options))
+    track = _resident_run(scene, frames, device, size, 1, scene.settings)
     track()
     activities = [torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
@@ -252,9 +251,10 @@ def from_files(scene: Scene, device: torch.device, sizes: Sizes) -> dict[str, An
             return track_videos(
                 videos,
                 scene.homes,
+                scene.settings,
                 device=device,
                 frames_per_block=FRAMES_PER_BLOCK,
-                **scene.options,
+                **scene.where,
             )
 
         def decode(open_reader: Callable[[], Any] = open_reader) -> None:
@@ -277,14 +277,16 @@ def agreement(
     scene: Scene, device: torch.device, sizes: Sizes, *, refine: bool
 ) -> dict[str, float]:
     """Distances in pixels between the tracks of the device and of the CPU."""
-    options = {**scene.options, "refine": refine}
+    settings = replace(scene.settings, refine=refine)
     frames = scene.frames(sizes.n_compared)
     out = scene.output(len(frames))
     sequence = TrackingSequence(
         lambda: ResidentFrames(torch.from_numpy(frames).to(device)), 0, len(frames), out
     )
-    track_side_by_side([sequence], scene.homes, device=device, **options)
-    on_cpu = track_points(lambda start: iter(frames[start:]), len(frames), scene.homes, **options)
+    track_side_by_side([sequence], scene.homes, settings, device=device, **scene.where)
+    on_cpu = track_points(
+        lambda start: iter(frames[start:]), len(frames), scene.homes, settings, **scene.where
+    )
     apart = np.linalg.norm(out - on_cpu.points, axis=2)
     return {
         "median_px": float(np.median(apart)),
@@ -299,12 +301,7 @@ def spectral(device: torch.device, sizes: Sizes) -> dict[str, float]:
 
     def transform(where: str | torch.device) -> Any:
         return variable_q_transform(
-            traces,
-            bank,
-            downsample_factor=DOWNSAMPLE_FACTOR,
-            padding="valid",
-            take_abs=True,
-            device=where,
+            traces, bank, TransformOptions(DOWNSAMPLE_FACTOR, "valid", take_abs=True), device=where
         )
 
     on_cpu, on_device = transform("cpu"), transform(device)

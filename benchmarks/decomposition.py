@@ -27,7 +27,9 @@ from benchmarks.common import (
     write_result,
 )
 from element_facerhythm.core.decomposition import (
+    AxisPlan,
     CpModel,
+    FitSettings,
     decompose,
     match_components,
     model_from_factors,
@@ -38,7 +40,8 @@ N_PLANTED = 5
 RANK = N_PLANTED + 1  # the floor that noise leaves in magnitudes is a component too
 N_POINTS, N_FREQUENCIES, N_WINDOWS = 960, 55, 676
 LONG_N_WINDOWS = 18_000  # an hour at 100 frames/s
-NAMES = ("(xy points)", "frequency", "time")
+PLAN = AxisPlan(pairs=(("xy", "points"),), element_axis="session")
+NAMES = PLAN.tensor_names
 TENSORLY_OPTIONS = {"n_iter_max": 200, "tol": 1e-9, "svd": "truncated_svd", "random_state": 0}
 GOALS = {"ratio": 40.0, "peak_mb": 1500.0, "exponent": 1.05}
 
@@ -78,18 +81,10 @@ def planted_spectrogram(
     return signal.reshape(2, len(space) // 2, len(frequency), -1)
 
 
-def ours(spectrogram: Any, **options: Any) -> CpModel:
+def ours(spectrogram: Any, device: str = "cpu", **options: Any) -> CpModel:
     """Decompose with this package, everything included, as `facerhythm run` does."""
-    return decompose(
-        {"0": spectrogram},
-        names_dims_concat_array=[["xy", "points"]],
-        name_dim_dict_elements="session",
-        method_handling_dict_elements="separate",
-        method="CP_NN_HALS",
-        rank=RANK,
-        seed=0,
-        **options,
-    ).models["0"]
+    fit = FitSettings("CP_NN_HALS", RANK, seed=0, **options)
+    return decompose({"0": spectrogram}, PLAN, fit, device=device).models["0"]
 
 
 def tensorly(tensor: np.ndarray, init: str) -> Any:
@@ -112,7 +107,7 @@ def compare(n: int, n_windows: int, inits: list[str]) -> dict[str, Any]:
     timings = interleaved(
         {name: _with_cpu_time(run, cpu_s[name]) for name, run in runs.items()}, n, warm_up=False
     )
-    truth = CpModel(NAMES, factors, np.ones(N_PLANTED), np.zeros(N_PLANTED), 0.0, 0.0)
+    truth = CpModel(NAMES, factors, np.ones(N_PLANTED), *[np.zeros(N_PLANTED)] * 2, 0.0, 1.0)
     rows: dict[str, Any] = {}
     for name, timing in timings.items():
         model = timing.last_value
@@ -123,7 +118,7 @@ def compare(n: int, n_windows: int, inits: list[str]) -> dict[str, Any]:
             "seconds": timing.as_record(),
             "median_cpu_s": float(np.median(cpu_s[name])),
             "relative_error": model.relative_error,
-            "explained_variance": model.explained_variance_total,
+            "r_squared": model.r_squared,
             "stability": model.stability_total,
             "least_congruence_with_planted": float(match_components(truth, model).congruence.min()),
         }
@@ -187,7 +182,7 @@ def decompose_file(path: Path) -> None:
     started = time.perf_counter()
     model = ours(spectrogram)
     seconds = time.perf_counter() - started
-    planted = CpModel(NAMES, truth, np.ones(N_PLANTED), np.zeros(N_PLANTED), 0.0, 0.0)
+    planted = CpModel(NAMES, truth, np.ones(N_PLANTED), *[np.zeros(N_PLANTED)] * 2, 0.0, 1.0)
     print(
         json.dumps(
             {

@@ -12,60 +12,16 @@ components and body parts are there for every twentieth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
-import numpy as np
+from benchmarks.filled_values import Rows, Shape
 
 RECORDINGS_PER_SESSION = 2
 SESSIONS_PER_SUBJECT = 20
 RECORDINGS_PER_STATEMENT = 500
-FRAMES_PER_VIDEO = 36_000
-FRAME_RATE_HZ = 100.0
-STAGES = ("dataset", "rois", "point_tracking", "spectral_analysis", "decomposition")
-PRODUCTS = ("Dataset_videos", "ROIs", "PointTracker", "VQT_Analyzer", "TCA")
-LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv", "scipy", "tensorly", "torch")
-PRIME = 100_003
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How many rows a recording has."""
-
-    n_videos: int = 10
-    n_components: int = 10
-    n_points: int = 300
-    n_frequencies: int = 30
-    n_windows: int = 1_800
-    pairs_every: int = 20
-    large_every: int = 100
-
-    @property
-    def largest_count(self) -> int:
-        """Length that the series of numbers needs."""
-        return max(self.n_videos, self.n_components, self.n_points, self.n_frequencies, 20)
-
-
-SMALL = Shape(
-    n_videos=2, n_components=3, n_points=10, n_frequencies=4, n_windows=20, pairs_every=5, large_every=5
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of one table: what each column holds (SQL), and which recordings have them.
-
-    `series` maps the alias of a series of numbers to its length; `args` are bound to the columns' `%s`.
-    """
-
-    table: Any
-    columns: Mapping[str, str]
-    series: Mapping[str, int]
-    args: tuple[Any, ...] = ()
-    where: str = ""
 
 
 class FilledDatabase:
@@ -221,21 +177,6 @@ def recording_key(number: int) -> dict[str, Any]:
         "session_id": session_id + 1,
         "recording_id": recording_id,
     }
-
-
-def noise(salt: int, *aliases: str) -> str:
-    """Return SQL of a number from 0 to 1 that looks random and is the same in every run."""
-    factors = np.random.default_rng(salt).integers(1_000, PRIME, len(aliases) + 2)
-    terms = [
-        f"{alias}.number * {factor}"
-        for alias, factor in zip(("r", *aliases), factors, strict=False)
-    ]
-    return f"(MOD({' + '.join(terms)} + {factors[-1]}, {PRIME}) / {PRIME}e0)"
-
-
-def between(low: float, high: float, salt: int, *aliases: str) -> str:
-    """Return SQL of a number between two others."""
-    return f"({low}e0 + {high - low}e0 * {noise(salt, *aliases)})"
 
 
 def all_tables(workflow: ModuleType) -> list[Any]:

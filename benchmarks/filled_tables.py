@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
-from benchmarks.filled_database import (
+from benchmarks.filled_values import (
     FRAME_RATE_HZ,
     FRAMES_PER_VIDEO,
     LIBRARIES,
@@ -63,7 +63,7 @@ def recording_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     yield Rows(
         fbe.RecordingInfo,
         {
-            "source": "'video'", "n_files": str(shape.n_videos), "width_px": "640", "height_px": "480",
+            "facts_source": "'video'", "n_files": str(shape.n_videos), "width_px": "640", "height_px": "480",
             "frame_rate_hz": str(FRAME_RATE_HZ), "n_frames": n_frames, "n_frames_header": n_frames,
             "duration_s": str(shape.n_videos * DURATION_S), "size_bytes": "4000000000",
             "recording_time": TIME, "frame_rate_source": "'stamps'", "jitter_s": "0.0001",
@@ -74,10 +74,10 @@ def recording_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     yield Rows(
         fbe.RecordingInfo.File,
         {
-            "file_id": "v.number", "n_frames": str(FRAMES_PER_VIDEO), "n_frames_header": "null",
-            "duration_s": str(DURATION_S), "codec": "'h264'", "pixel_format": "'yuv420p'",
-            "size_bytes": "400000000", "sha256": digest(1, "v"), "recording_time": TIME,
-            "frame_rate_hz": str(FRAME_RATE_HZ),
+            "file_id": "v.number", "file_n_frames": str(FRAMES_PER_VIDEO), "file_n_frames_header": "null",
+            "file_duration_s": str(DURATION_S), "codec": "'h264'", "pixel_format": "'yuv420p'",
+            "file_size_bytes": "400000000", "file_sha256": digest(1, "v"), "file_recording_time": TIME,
+            "file_frame_rate_hz": str(FRAME_RATE_HZ),
         },
         videos,
     )  # fmt: skip
@@ -86,9 +86,12 @@ def recording_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
         fbe.FaceRhythmROI.Polygon,
         {
             "roi_id": "0", "role": "CASE p.number WHEN 0 THEN 'points' ELSE 'mask' END",
-            "polygon_index": "0", "n_vertices": "4", "area_px2": between(2e4, 6e4, 3, "p"),
+            "polygon_index": "0", "roi_name": "CASE p.number WHEN 0 THEN 'points_0' ELSE 'mask_0' END",
+            "region_kind": "CASE p.number WHEN 0 THEN 'motion' ELSE 'mask' END",
+            "n_vertices": "4", "area_px2": between(2e4, 6e4, 3, "p"),
             "vertices": json("'[[160.0, 120.0], [480.0, 120.0], [480.0, 360.0], [160.0, 360.0]]'"),
-            "centroid_x_px": between(300, 340, 4, "p"), "centroid_y_px": between(220, 260, 5, "p"),
+            "polygon_centroid_x_px": between(300, 340, 4, "p"),
+            "polygon_centroid_y_px": between(220, 260, 5, "p"),
         },
         {"p": 2},
     )  # fmt: skip
@@ -113,8 +116,9 @@ def processing_rows(fbe: ModuleType, json: Json) -> Iterator[Rows]:
     yield Rows(
         processing,
         {
-            **ANALYSIS, "output_dir": PROJECT_DIR, "layout": "'element-facerhythm 1'",
-            "processing_time": TIME, "total_seconds": between(100, 900, 6), "device": "'cpu'",
+            **ANALYSIS, "project_dir": PROJECT_DIR, "layout": "'element-facerhythm 1'",
+            "processing_time": TIME, "total_seconds": between(100, 900, 6),
+            "compute_device": "'cpu'",
             "package_version": "'0.1.0'", "parameters_fitted": json("'[]'"), "notes": json("'[]'"),
         },
         {},
@@ -123,7 +127,7 @@ def processing_rows(fbe: ModuleType, json: Json) -> Iterator[Rows]:
         processing.Stage,
         {
             **ANALYSIS, "stage": chosen(STAGES, "s"), "seconds": between(1, 400, 7, "s"),
-            "device": "CASE MOD(r.number, 4) WHEN 0 THEN 'cuda' ELSE 'cpu' END", "reused": "false",
+            "stage_device": "CASE MOD(r.number, 4) WHEN 0 THEN 'cuda' ELSE 'cpu' END", "reused": "false",
             "completed_time": TIME,
         },
         {"s": len(STAGES)},
@@ -131,9 +135,9 @@ def processing_rows(fbe: ModuleType, json: Json) -> Iterator[Rows]:
     yield Rows(
         processing.Product,
         {
-            **ANALYSIS, "product": chosen(PRODUCTS, "s"), "size_bytes": "250000000",
-            "file_path": f"CONCAT({PROJECT_DIR}, '/analysis_files/', {chosen(PRODUCTS, 's')}, '.h5')",
-            "sha256": digest(8, "s"),
+            **ANALYSIS, "product": chosen(PRODUCTS, "s"), "product_size_bytes": "250000000",
+            "product_path": f"CONCAT({PROJECT_DIR}, '/analysis_files/', {chosen(PRODUCTS, 's')}, '.h5')",
+            "product_sha256": digest(8, "s"),
         },
         {"s": len(PRODUCTS)},
     )  # fmt: skip
@@ -152,8 +156,8 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     yield Rows(
         rhythm,
         {
-            **ANALYSIS, "frame_rate_hz": str(FRAME_RATE_HZ), "n_videos": str(shape.n_videos),
-            "n_frames": str(n_frames), "duration_s": str(n_frames / FRAME_RATE_HZ),
+            **ANALYSIS, "analysis_frame_rate_hz": str(FRAME_RATE_HZ), "n_videos": str(shape.n_videos),
+            "n_tracked_frames": str(n_frames), "tracked_duration_s": str(n_frames / FRAME_RATE_HZ),
             "n_points": n_points, "n_frequencies": str(shape.n_frequencies),
             "n_violations": f"FLOOR({violations} * {n_frames * shape.n_points})",
             "violation_fraction": violations,
@@ -163,9 +167,9 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     yield Rows(
         rhythm.Video,
         {
-            **ANALYSIS, "video_index": "v.number", "n_frames": str(FRAMES_PER_VIDEO),
-            "file_name": "CONCAT('part', v.number, '.mp4')", "duration_s": str(DURATION_S),
-            "n_violations": "1000", "violation_fraction": f"POWER({noise(11, 'v')}, 6) * 0.05",
+            **ANALYSIS, "video_index": "v.number", "video_n_frames": str(FRAMES_PER_VIDEO),
+            "file_name": "CONCAT('part', v.number, '.mp4')", "video_duration_s": str(DURATION_S),
+            "video_n_violations": "1000", "video_violation_fraction": f"POWER({noise(11, 'v')}, 6) * 0.05",
             "violation_frame_fraction": f"POWER({noise(12, 'v')}, 3) * 0.2",
             "n_windows": str(shape.n_windows),
             "points": json(reference("v", f"[{FRAMES_PER_VIDEO}, {n_points}, 2]")),
@@ -173,7 +177,7 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
                 reference("v", f"[2, {n_points}, {shape.n_frequencies}, {shape.n_windows}]")
             ),
             "window_centres": "%s", "window_times_s": "%s",
-            "n_dropped_frames": "0", "n_gaps": "0", "rate_changes": "false",
+            "video_n_dropped_frames": "0", "video_n_gaps": "0", "video_rate_changes": "false",
         },
         {"v": shape.n_videos},
         args=(
@@ -188,7 +192,7 @@ def tracking_rows(fbe: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
             "y_px": between(120, 360, 14, "p"), "rms_displacement_px": between(0.1, 4, 15, "p"),
             "max_displacement_px": between(1, 20, 16, "p"),
             "path_length_px": between(1e4, 9e4, 17, "p"), "mean_speed_px_s": between(2, 25, 18, "p"),
-            "violation_fraction": f"POWER({noise(19, 'p')}, 6) * 0.1",
+            "point_violation_fraction": f"POWER({noise(19, 'p')}, 6) * 0.1",
         },
         {"p": shape.n_points},
     )  # fmt: skip
@@ -244,8 +248,9 @@ def component_rows(fbe: ModuleType, shape: Shape) -> Iterator[Rows]:
         rhythm.Decomposition,
         {
             **model, "method": "'CP_NN_HALS'", "n_components": str(shape.n_components),
-            "n_iterations": "100", "explained_variance": between(0.6, 0.95, 20, "v"),
-            "stability": between(0.5, 1, 21, "v"), "relative_error": between(0.2, 0.6, 22, "v"),
+            "n_iterations": "100", "model_explained_variance": between(0.6, 0.95, 20, "v"),
+            "r_squared": between(0.5, 0.9, 42, "v"),
+            "model_stability": between(0.5, 1, 21, "v"), "relative_error": between(0.2, 0.6, 22, "v"),
         },
         models,
     )  # fmt: skip
@@ -259,6 +264,7 @@ def component_rows(fbe: ModuleType, shape: Shape) -> Iterator[Rows]:
             "centroid_x_px": between(160, 480, 27, "v", "c"),
             "centroid_y_px": between(120, 360, 28, "v", "c"), "xy_ratio": noise(29, "v", "c"),
             "explained_variance": between(0.01, 0.3, 30, "v", "c"),
+            "squared_correlation": between(0.05, 0.5, 43, "v", "c"),
             "stability": between(0.3, 1, 31, "v", "c"),
         },
         components,
@@ -284,8 +290,8 @@ def component_rows(fbe: ModuleType, shape: Shape) -> Iterator[Rows]:
     yield Rows(
         rhythm.ComponentVideoFactor,
         {
-            **component, "video_index": "v.number", "dimension": "'time'",
-            "n_loadings": str(shape.n_windows), "loadings": "%s",
+            **component, "video_index": "v.number", "video_dimension": "'time'",
+            "n_video_loadings": str(shape.n_windows), "video_loadings": "%s",
         },
         components,
         args=(packed(random.random(shape.n_windows, dtype=np.float32)),),
@@ -299,7 +305,7 @@ def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     body_parts = tuple(kpi.KeypointModel.body_parts_of({"model_id": 0}))
     body_part = {"body_part": chosen(body_parts, "b"), "individual": "'animal'"}
     product = f"CONCAT({RECORDING_DIR}, '/keypoints_model-0/keypoints.h5')"
-    yield Rows(kpi.KeypointInferenceTask, {**run, "task_mode": "'load'"}, {})
+    yield Rows(kpi.KeypointInferenceTask, {**run, "inference_task_mode": "'load'"}, {})
     yield Rows(
         kpi.KeypointInference,
         {
@@ -307,8 +313,10 @@ def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
             "inference_run_duration": between(100, 900, 33),
             "total_frame_count": str(shape.n_videos * FRAMES_PER_VIDEO), "n_individuals": "1",
             "n_filled_frames": "0",
-            "source_software": "'Facemap'", "device": "'cpu'", "package_version": "'0.1.0'",
-            "file_path": product, "size_bytes": "65000000", "sha256": digest(34), "notes": json("'[]'"),
+            "inference_software": "'Facemap'", "inference_device": "'cpu'",
+            "inference_package_version": "'0.1.0'", "keypoints_path": product,
+            "keypoints_size_bytes": "65000000", "keypoints_sha256": digest(34),
+            "inference_notes": json("'[]'"),
         },
         {},
     )  # fmt: skip
@@ -336,10 +344,11 @@ def keypoint_rows(kpi: ModuleType, shape: Shape, json: Json) -> Iterator[Rows]:
     yield Rows(
         kpi.KeypointRhythm.Pair,
         {
-            **run, **ANALYSIS, **body_part, "model_key": "CONCAT('', v.number)",
+            **run, **ANALYSIS, "body_part": chosen(body_parts, "b"), "paired_individual": "'animal'",
+            "model_key": "CONCAT('', v.number)",
             "component_index": "c.number", "correlation": noise(39, "v", "c", "b"),
             "lag_s": between(-0.5, 0.5, 40, "v", "c", "b"), "p_value": noise(41, "v", "c", "b"),
-            "n_windows": str(shape.n_windows),
+            "n_compared_windows": str(shape.n_windows),
         },
         pairs,
         where=one_in(shape.pairs_every),

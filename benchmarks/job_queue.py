@@ -51,7 +51,7 @@ def measure_overhead(
     tables: tuple[str, Any], n_pending: int, n_timed: int, n_plain: int
 ) -> dict[str, Any]:
     """Time what a task takes that does nothing, while `n_pending` are waiting."""
-    from element_facerhythm.fleet.queue import JobQueue
+    from element_facerhythm.fleet.job_queue import JobQueue
 
     prefix, small = tables
     fill(small, n_pending, 0.0)
@@ -141,7 +141,7 @@ def own_tables() -> Iterator[tuple[str, Any]]:
     """Have tables under a prefix of their own; they are dropped afterwards."""
     from benchmarks import small_tasks
     from element_facerhythm import fleet
-    from element_facerhythm.fleet.queue import JobQueue
+    from element_facerhythm.fleet.job_queue import JobQueue
 
     prefix = f"queue{secrets.token_hex(3)}_"
     small_tasks.activate(prefix)
@@ -155,7 +155,7 @@ def own_tables() -> Iterator[tuple[str, Any]]:
 
 def server_version() -> str:
     """Kind and version of the server."""
-    from element_facerhythm.embedded import import_datajoint
+    from element_facerhythm.database.datajoint import import_datajoint
 
     dj = import_datajoint()
     version = dj.conn().query("SELECT version()").fetchone()[0].split(" on ")[0]

@@ -20,19 +20,23 @@ from benchmarks.variants import VARIANTS
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.spectral import FilterBank, point_spectrograms
-from element_facerhythm.core.tracking import TrackedVideo, make_mesh
+from element_facerhythm.core.tracking import TrackedVideo
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.parameters.tree import Parameters
-from element_facerhythm.pipeline.options import (
-    decomposition_options,
+from element_facerhythm.pipeline.run.core_arguments import (
+    axis_plan,
     filter_bank,
-    spectral_options,
-    tracking_options,
+    fit_settings,
+    normalisation,
+    tensor_scaling,
+    tracking_mesh,
+    tracking_settings,
+    transform_options,
 )
-from element_facerhythm.pipeline.tracking import n_cores
-from element_facerhythm.pipeline.windows import sampled, window_layout
+from element_facerhythm.pipeline.run.tracking_stage import n_cores
+from element_facerhythm.pipeline.run.windows import sampled, window_layout
 from element_facerhythm.video import VideoMetadata, iterate_gray_frames, probe_video
 from element_facerhythm.video.clock import Clock
 
@@ -90,20 +94,22 @@ def _track(
         spacing_px=parameters.ROIs.make_rois.point_spacing,
     )
     home = placed.point_positions
-    flow = parameters.PointTracker.params_optical_flow
-    options = {
-        "mesh": make_mesh(home, n_neighbors=flow.mesh_n_neighbors),
-        "visible_mask": placed.visible_mask,
-        "n_threads": n_cores(),
-        **tracking_options(parameters),
-        **VARIANTS[variant],
-    }
+    settings = VARIANTS[variant](tracking_settings(parameters))
     lengths = [min(n_frames or video.n_frames, video.n_frames) for video in videos]
     to_track = [
         VideoToTrack(_opener(video), n, np.empty((n, len(home), 2), np.float32))
         for video, n in zip(videos, lengths, strict=True)
     ]
-    return [(track, home) for track in track_videos(to_track, home, **options)]
+    tracks = track_videos(
+        to_track,
+        home,
+        settings,
+        mesh=tracking_mesh(parameters, home),
+        visible_mask=placed.visible_mask,
+        backend="opencv" if settings.dynamics.as_face_rhythm else "compiled",
+        n_threads=n_cores(),
+    )
+    return [(track, home) for track in tracks]
 
 
 def _opener(video: VideoMetadata) -> Callable[[int], Iterator[Any]]:
@@ -128,11 +134,12 @@ def _filters(parameters: Parameters) -> FilterBank:
 
 def spectrogram(parameters: Parameters, points: Any, home: Any, clock: Clock | None = None) -> Any:
     """(2, P, F, W) spectrogram of tracks (T, P, 2), by the clock of their video where it is given."""
-    bank, options = _filters(parameters), spectral_options(parameters)
+    bank = _filters(parameters)
+    how = (bank, transform_options(parameters), normalisation(parameters))
     if clock is None or clock.n_frames != len(points):
-        return point_spectrograms(points, home, bank, **options)
+        return point_spectrograms(points, home, *how)
     parts = [
-        point_spectrograms(sampled(points, stretch), home, bank, **options)
+        point_spectrograms(sampled(points, stretch), home, *how)
         for stretch, _ in window_layout(clock, bank, parameters).stretches
     ]
     return np.concatenate(parts, axis=-1)
@@ -144,7 +151,8 @@ def _tca(parameters: Parameters, arrays: Mapping[str, Any]) -> dict[str, Any]:
         for name, array in arrays.items()
         if name.startswith("spectrograms/")
     }
-    decomposition = decompose(spectrograms, **decomposition_options(parameters))
+    plan, fit = axis_plan(parameters), fit_settings(parameters)
+    decomposition = decompose(spectrograms, plan, fit, tensor_scaling(parameters))
     return {
         f"factors/{element}/{name}": factor
         for element, model in decomposition.models.items()

@@ -1,7 +1,7 @@
 """Videos of a textured surface whose motion is planted in closed form, and the tracks it should give.
 
 The material point that rests at x is at ``x + sum over sources of weight(x) * course(t) * direction``,
-as in `element_facerhythm.synthetic`; here the surface is a band-limited random texture, and noise,
+as in `element_facerhythm.demo.synthetic`; here the surface is a band-limited random texture, and noise,
 compression, flicker and a passing bar are set one by one. Gray levels are taken from a picture drawn
 four times larger than the frame by cubic interpolation at exact positions, so that what the video
 shows follows the formula to some thousandths of a pixel.
@@ -24,10 +24,10 @@ import numpy.typing as npt
 from benchmarks.common import CACHE_DIR
 from element_facerhythm.core.rois import PlacedRois, Rois, place_rois
 from element_facerhythm.core.tracking import Mesh, mesh_offsets
+from element_facerhythm.demo.synthetic import Region, Source
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.h5 import atomic_h5
 from element_facerhythm.io.products import write_rois
-from element_facerhythm.synthetic import Region, Source
 
 Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 FloatArray = npt.NDArray[np.float64]

@@ -26,7 +26,8 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.common import run_child, write_result
-from benchmarks.filled_database import SMALL, FilledDatabase, Shape, all_tables, table_name
+from benchmarks.filled_database import FilledDatabase, all_tables, table_name
+from benchmarks.filled_values import SMALL, Shape
 from benchmarks.scale_queries import measure_queries
 from benchmarks.scale_queue import measure_queue
 
@@ -59,7 +60,7 @@ def main() -> None:
 @contextmanager
 def configured_database() -> Iterator[None]:
     """Have a server: the configured one, else an embedded PostgreSQL that nobody else uses."""
-    from element_facerhythm import embedded
+    from element_facerhythm.database import embedded
 
     if embedded.database_is_configured():
         yield
@@ -80,7 +81,7 @@ def own_workflow() -> Iterator[ModuleType]:
         os.environ["FACERHYTHM_ROOT_DATA_DIR"] = directory
         os.environ["FACERHYTHM_PROCESSED_DATA_DIR"] = directory
         os.environ.setdefault("DJ_LOG_LEVEL", "WARNING")
-        from element_facerhythm.cli.database import hold_back_job_table_remarks
+        from element_facerhythm.cli.database_access import hold_back_job_table_remarks
 
         hold_back_job_table_remarks()
         from element_facerhythm import workflow
@@ -153,7 +154,7 @@ def bytes_on_disk(database: FilledDatabase, instance: Any) -> int:
 
 def measure_status(workflow: ModuleType, rounds: int) -> dict[str, Any]:
     """Time `facerhythm status --json` as a command, and its counting in this process."""
-    from element_facerhythm.key_counts import count_keys
+    from element_facerhythm.fleet.key_counts import count_keys
 
     command = [
         sys.executable,

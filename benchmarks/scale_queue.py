@@ -103,7 +103,7 @@ def _elapsed(started: float, result: dict[str, Any]) -> float:
 
 def _worker(database: FilledDatabase, n_jobs: int) -> float:
     """Milliseconds for each job of a worker, from the end of one to the end of the next; the median."""
-    from element_facerhythm.worker import WorkerOptions, work
+    from element_facerhythm.fleet.worker import WorkerOptions, work
 
     ends: list[float] = []
     report = work(
@@ -119,7 +119,7 @@ def _worker(database: FilledDatabase, n_jobs: int) -> float:
 @contextmanager
 def no_computation(database: FilledDatabase) -> Iterator[None]:
     """Replace the analysis by its outcome: a record of five stages and five products."""
-    from element_facerhythm.facial_behavior_estimation import processing
+    from element_facerhythm.facial_behavior_estimation import task_run
     from element_facerhythm.linking import active_link
     from element_facerhythm.pipeline.records import (
         PRODUCT_OF_STAGE,
@@ -137,7 +137,7 @@ def no_computation(database: FilledDatabase) -> Iterator[None]:
         products.append(ProductRecord(name, path, 0, "0" * 64))
     record = RunRecord(
         project_dir=directory,
-        stages=tuple(StageRecord(name, 1.0, False, COMPLETED) for name in PRODUCT_OF_STAGE),
+        stages=tuple(StageRecord(name, 1.0, False, COMPLETED, "cpu") for name in PRODUCT_OF_STAGE),
         products=tuple(products),
         device="cpu",
         versions={"numpy": "2", "scipy": "1"},
@@ -145,7 +145,7 @@ def no_computation(database: FilledDatabase) -> Iterator[None]:
         videos=None,
         layout="element-facerhythm 1",
     )
-    with mock.patch.object(processing, "_trigger", lambda _key, _inputs: record):
+    with mock.patch.object(task_run, "_trigger", lambda _key, _inputs: record):
         yield
 
 

@@ -21,10 +21,10 @@ from benchmarks.accuracy_cells import tca_section, tracker_section
 from benchmarks.common import CACHE_DIR
 from benchmarks.planted import encode
 from element_facerhythm.core.rois import Rois, place_rois
+from element_facerhythm.demo.synthetic import Renderer, plan_scene
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.h5 import atomic_h5
 from element_facerhythm.io.products import write_rois
-from element_facerhythm.synthetic import Renderer, plan_scene
 from element_facerhythm.video import probe_video
 
 FRAME_RATE_HZ = 105.0

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from element_facerhythm.embedded import import_datajoint
+from element_facerhythm.database.datajoint import import_datajoint
 from element_facerhythm.pipeline.supervision import supervised
 
 dj: Any = import_datajoint()
@@ -53,8 +53,9 @@ class Slept(dj.Computed):
 
 def activate(prefix: str) -> None:
     """Bind the tables, and those of the fleet."""
-    from element_facerhythm import embedded, fleet
-    from element_facerhythm.declaration import activating
+    from element_facerhythm import fleet
+    from element_facerhythm.database import embedded
+    from element_facerhythm.database.table_creation import activating
 
     embedded.configure()
     with activating(schema, f"{prefix}small"):
@@ -64,8 +65,8 @@ def activate(prefix: str) -> None:
 
 def main() -> None:
     """Work until idle; print the report and the seconds that it took."""
-    from element_facerhythm.fleet.queue import JobQueue
-    from element_facerhythm.worker import WorkerOptions, work
+    from element_facerhythm.fleet.job_queue import JobQueue
+    from element_facerhythm.fleet.worker import WorkerOptions, work
 
     activate(sys.argv[1])
     JobQueue(Slept).provide()  # before the clock starts

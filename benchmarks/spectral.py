@@ -34,6 +34,8 @@ from benchmarks.common import (
 from benchmarks.peer import peer_python
 from element_facerhythm.core.spectral import (
     FilterBank,
+    Normalisation,
+    TransformOptions,
     choose_strides,
     expected_errors,
     make_filter_bank,
@@ -148,12 +150,7 @@ def compare(n_frames: int, rounds: int) -> dict[str, Any]:
 
     def ours(averaging: Any) -> np.ndarray:
         return variable_q_transform(
-            traces,
-            bank,
-            downsample_factor=DOWNSAMPLE_FACTOR,
-            padding="valid",
-            take_abs=True,
-            averaging=averaging,
+            traces, bank, TransformOptions(DOWNSAMPLE_FACTOR, "valid", True, averaging)
         )
 
     with library(traces) as peer:
@@ -242,18 +239,14 @@ def write_tracks(directory: Path, n_frames: int, n_points: int) -> None:
 def transform_file(directory: Path, n_frames: int, n_points: int) -> None:
     """Make spectrograms of tracks in a file, into another; print the seconds."""
     bank = filter_bank()
-    options: dict[str, Any] = {
-        "downsample_factor": DOWNSAMPLE_FACTOR,
-        "padding": "valid",
-        "take_abs": True,
-        "averaging": "fast",
-        "normalization_factor": 0.95,
-        "spectrogram_exponent": 1.0,
-        "one_over_f_exponent": 0.5,
-    }
+    how = (
+        bank,
+        TransformOptions(DOWNSAMPLE_FACTOR, "valid", True, "fast"),
+        Normalisation(0.95, 1.0, 0.5),
+    )
     homes = np.zeros((n_points, 2))
     warm_up = np.random.default_rng(0).standard_normal((1_000, 4, 2))
-    point_spectrograms(warm_up, homes[:4], bank, **options)
+    point_spectrograms(warm_up, homes[:4], *how)
     output = directory / "spectrograms.h5"
     with (
         h5py.File(directory / f"tracks_{n_frames}_{n_points}.h5") as tracks,
@@ -263,7 +256,7 @@ def transform_file(directory: Path, n_frames: int, n_points: int) -> None:
         shape = (2, n_points, N_FREQUENCIES, n_windows)
         target = file.create_dataset("spectrograms", shape=shape, dtype=np.float32)
         started = time.perf_counter()
-        point_spectrograms(tracks["points"], homes, bank, out=target, **options)
+        point_spectrograms(tracks["points"], homes, *how, out=target)
         print(time.perf_counter() - started)
     output.unlink()
 

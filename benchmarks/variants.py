@@ -1,18 +1,31 @@
 """Ways of running our tracker that benchmarks can compare: names, and what each changes.
 
-A variant is a set of arguments of `core.tracking.track_points` that replace those that follow from the
-parameters. Add one here to try it: ``python -m benchmarks.accuracy --ours-variant NAME``.
+A variant makes other settings of those that follow from the parameters. Add one here to try it:
+``python -m benchmarks.accuracy --ours-variant NAME``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "unrefined": {"refine": False},
-    "exact": {"rewind": "face-rhythm", "backend": "opencv", "refine": False},
-    "no-clahe": {"clahe_tile_grid": None},
-    "tiles-8": {"clahe_tile_grid": (8, 8)},
-    "torch": {"backend": "torch"},
+from element_facerhythm.core.tracking import ClaheSettings, TrackingSettings
+
+
+def _as_face_rhythm(settings: TrackingSettings) -> TrackingSettings:
+    dynamics = replace(settings.dynamics, rewind="face-rhythm")
+    return replace(settings, dynamics=dynamics, refine=False)
+
+
+def _small_grid(settings: TrackingSettings) -> TrackingSettings:
+    clip_limit = 40.0 if settings.clahe is None else settings.clahe.clip_limit
+    return replace(settings, clahe=ClaheSettings(clip_limit, (8, 8)))
+
+
+VARIANTS: dict[str, Callable[[TrackingSettings], TrackingSettings]] = {
+    "default": lambda settings: settings,
+    "unrefined": lambda settings: replace(settings, refine=False),
+    "exact": _as_face_rhythm,  # by OpenCV
+    "no-clahe": lambda settings: replace(settings, clahe=None),
+    "tiles-8": _small_grid,
 }

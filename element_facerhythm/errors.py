@@ -1,13 +1,13 @@
 """Every error that this package raises on purpose.
 
-Two kinds are told apart, because a caller acts differently on each:
+Two kinds are distinguished, because a caller acts differently on each:
 
 - `RequestError`: what was asked for cannot be done (unreadable file, invalid parameter). It is raised
   before any work starts and leaves nothing behind; the command line exits with 2.
 - `ProcessingError`: the request was sound and the work failed; the command line exits with 1.
 
 A message says what was given (file, table, key or frame), what was expected, and what to do. It may
-quote a stranger's file, and ends in terminals, logs and rows: control characters come out escaped.
+quote a file of unknown origin, and ends in terminals, logs and rows: control characters are escaped.
 """
 
 import unicodedata
@@ -17,7 +17,7 @@ class FaceRhythmError(Exception):
     """Base of every error raised on purpose."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(_without_controls(message))
+        super().__init__(without_controls(message))
 
 
 class RequestError(FaceRhythmError, ValueError):
@@ -60,6 +60,10 @@ class ConfigurationError(RequestError):
     """The database, a store, or the linking module is not set up as needed."""
 
 
+class NotSetUpError(ConfigurationError):
+    """Schemas or tables are not in the database yet, or the account may not see them."""
+
+
 class ClusterError(RequestError):
     """Slurm is not there, or refuses what was asked of it."""
 
@@ -73,15 +77,15 @@ class ProjectLostError(ProcessingError):
 
 
 class ProjectChangedError(ProcessingError):
-    """The project directory was deleted, replaced or rearranged by somebody while it was being written."""
+    """The project directory was deleted, replaced or rearranged while it was being written."""
 
 
 class DecodeError(ProcessingError):
     """A frame could not be decoded; the message names the file and the frame index."""
 
 
-def _without_controls(message: str) -> str:
-    """`message`, its control characters and lone surrogates escaped; lines and tabs stay."""
+def without_controls(message: str) -> str:
+    """Return `message`, its control characters and lone surrogates escaped; lines and tabs stay."""
     return "".join(
         c.encode("unicode_escape").decode("ascii")
         if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"

@@ -7,7 +7,8 @@ The database is the one that DataJoint's own configuration names (`datajoint.jso
 `DJ_*` variables); where none is, the embedded one is started. What else can be set, by environment
 variables:
 
-- `FACERHYTHM_DB_PREFIX`: beginning of every schema name; `facerhythm_` if not set.
+- `FACERHYTHM_DB_PREFIX`, `FACERHYTHM_SCHEMAS`, `FACERHYTHM_SESSION_KEY`: names of the schemas, and which of
+  the released sessions is used; see `element_facerhythm.linking.settings`.
 - `FACERHYTHM_ROOT_DATA_DIR`: directories of the recordings, separated as in PATH. With the embedded
   database it may be left out: paths are then kept from the root of the file system.
 - `FACERHYTHM_PROCESSED_DATA_DIR`: directory of the results. If not set: the place of the DataJoint
@@ -16,13 +17,13 @@ variables:
   yet. Where the store is an object store, the directory must be set: it is the working copy of this
   machine, and what others read comes from the store.
 - `FACERHYTHM_DEVICE`: device that computes (`auto`, `cpu`, `cuda`).
-- `FACERHYTHM_TLS_CA`, `FACERHYTHM_TLS_CHECK_HOST`: see `element_facerhythm.connection`.
+- `FACERHYTHM_TLS_CA`, `FACERHYTHM_TLS_CHECK_HOST`: see `element_facerhythm.database.connection`.
 
-What does not exist in the database yet is created, where the account may create it; for others an
-administrator does that once (`facerhythm admin init`).
+What does not exist in the database yet is created, where the account may create it and DataJoint's switch
+(`DJ_CREATE_TABLES`) does not forbid it; for others an administrator does that once (`facerhythm admin init`).
 
-A lab with a workflow of its own does not import this module but calls
-`facial_behavior_estimation.activate` with its own linking module.
+A lab with a pipeline of its own does not import this module: the command line takes the lab's linking module
+(`FACERHYTHM_LINKING_MODULE`), and Python `facial_behavior_estimation.activate`.
 """
 
 import os
@@ -31,9 +32,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from element_facerhythm import embedded, facial_behavior_estimation, fleet, keypoint_inference
-from element_facerhythm.connection import connect
-from element_facerhythm.elements import activate_elements
+from element_facerhythm import facial_behavior_estimation, fleet, keypoint_inference
+from element_facerhythm.database import embedded
+from element_facerhythm.database.connection import connect
+from element_facerhythm.database.datajoint import import_datajoint
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.linking import (
     PROCESSED_VARIABLE,
@@ -43,11 +45,10 @@ from element_facerhythm.linking import (
     environment_root_dirs,
     store_is_remote,
 )
+from element_facerhythm.linking.elements import activate_elements
+from element_facerhythm.linking.settings import pipeline_settings
 
-PREFIX_VARIABLE = "FACERHYTHM_DB_PREFIX"
-DEFAULT_PREFIX = "facerhythm_"
-
-dj = embedded.import_datajoint()
+dj = import_datajoint()
 embedded_database = embedded.configure()
 
 
@@ -98,7 +99,7 @@ def _configure_store() -> None:
     try:
         location = get_facerhythm_processed_data_dir()
     except ConfigurationError:
-        return  # told when a path is first needed; the tables can be read without one
+        return  # raised when a path is first needed; the tables can be read without one
     dj.config.stores[STORE_NAME] = {"protocol": "file", "location": str(location)}
 
 
@@ -107,7 +108,7 @@ _configure_store()
 
 @contextmanager
 def _creating_what_is_missing() -> Iterator[None]:
-    """Say who can help where something is missing that this account may not create."""
+    """Raise an error that names who can help where this account may not create what is missing."""
     try:
         yield
     except dj.DataJointError as error:
@@ -120,10 +121,11 @@ def _creating_what_is_missing() -> Iterator[None]:
         ) from error
 
 
-prefix = os.environ.get(PREFIX_VARIABLE, DEFAULT_PREFIX)
+_settings = pipeline_settings()
+prefix = _settings.prefix
 connect()
 with _creating_what_is_missing():
-    _elements = activate_elements(prefix)
+    _elements = activate_elements(prefix, session_key=_settings.session_key)
     lab, subject, session = _elements.lab, _elements.subject, _elements.session
 
     Lab, User, Protocol, Source, Project = lab.Lab, lab.User, lab.Protocol, lab.Source, lab.Project
@@ -132,10 +134,10 @@ with _creating_what_is_missing():
     Session = session.Session
 
     facial_behavior_estimation.activate(
-        f"{prefix}facial_behavior_estimation", linking_module=sys.modules[__name__]
+        _settings.schemas["facial_behavior_estimation"], linking_module=sys.modules[__name__]
     )
-    keypoint_inference.activate(f"{prefix}keypoint_inference")
-    fleet.activate(f"{prefix}fleet")
+    keypoint_inference.activate(_settings.schemas["keypoint_inference"])
+    fleet.activate(_settings.schemas["fleet"])
 
 SCHEMAS = (
     lab.schema,
@@ -147,16 +149,12 @@ SCHEMAS = (
 )
 """Everything that is activated, upstream first."""
 
-WORKER_SCHEMAS = (fleet.schema,)
-"""Those of `SCHEMAS` that hold what workers say of themselves, and that workers alone write."""
-
 POPULATED = (*facial_behavior_estimation.POPULATED, *keypoint_inference.POPULATED)
 """Tables of both schemas that `populate()` fills, upstream first."""
 
 __all__ = [
     "POPULATED",
     "SCHEMAS",
-    "WORKER_SCHEMAS",
     "Device",
     "Session",
     "Subject",

@@ -46,8 +46,8 @@ if "DJ_HOST" in os.environ:
 # each in bouts; it blinks once, and a paw passes in front of the face.
 
 # %%
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.figures import overlay_rois, png_bytes
-from element_facerhythm.synthetic import make_scene_video
 from element_facerhythm.video import probe_video, read_rgb_frame
 
 scene = make_scene_video(folder / "face.mp4")
@@ -84,11 +84,14 @@ from element_facerhythm.workflow import facial_behavior_estimation as fbe
 # to a root data directory, so that the rows mean the same on every machine.
 
 # %%
-subject = "tut" + folder.name[-5:]
-session_key = {"subject": subject, "session_id": 1}
+subject = "mouse1"
+Subject.insert1(
+    {"subject": subject, "sex": "F", "subject_birth_date": date(2025, 11, 1)}, skip_duplicates=True
+)
+# each time that this notebook is run makes a session of its own
+session_key = {"subject": subject, "session_id": 1 + len(Session & {"subject": subject})}
 recording_key = {**session_key, "recording_id": 0}
 
-Subject.insert1({"subject": subject, "sex": "F", "subject_birth_date": date(2025, 11, 1)})
 Session.insert1({**session_key, "session_datetime": datetime(2026, 1, 15, 9, 30)})
 Device.insert1(
     {"device": "face camera", "modality": "video", "description": "camera of face videos"},
@@ -104,45 +107,11 @@ fbe.VideoRecording.File.insert1(
 )
 
 # %% [markdown]
-# Parameters follow face-rhythm's tree; whatever is left out keeps its default. Two choices matter
-# most: `relaxation` (how fast a track forgets: 0.02 remembers 50 frames) and the frequency range.
+# Parameters follow face-rhythm's tree. A set that says nothing is fitted to each recording when it runs;
+# `{"TCA": {"fit": {"params_method": {"rank": 8}}}}` would fix the number of components and leave the rest.
 
 # %%
-parameters = {
-    "ROIs": {"make_rois": {"point_spacing": 7}},
-    "PointTracker": {
-        "params_optical_flow": {
-            "relaxation": 0.02,
-            "mesh_rigidity": 0.005,
-            "kwargs_method": {"winSize": [15, 15], "maxLevel": 2, "criteria": [3, 10, 0.03]},
-        },
-        "params_clahe": None,
-        "params_outlier_handling": {
-            "threshold_displacement": 6,
-            "framesHalted_before": 5,
-            "framesHalted_after": 5,
-        },
-    },
-    "VQT_Analyzer": {
-        "params_VQT": {
-            "Q_lowF": 2,
-            "Q_highF": 8,
-            "F_min": 1.5,
-            "F_max": 25,
-            "downsample_factor": 6,
-        },
-        "normalization_factor": 0.5,
-    },
-    "TCA": {
-        "rearrange_data": {
-            "name_dim_dictElements": "videos",
-            "method_handling_dictElements": "concatenate",
-        },
-        "fit": {"params_method": {"rank": 4, "n_iter_max": 100, "init": "svd", "tol": 1e-6}},
-        "rearrange_factors": {"undo_concat_dictElements": True},
-    },
-}
-paramset_id = fbe.FaceRhythmParamSet.insert_new_params(None, "tutorial", parameters)
+paramset_id = fbe.FaceRhythmParamSet.insert_new_params(None, "fitted to each recording", None)
 roi_key = fbe.FaceRhythmROI.insert_rois(recording_key, scene.rois, description="muzzle and eye")
 task_key = {**roi_key, "paramset_id": paramset_id}
 fbe.FaceRhythmTask.insert1({**task_key, "task_mode": "trigger"})
@@ -155,16 +124,23 @@ fbe.FaceRhythmTask & task_key
 # `FacialRhythm` takes the results in. On a cluster, `facerhythm worker` does the same.
 
 # %%
-for table in (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm):
+for table in fbe.POPULATED:
     table.populate(task_key)
 
-(fbe.FaceRhythmProcessing.Stage & task_key).proj("seconds", "device")
+(fbe.FaceRhythmProcessing.Stage & task_key).proj("reused", "stage_device")
+
+# %% [markdown]
+# What was left open was fitted, and the row says to what and why:
+
+# %%
+for value in (fbe.FaceRhythmProcessing & task_key).fetch1("parameters_fitted"):
+    print(f"{value['name'].rpartition('.')[2]} = {value['value']}: {value['reason']}")
 
 # %% [markdown]
 # ## Query
 #
 # Every quantity is a plain column, so restrictions and SQL see the same things. Which components
-# peak above 4 Hz and explain more than 5 % of the variance?
+# peak above 4 Hz, and cost more than 5 % of the explained variance if left out?
 
 # %%
 strong = (
@@ -173,7 +149,7 @@ strong = (
 strong.proj("peak_frequency_hz", "centroid_x_px", "centroid_y_px", "xy_ratio", "explained_variance")
 
 # %% [markdown]
-# How much of the recording was in doubt? The paw and the blink left marks.
+# How much of the recording was in doubt? A point that jumps further than a face moves is flagged.
 
 # %%
 (fbe.FacialRhythm & task_key).proj("n_points", "n_violations", "violation_fraction")
@@ -187,7 +163,7 @@ rows = connection.query(
     f"""
     SELECT point_index, x_px, y_px, rms_displacement_px
     FROM {fbe.FacialRhythm.Point.full_table_name}
-    WHERE subject = '{subject}'
+    WHERE subject = '{subject}' AND session_id = {session_key["session_id"]}
     ORDER BY rms_displacement_px DESC
     LIMIT 5
     """
@@ -198,22 +174,58 @@ for row in rows:
 # %% [markdown]
 # ## Plot
 #
-# Factor loadings come back as numpy arrays. Their time axis is in spectrogram windows; the row of the
-# video says at which time each window is centred.
+# A component has a course in time, a spectrum and a map of the face. `time_courses`, `spectra` and
+# `spatial_maps` give them as arrays in seconds, hertz and pixels, in whatever tables and axes they are kept.
 
 # %%
-window_times_s = (fbe.FacialRhythm.Video & task_key).fetch1("window_times_s")
-courses = (fbe.FacialRhythm.ComponentVideoFactor & task_key).to_dicts(order_by="component_index")
+courses = fbe.FacialRhythm.time_courses(task_key)
+spectra = fbe.FacialRhythm.spectra(task_key)
 
-figure, axes = plt.subplots(len(courses), 1, figsize=(9, 6), sharex=True, layout="constrained")
-for axis, course in zip(axes, courses, strict=True):
-    axis.plot(window_times_s, course["loadings"])
-    axis.set_ylabel(f"component {course['component_index']}")
-_ = axes[-1].set_xlabel("time (s)")
+figure, axes = plt.subplots(
+    len(courses), 2, figsize=(9, 6), sharex="col", width_ratios=(1, 2), layout="constrained"
+)
+for (left, right), course in zip(axes, courses, strict=True):
+    left.semilogx(spectra.frequencies_hz, spectra.loadings[course.component_index])
+    right.plot(course.times_s, course.loadings)
+    left.set_ylabel(f"component {course.component_index}")
+axes[-1, 0].set_xlabel("frequency (Hz)")
+_ = axes[-1, 1].set_xlabel("time (s)")
+
+# %% [markdown]
+# Where the recording paused, `loadings` are NaN, so that no line is drawn across.
+
+# %%
+maps = fbe.FacialRhythm.spatial_maps(task_key)
+
+figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
+for axis, direction in zip(axes, ("x", "y"), strict=True):
+    drawn = axis.scatter(maps.x_px, maps.y_px, c=maps.loadings[direction][0], s=20, vmin=0)
+    axis.set(title=f"component 0 along {direction}", xlabel="x (px)", aspect="equal")
+    figure.colorbar(drawn, ax=axis)
+axes[0].set_ylabel("y (px)")
+axes[0].invert_yaxis()
+
+# %% [markdown]
+# `figure` draws all of it: where each component sits on the face, how fast it is, and when it was there.
+
+# %%
+fbe.FacialRhythm.figure(task_key, "components")
+
+# %% [markdown]
+# Whisking, sniffing and chewing come out as components of their own, at the frequency, place and time at
+# which they were planted. One more is where whisking starts and stops, which spreads its spectrum to both
+# sides, and one the paw that passes in the middle. `rois`, `displacements`, `violations` and `spectrogram`
+# are the other figures. A worker draws all of them into the project directory, and
+# `facerhythm figures --subject mouse1` draws them again.
+
+# %%
+fbe.FacialRhythm.figure(task_key, "spectrogram")
+
 # %% [markdown]
 # Traces and spectrograms are too large for a row; they stay in the HDF5 products, and the row gives
 # an array that reads what is asked for. One point of the whisker pad, tracked (line) and true (dots).
-# The rhythm is the same in both; the head's slow sway is not, because `relaxation` forgets it.
+# The rhythm is the same in both. A track remembers two frames by default (`relaxation`): what is slower is
+# taken away, and what is fast is damped.
 
 # %%
 home = np.array(
@@ -235,28 +247,13 @@ axis.plot(times_s, true, ".", label="true")
 axis.set(xlabel="time (s)", ylabel="x (px)", title=f"point {point}")
 _ = axis.legend()
 # %% [markdown]
-# The package's own figures read the project directory. This sheet shows where each component sits on
-# the face, how fast it is, and when it was there.
-
-# %%
-from element_facerhythm.facial_behavior_estimation.processing import project_dir
-from element_facerhythm.figures import component_figure
-from element_facerhythm.io.project import Project
-
-output_dir = (fbe.FaceRhythmProcessing & task_key).fetch1("output_dir")
-Image(png_bytes(component_figure(Project.open(project_dir(output_dir)))), width=900)
-
-# %% [markdown]
-# Whisking, sniffing and chewing come out as components of their own, at the frequency, place and time
-# at which they were planted.
-#
 # ## Keypoints
 #
 # What is it that moves? Body parts that another tracker found, or facemap's network, say. Here the file
 # of such a tracker is made from the truth, with some noise and some frames in which it saw nothing.
 
 # %%
-from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
+from element_facerhythm.ingest.keypoints import populate_keypoints, register_predictions
 from element_facerhythm.keypoints import Predictions
 from element_facerhythm.keypoints.formats import write_predictions
 from element_facerhythm.workflow import keypoint_inference as kpi
@@ -292,8 +289,8 @@ kpi.KeypointInference.get_trajectory(task.key, ["nose", "jaw"]).head(3)
 
 # %% [markdown]
 # Which body part moves when a component is strong? Full dots are more than chance would give (p below
-# 0.05, by circular shift): the nose goes with sniffing alone; whisker pad and jaw, which lie close to
-# each other, both go with whisking and chewing.
+# 0.05, by circular shift): the nose goes with sniffing, whisker pad and jaw, which lie close to each
+# other, both with whisking and with chewing.
 
 # %%
 pairs = (kpi.KeypointRhythm.Pair & task.key & task_key).to_dicts()

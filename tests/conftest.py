@@ -2,7 +2,7 @@
 
 Tests that cannot run on this machine are deselected and named in one plain line at the end of the
 run; nothing is skipped quietly. `FAIL_WITHOUT_CUDA=1` keeps the GPU tests in, so that they fail
-where no CUDA device is.
+where no CUDA device is. `--part quick` leaves out what is marked slow, `--part long` runs that alone.
 """
 
 import logging
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,12 @@ import pytest
 os.environ["DJ_IGNORE_CONFIG_FILE"] = "true"
 os.environ["DJ_LOG_STREAM"] = "stderr"
 os.environ["MPLBACKEND"] = "Agg"
+# several processes share the cores: threads that wait for others give theirs away, and do not spin
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault(
     "MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "facerhythm-test-matplotlib")
 )
+os.environ["FACERHYTHM_FIGURES"] = "off"  # the tests of figures want them; in others they take time
 for name in (
     "FACERHYTHM_ROOT_DATA_DIR",
     "FACERHYTHM_PROCESSED_DATA_DIR",
@@ -38,18 +42,35 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REFERENCE_DATA = os.environ.get("FACERHYTHM_REFERENCE_DATA")
-DESELECTED = pytest.StashKey[list[str]]()
+NOTES = pytest.StashKey[list[str]]()
+"""Lines for the end of the run."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", choices=("quick", "long", "all"), default="all", help="of the tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOTES] = []
 
 
 @pytest.fixture(autouse=True, scope="session")
 def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give the whole run an empty home directory, so that nobody's settings leak in or get written."""
+    """Give the whole run an empty home directory, so that nobody's settings leak in or get written.
+
+    The same goes for the embedded server, which would be another run's.
+    """
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
+        patch.setenv("FACERHYTHM_EMBEDDED_DIR", str(home / "embedded"))
         for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
             patch.delenv(variable, raising=False)
         yield home
+        if (home / "embedded").exists():
+            from element_facerhythm.database import embedded
+
+            embedded.destroy()
 
 
 @pytest.fixture(autouse=True)
@@ -85,13 +106,16 @@ class Outcome:
 def facerhythm(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Outcome]:
-    """Run the command in this process."""
+    """Run the command in this process, which keeps its environment: options of a worker go there."""
     from element_facerhythm.cli import main
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["facerhythm", *map(str, arguments)])
+        before = dict(os.environ)
         with pytest.raises(SystemExit) as stop:
             main()
+        os.environ.clear()
+        os.environ.update(before)
         captured = capsys.readouterr()
         return Outcome(int(stop.value.code or 0), captured.out, captured.err)
 
@@ -100,24 +124,27 @@ def facerhythm(
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what this machine cannot run, and remember why."""
-    lines: list[str] = []
+    part = config.getoption("--part")
+    if part == "quick":
+        deselect(config, items, "slow", "they are part of `make test-all`")
+    elif part == "long":
+        quick = [item for item in items if not item.get_closest_marker("slow")]
+        why = f"{len(quick)} quick tests did not run: they are part of `make test`"
+        leave_out(config, items, quick, why)
     if REFERENCE_DATA is None:
-        deselect(
-            config, items, "reference", lines, "set FACERHYTHM_REFERENCE_DATA=DIRECTORY to run them"
-        )
+        deselect(config, items, "reference", "set FACERHYTHM_REFERENCE_DATA=DIRECTORY to run them")
     if (
         os.environ.get("FAIL_WITHOUT_CUDA") != "1"
         and has_marker(items, "gpu")
         and not cuda_available()
     ):
-        deselect(config, items, "gpu", lines, "no CUDA device was found")
+        deselect(config, items, "gpu", "no CUDA device was found")
     if os.geteuid() != 0:
-        deselect(config, items, "mounting", lines, "root alone can mount a small disk")
-        deselect(config, items, "root", lines, "root alone can act as another account")
+        deselect(config, items, "mounting", "root alone can mount a small disk")
+        deselect(config, items, "root", "root alone can act as another account")
     for package in ("torchcodec", "triton"):
         if has_marker(items, package) and find_spec(package) is None:
-            deselect(config, items, package, lines, f"{package} is not installed")
-    config.stash[DESELECTED] = lines
+            deselect(config, items, package, f"{package} is not installed")
 
 
 def has_marker(items: list[pytest.Item], marker: str) -> bool:
@@ -130,19 +157,36 @@ def cuda_available() -> bool:
     return torch.cuda.is_available()
 
 
-def deselect(
-    config: pytest.Config, items: list[pytest.Item], marker: str, lines: list[str], why: str
-) -> None:
+def deselect(config: pytest.Config, items: list[pytest.Item], marker: str, why: str) -> None:
     gone = [item for item in items if item.get_closest_marker(marker)]
-    if not gone:
-        return
-    items[:] = [item for item in items if not item.get_closest_marker(marker)]
+    if gone:
+        leave_out(config, items, gone, f"{len(gone)} {marker} tests did not run: {why}")
+
+
+def leave_out(
+    config: pytest.Config, items: list[pytest.Item], gone: list[pytest.Item], why: str
+) -> None:
+    """Deselect tests, and say so at the end of the run."""
+    items[:] = [item for item in items if item not in gone]
     config.hook.pytest_deselected(items=gone)
-    lines.append(f"{len(gone)} {marker} tests did not run: {why}")
+    config.stash[NOTES].append(why)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # one process of several
+        session.config.workeroutput["notes"] = session.config.stash[NOTES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    lines = node.config.stash[NOTES]
+    lines += [
+        line for line in getattr(node, "workeroutput", {}).get("notes", ()) if line not in lines
+    ]
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    for line in config.stash.get(DESELECTED, []):
+    for line in config.stash[NOTES]:
         terminalreporter.write_line(line)

@@ -1,23 +1,25 @@
-"""The SQL of what guards a shared server against its users: an event and triggers.
+"""The SQL of an event and of triggers that protect a shared server from its users.
 
-The triggers are those of `kept_entries`. The event ends readers who hold up others.
+The triggers are those of `kept_entries`. The event ends readers on whom other connections wait.
 
 `SELECT ... FOR SHARE`, and on MySQL and MariaDB any `SELECT` of a transaction of the isolation level
 `SERIALIZABLE`, locks every row that it reads, and needs no more than the right to read. So an account that
-may only look could keep workers from writing for as long as its transaction is open. No right prevents that.
-The event ends such a connection once somebody has waited for it for some seconds. A connection that has
-changed something in our schemas, or is itself waiting, is left alone: ending a reader loses nothing.
+may only read could keep workers from writing for as long as its transaction is open. No right prevents that.
+The event ends such a connection once another one has waited for it for some seconds. A connection that has
+changed something in these schemas, or is itself waiting, is left alone: ending a reader loses nothing.
 """
 
 from collections.abc import Iterable
 
+from element_facerhythm import fleet
+from element_facerhythm.active_pipeline import ActivePipeline
 from element_facerhythm.admin.kept_entries import kept_entries
 from element_facerhythm.admin.statements import quoted, require_complete, require_mysql
-from element_facerhythm.connection import connect
+from element_facerhythm.database.connection import connect
 from element_facerhythm.errors import RequestError
 
 GUARD = "'facerhythm_guard'@'localhost'"
-"""Account in whose name both run; it is locked, so that nobody can log in with it."""
+"""Account under which both run; it is locked, so that no login uses it."""
 EVENT = "end_readers_who_hold_up_others"
 LONGEST_S = 30
 
@@ -64,13 +66,15 @@ _BODY = """  BEGIN
   END;"""
 
 
-def guard(after_s: int = 2) -> list[str]:
+def guard(pipeline: ActivePipeline, after_s: int = 2) -> list[str]:
     """Return the statements that install the event and the triggers, for the administrator of the server.
 
     Parameters
     ----------
+    pipeline
+        Whose tables are guarded.
     after_s
-        Seconds that somebody must have waited for a reader.
+        Seconds that a connection must have waited for a reader.
 
     Raises
     ------
@@ -84,11 +88,9 @@ def guard(after_s: int = 2) -> list[str]:
             f"--after {after_s}: expected 1 to {LONGEST_S} s; workers wait for a lock for 50 s at most"
         )
     require_mysql()
-    from element_facerhythm.workflow import SCHEMAS, fleet
-
-    require_complete(SCHEMAS)
+    require_complete(pipeline.schemas)
     version = str(connect().query("SELECT VERSION()").fetchone()[0])
-    schemas = [schema.database for schema in SCHEMAS]
+    schemas = [schema.database for schema in pipeline.schemas]
     home = fleet.schema.database
     if "MariaDB" in version:
         account = [f"CREATE USER IF NOT EXISTS {GUARD} ACCOUNT LOCK;"]
@@ -109,7 +111,7 @@ def guard(after_s: int = 2) -> list[str]:
         f"DROP EVENT IF EXISTS {quoted(home)}.{quoted(EVENT)};",
         f"CREATE DEFINER = {GUARD} EVENT {quoted(home)}.{quoted(EVENT)}\n"
         "  ON SCHEDULE EVERY 1 SECOND DO\n" + _BODY.format(blockers=listed),
-        *kept_entries(SCHEMAS, GUARD),
+        *kept_entries(pipeline.schemas, GUARD),
     ]
 
 

@@ -3,19 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
+from element_facerhythm.active_pipeline import Access, open_pipeline
 from element_facerhythm.admin.roles import dj, tables_of
-from element_facerhythm.connection import connect
-from element_facerhythm.declaration import LOCK_TABLE
-from element_facerhythm.embedded import configure
+from element_facerhythm.database.connection import connect
+from element_facerhythm.database.embedded import configure, database_is_configured
+from element_facerhythm.database.table_creation import LOCK_TABLE, tables_by_schema
 from element_facerhythm.errors import ConfigurationError
-from element_facerhythm.fleet.queue import JobQueue
+from element_facerhythm.fleet.job_queue import JobQueue
 
 LONGEST_WAIT_S = 30
 
 
 @dataclass(frozen=True)
 class Initialised:
-    """What is there now: tables of each schema, and which of them are new."""
+    """Tables of each schema, and which of them are new."""
 
     tables: dict[str, list[str]]
     new: dict[str, list[str]]
@@ -27,22 +28,26 @@ def initialise() -> Initialised:
     Raises
     ------
     ConfigurationError
-        The account may not create what is missing.
+        The account may not create what is missing, or DataJoint is configured to create nothing.
     """
+    if database_is_configured() and not dj.config.database.create_tables:
+        raise ConfigurationError(
+            "DataJoint is configured to create no tables (DJ_CREATE_TABLES, or database.create_tables in "
+            "datajoint.json), which is what this command does: switch that off for it"
+        )
     configure()
     connection = connect()
     if connection.adapter.backend == "mysql":
-        # a change of a table waits for its readers, and everybody else behind it: for a year by default
+        # a change of a table waits for its readers, by default for a year, and other statements wait for it
         connection.query(f"SET SESSION lock_wait_timeout = {LONGEST_WAIT_S}")
     before = _existing_tables()
-    from element_facerhythm.workflow import SCHEMAS
-
-    for schema in SCHEMAS:
+    schemas = open_pipeline(Access.CREATE).schemas
+    for schema in schemas:
         for table, cls in tables_of(schema):
             if isinstance(table, dj.Job):
                 _provide_queue(cls)
     after = _existing_tables()
-    names = [schema.database for schema in SCHEMAS]
+    names = [schema.database for schema in schemas]
     return Initialised(
         {name: sorted(after.get(name, set())) for name in names},
         {name: sorted(after.get(name, set()) - before.get(name, set())) for name in names},
@@ -60,9 +65,5 @@ def _provide_queue(cls: Any) -> None:
 
 
 def _existing_tables() -> dict[str, set[str]]:
-    rows = connect().query("SELECT table_schema, table_name FROM information_schema.tables")
-    tables: dict[str, set[str]] = {}
-    for schema, table in rows.fetchall():
-        if table != LOCK_TABLE:
-            tables.setdefault(schema, set()).add(table)
-    return tables
+    tables = tables_by_schema(connect())
+    return {schema: names - {LOCK_TABLE} for schema, names in tables.items()}

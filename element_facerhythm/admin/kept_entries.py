@@ -1,8 +1,8 @@
-"""The SQL of triggers that keep what finished results rest on.
+"""The SQL of triggers that keep the inputs of finished results.
 
 An entry's parts (the polygons of regions, the files of a recording) can be deleted and entered by analysts,
-who need that to delete whole entries. While results of the entry are there, a trigger refuses it for single
-parts. DataJoint deletes results before what they come from, so a delete of the whole goes through.
+who need that to delete whole entries. While there are results of the entry, a trigger refuses it for single
+parts. DataJoint deletes results before their inputs, so a delete of the whole entry succeeds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,21 +10,21 @@ from typing import Any
 
 from element_facerhythm.admin.roles import OWN_PACKAGE, dj
 from element_facerhythm.admin.statements import quoted
-from element_facerhythm.declaration import parts_of
+from element_facerhythm.database.table_creation import parts_of
 
 LONGEST_NAME = 64
 _CHANGES = {"INSERT": "NEW", "UPDATE": "OLD", "DELETE": "OLD"}
 
 
 def kept_entries(schemas: Sequence[Any], definer: str) -> list[str]:
-    """Return the statements that make the triggers, and give their account the rights that they need.
+    """Return the statements that make the triggers, and grant their account the rights that they need.
 
     Parameters
     ----------
     schemas
         Activated DataJoint schemas, upstream first.
     definer
-        Account in whose name the triggers look for results.
+        Account under which the triggers query results.
     """
     populated = [cls for schema in schemas for cls, _ in schema.declare_list if _is_populated(cls)]
     rights: dict[str, str] = {}

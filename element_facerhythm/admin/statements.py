@@ -1,10 +1,10 @@
 """The SQL that makes an account of a role.
 
-The account itself is made by the administrator of the server: the right to do that is one over everybody's
-accounts. The rights are granted by the administrator of our schemas.
+The account itself is made by the administrator of the server, since the right to do that covers all accounts.
+The rights are granted by the administrator of this package's schemas.
 
-Rights are granted table by table. A grant for a whole schema would give what is put there later, too, and its
-name is a pattern, in which `_` stands for any character unless the server was told otherwise:
+Rights are granted table by table. A grant for a whole schema would include tables that are added later, and
+its name is a pattern, in which `_` stands for any character unless the server is configured otherwise:
 `lab_subject.*` would also open `lab1subject`.
 """
 
@@ -13,15 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from element_facerhythm.admin.roles import Right, Role, dj, rights_of, tables_of
-from element_facerhythm.embedded import database_is_configured
+from element_facerhythm.active_pipeline import ActivePipeline
+from element_facerhythm.admin.roles import Right, Role, dj, rights_in, tables_of
+from element_facerhythm.admin.views import view_rights
+from element_facerhythm.database.embedded import database_is_configured
 from element_facerhythm.errors import ConfigurationError, RequestError
 
 PASSWORD = "<PASSWORD>"
-"""Stands for the password. The server refuses a statement that still has it."""
+"""Placeholder for the password. The server refuses a statement that still has it."""
 
 MOST_CONNECTIONS = 20
-"""Of a viewer's or an analyst's account at a time; a server takes 151 in all, as it comes."""
+"""Of a viewer's or an analyst's account at a time; a server takes 151 in all by default."""
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _HOST = re.compile(r"[A-Za-z0-9_.:%/-]{1,255}")
@@ -29,7 +31,7 @@ _HOST = re.compile(r"[A-Za-z0-9_.:%/-]{1,255}")
 
 @dataclass(frozen=True)
 class Account:
-    """An account of the database server: who, from where, and whether only encrypted.
+    """An account of the database server: user, host, and whether only encrypted connections are allowed.
 
     Raises
     ------
@@ -58,15 +60,19 @@ class Account:
         return f"'{self.user}'@'{self.host}'"
 
 
-def grants(role: Role, account: Account, *, create_user: bool = True) -> list[str]:
+def grants(
+    pipeline: ActivePipeline, role: Role, account: Account, *, create_user: bool = True
+) -> list[str]:
     """Return the statements that make an account of a role, for MySQL and MariaDB.
 
     Parameters
     ----------
+    pipeline
+        Whose tables they are.
     role
         One of `roles.ROLES`.
     account
-        Whom they are for.
+        The account that they are for.
     create_user
         Begin with the account itself, its password still to be filled in. All others need no right over
         accounts.
@@ -78,11 +84,9 @@ def grants(role: Role, account: Account, *, create_user: bool = True) -> list[st
     ConfigurationError
         A table or a queue is missing: rights cannot be granted on what is not there.
     """
-    from element_facerhythm.workflow import SCHEMAS, WORKER_SCHEMAS
-
     require_mysql()
-    require_complete(SCHEMAS)
-    rights = rights_of(role, SCHEMAS, WORKER_SCHEMAS)
+    require_complete(pipeline.schemas)
+    rights = [*rights_in(role, pipeline), *view_rights(role, pipeline.views_schema)]
     first = [create_statement(account, role)] if create_user else []
     return [*first, *(grant_statement(right, account) for right in rights)]
 
@@ -117,14 +121,30 @@ def require_complete(schemas: Sequence[Any]) -> None:
 
 
 def create_statement(account: Account, role: Role) -> str:
-    """Return the statement that makes the account; a person's cannot take all connections of the server."""
+    """Return the statement that makes the account; a person's cannot take all connections of the server.
+
+    Parameters
+    ----------
+    account
+        The account that is made; the password is still to be filled in, for `PASSWORD`.
+    role
+        One of `roles.ROLES`; `worker` is no person, and has no limit.
+    """
     tls = " REQUIRE SSL" if account.require_tls else ""
     limit = "" if role == "worker" else f" WITH MAX_USER_CONNECTIONS {MOST_CONNECTIONS}"
     return f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {PASSWORD}{tls}{limit};"
 
 
 def grant_statement(right: Right, account: Account) -> str:
-    """Return the statement that gives an account its rights on one table."""
+    """Return the statement that grants an account its rights on one table.
+
+    Parameters
+    ----------
+    right
+        The table, and what may be done with it.
+    account
+        The account that is granted it.
+    """
     privileges = ", ".join(
         f"{name} ({', '.join(map(quoted, right.columns))})"
         if name == "UPDATE" and right.columns

@@ -1,14 +1,15 @@
 """The `facerhythm` command: one module per verb, and one place that turns errors into exit codes.
 
 Exit codes: 0 the work was done, 1 the work failed, 2 the request was wrong (nothing was started and
-nothing is left behind), 3 the verb worked and what it looked at is not in order, 130 interrupted. Results go
-to stdout, everything else to stderr.
+nothing is left behind), 3 the verb worked and what it checked is not in order, 130 interrupted. Results go
+to stdout, everything else to stderr. With `--json`, a verb that fails prints
+`{"error": {"type": ..., "message": ..., "exit_code": ...}}` on stdout, besides the text on stderr.
 
 To add a verb:
 
 1. write `cli/<verb>.py` with one function whose docstring is its help and ends with an example;
 2. import what is heavy (torch, cv2, datajoint, matplotlib) inside the function, so that `--help` stays fast;
-3. register it below;
+3. register it below, with `cls=DatabaseCommand` where it uses the database;
 4. describe it in `docs/reference/command-line.md` (a test fails until all four are done).
 """
 
@@ -16,6 +17,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from typing import Annotated, NoReturn
 
 import typer
@@ -26,7 +28,7 @@ from element_facerhythm.cli import (
     db,
     demo,
     doctor,
-    exporting,
+    figures,
     gc,
     health,
     importing,
@@ -41,13 +43,20 @@ from element_facerhythm.cli import (
     slurm,
     status,
     verify,
+    watch,
     worker,
 )
-from element_facerhythm.errors import ProcessingError, RequestError
-
-EXIT_FAILED = 1
-EXIT_WRONG_REQUEST = 2
-EXIT_INTERRUPTED = 130
+from element_facerhythm.cli import export as exporting
+from element_facerhythm.cli.failure import (
+    EXIT_INTERRUPTED,
+    INTERRUPTED,
+    Failure,
+    failure_of,
+    usage_failure,
+)
+from element_facerhythm.cli.linking_option import DatabaseCommand
+from element_facerhythm.cli.output import answers, print_json
+from element_facerhythm.errors import without_controls
 
 app = typer.Typer(
     name="facerhythm",
@@ -59,17 +68,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
-app.command("ingest")(ingest.ingest)
+app.command("ingest", cls=DatabaseCommand)(ingest.ingest)
+app.command("watch", cls=DatabaseCommand)(watch.watch)
 app.command("rank")(rank.rank)
 app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.command("status")(status.status)
-app.command("worker")(worker.worker)
+app.command("doctor", cls=DatabaseCommand)(doctor.doctor)
+app.command("status", cls=DatabaseCommand)(status.status)
+app.command("worker", cls=DatabaseCommand)(worker.worker)
 app.command("health")(health.health)
-app.command("verify")(verify.verify)
-app.command("qc")(qc.qc)
+app.command("verify", cls=DatabaseCommand)(verify.verify)
+app.command("qc", cls=DatabaseCommand)(qc.qc)
+app.command("figures", cls=DatabaseCommand)(figures.figures)
 app.add_typer(jobs.app, name="jobs")
-app.command("gc")(gc.gc)
+app.command("gc", cls=DatabaseCommand)(gc.gc)
 app.add_typer(rois.app, name="rois")
 app.add_typer(params.app, name="params")
 app.add_typer(keypoints.app, name="keypoints")
@@ -111,43 +122,51 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that the outcome calls for."""
+    printed_before = answers.n_printed
+    warnings.formatwarning = warning_line
     try:
         app()
-    except RequestError as error:
-        leave(error, EXIT_WRONG_REQUEST)
-    except ProcessingError as error:
-        leave(error, EXIT_FAILED)
     except SystemExit as stop:
-        if stop.code == EXIT_INTERRUPTED:
-            say(
-                "interrupted; the same command again goes on after the last stage that was finished"
-            )
-        raise
-    except Exception as error:  # noqa: BLE001  the last place where an error can be explained
-        if type(error).__name__ == "AccessError":  # DataJoint's; it is not imported for every verb
-            leave(RuntimeError(refusal(error)), EXIT_WRONG_REQUEST)
-        traceback.print_exception(error)
-        say(
-            f"unexpected {type(error).__name__}: this is a defect of facerhythm {__version__}. "
-            "Please report it with the lines above."
-        )
-        sys.exit(EXIT_FAILED)
+        failure = INTERRUPTED if stop.code == EXIT_INTERRUPTED else usage_failure(stop)
+        if failure is None:
+            raise
+        leave(failure, stop, printed_before, printed=failure is not INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  the outermost handler
+        leave(failure_of(error), error, printed_before)
     sys.exit(0)
 
 
-def refusal(error: Exception) -> str:
-    """Tell that the database account lacks a right for what was asked."""
-    reason = error.args[-1] if error.args else error
-    return f"the database refuses, the account has no right to do this: {reason}"
+def warning_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return a warning of a library for the user: without its place in the code."""
+    return f"warning: {without_controls(str(message))}\n"
 
 
-def leave(error: Exception, code: int) -> NoReturn:
-    """Tell what went wrong on stderr and exit with `code`."""
+def leave(
+    failure: Failure, error: BaseException, printed_before: int, *, printed: bool = False
+) -> NoReturn:
+    """Report what went wrong on stderr, with `--json` on stdout as well, and exit with its code.
+
+    Parameters
+    ----------
+    failure, error
+        The failure, and the error that it was made from.
+    printed_before
+        Number of JSON objects printed before the verb; one that has printed its own prints no second one.
+    printed
+        Whether it was printed on stderr already.
+    """
     logging.getLogger(__name__).debug("where it happened", exc_info=error)
-    say(str(error))
-    sys.exit(code)
-
-
-def say(message: str) -> None:
-    """Write one message to stderr."""
-    typer.echo(f"facerhythm: {message}", err=True)
+    if failure.is_defect:
+        traceback.print_exception(error)
+    if not printed:
+        typer.echo(f"facerhythm: {without_controls(failure.message)}", err=True)
+    if "--json" in sys.argv[1:] and answers.n_printed == printed_before:
+        about = {"type": failure.kind, "message": failure.message, "exit_code": failure.exit_code}
+        print_json({"error": about})
+    sys.exit(failure.exit_code)

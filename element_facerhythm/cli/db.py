@@ -17,7 +17,7 @@ def start(as_json: JsonOption = False) -> None:
 
     Example: `facerhythm db start`
     """
-    from element_facerhythm import embedded
+    from element_facerhythm.database import embedded
 
     with quiet_stdout():
         database = embedded.start()
@@ -33,7 +33,7 @@ def stop(as_json: JsonOption = False) -> None:
 
     Example: `facerhythm db stop`
     """
-    from element_facerhythm import embedded
+    from element_facerhythm.database import embedded
 
     with quiet_stdout():
         was_running = embedded.stop()
@@ -45,11 +45,11 @@ def stop(as_json: JsonOption = False) -> None:
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Tell whether the embedded database runs, and where its data are.
+    """Report whether the embedded database runs, and where its data are.
 
     Example: `facerhythm db status`
     """
-    from element_facerhythm import embedded
+    from element_facerhythm.database import embedded
 
     with quiet_stdout():
         state = embedded.status()
@@ -69,7 +69,7 @@ def url(as_json: JsonOption = False) -> None:
 
     Example: `psql "$(facerhythm db url)"`
     """
-    from element_facerhythm import embedded
+    from element_facerhythm.database import embedded
 
     with quiet_stdout():
         address = embedded.url()

@@ -30,13 +30,13 @@ def demo(
 
     Example: `facerhythm demo --dir facerhythm-demo`
     """
-    from element_facerhythm.cli.database import (
+    from element_facerhythm.cli.database_access import (
         connect_if_configured,
         explained_connection,
         hold_back_job_table_remarks,
     )
     from element_facerhythm.demo import run_demo
-    from element_facerhythm.pipeline.progress import reporting_to
+    from element_facerhythm.pipeline.progress import use_progress
 
     lines: list[str] = []
     hold_back_job_table_remarks()
@@ -44,7 +44,7 @@ def demo(
         quiet_stdout(),
         explained_connection(),
         progress_bars() as progress,
-        reporting_to(progress),
+        use_progress(progress),
     ):
         connect_if_configured()
         report = run_demo(

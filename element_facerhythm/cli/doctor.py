@@ -1,4 +1,4 @@
-"""`facerhythm doctor`: what works on this machine, and how to mend what does not."""
+"""`facerhythm doctor`: what works on this machine, and how to fix what does not."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import typer
 
-from element_facerhythm.cli.finding import FAIL, OK, WARN, Finding
+from element_facerhythm.cli.doctor_finding import FAIL, OK, WARN, Finding
 from element_facerhythm.cli.output import JsonOption, print_json, quiet_stdout
 
 
@@ -45,7 +45,7 @@ def failed(findings: Sequence[Finding]) -> bool:
 
 
 def show(findings: Sequence[Finding]) -> None:
-    """Print one line per finding, and the mend below where there is one."""
+    """Print one line per finding, and the remedy below where there is one."""
     from rich.console import Console
     from rich.text import Text
 

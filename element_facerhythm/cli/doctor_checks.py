@@ -14,7 +14,8 @@ from importlib import metadata
 from pathlib import Path
 
 from element_facerhythm import __version__
-from element_facerhythm.cli.finding import FAIL, OK, WARN, Finding
+from element_facerhythm.cli.doctor_finding import FAIL, OK, WARN, Finding
+from element_facerhythm.cli.doctor_pipeline import check_jobs, check_pipeline
 
 MIN_PACKET_BYTES = 64_000_000
 
@@ -83,7 +84,7 @@ def can_decode(codec: str) -> bool:
 
 
 def check_elements() -> Finding:
-    """Tell the versions of DataJoint and the released Elements."""
+    """Return the versions of DataJoint and the released Elements."""
     names = ("datajoint", "element-lab", "element-animal", "element-session")
     return Finding("elements", OK, ", ".join(f"{name} {metadata.version(name)}" for name in names))
 
@@ -116,13 +117,13 @@ def check_formats() -> Finding:
 
 
 def check_database() -> Finding:
-    """Look at the database that would be used: is it there, does it take our rows, who can read along."""
-    from element_facerhythm.cli.database import describe_database
+    """Whether the database that would be used answers, takes large rows, and encrypts its connections."""
+    from element_facerhythm.cli.database_access import describe_database
 
     database = describe_database()
     if not database.reachable:
         return Finding(
-            "database", FAIL if database.configured else WARN, database.text, database.mend
+            "database", FAIL if database.configured else WARN, database.text, database.remedy
         )
     if database.max_packet_bytes is not None and database.max_packet_bytes < MIN_PACKET_BYTES:
         return Finding(
@@ -132,20 +133,20 @@ def check_database() -> Finding:
     if database.exposed:
         return Finding(
             "database", WARN, database.text,
-            "set DJ_USE_TLS=true (and FACERHYTHM_TLS_CA), or anybody on the way can read along",
+            "set DJ_USE_TLS=true (and FACERHYTHM_TLS_CA), or the network between can read along",
         )  # fmt: skip
     return Finding("database", OK, database.text)
 
 
 def check_store() -> Finding:
-    """Find the DataJoint store for large arrays; an object store must take and give back an object."""
-    from element_facerhythm.cli.database import configured_datajoint, store_location
+    """Check the DataJoint store for large arrays; an object store must take and return an object."""
+    from element_facerhythm.cli.database_access import configured_datajoint, store_location
     from element_facerhythm.errors import FaceRhythmError
     from element_facerhythm.linking import PROCESSED_VARIABLE, STORE_NAME, store_is_remote
 
     stores = configured_datajoint().config.stores
     if store_is_remote(stores):
-        from element_facerhythm.stores import configured_store
+        from element_facerhythm.storage import configured_store
 
         try:
             store = configured_store()
@@ -158,7 +159,7 @@ def check_store() -> Finding:
                 "store", WARN, f"{STORE_NAME}: {store} answers; {PROCESSED_VARIABLE} is not set",
                 "set it on machines where workers run: they compute there, then put products into the store",
             )  # fmt: skip
-        return Finding("store", OK, f"{STORE_NAME}: {store} takes objects and gives them back")
+        return Finding("store", OK, f"{STORE_NAME}: {store} takes objects and returns them")
     location = store_location()
     if location is None:
         return Finding(
@@ -168,14 +169,18 @@ def check_store() -> Finding:
 
 
 def check_directories() -> Sequence[Finding]:
-    """Look at the root directories of videos and at the directory of results."""
-    from element_facerhythm.embedded import database_is_configured
+    """Check the root directories of videos and the directory of results."""
+    from element_facerhythm.database.embedded import database_is_configured
+    from element_facerhythm.linking import environment_root_dirs
 
-    roots = [Path(p) for p in os.environ.get("FACERHYTHM_ROOT_DATA_DIR", "").split(os.pathsep) if p]
+    of_lab = directories_of_lab()
+    if of_lab is not None:
+        return of_lab
+    roots = environment_root_dirs()
     findings = [check_directory("data root", root, must_write=False) for root in roots]
     if not roots and database_is_configured():
-        mend = f"set it to the directories that hold the videos, separated by {os.pathsep!r}"
-        findings.append(Finding("data root", WARN, "FACERHYTHM_ROOT_DATA_DIR is not set", mend))
+        remedy = f"set it to the directories that hold the videos, separated by {os.pathsep!r}"
+        findings.append(Finding("data root", WARN, "FACERHYTHM_ROOT_DATA_DIR is not set", remedy))
     elif not roots:
         findings.append(
             Finding("data root", OK, "none set: any place will do for the embedded database")
@@ -184,6 +189,22 @@ def check_directories() -> Sequence[Finding]:
     if processed:
         findings.append(check_directory("results", Path(processed), must_write=True))
     return findings
+
+
+def directories_of_lab() -> list[Finding] | None:
+    """Check the directories that a lab's linking module names; None where none is configured."""
+    from element_facerhythm.errors import ConfigurationError
+    from element_facerhythm.linking import active_link
+    from element_facerhythm.linking.settings import pipeline_settings
+
+    if not pipeline_settings().is_of_a_lab:
+        return None
+    try:
+        link = active_link()
+    except ConfigurationError:
+        return [Finding("data root", OK, "not checked: the linking module is not in use")]
+    findings = [check_directory("data root", root, must_write=False) for root in link.root_dirs()]
+    return [*findings, check_directory("results", link.processed_dir(), must_write=True)]
 
 
 def check_directory(name: str, path: Path, *, must_write: bool) -> Finding:
@@ -208,6 +229,8 @@ CHECKS: dict[str, Callable[[], Finding | Sequence[Finding]]] = {
     "formats": check_formats,
     "elements": check_elements,
     "database": check_database,
+    "pipeline": check_pipeline,
+    "jobs": check_jobs,
     "store": check_store,
     "data root": check_directories,
 }

@@ -13,7 +13,7 @@ from element_facerhythm.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from element_facerhythm.garbage import GarbageReport
+    from element_facerhythm.admin.garbage import GarbageReport
 
 
 def gc(
@@ -24,10 +24,11 @@ def gc(
             "--older-than",
             metavar="HOURS",
             min=0.0,
-            help="Touch nothing younger than so many hours; 0 only where no worker runs.",
+            max=1e6,
+            help="Remove nothing younger than so many hours; 0 only where no worker runs.",
         ),
     ] = 24.0,
-    even_all: Annotated[
+    allow_deleting_all: Annotated[
         bool,
         typer.Option("--all", help="Remove also where rows refer to nothing that is there."),
     ] = False,
@@ -35,18 +36,20 @@ def gc(
 ) -> None:
     """List objects and project directories that no row refers to any more; remove them with --delete.
 
-    Looks into the object store, where one is configured, and into the processed data directory of this
-    machine. It may run while workers do.
+    Searches the object store, where one is configured, and the processed data directory of this machine. It
+    may run while workers do.
 
     Example: `facerhythm gc --older-than 48`
     """  # fmt: skip
-    from element_facerhythm.cli.database import activated_workflow
+    from element_facerhythm.cli.database_access import pipeline_to_read
 
     with quiet_stdout():
-        activated_workflow()
-        from element_facerhythm.garbage import collect_garbage
+        pipeline_to_read()
+        from element_facerhythm.admin.garbage import collect_garbage
 
-        report = collect_garbage(older_than_hours=older_than, delete=delete, even_all=even_all)
+        report = collect_garbage(
+            older_than_hours=older_than, delete=delete, allow_deleting_all=allow_deleting_all
+        )
     if as_json:
         print_json(vars(report))
     else:
@@ -81,5 +84,5 @@ def show(report: "GarbageReport") -> None:
 
 
 def state(deleted: bool, gone: bool) -> str:
-    """Word for what became of an orphan."""
+    """Word for the outcome of an orphan."""
     return "removed" if gone else "kept" if deleted else "orphan"

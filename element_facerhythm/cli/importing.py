@@ -1,4 +1,4 @@
-"""`facerhythm import`: what other tools computed, into the database, and out of it again."""
+"""`facerhythm import`: results of other tools, into the database, and out of it again."""
 
 from functools import partial
 from pathlib import Path
@@ -6,22 +6,27 @@ from typing import Annotated
 
 import typer
 
+from element_facerhythm.cli.key_options import (
+    KeyOption,
+    RecordingOption,
+    SessionOption,
+    SubjectOption,
+    key_of_recording,
+    key_texts,
+)
+from element_facerhythm.cli.linking_option import DatabaseCommand
 from element_facerhythm.cli.output import (
     JsonOption,
     print_json,
     print_lines,
     print_registered,
+    print_table,
     progress_bars,
     quiet_stdout,
 )
 
 app = typer.Typer(help="Take in what other tools computed.", no_args_is_help=True)
 
-SubjectOption = Annotated[str, typer.Option("--subject", help="Subject of the recording.")]
-SessionOption = Annotated[int, typer.Option("--session", help="Number of the session.")]
-RecordingOption = Annotated[
-    int, typer.Option("--recording", help="Number of the recording in its session.")
-]
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(help="Predictions: one file for the recording, or one for each of its videos."),
@@ -73,13 +78,14 @@ RenameOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=DatabaseCommand)
 def keypoints(
     files: FilesArgument,
     software: SoftwareOption,
-    subject: SubjectOption,
-    session: SessionOption,
-    recording: RecordingOption = 0,
+    subject: SubjectOption = None,
+    session: SessionOption = None,
+    recording: RecordingOption = None,
+    key: KeyOption = None,
     model_name: Annotated[
         str | None, typer.Option(help="Name of the model (default: the software's)")
     ] = None,
@@ -117,53 +123,90 @@ def keypoints(
         first_time_s=first_time,
         rename=renaming(rename or []),
     )
-    with quiet_stdout(), progress_bars():
-        from element_facerhythm.cli.database import activated_workflow
+    chosen = key_texts(subject, session, recording, key)
+    with quiet_stdout(), progress_bars("importing"):
+        from element_facerhythm.cli.database_access import pipeline_to_fill
 
-        activated_workflow(to_populate=not no_populate)
+        pipeline_to_fill(to_populate=not no_populate)
         from element_facerhythm.ingest import Registered
-        from element_facerhythm.ingest_keypoints import import_predictions, register_predictions
+        from element_facerhythm.ingest.keypoints import import_predictions, register_predictions
 
-        key = {"subject": subject, "session_id": session, "recording_id": recording}
         register = partial(
             register_predictions if no_populate else import_predictions,
             model_name=model_name or software,
             add_body_parts=add_body_parts,
             options=options,
         )
-        done = register(key, files, software)
+        done = register(key_of_recording(chosen), files, software)
         registered, rows = (done, {}) if isinstance(done, Registered) else done
     print_registered(registered, rows, as_json=as_json)
 
 
-@app.command("remove-keypoints")
+@app.command("element-facemap", cls=DatabaseCommand)
+def element_facemap(
+    schemas: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Schema to read; once for each of Element Facemap's two."),
+    ] = None,
+    schema_prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--schema-prefix", help="Beginning of the schemas' names, in place of --from."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be entered, and enter nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy recordings, files, models and tasks from schemas of Element Facemap on the same server.
+
+    DataJoint 0.14 wrote them, and they are only read. Sessions and cameras must be in the pipeline that is
+    used here. The same call again changes nothing.
+
+    Example: `facerhythm import element-facemap --schema-prefix neuro_ --dry-run`
+    """
+    from dataclasses import asdict
+
+    with quiet_stdout():
+        from element_facerhythm.cli.database_access import pipeline_to_change
+
+        pipeline_to_change()  # also for a dry run, which enters the rows and rolls them back
+        from element_facerhythm.ingest.element_facemap import import_element_facemap
+
+        done = import_element_facemap(schemas or (), prefix=schema_prefix, dry_run=dry_run)
+    if as_json:
+        print_json({**asdict(done), "dry_run": dry_run})
+        return
+    names = sorted({*done.new_rows, *done.rows_there})
+    counts = [(name, done.new_rows.get(name, 0), done.rows_there.get(name, 0)) for name in names]
+    print_table("", ("table", "would be new" if dry_run else "new", "there"), counts)
+    print_lines([("note", note) for note in done.notes])
+
+
+@app.command("remove-keypoints", cls=DatabaseCommand)
 def remove_keypoints(
-    subject: SubjectOption,
-    session: SessionOption,
     model_name: Annotated[
         str, typer.Option("--model-name", help="Name of the model that predicted.")
     ],
-    recording: RecordingOption = 0,
+    subject: SubjectOption = None,
+    session: SessionOption = None,
+    recording: RecordingOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove keypoints that were taken in, with what was computed from them; files stay.
 
     Example: `facerhythm import remove-keypoints --subject mouse1 --session 1 --model-name DeepLabCut`
     """
+    chosen = key_texts(subject, session, recording, key)
     with quiet_stdout():
-        from element_facerhythm.cli.database import activated_workflow
+        from element_facerhythm.cli.database_access import pipeline_to_change
 
-        activated_workflow()
-        from element_facerhythm.ingest_keypoints import remove_predictions
+        pipeline_to_change()
+        from element_facerhythm.ingest.keypoints import remove_predictions
 
-        removed = remove_predictions(
-            {
-                "subject": subject,
-                "session_id": session,
-                "recording_id": recording,
-                "model_name": model_name,
-            }
-        )
+        removed = remove_predictions({**key_of_recording(chosen), "model_name": model_name})
     if as_json:
         print_json({"removed": removed})
         return

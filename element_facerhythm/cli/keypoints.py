@@ -15,6 +15,7 @@ from element_facerhythm.cli.output import (
     quiet_stdout,
 )
 from element_facerhythm.cli.recording_options import FrameRateOption
+from element_facerhythm.files.names import short_name
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.keypoint_records import BoxChoice
@@ -55,14 +56,14 @@ def run(
     """
     from element_facerhythm.keypoints.facemap_model import FACEMAP_BODY_PARTS
     from element_facerhythm.pipeline.keypoint_records import KeypointRequest
-    from element_facerhythm.pipeline.keypoints import run_keypoints
+    from element_facerhythm.pipeline.keypoint_run import run_keypoints
 
     names = FACEMAP_BODY_PARTS if body_parts is None else tuple(body_parts.split(","))
     request = KeypointRequest(
         videos=tuple(videos),
         model_file=model,
         body_parts=names,
-        output_dir=output or videos[0].with_name(f"{videos[0].stem}-keypoints"),
+        output_dir=output or videos[0].with_name(short_name(videos[0].stem, "-keypoints")),
         box=parse_box(box),
         device=device,
         batch_size=batch_size,
@@ -130,5 +131,5 @@ def parse_box(text: str | None) -> "BoxChoice":
 
 
 def shown(value: float | None, form: str) -> str:
-    """Give a number as text, a dash where it is not known."""
+    """Return a number as text, a dash where it is not known."""
     return "-" if value is None else format(value, form)

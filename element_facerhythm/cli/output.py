@@ -1,16 +1,20 @@
-"""What verbs share: a clean stdout, tables, and progress bars on a terminal."""
+"""Output of all verbs: results on stdout, tables, and progress as bars on a terminal."""
 
 import dataclasses
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from element_facerhythm.cli.parameter_options import fitted_lines, fitted_rows
+from element_facerhythm.cli.progress_lines import ProgressLines, wanted_interval_s
+from element_facerhythm.errors import RequestError, without_controls
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -40,15 +44,27 @@ IncompleteOption = Annotated[
 
 
 @contextmanager
-def quiet_stdout() -> Iterator[None]:
-    """Send what libraries print to stderr, so that stdout carries the result alone."""
+def quiet_stdout() -> Iterator[TextIO]:
+    """Redirect what libraries print to stderr, so that stdout has the result alone; yields stdout."""
+    out = sys.stdout
     with redirect_stdout(sys.stderr):
-        yield
+        yield out
+
+
+@dataclasses.dataclass
+class Answers:
+    """How many objects in JSON this process has printed."""
+
+    n_printed: int = 0
+
+
+answers = Answers()
 
 
 def print_json(result: Any) -> None:
     """Print `result`, a mapping or a dataclass, as one JSON object."""
     typer.echo(json.dumps(plain(result), indent=2, allow_nan=False))
+    answers.n_printed += 1
 
 
 def plain(value: Any) -> Any:
@@ -113,18 +129,21 @@ def build_table(
             no_wrap=column in whole,
         )
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        cells = (
+            cell if isinstance(cell, Text) else Text(without_controls(str(cell))) for cell in row
+        )
+        table.add_row(*cells)
     return table
 
 
 def print_lines(lines: Iterable[tuple[str, object]]) -> None:
-    """Print labelled lines on stdout; a long text goes on below its own beginning."""
+    """Print labelled lines on stdout; a long text continues below its beginning."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     for label, text in lines:
-        table.add_row(label, str(text))
+        table.add_row(label, without_controls(str(text)))
     if table.row_count:
         Console(highlight=False, markup=False).print(table)
 
@@ -143,15 +162,41 @@ def print_registered(registered: "Registered", rows: Mapping[str, int], *, as_js
             }
         )
         return
-    key = ", ".join(f"{name}={value}" for name, value in registered.key.items())
+    from element_facerhythm.database.keys import key_text
+
     new = [f"{name} ({count})" for name, count in registered.new_rows.items() if count]
-    print_lines([("key", key), ("registered", ", ".join(new) or "nothing new")])
+    print_lines(
+        [("key", key_text(registered.key)), ("registered", ", ".join(new) or "nothing new")]
+    )
     if rows:
         print_table("", ("table", "rows"), rows.items(), right=("rows",))
     else:
         print_lines([("next", "`facerhythm worker --exit-when-idle` populates it")])
     notes = [("note", note) for note in dict.fromkeys(registered.notes)]
     print_lines([*fitted_lines(registered.parameters_fitted), *notes])
+
+
+def require_place(path: Path | None, *, overwrite: bool = True) -> None:
+    """Refuse a file to write that cannot be written, or that is there already, before any work.
+
+    Raises
+    ------
+    RequestError
+        It is a directory, it exists and `overwrite` is not said, or nothing can be made where it would lie.
+    """
+    if path is None:
+        return
+    if not path.name or path.is_dir():
+        raise RequestError(f"{str(path)!r} is a directory; expected the name of a file to write")
+    if path.exists() and not overwrite:
+        raise RequestError(
+            f"{path} exists; give --overwrite to replace it, or another name with -o"
+        )
+    above = next(place for place in path.absolute().parents if place.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise RequestError(
+            f"{path} cannot be written: {above} is no directory that this account may write to"
+        )
 
 
 def human_size(n_bytes: int) -> str:
@@ -182,12 +227,13 @@ class StageProgress:
     ----------
     bars : rich.progress.Progress or None
         Where the bars are drawn; None draws nothing.
+    first : str, optional
+        What is done before the first stage.
     """
 
-    def __init__(self, bars: "Progress | None") -> None:
+    def __init__(self, bars: "Progress | None", first: str | None = None) -> None:
         self.bars = bars
-        # imports and checks come before the first stage, and can take seconds
-        self._before = bars.add_task("checking", total=None, unit="") if bars else None
+        self._before = bars.add_task(first, total=None, unit="") if bars and first else None
 
     def stage(
         self, name: str, total: int | None, unit: str
@@ -212,10 +258,26 @@ class StageProgress:
 
 
 @contextmanager
-def progress_bars() -> Iterator[StageProgress]:
-    """Open progress bars on stderr where it is a terminal; elsewhere nothing is drawn."""
-    if not sys.stderr.isatty():
+def progress_bars(first: str | None = "checking") -> Iterator[StageProgress | ProgressLines]:
+    """Open progress bars on stderr where it is a terminal; elsewhere a plain line comes now and then.
+
+    Parameters
+    ----------
+    first
+        What is done before the first stage: imports and checks can take seconds. None where a verb waits.
+
+    Raises
+    ------
+    ParameterError
+        `FACERHYTHM_PROGRESS_S` is no number of seconds.
+    """
+    interval_s = wanted_interval_s()
+    if not interval_s:
         yield StageProgress(None)
+        return
+    if not sys.stderr.isatty():
+        with ProgressLines(interval_s, first) as lines:
+            yield lines
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -246,4 +308,4 @@ def progress_bars() -> Iterator[StageProgress]:
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=Console(stderr=True),
     ) as bars:
-        yield StageProgress(bars)
+        yield StageProgress(bars, first)

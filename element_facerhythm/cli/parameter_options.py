@@ -1,4 +1,4 @@
-"""Options of every verb that takes parameters, and how it tells what was fitted."""
+"""Options of every verb that takes parameters, and printing what was fitted."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 if TYPE_CHECKING:
+    from element_facerhythm.ingest.parameter_choice import ParameterChoice
     from element_facerhythm.parameters import FittedValue, LoadedOpenParameters, Parameters
 
 
 class Preset(StrEnum):
-    """Whose values are taken where nothing is said, in place of those that fit the recording."""
+    """Whose values are taken where none are given, in place of those that fit the recording."""
 
     FACE_RHYTHM = "face-rhythm"
 
@@ -30,12 +31,20 @@ SetOption = Annotated[
 ]
 PresetOption = Annotated[
     Preset | None,
-    typer.Option(help="Take face-rhythm's defaults for what is not said; fit nothing."),
+    typer.Option(help="Take face-rhythm's defaults for what is not given; fit nothing."),
+]
+ParamsetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--paramset",
+        metavar="NAME",
+        help="A stored set of parameters, by its description or number, in place of --params.",
+    ),
 ]
 
 
 class Given(NamedTuple):
-    """What the options said."""
+    """Values of the options."""
 
     params: Path | None
     settings: list[str] | None
@@ -50,7 +59,7 @@ def load_parameters(
     compat: str | None = None,
     base: "Parameters | None" = None,
 ) -> "LoadedOpenParameters":
-    """Read what the options say; see `read_open_parameters`."""
+    """Read the parameters of the options; see `read_open_parameters`."""
     from element_facerhythm.parameters import read_open_parameters
 
     return read_open_parameters(
@@ -58,17 +67,26 @@ def load_parameters(
     )
 
 
+def parameter_choice(given: Given, paramset: str | None) -> "ParameterChoice":
+    """Return what the options choose of what is to be entered in the database."""
+    from element_facerhythm.ingest.parameter_choice import ParameterChoice
+
+    return ParameterChoice(
+        given.params, paramset, tuple(given.settings or ()), fitted=given.preset is None
+    )
+
+
 def reading_notes(loaded: "LoadedOpenParameters") -> tuple[str, ...]:
-    """Tell what was read differently from what was typed, and what is not used."""
+    """Return what was read differently from what was typed, and what is not used."""
     unused = (f"not used: {', '.join(loaded.unused)}",) if loaded.unused else ()
     return (*loaded.notes, *unused)
 
 
 def fitted_lines(fitted: "Iterable[FittedValue]") -> list[tuple[str, str]]:
-    """Give what was fitted as labelled lines, each with its reason."""
+    """Return what was fitted as labelled lines, each with its reason."""
     return [("fitted", f"{v.name.rpartition('.')[2]} {v.value}: {v.reason}") for v in fitted]
 
 
 def fitted_rows(fitted: "Iterable[FittedValue]") -> list[dict[str, Any]]:
-    """Give what was fitted as plain values for JSON."""
+    """Return what was fitted as plain values for JSON."""
     return [{"name": v.name, "value": v.value, "reason": v.reason} for v in fitted]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from element_facerhythm.cli.output import JsonOption, print_json, quiet_stdout
+from element_facerhythm.cli.output import JsonOption, print_json, quiet_stdout, require_place
 from element_facerhythm.cli.parameter_options import (
     ParamsOption,
     SetOption,
@@ -53,20 +53,16 @@ def suggest(
 ) -> None:
     """Write the parameters that `run` would take for a video, each with its reason.
 
-    The file gives the same run as no file does; change in it what you know better.
+    A run with the file is the same as one without; change the values in it that you know better.
 
     Example: `facerhythm params suggest mouse.mp4 --rois rois.json -o params.yaml`
     """
-    from element_facerhythm.errors import RequestError
     from element_facerhythm.io.rois_file import read_rois
     from element_facerhythm.parameters.commented import commented_yaml
-    from element_facerhythm.pipeline.fit import check_suggested, suggest_parameters
-    from element_facerhythm.pipeline.frame_range import frame_range
+    from element_facerhythm.pipeline.run.fit import check_suggested, suggest_parameters
+    from element_facerhythm.pipeline.run.frame_range import frame_range
 
-    if output is not None and output.exists() and not overwrite:
-        raise RequestError(
-            f"{output} exists; give --overwrite to replace it, or another name with -o"
-        )
+    require_place(output, overwrite=overwrite)
     with quiet_stdout():
         loaded = load_parameters(params, settings)
         probed = probe(videos, frame_rate, times_of(times, len(videos)))
@@ -100,7 +96,7 @@ def suggest(
 def probe(
     videos: list[Path], frame_rate_hz: float | None, times: tuple[str, ...] | None
 ) -> "list[VideoMetadata]":
-    """Look at the videos as `run` does."""
+    """Read the videos as `run` does."""
     from element_facerhythm.video import probe_video, require_same_format
 
     chosen = times or (None,) * len(videos)
@@ -116,5 +112,6 @@ def write(path: Path, text: str) -> None:
     """Write the file whole or not at all."""
     from element_facerhythm.io.atomic import atomic_path
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

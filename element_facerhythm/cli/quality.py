@@ -1,4 +1,4 @@
-"""What `run` and `qc` print of verdicts."""
+"""Printing of verdicts, for `run` and `qc`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def print_checks(verdicts: "Sequence[Verdict]", title: str) -> None:
 
 
 def counted(verdicts: "Sequence[Verdict]") -> str:
-    """Return how many checks there were, and how many of them came out how."""
+    """Return the number of checks, and of each verdict among them."""
     counts = Counter(verdict.verdict for verdict in verdicts)
     if counts["ok"] == len(verdicts):
         return f"{len(verdicts)} checks, all ok"

@@ -13,6 +13,7 @@ from element_facerhythm.cli.output import (
     print_table,
     progress_bars,
     quiet_stdout,
+    require_place,
 )
 from element_facerhythm.cli.parameter_options import SetOption
 
@@ -33,7 +34,7 @@ def rank(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture (default: visualizations/rank.png)"),
+        typer.Option("-o", "--output", help="Figure (default: visualizations/rank.png)"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     settings: SetOption = None,
@@ -46,15 +47,16 @@ def rank(
     Example: `facerhythm rank mouse-project --ranks 2:12`
     """
     wanted = parse_ranks(ranks)
+    require_place(output)
     with quiet_stdout():
         if output is None:
             check_visualizations(project)
-        fits = sweep(project, wanted, restarts, device, fit_options(settings or []))
-        picture = draw(fits, project, output)
+        fits = sweep(project, wanted, device, fit_options(settings or [], restarts))
+        figure = draw(fits, project, output)
     if as_json:
-        print_json({"project_dir": project, "models": as_rows(fits), "figure": picture})
+        print_json({"project_dir": project, "models": as_rows(fits), "figure": figure})
     else:
-        show(fits, picture)
+        show(fits, figure)
 
 
 def parse_ranks(text: str) -> tuple[int, ...]:
@@ -87,7 +89,6 @@ def parse_ranks(text: str) -> tuple[int, ...]:
 def sweep(
     project: Path,
     ranks: tuple[int, ...],
-    restarts: int | None,
     device: str,
     options: Mapping[str, Any],
 ) -> "dict[str, tuple[RankFit, ...]]":
@@ -96,17 +97,17 @@ def sweep(
 
     with progress_bars() as progress:
         return sweep_project_ranks(
-            project, ranks, n_restarts=restarts, device=device, options=options, progress=progress
+            project, ranks, device=device, options=options, progress=progress
         )
 
 
-def fit_options(settings: Sequence[str]) -> dict[str, Any]:
-    """Read options of the fit from `--set`; the spectrograms are the project's, whatever else is said.
+def fit_options(settings: Sequence[str], restarts: int | None) -> dict[str, Any]:
+    """Read options of the fit from `--set` and `--restarts`; the spectrograms are those of the project.
 
     Raises
     ------
     ParameterError
-        One is unknown, or none of the fit.
+        One is unknown or none of the fit, or both options give the number of starts.
     """
     from element_facerhythm.errors import ParameterError
     from element_facerhythm.parameters.open_reading import parse_setting
@@ -122,12 +123,18 @@ def fit_options(settings: Sequence[str]) -> dict[str, Any]:
                 f"{', '.join(f'TCA.fit.params_method.{name}' for name in FIT_OPTIONS)}"
             )
         options |= known
-    return options
+    if restarts is None:
+        return options
+    if options.get("n_restarts", restarts) != restarts:
+        raise ParameterError(
+            f"--restarts is {restarts}, and --set gives n_restarts={options['n_restarts']}; give one of them"
+        )
+    return {**options, "n_restarts": restarts}
 
 
 def check_visualizations(project: Path) -> None:
     """Refuse a project whose folder of figures leads elsewhere, before anything is computed."""
-    from element_facerhythm.pipeline.directory import check_folder
+    from element_facerhythm.pipeline.run.directory import check_folder
 
     check_folder(project, VISUALIZATIONS)
 
@@ -156,6 +163,7 @@ def as_rows(fits: "Mapping[str, Sequence[RankFit]]") -> list[dict[str, object]]:
                     "rank": fit.rank,
                     "explained_variance": fit.explained_variance,
                     "relative_error": fit.relative_error,
+                    "r_squared": fit.r_squared,
                     "stability": fit.mean_stability,
                     "component_stability": fit.stability,
                     "n_iterations": fit.n_iterations,
@@ -167,21 +175,22 @@ def as_rows(fits: "Mapping[str, Sequence[RankFit]]") -> list[dict[str, object]]:
     ]
 
 
-def show(fits: "Mapping[str, Sequence[RankFit]]", picture: Path) -> None:
+def show(fits: "Mapping[str, Sequence[RankFit]]", figure: Path) -> None:
     """Print a table per model."""
     for key, model in fits.items():
         print_table(
             f"model {key}" if len(fits) > 1 else "components",
-            ("components", "explained", "stability", "least stable"),
+            ("components", "explained", "R squared", "stability", "least stable"),
             [
                 (
                     fit.rank,
                     f"{fit.explained_variance:.1%}",
+                    f"{fit.r_squared:.1%}",
                     f"{fit.mean_stability:.3f}",
                     f"{fit.stability.min():.3f}",
                 )
                 for fit in model
             ],
-            right=("components", "explained", "stability", "least stable"),
+            right=("components", "explained", "R squared", "stability", "least stable"),
         )
-    print_lines([("picture", picture)])
+    print_lines([("figure", figure)])

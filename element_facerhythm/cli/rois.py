@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from element_facerhythm.cli.output import JsonOption, print_json, progress_bars, quiet_stdout
+from element_facerhythm.cli.output import (
+    JsonOption,
+    print_json,
+    progress_bars,
+    quiet_stdout,
+    require_place,
+)
+from element_facerhythm.files.names import short_name
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import PlacedRois, Rois
@@ -31,7 +38,7 @@ def propose(
         "rois.json"
     ),
     overlay: Annotated[
-        Path | None, typer.Option(help="Picture to check (default: the ROI file's name with .png)")
+        Path | None, typer.Option(help="Image to check (default: the ROI file's name with .png)")
     ] = None,
     spacing: SpacingOption = None,
     overwrite: Annotated[
@@ -39,27 +46,24 @@ def propose(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Propose a ROI from where the video moves; look at the picture before you use it.
+    """Propose a ROI from where the video moves; look at the image before you use it.
 
     Example: `facerhythm rois propose mouse.mp4 -o rois.json`
     """
-    from element_facerhythm.errors import RequestError
     from element_facerhythm.io.rois_file import write_rois
-    from element_facerhythm.pipeline.proposal import propose_rois_for_video
+    from element_facerhythm.pipeline.roi_proposal import propose_rois_for_video
     from element_facerhythm.video import probe_video
 
-    if output.exists() and not overwrite:
-        raise RequestError(
-            f"{output} exists; give --overwrite to replace it, or another name with -o"
-        )
+    require_place(output, overwrite=overwrite)
+    image = overlay or output.with_name(short_name(output.stem, ".png"))
+    require_place(image)
     with quiet_stdout(), progress_bars() as progress:
         metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ, allow_incomplete=True)
         rois, proposal = propose_rois_for_video(video, metadata.n_frames, progress=progress)
         placed = place(rois, metadata, spacing)
         write_rois(rois, output)
-        picture = overlay or output.with_suffix(".png")
-        write_overlay(rois, placed, metadata, picture)
-    report(output, picture, placed, as_json, n_polygons=proposal.n_regions)
+        write_overlay(rois, placed, metadata, image)
+    report(output, image, placed, as_json, n_polygons=proposal.n_regions)
 
 
 @app.command()
@@ -68,7 +72,7 @@ def check(
     rois_file: Annotated[
         Path, typer.Argument(metavar="ROIS", help="ROI file (JSON), or a face-rhythm ROIs.h5.")
     ],
-    overlay: Annotated[Path | None, typer.Option(help="Picture to write.")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Image to write.")] = None,
     spacing: SpacingOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,6 +83,7 @@ def check(
     from element_facerhythm.io.rois_file import read_rois
     from element_facerhythm.video import probe_video
 
+    require_place(overlay)
     with quiet_stdout():
         metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ, allow_incomplete=True)
         rois = read_rois(rois_file)
@@ -92,7 +97,7 @@ def place(rois: "Rois", metadata: "VideoMetadata", spacing: int | None) -> "Plac
     """Place the ROIs in the video's frame, with points as far apart as `spacing`, or as `run` puts them."""
     from element_facerhythm.core.rois import place_rois
     from element_facerhythm.parameters import open_parameters_from_mapping
-    from element_facerhythm.pipeline.fit import suggest_parameters
+    from element_facerhythm.pipeline.run.fit import suggest_parameters
 
     if spacing is None:
         wanted = open_parameters_from_mapping({}).parameters
@@ -119,15 +124,15 @@ def write_overlay(
 
 
 def report(
-    rois_file: Path, picture: Path | None, placed: "PlacedRois", as_json: bool, *, n_polygons: int
+    rois_file: Path, image: Path | None, placed: "PlacedRois", as_json: bool, *, n_polygons: int
 ) -> None:
-    """Print what the ROIs amount to."""
+    """Print the counts and the area of the ROIs."""
     result: dict[str, Any] = {
         "rois": rois_file,
         "n_polygons": n_polygons,
         "n_points": len(placed.point_positions),
         "area_fraction": float(placed.seed_mask.mean()),
-        "overlay": picture,
+        "overlay": image,
     }
     if as_json:
         print_json(result)
@@ -135,6 +140,6 @@ def report(
     lines: Sequence[str] = (
         f"{rois_file}: {n_polygons} polygons, {result['n_points']} seed points, "
         f"{result['area_fraction']:.1%} of the frame",
-        f"look at {picture} before you use it" if picture else "",
+        f"look at {image} before you use it" if image else "",
     )
     typer.echo("\n".join(line for line in lines if line))

@@ -36,9 +36,11 @@ from element_facerhythm.cli.recording_options import (
     TimesOption,
     times_of,
 )
+from element_facerhythm.files.names import short_name
 
 if TYPE_CHECKING:
-    from element_facerhythm.pipeline import ProjectSummary, RunRecord, RunRequest
+    from element_facerhythm.figures import DrawnFigures
+    from element_facerhythm.pipeline import Progress, ProjectSummary, RunRecord, RunRequest
 
 
 COMPONENT_COLUMNS = (
@@ -54,7 +56,7 @@ COMPONENT_COLUMNS = (
 
 
 class Compat(StrEnum):
-    """Whose numbers are wanted where face-rhythm's are known to be wrong."""
+    """Program whose numbers are reproduced where face-rhythm's are known to be wrong."""
 
     FACE_RHYTHM = "face-rhythm"
 
@@ -76,31 +78,34 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     compat: Annotated[
         Compat | None,
-        typer.Option(help="Reproduce face-rhythm's numbers where ours differ on purpose."),
+        typer.Option(
+            help="Reproduce face-rhythm's numbers where this package's differ on purpose."
+        ),
     ] = None,
     frames: FramesOption = None,
     frame_rate: FrameRateOption = None,
     times: TimesOption = None,
-    figures: Annotated[bool, typer.Option(help="Write pictures into visualizations/.")] = True,
+    figures: Annotated[bool, typer.Option(help="Write figures into visualizations/.")] = True,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that were made another way.")
     ] = False,
     incomplete: IncompleteOption = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, say what would run, write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Check everything, show what would run, write nothing."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Track points, compute spectrograms and decompose them, into one project directory.
 
-    What the parameters do not say is fitted to the recording, and told with the reason. Stages that are
+    Parameters that are not given are fitted to the recording, and printed with the reason. Stages that are
     already there and were computed from the same videos and parameters are reused. Without --params a project
     directory that exists keeps its own parameters; results of other parameters, videos or regions are
     replaced with --overwrite alone.
 
     Example: `facerhythm run mouse.mp4 --rois rois.json --params params.yaml -o mouse-project`
     """
-    from element_facerhythm.pipeline.frame_range import frame_range
+    from element_facerhythm.pipeline.run.frame_range import frame_range
 
     with quiet_stdout():
         request, notes = make_request(
@@ -117,13 +122,13 @@ def run(
         if dry_run:
             plan = check(request, notes)
         else:
-            record, summary, pictures = execute(request, figures)
+            record, summary, drawn = execute(request, figures)
     if dry_run:
         print_plan(plan, as_json)
     elif as_json:
-        print_json(as_dict(record, summary, pictures, notes))
+        print_json(as_dict(record, summary, drawn, notes))
     else:
-        show(record, summary, pictures, notes)
+        show(record, summary, drawn, notes)
 
 
 def make_request(
@@ -138,11 +143,11 @@ def make_request(
     preset: Preset | None = None,
     overwrite: bool,
 ) -> "tuple[RunRequest, tuple[str, ...]]":
-    """Read the parameters and put the request together; notes tell what was set aside."""
+    """Read the parameters and make the request; the notes name what is not used."""
     from element_facerhythm.pipeline import RunRequest
-    from element_facerhythm.pipeline.run_file import parameters_of_run
+    from element_facerhythm.pipeline.run.run_file import parameters_of_run
 
-    project_dir = output if output is not None else Path(f"{videos[0].stem}-facerhythm")
+    project_dir = output if output is not None else Path(short_name(videos[0].stem, "-facerhythm"))
     own = None if params or preset else parameters_of_run(project_dir)
     wanted = None if compat is None else compat.value
     loaded = load_parameters(params, settings, preset, compat=wanted, base=own)
@@ -161,7 +166,7 @@ def make_request(
 def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:
     """Do every check of a real run and return what it would do."""
     from element_facerhythm.pipeline import check_request
-    from element_facerhythm.pipeline.plan import plan_checked, require_overwrite
+    from element_facerhythm.pipeline.run.plan import plan_checked, require_overwrite
 
     checked = check_request(request)
     plan = plan_checked(checked)
@@ -205,7 +210,7 @@ def print_plan(plan: dict[str, Any], as_json: bool) -> None:
 
 
 def execute(request: "RunRequest", figures: bool) -> "tuple[RunRecord, ProjectSummary, list[Path]]":
-    """Run the stages and draw the pictures."""
+    """Run the stages and draw the figures."""
     from element_facerhythm.pipeline import run_project, summarise_project
 
     with progress_bars() as progress:
@@ -214,25 +219,20 @@ def execute(request: "RunRequest", figures: bool) -> "tuple[RunRecord, ProjectSu
             summary = summarise_project(record.project_dir)
         if not figures:
             return record, summary, []
-        with progress.stage("pictures", 1, "set"):
-            pictures = draw(record.project_dir, request.videos[0])
-    return record, summary, pictures
+        drawn = draw(record.project_dir, progress)
+    return replace(record, notes=(*record.notes, *drawn.notes)), summary, list(drawn.paths)
 
 
-def draw(project_dir: Path, video: Path) -> list[Path]:
-    """Write the pictures of a finished project into its `visualizations/`."""
-    from element_facerhythm.figures import write_figures
-    from element_facerhythm.io.atomic import writing_inside
+def draw(project_dir: Path, progress: "Progress") -> "DrawnFigures":
+    """Write the figures of a finished project into its `visualizations/`."""
     from element_facerhythm.io.project import Project
+    from element_facerhythm.pipeline.results.drawing import write_all
 
-    with writing_inside(project_dir):
-        return write_figures(
-            Project.open(project_dir), project_dir / "visualizations", video_path=video
-        )
+    return write_all(Project.open(project_dir), progress=progress)
 
 
 def as_dict(
-    record: "RunRecord", summary: "ProjectSummary", pictures: list[Path], notes: tuple[str, ...]
+    record: "RunRecord", summary: "ProjectSummary", drawn: list[Path], notes: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return the result as plain values for JSON."""
     return {
@@ -272,13 +272,14 @@ def as_dict(
                 "rank": m.rank,
                 "explained_variance": m.explained_variance,
                 "relative_error": m.relative_error,
+                "r_squared": m.r_squared,
                 "stability": m.stability,
                 "components": [component_dict(i, c) for i, c in enumerate(m.components)],
             }
             for m in summary.models
         ],
         "quality": quality_dicts(summary.quality),
-        "figures": pictures,
+        "figures": drawn,
         "parameters_fitted": fitted_rows(record.parameters_fitted),
         "notes": list(dict.fromkeys((*notes, *record.notes))),
     }
@@ -295,14 +296,15 @@ def component_dict(index: int, component: Any) -> dict[str, Any]:
         "centroid_y_px": component.centroid_y_px,
         "xy_ratio": component.xy_ratio,
         "explained_variance": component.explained_variance,
+        "squared_correlation": component.squared_correlation,
         "stability": component.stability,
     }
 
 
 def show(
-    record: "RunRecord", summary: "ProjectSummary", pictures: list[Path], notes: tuple[str, ...]
+    record: "RunRecord", summary: "ProjectSummary", drawn: list[Path], notes: tuple[str, ...]
 ) -> None:
-    """Print the result for a person."""
+    """Print the result as text."""
     sizes = {product.name: product.size_bytes for product in record.products}
     print_table(
         f"{record.project_dir} on {record.device}",
@@ -327,17 +329,17 @@ def show(
     for model in summary.models:
         show_model(model, f" of model {model.model_key}" if len(summary.models) > 1 else "")
     lines = [("products", ", ".join(f"{name} {human_size(size)}" for name, size in sizes.items()))]
-    if pictures:
-        lines.append(("pictures", f"{len(pictures)} in {pictures[0].parent}"))
+    if drawn:
+        lines.append(("figures", f"{len(drawn)} in {drawn[0].parent}"))
     lines += fitted_lines(record.parameters_fitted)
     print_lines([*lines, *(("note", note) for note in dict.fromkeys((*notes, *record.notes)))])
     print_quality(summary.quality)
 
 
 def show_model(model: Any, which: str) -> None:
-    """Print the components of one decomposition; `which` tells several apart."""
+    """Print the components of one decomposition; `which` names it where there are several."""
     print_table(
-        f"{model.rank} components{which}, {model.explained_variance:.1%} explained",
+        f"{model.rank} components{which}, explained variance {model.explained_variance:.1%}",
         COMPONENT_COLUMNS,
         [
             (

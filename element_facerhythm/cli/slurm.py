@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from element_facerhythm.cli import slurm_options as choose
+from element_facerhythm.cli.linking_option import DatabaseCommand
 from element_facerhythm.cli.output import JsonOption, print_json, print_table, quiet_stdout
+from element_facerhythm.errors import ClusterError, ConfigurationError
 
 if TYPE_CHECKING:
     from element_facerhythm.slurm import ArraySize, BatchOptions, Task
@@ -20,7 +23,7 @@ COLUMNS = ("task", "state", "elapsed", "time limit", "partition", "node", "reaso
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-@app.command("submit")
+@app.command("submit", cls=DatabaseCommand)
 def submit(
     partition: choose.Partition = None,
     gpus: choose.Gpus = None,
@@ -69,39 +72,66 @@ def submit(
         before=tuple(before or ()),
     )
     with quiet_stdout():
-        size = measure(name, max_workers, dry_run)
+        size, unchecked = measure(name, max_workers, dry_run=dry_run)
         if directory is None:
-            options = replace(options, log_dir=default_directory())
+            options = replace(options, log_dir=default_directory(unchecked))
     command = worker_command(max_jobs, lease)
     if dry_run:
-        show_script(options, size, command, as_json)
+        show_script(options, size, command, unchecked, as_json)
     else:
-        submit_and_tell(options, size, command, as_json)
+        submit_and_report(options, size, command, as_json)
 
 
-def measure(name: str, max_workers: int, dry_run: bool) -> "ArraySize":
+def measure(
+    name: str, max_workers: int, *, dry_run: bool
+) -> "tuple[ArraySize, tuple[Exception, ...]]":
     """Count what is pending, and the workers that are there already.
+
+    Returns
+    -------
+    The size of the array, and the errors that a dry run passes over: Slurm is not here (no workers are
+    counted then), or no server is configured (a job is counted for each worker then).
 
     Raises
     ------
     ClusterError
-        Slurm is not there; with `dry_run` that is taken for an empty queue.
+        Slurm is not there.
     ConfigurationError
         The database cannot be used.
     """
     from element_facerhythm.slurm import ArraySize, list_tasks
-    from element_facerhythm.slurm.client import slurm_is_here
 
-    tasks = [] if dry_run and not slurm_is_here() else list_tasks(name)
-    require_server()
-    return ArraySize.beside(tasks, n_pending=count_pending(), max_workers=max_workers)
+    unchecked: list[Exception] = []
+    tasks: list[Task] = []
+    try:
+        tasks = list_tasks(name)
+    except ClusterError as error:
+        if not dry_run:
+            raise
+        unchecked.append(error)
+    try:
+        require_server()
+    except ConfigurationError as error:
+        if not dry_run:
+            raise
+        unchecked.append(error)
+        n_pending = max_workers
+    else:
+        n_pending = count_pending()
+    size = ArraySize.beside(tasks, n_pending=n_pending, max_workers=max_workers)
+    return size, tuple(unchecked)
+
+
+def lacks(unchecked: Sequence[Exception], kind: type[Exception]) -> bool:
+    """Return whether an error of this kind is among those that a dry run passed over."""
+    return any(isinstance(error, kind) for error in unchecked)
 
 
 def count_pending() -> int:
-    """Count the jobs that can start now, and those whose worker is silent: they come back after its lease."""
-    from element_facerhythm.cli.database import activated_workflow
+    """Count the jobs that can start now, and those of silent workers, which are requeued after the lease."""
+    from element_facerhythm.cli.database_access import pipeline_to_read
 
-    tables = activated_workflow().POPULATED
+    tables = pipeline_to_read().populated
     from element_facerhythm.fleet.report import report_fleet
 
     report = report_fleet(tables)
@@ -112,9 +142,8 @@ def count_pending() -> int:
 
 def require_server() -> None:
     """Refuse the embedded database, which listens on this machine only; say so where a host is doubtful."""
-    from element_facerhythm.cli.database import configured_datajoint
-    from element_facerhythm.embedded import database_is_configured
-    from element_facerhythm.errors import ConfigurationError
+    from element_facerhythm.cli.database_access import configured_datajoint
+    from element_facerhythm.database.embedded import database_is_configured
 
     settings = configured_datajoint().config.database
     if not database_is_configured():
@@ -129,15 +158,19 @@ def require_server() -> None:
         )
 
 
-def default_directory() -> Path:
+def default_directory(unchecked: Sequence[Exception] = ()) -> Path:
     """Directory for scripts and logs: `slurm/` in that of the results, which the nodes reach as well."""
-    from element_facerhythm.workflow import get_facerhythm_processed_data_dir
+    if lacks(unchecked, ConfigurationError):  # a dry run starts no embedded database
+        from element_facerhythm.linking import environment_processed_dir
 
-    return get_facerhythm_processed_data_dir() / "slurm"
+        return (environment_processed_dir({}) or Path.cwd()) / "slurm"
+    from element_facerhythm.linking import active_link
+
+    return active_link().processed_dir() / "slurm"
 
 
 def worker_command(max_jobs: int | None, lease: float | None) -> list[str]:
-    """Program and arguments of one worker: this very Python."""
+    """Program and arguments of one worker: this Python."""
     options = {"--max-jobs": max_jobs, "--lease": lease}
     given = [
         part for name, value in options.items() if value is not None for part in (name, str(value))
@@ -148,24 +181,40 @@ def worker_command(max_jobs: int | None, lease: float | None) -> list[str]:
 
 
 def show_script(
-    options: "BatchOptions", size: "ArraySize", command: list[str], as_json: bool
+    options: "BatchOptions",
+    size: "ArraySize",
+    command: list[str],
+    unchecked: Sequence[Exception],
+    as_json: bool,
 ) -> None:
-    """Print the script that would be submitted; where nothing would be, for one worker."""
-    from element_facerhythm.slurm import batch_script
+    """Print the script that would be submitted, with what stays unchecked; of no array, for one worker."""
+    from element_facerhythm.slurm import batch_script, check_script
 
-    script = batch_script(options, max(size.n_tasks, 1), command)
-    if as_json:
-        print_json({"submitted": False, **sizes(size), "script": script})
-    else:
-        typer.echo(script, nl=False)
+    n_tasks = max(size.n_tasks, 1)
+    script = batch_script(options, n_tasks, command)
+    if not lacks(unchecked, ClusterError):
+        check_script(options, n_tasks, command)
+    counted = not lacks(unchecked, ConfigurationError)
+    about = (
+        f"for {size.n_pending} pending jobs" if counted else "(--max-workers; no job was counted)"
+    )
+    notes = [f"would submit an array of {size.n_tasks} workers {about}; logs in {options.log_dir}"]
     if not size.n_tasks:
-        typer.echo(f"facerhythm: nothing would be submitted: {size.reason}", err=True)
+        notes = [f"nothing would be submitted: {size.reason}"]
+    notes += [f"not checked, `submit` itself is refused: {error}" for error in unchecked]
+    if as_json:
+        numbers = {**sizes(size), **({} if counted else {"n_pending": None})}
+        print_json({"submitted": False, **numbers, "script": script, "notes": notes})
+        return
+    typer.echo(script, nl=False)
+    for note in notes:
+        typer.echo(f"facerhythm: {note}", err=True)
 
 
-def submit_and_tell(
+def submit_and_report(
     options: "BatchOptions", size: "ArraySize", command: list[str], as_json: bool
 ) -> None:
-    """Submit the array where one is needed, and say what was done."""
+    """Submit the array where one is needed, and print what was done."""
     from element_facerhythm.slurm import submit_script
 
     done = submit_script(options, size.n_tasks, command) if size.n_tasks else None
@@ -197,9 +246,9 @@ def status(
     ] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell which workers wait, run and have ended, and where their logs are.
+    """Report which workers wait, run and have ended, and where their logs are.
 
-    What is done and pending in the database says `facerhythm status`.
+    `facerhythm status` shows what is done and pending in the database.
 
     Example: `facerhythm slurm status`
     """
@@ -222,7 +271,7 @@ def status(
 
 
 def row_of(task: "Task") -> tuple[str, ...]:
-    """Give the fields of a task as text; a dash where one is empty."""
+    """Return the fields of a task as text; a dash where one is empty."""
     return tuple(getattr(task, column.replace(" ", "_")) or "-" for column in COLUMNS)
 
 
@@ -231,11 +280,12 @@ def cancel(
     arrays: choose.Arrays = None,
     name: choose.Name = "facerhythm",
     grace: Annotated[
-        float, typer.Option(help="Seconds that workers have to give their jobs back.", min=0)
+        float,
+        typer.Option(help="Seconds that workers have to requeue their jobs.", min=0, max=86400),
     ] = 60,
     as_json: JsonOption = False,
 ) -> None:
-    """Withdraw waiting workers, and stop running ones so that they give their jobs back.
+    """Withdraw waiting workers, and stop running ones so that they requeue their jobs.
 
     Example: `facerhythm slurm cancel 1234`
     """
@@ -252,6 +302,6 @@ def cancel(
     if done.ended:
         typer.echo(
             f"facerhythm: ended by force after {grace:g} s: {', '.join(done.ended)}; a job that they "
-            "still held comes back once their lease is over",
+            "still held is requeued once their lease is over",
             err=True,
         )

@@ -26,14 +26,19 @@ TimeLimit = Annotated[
 Grace = Annotated[
     int,
     typer.Option(
-        help="Seconds before the time limit at which a worker gives its job back.",
+        help="Seconds before the time limit at which a worker requeues its job.",
         min=1,
         max=65535,
     ),
 ]
 Account = Annotated[str | None, typer.Option(help="Account that is charged.")]
 Qos = Annotated[str | None, typer.Option(help="Quality of service.")]
-Setup = Annotated[Path | None, typer.Option(help="File that bash reads before the worker starts.")]
+Setup = Annotated[
+    Path | None,
+    typer.Option(
+        help="File that bash reads before the worker starts.", exists=True, dir_okay=False
+    ),
+]
 Before = Annotated[
     list[str] | None,
     typer.Option(help="Line of bash before the worker, such as 'module load cuda'; repeatable."),
@@ -46,17 +51,21 @@ MaxJobs = Annotated[int | None, typer.Option(help="Each worker stops after so ma
 Lease = Annotated[
     float | None,
     typer.Option(
-        help="As in `facerhythm worker`: seconds of silence before a job comes back.", min=1
+        help="As in `facerhythm worker`: seconds without a heartbeat before a job is requeued.",
+        min=1,
+        max=1e6,
     ),
 ]
 Name = Annotated[
-    str, typer.Option(help="Job name, by which our tasks are found; one for each database.")
+    str, typer.Option(help="Job name, by which these tasks are found; one for each database.")
 ]
 Directory = Annotated[
     Path | None,
     typer.Option("--dir", help="For script and logs; slurm/ beside the results if left out."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the script; submit nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the script, have Slurm check it; submit nothing.")
+]
 Arrays = Annotated[
     list[str] | None,
     typer.Argument(help="Numbers of arrays, as submit printed them; all if left out."),

@@ -1,7 +1,7 @@
-"""`facerhythm status`: how far the work is, per table and per worker."""
+"""`facerhythm status`: progress of the work, per table and per worker."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +13,7 @@ from element_facerhythm.cli.output import (
     print_json,
     quiet_stdout,
 )
+from element_facerhythm.database.keys import key_text
 from element_facerhythm.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -28,28 +29,28 @@ def status(
         bool, typer.Option("--errors", help="Also print why jobs failed or were set aside.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it anew until stopped with Ctrl-C.")
+        bool, typer.Option("--watch", help="Refresh it until stopped with Ctrl-C.")
     ] = False,
     every: Annotated[
-        float, typer.Option(help="Seconds between two looks of `--watch`.", min=0.5)
+        float, typer.Option(help="Seconds between two refreshes of `--watch`.", min=0.5, max=86400)
     ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what is done, running, failed, set aside and pending, per table, and what each worker does.
+    """Report what is done, running, failed, set aside and pending, per table, and what each worker does.
 
-    A job is set aside when its workers keep dying on it. `facerhythm jobs` tells more of single jobs, and
-    has them tried again.
+    A job is set aside when its workers keep dying on it. `facerhythm jobs` shows single jobs, and has them
+    tried again.
 
     Example: `facerhythm status --watch`
     """
     if watch and as_json:
         raise ParameterError(
-            "--watch shows a picture that changes; --json is one answer: give one of them"
+            "--watch refreshes the report; --json prints one answer: give one of them"
         )
-    from element_facerhythm.cli.database import activated_workflow
+    from element_facerhythm.cli.database_access import pipeline_to_read
 
     with quiet_stdout():
-        tables = activated_workflow().POPULATED
+        tables = pipeline_to_read().populated
         from element_facerhythm.fleet.report import report_fleet
 
         report = report_fleet(tables)
@@ -60,35 +61,35 @@ def status(
     else:
         from rich.console import Console
 
-        Console(highlight=False, markup=False).print(picture(report, errors))
+        Console(highlight=False, markup=False).print(rendered(report, errors))
 
 
 def follow(tables: Any, report: "FleetReport", every_s: float, errors: bool) -> None:
-    """Show the report on the whole terminal, and look again until interrupted."""
+    """Show the report on the whole terminal, and refresh it until interrupted."""
     from rich.console import Console
     from rich.live import Live
 
     from element_facerhythm.fleet.report import report_fleet
 
     console = Console(highlight=False, markup=False)
-    with Live(picture(report, errors), console=console, screen=console.is_terminal) as live:
+    with Live(rendered(report, errors), console=console, screen=console.is_terminal) as live:
         try:
             while True:
                 time.sleep(every_s)
-                live.update(picture(report_fleet(tables), errors))
+                live.update(rendered(report_fleet(tables), errors))
         except KeyboardInterrupt:
             return
 
 
-def picture(report: "FleetReport", errors: bool) -> "RenderableType":
-    """Make what is shown of a report."""
+def rendered(report: "FleetReport", errors: bool) -> "RenderableType":
+    """Return a report as it is shown."""
     from rich.console import Group
 
     return Group(*parts_of(report, errors))
 
 
 def parts_of(report: "FleetReport", errors: bool) -> "Iterator[RenderableType]":
-    """Give the tables and lines of a report, in order."""
+    """Yield the tables and lines of a report, in order."""
     rows = [
         (name, *(getattr(numbers, column.replace(" ", "_")) for column in COUNTS))
         for name, numbers in report.tables.items()
@@ -130,7 +131,7 @@ def parts_of(report: "FleetReport", errors: bool) -> "Iterator[RenderableType]":
 
 
 def progress_of(job: "RunningJob") -> tuple[str, ...]:
-    """Tell of a job what it is, where it is, what is left, and who does it."""
+    """Return the cells of a job: what it is, where it is, what is left, and who does it."""
     return (
         job.table,
         key_text(job.key),
@@ -143,14 +144,9 @@ def progress_of(job: "RunningJob") -> tuple[str, ...]:
 
 
 def lines_of(word: str, found: "list[Problem] | Any", errors: bool) -> Iterator[str]:
-    """Tell what failed, or how to learn it."""
+    """Yield the failures, or how to print them."""
     if errors:
         for problem in found:
             yield f"{word}: {problem.table} {key_text(problem.key)}: {problem.error}"
     elif found:
         yield f"{len(found)} {word}; `facerhythm status --errors` says why"
-
-
-def key_text(key: Mapping[str, Any]) -> str:
-    """Write a key in few words."""
-    return " ".join(f"{name.removesuffix('_id')}={value}" for name, value in key.items())

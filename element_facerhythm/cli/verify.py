@@ -5,6 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from element_facerhythm.cli.key_options import (
+    KeyOption,
+    KeyTexts,
+    RecordingOption,
+    SessionOption,
+    SubjectOption,
+    chosen_recordings,
+    key_texts,
+    require_no_directory,
+)
 from element_facerhythm.cli.output import (
     EXIT_NOT_IN_ORDER,
     JsonOption,
@@ -17,13 +27,17 @@ from element_facerhythm.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from element_facerhythm.pipeline.verify import Findings
+    from element_facerhythm.pipeline.results.verify import Findings
 
 
 def verify(
     directory: Annotated[
         Path | None, typer.Argument(help="Project directory; without it, the configured database.")
     ] = None,
+    subject: SubjectOption = None,
+    session: SessionOption = None,
+    recording: RecordingOption = None,
+    key: KeyOption = None,
     where: WhereOption = None,
     recompute: Annotated[
         bool,
@@ -36,18 +50,18 @@ def verify(
 ) -> None:
     """Check that rows, files and digests agree; changes nothing.
 
-    Looks at one project directory, or at every recording of the database: videos, regions, parameters,
+    Checks one project directory, or every recording of the database: videos, regions, parameters,
     products, and each row of the results. Exits with 3 where something is not as it was written.
 
     Example: `facerhythm verify mouse-project --recompute`
     """
-    if directory is not None and where is not None:
-        raise typer.BadParameter("--where is for the database; it does not go with a directory")
+    chosen = key_texts(subject, session, recording, key)
+    require_no_directory(chosen, where, directory)
     with quiet_stdout():
         if directory is not None:
             findings = in_directory(directory, recompute, seed)
         else:
-            findings = in_database(where, recompute, seed)
+            findings = in_database(chosen, where, recompute, seed)
     if as_json:
         print_json(
             {"ok": not findings.faults, "n_checks": findings.n_checks, "faults": findings.faults,
@@ -61,34 +75,24 @@ def verify(
 
 def in_directory(directory: Path, recompute: bool, seed: int | None) -> "Findings":
     """Check one project directory."""
-    from element_facerhythm.pipeline.verify import verify_project
+    from element_facerhythm.pipeline.results.verify import verify_project
 
     return verify_project(directory, recompute=recompute, seed=seed)
 
 
-def in_database(where: str | None, recompute: bool, seed: int | None) -> "Findings":
-    """Check the recordings of the configured database that a condition leaves.
-
-    Raises
-    ------
-    RequestError
-        The condition is none that the database understands.
-    """
-    from element_facerhythm.cli.database import activated_workflow
-
-    activated_workflow()
-    from element_facerhythm.facial_behavior_estimation.verification import (
-        recordings,
-        verify_recording,
-    )
+def in_database(
+    chosen: KeyTexts, where: str | None, recompute: bool, seed: int | None
+) -> "Findings":
+    """Check the recordings of the configured database that are chosen."""
+    keys = chosen_recordings(chosen, where)
+    from element_facerhythm.facial_behavior_estimation.verification import verify_recording
     from element_facerhythm.keypoint_inference.verification import verify_keypoints
-    from element_facerhythm.pipeline.verify import Findings
+    from element_facerhythm.pipeline.results.verify import Findings
 
     findings = Findings()
-    keys = recordings(where)
-    with progress_bars() as progress, progress.stage("verify", len(keys), "recordings") as tell:
+    with progress_bars() as progress, progress.stage("verify", len(keys), "recordings") as advance:
         for n_done, key in enumerate(keys):
-            tell(n_done)
+            advance(n_done)
             verify_recording(key, findings, recompute=recompute, seed=seed)
             verify_keypoints(key, findings)
     return findings

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from element_facerhythm.cli.output import JsonOption, print_json, progress_bars, quiet_stdout
-from element_facerhythm.cli.stopping import stop_event
+from element_facerhythm.cli.signals import stop_event
+from element_facerhythm.database.keys import key_text
+from element_facerhythm.database.settings import DEVICE_VARIABLE, FIGURES_VARIABLE
 
 if TYPE_CHECKING:
     from element_facerhythm.fleet.conclusion import Job
 
 HEALTH_VARIABLE = "FACERHYTHM_HEALTH_FILE"
 WORDS = {
-    "done": "done", "given back": "given back", "failed": "FAILED", "gone": "removed from the queue",
+    "done": "done", "given back": "requeued", "failed": "FAILED", "gone": "removed from the queue",
 }  # fmt: skip
 
 HealthFileOption = Annotated[
@@ -23,7 +25,7 @@ HealthFileOption = Annotated[
     typer.Option(
         "--health-file",
         envvar=HEALTH_VARIABLE,
-        help="File that the worker writes with every sign of life, for `facerhythm health`.",
+        help="File that the worker writes with every heartbeat, for `facerhythm health`.",
     ),
 ]
 
@@ -39,7 +41,7 @@ def worker(
         ),
     ] = False,
     poll: Annotated[
-        float, typer.Option(help="Seconds between looks for new jobs.", min=0.1)
+        float, typer.Option(help="Seconds between polls for new jobs.", min=0.1, max=86400)
     ] = 10.0,
     device: Annotated[
         str | None, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:1.")
@@ -47,12 +49,14 @@ def worker(
     lease: Annotated[
         float,
         typer.Option(
-            help="Seconds without a sign of life after which other workers take the job back.",
+            help="Seconds without a heartbeat after which other workers requeue the job.",
             min=1,
+            max=1e6,
         ),
     ] = 60.0,
     grace: Annotated[
-        float, typer.Option(help="Seconds that a stop may take; then the process ends.", min=0)
+        float,
+        typer.Option(help="Seconds that a stop may take; then the process ends.", min=0, max=1e6),
     ] = 25.0,
     max_tries: Annotated[
         int,
@@ -60,28 +64,35 @@ def worker(
     ] = 3,
     retry_delay: Annotated[
         float,
-        typer.Option(help="Seconds to the second try; the third waits four times as long.", min=0),
+        typer.Option(
+            help="Seconds to the second try; the third waits four times as long.", min=0, max=1e6
+        ),
     ] = 30.0,
     health_file: HealthFileOption = None,
+    no_figures: Annotated[
+        bool, typer.Option("--no-figures", help="Draw no figures of what was computed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Populate the tables of the configured database until stopped by SIGTERM or Ctrl-C.
 
     Several workers, on several machines, share the jobs between them; start one for each device. A job that
-    is under way when its worker is stopped is given back; a second signal ends the worker at once, and then,
-    as when it is killed, the others take its job back after the lease. With `--exit-when-idle` or
-    `--max-jobs` the exit code is 1 where a job failed.
+    is under way when its worker is stopped is requeued; a second signal ends the worker at once, and then,
+    as when it is killed, the others requeue its job after the lease. With `--exit-when-idle` or `--max-jobs`
+    the exit code is 1 where a job failed.
 
     Example: `facerhythm worker --exit-when-idle`
     """
     if device is not None:
-        os.environ["FACERHYTHM_DEVICE"] = device
-    with stop_event() as stop, quiet_stdout(), progress_bars() as progress:
-        from element_facerhythm.cli.database import activated_workflow
-        from element_facerhythm.fleet.outcomes import RetryPolicy
-        from element_facerhythm.worker import WorkerOptions, require_machine, work
+        os.environ[DEVICE_VARIABLE] = device
+    if no_figures:
+        os.environ[FIGURES_VARIABLE] = "off"
+    with stop_event() as stop, quiet_stdout(), progress_bars(None) as progress:
+        from element_facerhythm.cli.database_access import pipeline_to_fill
+        from element_facerhythm.fleet.retry_policy import RetryPolicy
+        from element_facerhythm.fleet.worker import WorkerOptions, require_machine, work
 
-        tables = activated_workflow(to_populate=True).POPULATED
+        tables = pipeline_to_fill(to_populate=True).populated
         logging.getLogger("datajoint").addFilter(is_not_about_a_job)
         require_machine()
         options = WorkerOptions(
@@ -93,7 +104,7 @@ def worker(
             policy=RetryPolicy(max_tries, retry_delay),
             health_file=health_file,
         )
-        report = work(tables, options, stop=stop, on_job=tell, progress=progress)
+        report = work(tables, options, stop=stop, on_job=report_job, progress=progress)
     if as_json:
         print_json(vars(report))
     else:
@@ -105,12 +116,12 @@ def worker(
 
 
 def is_not_about_a_job(record: logging.LogRecord) -> bool:
-    """Leave out what DataJoint logs of failed jobs: `tell` says it, too."""
+    """Leave out what DataJoint logs of failed jobs, which `report_job` prints."""
     return record.module != "autopopulate"
 
 
-def tell(job: "Job") -> None:
+def report_job(job: "Job") -> None:
     """Write one line per job to stderr, where a container's log is read."""
     outcome = WORDS.get(job.outcome, "failed, will be tried again")
-    about = f" {job.key}: {job.error}" if job.error else ""
+    about = f" {key_text(job.key)}: {job.error}" if job.error else ""
     typer.echo(f"{job.table}: {outcome}{about}", err=True)

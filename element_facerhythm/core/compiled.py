@@ -9,7 +9,7 @@ import numba
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-# Sums may be reordered (vector units need that); values are finite, as every caller makes sure of.
+# Sums may be reordered (vector units need that); values are finite, as every caller ensures.
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
 
 

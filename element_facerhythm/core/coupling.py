@@ -2,10 +2,10 @@
 
 A component says when a rhythm is strong (its loadings over time); a tracked body part says how it moved.
 The part's movement is kept to the component's band, its speed averaged over the windows of the
-spectrogram, and the ranks of the two are correlated at every lag up to a second or so. How often as much
-comes about by chance is told by shifting one of them in a circle: that keeps the slow waxing and
-waning of both, which by itself makes any two recordings of a live animal correlate (Harris 2020,
-"Nonsense correlations in neuroscience", bioRxiv).
+spectrogram, and the ranks of the two are correlated at every lag up to a second or so. How often chance
+gives a correlation as large is estimated by circular shifts of one of them: these keep the slow changes
+of both, which alone make any two recordings of a live animal correlate (Harris 2020, "Nonsense
+correlations in neuroscience", bioRxiv).
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal, stats
 
+from element_facerhythm.core.arrays import Float64Array
 from element_facerhythm.errors import ParameterError
-
-Floats = NDArray[np.float64]
 
 MOST_MISSING = 0.5
 """Share of the frames that may lack a position; the gaps of others are bridged by straight lines."""
@@ -44,19 +43,19 @@ class Coupling:
     p_value
         Share of circular shifts that give a correlation as large at any lag searched; None where there
         are too few of them.
-    n_windows
+    n_compared_windows
         Windows compared.
     """
 
     correlation: float
     lag_s: float
     p_value: float | None
-    n_windows: int
+    n_compared_windows: int
 
 
 def band_limited_speed(
-    positions: Floats, *, frame_rate_hz: float, centre_hz: float, bandwidth_hz: float
-) -> Floats | None:
+    positions: Float64Array, *, frame_rate_hz: float, centre_hz: float, bandwidth_hz: float
+) -> Float64Array | None:
     """Speed of a point's movement within a band, averaged over one period.
 
     Parameters
@@ -93,14 +92,14 @@ def band_limited_speed(
 
 
 def couple(
-    loadings: Sequence[Floats],
-    speeds: Sequence[Floats],
+    loadings: Sequence[Float64Array],
+    speeds: Sequence[Float64Array],
     window_centres: Sequence[NDArray[np.floating]],
     *,
     frame_rate_hz: float,
     longest_lag_s: float = LONGEST_LAG_S,
 ) -> Coupling | None:
-    """Correlate a component's course with a body part's speed.
+    """Correlate a component's time course with a body part's speed.
 
     Parameters
     ----------
@@ -125,22 +124,22 @@ def couple(
         Loadings and windows differ in number.
     """
     sampled, step_s = [], np.nan
-    for course, speed, centres in zip(loadings, speeds, window_centres, strict=True):
-        if len(course) != len(centres):
+    for strength, speed, centres in zip(loadings, speeds, window_centres, strict=True):
+        if len(strength) != len(centres):
             raise ParameterError(
-                f"a component has {len(course)} loadings over time, its video {len(centres)} windows"
+                f"a component has {len(strength)} loadings over time, its video {len(centres)} windows"
             )
         sampled.append(np.interp(centres, np.arange(len(speed)), speed))
         if len(centres) > 1:
             step_s = float(np.median(np.diff(centres))) / frame_rate_hz
-    course, speed = np.concatenate(loadings), np.concatenate(sampled)
+    strength, speed = np.concatenate(loadings), np.concatenate(sampled)
     known = np.isfinite(speed)
-    course, speed = course[known], speed[known]
-    n = len(course)
-    ranks = [_standardised(stats.rankdata(values)) for values in (course, speed)]
+    strength, speed = strength[known], speed[known]
+    n = len(strength)
+    ranks = [_standardised(stats.rankdata(values)) for values in (strength, speed)]
     if n < 3 or not all(map(np.any, ranks)) or not np.isfinite(step_s):
         return None
-    # at shift k: how well the speed, k windows later, goes with the course
+    # at shift k: how well the speed, k windows later, follows the component
     by_shift = np.fft.irfft(np.conj(np.fft.rfft(ranks[0])) * np.fft.rfft(ranks[1]), n) / n
     reach = min(int(longest_lag_s / step_s), (n - 1) // 4)
     lags = np.arange(-reach, reach + 1)
@@ -149,28 +148,28 @@ def couple(
         correlation=float(by_shift[lags][best]),
         lag_s=float(lags[best]) * step_s,
         p_value=_p_value(by_shift, reach),
-        n_windows=n,
+        n_compared_windows=n,
     )
 
 
-def _p_value(by_shift: Floats, reach: int) -> float | None:
-    """Share of shifts around which a correlation is found as large as around none."""
+def _p_value(by_shift: Float64Array, reach: int) -> float | None:
+    """Share of shifts that, with the lags around them, reach the correlation found without a shift."""
     n, width = len(by_shift), 2 * reach + 1
     around = np.concatenate([by_shift[-reach:], by_shift, by_shift[:reach]]) if reach else by_shift
     largest = np.lib.stride_tricks.sliding_window_view(around, width).max(axis=1)
-    others = largest[width : n - width + 1]  # those that share no lag with no shift at all
+    others = largest[width : n - width + 1]  # whose lags are none of the first's
     if len(others) < FEWEST_SHIFTS:
         return None
     return float((1 + (others >= largest[0]).sum()) / (1 + len(others)))
 
 
-def _standardised(values: Floats) -> Floats:
+def _standardised(values: Float64Array) -> Float64Array:
     centred = values - values.mean()
     spread = centred.std()
     return centred / spread if spread > 0 else np.zeros_like(centred)
 
 
-def _bridged(positions: Floats, missing: NDArray[np.bool_]) -> Floats:
+def _bridged(positions: Float64Array, missing: NDArray[np.bool_]) -> Float64Array:
     """Positions with straight lines over the gaps, and the nearest position before and after all."""
     if not missing.any():
         return np.asarray(positions, np.float64)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import RoiError
 
-GrayFrame = npt.NDArray[np.uint8]
 Energy = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -81,7 +81,7 @@ def propose_rois(
         At most this many polygons, largest energy first.
     n_frames_per_block, block_quantile
         Energy is taken per block of frames (or per run), and this quantile over the blocks is
-        kept: something that passes once (a paw) fills few blocks and does not decide.
+        kept: something that passes once (a paw) fills few blocks and does not count.
     margin_px
         Seed polygons keep this far from the frame's border.
     mask_growth_fraction
@@ -184,7 +184,7 @@ def _blurred(frame: GrayFrame) -> Energy:
 
 
 def _gain(frame: Energy, reference: Energy) -> float:
-    """Brightness of `frame` against `reference`: a median, which a moving part cannot bend."""
+    """Brightness of `frame` against `reference`: a median, which a moving part hardly changes."""
     lit = reference[::2, ::2] > max(8.0, float(reference.mean()) * 0.5)
     if not lit.any():
         return 1.0
@@ -202,7 +202,7 @@ def _smooth(energy: Energy) -> Energy:
 
 
 def _background(smooth: Energy) -> tuple[float, float]:
-    """Level and spread of the energy of what is still: the quieter half of the picture."""
+    """Level and spread of the energy of what is still: the quieter half of the frame."""
     values = np.sort(smooth.ravel())
     quiet = values[: max(1, values.size // 2)]
     level = float(np.median(quiet))
@@ -211,7 +211,7 @@ def _background(smooth: Energy) -> tuple[float, float]:
 
 
 def _threshold(smooth: Energy, *, level: float, spread: float, min_contrast: float) -> float:
-    """Energy that parts still from moving: below Otsu's cut, never inside the background's spread.
+    """Energy that separates still from moving: below Otsu's cut, never inside the background's spread.
 
     Otsu's cut is made on the square root of the energy above background, so that one strongly
     moving part does not hide weaker ones, and is lowered to take in the weaker flanks of a
@@ -292,7 +292,7 @@ def _mask_polygons(
 
 
 def _hull(region: Mask) -> npt.NDArray[np.float64]:
-    """(N, 2) convex hull (x, y): a mask needs no bays, and has none that could cut a track off."""
+    """(N, 2) convex hull (x, y); a notch in the mask could cut a track off."""
     import cv2
 
     rows, cols = np.nonzero(region)

@@ -7,16 +7,17 @@ of a pixel. Masks are (H, W) bool, points are (P, 2) float32 in the order (x, y)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from element_facerhythm.core.arrays import Points
 from element_facerhythm.errors import ParameterError, RoiError
 
 BoolMask = NDArray[np.bool_]
-Points = NDArray[np.float32]
 Polygon = NDArray[np.float64]
 
 MAX_COORDINATE_PX = 1e7
@@ -25,12 +26,31 @@ MAX_COORDINATE_PX = 1e7
 MAX_VERTICES = 10_000
 """Of all polygons under one name; filling them takes time in proportion."""
 
+REGION_KINDS = ("motion", "pupil", "blink", "running", "mask")
+"""What a region can be for: facemap's kinds, and what the tracker sees."""
+
 _ON_CORNER_PX = 1e-12
+
+
+@dataclass(frozen=True)
+class RegionLabel:
+    """What a polygon is called and what it is for, for people; None where not stated.
+
+    Attributes
+    ----------
+    name
+        Name of the region.
+    kind
+        One of `REGION_KINDS`; it changes nothing that is computed.
+    """
+
+    name: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Rois:
-    """Regions as somebody drew them, before the frame size is known.
+    """Regions as drawn, before the frame size is known.
 
     Attributes
     ----------
@@ -43,6 +63,10 @@ class Rois:
         (P, 2) points to track, taken as they are instead of a seeded grid.
     seed_mask, visible_mask
         (H, W) masks that take the place of the polygons.
+    source
+        Where they are from (a file, a row), for messages; empty where not known.
+    seed_labels, mask_labels
+        Labels of the polygons, in their order; empty where none has one.
     """
 
     seed_polygons: tuple[Polygon, ...] = ()
@@ -50,6 +74,9 @@ class Rois:
     point_positions: Points | None = None
     seed_mask: BoolMask | None = None
     visible_mask: BoolMask | None = None
+    source: str = ""
+    seed_labels: tuple[RegionLabel, ...] = ()
+    mask_labels: tuple[RegionLabel, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +169,10 @@ def seed_grid(mask: BoolMask, *, spacing_px: int) -> Points:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         return np.empty((0, 2), dtype=np.float32)
+    step = min(int(spacing_px), max(mask.shape))
     x, y = np.meshgrid(
-        np.arange(columns[0], columns[-1], int(spacing_px)),
-        np.arange(rows[0], rows[-1], int(spacing_px)),
+        np.arange(columns[0], columns[-1], step),
+        np.arange(rows[0], rows[-1], step),
         indexing="ij",
     )
     inside = mask[y, x]
@@ -152,7 +180,7 @@ def seed_grid(mask: BoolMask, *, spacing_px: int) -> Points:
 
 
 def place_rois(rois: Rois, *, height_px: int, width_px: int, spacing_px: int) -> PlacedRois:
-    """Put regions on a frame: masks, and the points to track.
+    """Place regions on a frame: masks, and the points to track.
 
     Parameters
     ----------
@@ -173,7 +201,11 @@ def place_rois(rois: Rois, *, height_px: int, width_px: int, spacing_px: int) ->
         A vertex, point or mask does not fit the frame; no point is seeded; or the visible mask
         hides every point.
     """
-    size = (height_px, width_px)
+    with _naming(rois):
+        return _placed(rois, (height_px, width_px), spacing_px)
+
+
+def _placed(rois: Rois, size: tuple[int, int], spacing_px: int) -> PlacedRois:
     seed = _union(rois.seed_polygons, rois.seed_mask, size, "points")
     visible = _union(rois.mask_polygons, rois.visible_mask, size, "mask")
     if rois.point_positions is not None:
@@ -196,7 +228,14 @@ def place_rois(rois: Rois, *, height_px: int, width_px: int, spacing_px: int) ->
 
 
 def seed_region(rois: Rois, *, height_px: int, width_px: int) -> BoolMask | None:
-    """Mask (H, W) that points are seeded in; None where regions bring their points, or hold no polygon.
+    """Mask (H, W) that points are seeded in; None where regions bring points, or nothing to seed them in.
+
+    Parameters
+    ----------
+    rois
+        Regions of interest; a mask goes before polygons.
+    height_px, width_px
+        Size of the frame.
 
     Raises
     ------
@@ -205,7 +244,19 @@ def seed_region(rois: Rois, *, height_px: int, width_px: int) -> BoolMask | None
     """
     if rois.point_positions is not None:
         return None
-    return _union(rois.seed_polygons, rois.seed_mask, (height_px, width_px), "points")
+    with _naming(rois):
+        return _union(rois.seed_polygons, rois.seed_mask, (height_px, width_px), "points")
+
+
+@contextmanager
+def _naming(rois: Rois) -> Iterator[None]:
+    """Add to every error where the regions are from."""
+    try:
+        yield
+    except RoiError as error:
+        if not rois.source:
+            raise
+        raise RoiError(f"{rois.source}: {error}") from error
 
 
 def _as_polygon(polygon: ArrayLike, name: str) -> Polygon:
@@ -253,16 +304,22 @@ def _union(
 
 
 def _require_inside(
-    points: NDArray[np.floating], size: tuple[int, int], owner: str, kind: str
+    points: NDArray[np.floating],
+    size: tuple[int, int],
+    owner: str,
+    kind: str,
+    *,
+    margin_px: int = 0,
 ) -> None:
     # Drawing tools put the frame's corner at -0.5, 0, W - 1 or W; none of these is outside.
     x, y = points[:, 0], points[:, 1]
-    outside = (x < -0.5) | (y < -0.5) | (x > size[1]) | (y > size[0])
+    outside = (x < -0.5) | (y < -0.5) | (x > size[1] - margin_px) | (y > size[0] - margin_px)
     if outside.any():
         first = int(np.argmax(outside))
         raise RoiError(
-            f"{owner}: {kind} {first} at (x={x[first]:g}, y={y[first]:g}) lies outside the frame "
-            f"of {size[1]} x {size[0]} px (width x height); draw the ROI on this video."
+            f"{owner} (x {x.min():g} to {x.max():g}, y {y.min():g} to {y.max():g}): {kind} {first} at "
+            f"(x={x[first]:g}, y={y[first]:g}) lies outside the frame of {size[1]} x {size[0]} px (width x "
+            "height); draw the ROI on this video."
         )
 
 
@@ -275,7 +332,7 @@ def _given_points(points: ArrayLike, size: tuple[int, int]) -> Points:
         )
     if len(positions) == 0:
         raise RoiError("The ROIs' point_positions hold no point; leave them out to seed a grid.")
-    _require_inside(positions, (size[0] - 1, size[1] - 1), "point_positions", "point")
+    _require_inside(positions, size, "point_positions", "point", margin_px=1)
     return positions
 
 

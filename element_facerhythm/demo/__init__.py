@@ -1,4 +1,4 @@
-"""The body of `facerhythm demo`."""
+"""What `facerhythm demo` does: a scene of known motion, through the database, compared with the truth."""
 
 from __future__ import annotations
 

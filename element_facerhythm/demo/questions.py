@@ -56,7 +56,7 @@ _QUESTIONS = (
     (
         "How long did each stage take, and on what device?",
         """
-        SELECT stage, seconds, device, completed_time
+        SELECT stage, seconds, stage_device, completed_time
         FROM {stage}
         WHERE {recording}
         ORDER BY seconds DESC
@@ -135,7 +135,16 @@ def plain_cell(value: Any) -> str:
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows as a text table."""
+    """Return rows as a text table, 120 characters wide at most.
+
+    Parameters
+    ----------
+    columns
+        Headings.
+    rows
+        A value for each column, shown as by `plain_cell`; a column whose first value is no text stands to the
+        right.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""The demo's page: answers, truth and pictures in one HTML file that needs nothing else."""
+"""The demo's page: answers, truth and figures in one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ figcaption { color: #666; font-size: 13px; } .places td:first-child { color: #66
 
 _CAPTIONS = {
     "rois": "Where points are seeded; dark pixels are hidden from the tracker.",
-    "displacements": "Displacement of lively points, and where they sit.",
-    "violations": "Points that left their track were flagged and held.",
+    "displacements": "Displacement of points that move much, and where they sit.",
+    "violations": "Points that left their track were flagged and held in place.",
     "spectrogram": "Variable-Q spectrogram, averaged over points and both directions.",
     "components": "Each component: its place (x and y), its frequencies and its time course.",
 }
@@ -40,14 +40,22 @@ def report_html(
     answers: Sequence[Answer],
     figures: Sequence[Path],
 ) -> str:
-    """Return the page; pictures are embedded.
+    """Return the page; figures are embedded.
 
     Parameters
     ----------
+    title
+        Heading of the page, and its name in a browser.
     places
         (what, where) pairs.
+    notes
+        Sentences below the title.
     truth
-        (heading, (columns, rows)) tables; empty for a video whose truth nobody knows.
+        (heading, (columns, rows)) tables; empty for a video whose truth is not known.
+    answers
+        Each shown with its question and its SQL.
+    figures
+        PNG files; the name of one says what its heading is.
     """
     parts = [
         f"<h1>{escape(title)}</h1>",

@@ -12,20 +12,21 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from element_facerhythm.database.keys import key_text
 from element_facerhythm.demo.questions import Answer, ask_everything, text_table
 from element_facerhythm.demo.report_page import report_html
 from element_facerhythm.demo.settings import SCENE_RELAXATION, scene_parameters
 from element_facerhythm.demo.truth import Truth, compare_with_truth
-from element_facerhythm.errors import RequestError
+from element_facerhythm.errors import ConfigurationError, RequestError
 from element_facerhythm.figures.style import write_bytes
 from element_facerhythm.io.atomic import writing_inside
-from element_facerhythm.pipeline.directory import check_writable
+from element_facerhythm.pipeline.run.directory import check_writable
 
 if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
+    from element_facerhythm.demo.synthetic import Scene
     from element_facerhythm.parameters import AnyParameters
     from element_facerhythm.pipeline import Progress
-    from element_facerhythm.synthetic import Scene
 
 _N_SCENE_FRAMES = 600
 _FILES = ("face.mp4", "truth.npz", "rois.json", "report.html")
@@ -73,21 +74,24 @@ def run_demo(
 ) -> DemoReport:
     """Analyse a video through the database and answer questions by SQL.
 
-    Without a video, a face-like scene is made whose motion is known, and the answers are held against
-    it. Without ROIs for a video of one's own, they are proposed from what moves. Without a
-    configured database, the embedded one is used. What an earlier demo in the same directory made
-    is reused.
+    Without a video, a face-like scene is made whose motion is known, and the answers are compared with
+    it. Without a configured database, the embedded one is used. What an earlier demo in the same
+    directory made is reused.
 
     Parameters
     ----------
     directory
         Made where it is missing; gets the video, ROIs, figures and the page.
+    video
+        A recording of one's own; None makes the scene.
+    rois
+        ROI file of `video`; None proposes regions from what moves in it.
     device
         ``auto``, ``cpu`` or ``cuda[:n]``.
     progress
-        Told what happens.
+        Progress callback.
     echo
-        Gets what a person should read, line by line or as tables.
+        Prints what the user should read, line by line or as tables.
 
     Raises
     ------
@@ -118,14 +122,20 @@ def run_demo(
         ),
         started,
     )  # fmt: skip
-    _tell(report, echo)
+    _print_summary(report, echo)
     return report
 
 
 def _check_request(directory: Path, video: Path | None, rois: Path | None, device: str) -> None:
     from element_facerhythm.core.device import resolve_device
+    from element_facerhythm.linking.settings import LINKING_VARIABLE, pipeline_settings
 
     resolve_device(device)
+    if pipeline_settings().is_of_a_lab:
+        raise ConfigurationError(
+            f"the demo enters an animal that does not exist, and {LINKING_VARIABLE} names a lab's own "
+            "pipeline: unset it for the demo, which then uses schemas of its own"
+        )
     check_writable(directory, folders=("figures",), files=_FILES)
     if video is None and rois is not None:
         raise RequestError(f"ROIs ({rois}) were given without a video; give both or neither")
@@ -135,8 +145,8 @@ def _scene_material(directory: Path, progress: Progress) -> _Material:
     """Make the synthetic scene, or take the one that lies there already."""
     from dataclasses import replace
 
+    from element_facerhythm.demo.synthetic import make_scene_video, plan_scene
     from element_facerhythm.io.rois_file import write_rois
-    from element_facerhythm.synthetic import make_scene_video, plan_scene
 
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "face.mp4"
@@ -156,12 +166,12 @@ def _own_material(
     """Check a video of the user's own; propose ROIs for it where none are given.
 
     Nothing is written before everything is checked. ROIs that an earlier demo proposed in the same
-    directory are kept, as somebody may have mended them.
+    directory are kept, as they may have been corrected by hand.
     """
     from element_facerhythm.io.rois_file import read_rois, write_rois
     from element_facerhythm.parameters import open_parameters_from_mapping
     from element_facerhythm.pipeline import RunRequest, check_request
-    from element_facerhythm.pipeline.proposal import propose_rois_for_video
+    from element_facerhythm.pipeline.roi_proposal import propose_rois_for_video
     from element_facerhythm.video import probe_video
 
     metadata = probe_video(video)
@@ -178,7 +188,7 @@ def _own_material(
             write_rois(rois, proposed)
         echo(
             f"ROIs were proposed from what moves: look at {directory / 'figures' / 'rois.png'}; if "
-            f"they are not what you want, mend {proposed} and run again\n"
+            f"they are not what you want, correct {proposed} and run again\n"
         )
     return _Material(video, rois, parameters, None)
 
@@ -187,26 +197,26 @@ def _through_database(
     directory: Path, material: _Material, device: str, progress: Progress, echo: Echo
 ) -> tuple[dict[str, Any], dict[str, int], tuple[Answer, ...], Path, str]:
     """Register, populate and ask; everything that touches the database."""
-    from element_facerhythm.pipeline.progress import reporting_to
+    from element_facerhythm.pipeline.progress import use_progress
 
     with _environment(material.video, device), progress.stage("open the database", None, ""):
         from element_facerhythm import ingest, workflow
     tables: Any = workflow.facial_behavior_estimation
     with _environment(material.video, device):
-        choice = ingest.SessionChoice(
-            _subject(directory), session_id=1, sex="U", birth_date=date(2025, 11, 1)
+        choice = ingest.SessionChoice.numbered(
+            _subject(directory), 1, sex="U", subject_birth_date=date(2025, 11, 1)
         )
         registered = ingest.register_videos(
             choice, [material.video], material.rois, material.parameters,
             recording_id=_recording_id(material),
         )  # fmt: skip
-        with reporting_to(progress):
+        with use_progress(progress):
             tables.RecordingInfo.populate(registered.key)
             tables.FaceRhythmProcessing.populate(registered.key)
         with progress.stage("fill the tables", None, ""):
             tables.FacialRhythm.populate(registered.key)
         rows = ingest.count_rows(registered.key)
-        output_dir = (tables.FaceRhythmProcessing & registered.key).fetch1("output_dir")
+        output_dir = (tables.FaceRhythmProcessing & registered.key).fetch1("project_dir")
         project_dir = tables.processing.project_dir(output_dir)
     answers = ask_everything(tables, registered.key)
     return registered.key, rows, answers, project_dir, _describe_database(workflow)
@@ -214,8 +224,8 @@ def _through_database(
 
 @contextmanager
 def _environment(video: Path, device: str) -> Iterator[None]:
-    """Let the workflow find a video outside the configured root directories, and set the device."""
-    from element_facerhythm.embedded import database_is_configured
+    """Make the workflow find a video outside the configured root directories, and set the device."""
+    from element_facerhythm.database.embedded import database_is_configured
     from element_facerhythm.linking import ROOT_VARIABLE
 
     roots = [root for root in os.environ.get(ROOT_VARIABLE, "").split(os.pathsep) if root]
@@ -266,12 +276,12 @@ def _finish(
 
     project = Project.open(report.project_dir)
     with progress.stage("draw figures", None, ""), writing_inside(directory):
-        figures = write_figures(project, directory / "figures", video_path=material.video)
+        drawn = write_figures(project, directory / "figures")
     truth = None
     if material.scene is not None:
         truth = compare_with_truth(project, material.scene, relaxation=SCENE_RELAXATION)
     seconds = time.monotonic() - started
-    report = replace(report, figures=tuple(figures), truth=truth, seconds=seconds)
+    report = replace(report, figures=drawn.paths, truth=truth, seconds=seconds)
     with writing_inside(directory):
         write_bytes(report.report_path, _page(report).encode())
     return report
@@ -290,7 +300,7 @@ def _page(report: DemoReport) -> str:
 
 _SCENE_NOTE = (
     "The video is synthetic: a face-like scene whose motion is a formula, with flickering light, "
-    "sensor noise and a paw that passes once. So the answers can be held against the truth."
+    "sensor noise and a paw that passes once. So the answers can be compared with the truth."
 )
 
 
@@ -331,11 +341,11 @@ def _places(report: DemoReport) -> list[tuple[str, str]]:
         ("video", str(report.video)),
         ("project", str(report.project_dir)),
         ("database", report.database),
-        ("key", ", ".join(f"{name}={value}" for name, value in report.key.items())),
+        ("key", key_text(report.key)),
     ]
 
 
-def _tell(report: DemoReport, echo: Echo) -> None:
+def _print_summary(report: DemoReport, echo: Echo) -> None:
     filled = [(name, count) for name, count in report.rows.items() if count]
     echo("Rows in the database:")
     echo(text_table(("table", "rows"), filled))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from element_facerhythm.figures.components import ComponentPicture
-    from element_facerhythm.io.project import Project
-    from element_facerhythm.synthetic import Scene, Source
+from element_facerhythm.core.arrays import Float64Array
+from element_facerhythm.errors import ProjectError
+from element_facerhythm.pipeline.run.run_file import parameters_of_run
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from element_facerhythm.demo.synthetic import Scene, Source
+    from element_facerhythm.figures.components import ComponentPanels
+    from element_facerhythm.io.project import Project
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,24 @@ class Truth:
 
 
 def compare_with_truth(project: Project, scene: Scene, *, relaxation: float) -> Truth:
-    """Compare a finished project of the scene's video with the scene."""
+    """Compare a finished project of the scene's video with the scene.
+
+    Parameters
+    ----------
+    project
+        With its tracks, spectrograms and decomposition.
+    scene
+        What was rendered.
+    relaxation
+        That the project was tracked with, 0 to 1.
+
+    Raises
+    ------
+    ProjectError
+        A product is missing or damaged.
+    ParameterError
+        The decomposition has no points, frequencies or time to compare.
+    """
     return Truth(
         tracking=_compare_tracking(project, scene, relaxation=relaxation),
         rhythms=tuple(_compare_rhythms(project, scene)),
@@ -68,9 +87,19 @@ def compare_with_truth(project: Project, scene: Scene, *, relaxation: float) -> 
 
 
 def expected_track(
-    positions_px: FloatArray, home_px: FloatArray, *, relaxation: float
-) -> FloatArray:
-    """(T, P, 2) track of a perfect flow that is pulled home by `relaxation` in every frame."""
+    positions_px: Float64Array, home_px: Float64Array, *, relaxation: float
+) -> Float64Array:
+    """(T, P, 2) track, in pixels, of a perfect flow that is pulled home in every frame.
+
+    Parameters
+    ----------
+    positions_px
+        (T, P, 2) true positions.
+    home_px
+        (P, 2) where the points are pulled to.
+    relaxation
+        Share of the way home in every frame; 0 gives the true positions.
+    """
     steps = np.diff(positions_px, axis=0, prepend=positions_px[:1])
     track = np.empty_like(positions_px)
     offset = positions_px[0] - home_px
@@ -105,12 +134,12 @@ def _compare_rhythms(project: Project, scene: Scene) -> list[RhythmTruth]:
     """Pair planted rhythms with components so that the congruences are largest together."""
     from scipy.optimize import linear_sum_assignment
 
-    from element_facerhythm.figures.components import component_pictures
+    from element_facerhythm.figures.components import component_panels
 
-    pictures = component_pictures(project)
+    panels = component_panels(project)
     frequencies = project.frequencies_hz.astype(np.float64)
     planted = [s for s in scene.sources if _is_within(s, frequencies)]
-    pairs = [[_congruences(project, scene, s, picture) for picture in pictures] for s in planted]
+    pairs = [[_congruences(project, scene, s, panel) for panel in panels] for s in planted]
     scores = np.prod(np.array(pairs), axis=-1)
     rows, columns = linear_sum_assignment(-scores)
     found = []
@@ -121,7 +150,7 @@ def _compare_rhythms(project: Project, scene: Scene) -> list[RhythmTruth]:
             RhythmTruth(
                 name=planted[row].name,
                 planted_hz=planted_hz,
-                found_hz=pictures[column].peak_frequency_hz,
+                found_hz=panels[column].peak_frequency_hz,
                 bin_width_hz=_bin_width(frequencies, planted_hz),
                 component_index=int(column),
                 place_congruence=place,
@@ -131,50 +160,42 @@ def _compare_rhythms(project: Project, scene: Scene) -> list[RhythmTruth]:
     return found
 
 
-def _is_within(source: Source, frequencies_hz: FloatArray) -> bool:
+def _is_within(source: Source, frequencies_hz: Float64Array) -> bool:
     hz = source.frequency_hz
     return hz is not None and frequencies_hz[0] <= hz <= frequencies_hz[-1]
 
 
-def _bin_width(frequencies_hz: FloatArray, planted_hz: float) -> float:
+def _bin_width(frequencies_hz: Float64Array, planted_hz: float) -> float:
     above = int(np.searchsorted(frequencies_hz, planted_hz))
     above = min(max(above, 1), len(frequencies_hz) - 1)
     return float(frequencies_hz[above] - frequencies_hz[above - 1])
 
 
 def _congruences(
-    project: Project, scene: Scene, source: Source, picture: ComponentPicture
+    project: Project, scene: Scene, source: Source, panel: ComponentPanels
 ) -> tuple[float, float]:
     weight = source.region.weight(project.point_positions)
     pattern = np.abs(np.outer(source.direction, weight))
-    if len(picture.maps) == 1:
+    if len(panel.maps) == 1:
         pattern = np.linalg.norm(pattern, axis=0, keepdims=True)
-    _, found = picture.time_courses[0]
-    return _cosine(pattern, picture.maps), _cosine(_planted_course(project, scene, source), found)
+    _, found = panel.time_courses[0]
+    return _cosine(pattern, panel.maps), _cosine(
+        _planted_time_course(project, scene, source), found
+    )
 
 
-def _planted_course(project: Project, scene: Scene, source: Source) -> FloatArray:
+def _planted_time_course(project: Project, scene: Scene, source: Source) -> Float64Array:
     """(W,) amplitude that the project's own filter bank gives for the planted movement alone."""
-    from element_facerhythm.core.spectral import make_filter_bank, variable_q_transform
+    from element_facerhythm.core.spectral import variable_q_transform
+    from element_facerhythm.pipeline.run.core_arguments import filter_bank, transform_options
 
-    settings = project.config["VQT_Analyzer"]["params_VQT"]
-    bank = make_filter_bank(
-        frame_rate_hz=project.frame_rate_hz,
-        q_low=settings["Q_lowF"],
-        q_high=settings["Q_highF"],
-        freq_min_hz=settings["F_min"],
-        freq_max_hz=settings["F_max"],
-        n_freq_bins=settings["n_freq_bins"],
-    )
+    parameters = parameters_of_run(project.directory)
+    if parameters is None:
+        raise ProjectError(f"{project.directory} has no run.json; give the demo's own project")
+    bank = filter_bank(parameters, project.frame_rate_hz)
+    options = replace(transform_options(parameters), take_abs=True, averaging="exact")
     trace = source.time_course(scene.times_s())[None].astype(np.float32)
-    amplitude = variable_q_transform(
-        trace,
-        bank,
-        downsample_factor=settings["downsample_factor"],
-        padding=settings["padding"],
-        take_abs=True,
-        device="cpu",
-    )
+    amplitude = variable_q_transform(trace, bank, options)
     row = int(np.argmin(np.abs(project.frequencies_hz - (source.frequency_hz or 0.0))))
     return np.asarray(amplitude)[0, row].astype(np.float64)
 

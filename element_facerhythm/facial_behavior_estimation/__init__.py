@@ -12,18 +12,21 @@ Call `activate` once per process before using the tables, or import `element_fac
 
 from typing import Any
 
-from element_facerhythm.declaration import activating
+from element_facerhythm.database.table_creation import activating, only_binds
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayCodec, ArrayReference
+from element_facerhythm.facial_behavior_estimation.linked_files import (
+    insert_linked_files,
+    linked_file_rows,
+)
+from element_facerhythm.facial_behavior_estimation.param_set import FaceRhythmParamSet
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.recording import RecordingInfo, VideoRecording
 from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI
 from element_facerhythm.facial_behavior_estimation.schema import schema
-from element_facerhythm.facial_behavior_estimation.task import (
-    FaceRhythmParamSet,
-    FaceRhythmTask,
-)
+from element_facerhythm.facial_behavior_estimation.task import FaceRhythmTask
 from element_facerhythm.linking import active_link, check_linking_module, set_active_link
+from element_facerhythm.linking.lab_keys import require_usable_keys
 
 POPULATED = (RecordingInfo, FaceRhythmProcessing, FacialRhythm)
 """Tables that `populate()` fills, upstream first."""
@@ -42,6 +45,8 @@ __all__ = [
     "activate",
     "get_facerhythm_processed_data_dir",
     "get_facerhythm_root_data_dir",
+    "insert_linked_files",
+    "linked_file_rows",
     "schema",
 ]
 
@@ -49,8 +54,8 @@ __all__ = [
 def activate(
     schema_name: str,
     *,
-    create_schema: bool = True,
-    create_tables: bool = True,
+    create_schema: bool | None = None,
+    create_tables: bool | None = None,
     linking_module: Any = None,
 ) -> None:
     """Bind the tables to a schema in the database.
@@ -60,25 +65,34 @@ def activate(
     schema_name
         Name of the schema on the database server.
     create_schema, create_tables
-        Whether to create what does not exist yet.
+        Whether to create what does not exist yet; None: as DataJoint's `database.create_tables` says.
     linking_module
         A module, its import name, or a namespace with `Session`, `Device` (or `Equipment`),
         `get_facerhythm_root_data_dir()` (a path or a list of paths) and, optionally,
-        `get_facerhythm_processed_data_dir()` (one path; by default the first root directory).
+        `get_facerhythm_processed_data_dir()` (one path; by default the first root directory) and
+        `get_facerhythm_video_files(key)` (the video files of a recording; see `insert_linked_files`).
 
     Raises
     ------
     ConfigurationError
-        The linking module lacks something; the message names it. Nothing was created then. Or TLS is
-        asked for, and the process's connection allows plain text.
+        The linking module lacks something; a key column of its sessions or devices cannot be a column of
+        these tables; the schema holds tables that refer to other sessions. The message names it, and nothing
+        was created. Or TLS is asked for, and the process's connection allows plain text.
     """
     link = check_linking_module(linking_module)
-    with activating(schema, schema_name, create_schema=create_schema, create_tables=create_tables):
+    if not only_binds():
+        require_usable_keys(link, schema, schema_name)
+    with activating(
+        schema,
+        schema_name,
+        create_schema=create_schema,
+        create_tables=create_tables,
+        module="facial_behavior_estimation",
+    ) as flags:
         schema.activate(
             schema_name,
-            create_schema=create_schema,
-            create_tables=create_tables,
             add_objects={"Session": link.session, "Device": link.device},
+            **flags,
         )
     set_active_link(link)
 

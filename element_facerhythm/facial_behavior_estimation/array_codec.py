@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from element_facerhythm.embedded import import_datajoint
+from element_facerhythm.database.datajoint import import_datajoint
 from element_facerhythm.errors import ConfigurationError, ProjectError
-from element_facerhythm.files import Signature, signature_of
+from element_facerhythm.files.regular import Signature, signature_of
 from element_facerhythm.linking import expected_path, search_dirs
 
 dj: Any = import_datajoint()
@@ -24,7 +24,7 @@ BLOCK_BYTES = 32_000_000
 
 @dataclass(frozen=True)
 class ArrayReference:
-    """Where an array lies.
+    """Location of an array.
 
     Attributes
     ----------
@@ -76,7 +76,15 @@ class ArrayCodec(dj.Codec):
         context: dict[str, Any] | None = None,
         store_name: str | None = None,
     ) -> dict[str, Any]:
-        """Turn a reference into the JSON object of the row."""
+        """Turn a reference into the JSON object of the row.
+
+        Parameters
+        ----------
+        value
+            Where the array lies.
+        key, context, store_name
+            Passed by DataJoint; not used.
+        """
         stored: dict[str, Any] = {**vars(value), "shape": list(value.shape)}
         for optional in ("point_index", "object"):
             if stored[optional] is None:
@@ -90,10 +98,17 @@ class ArrayCodec(dj.Codec):
         key: dict[str, Any] | None = None,
         context: dict[str, Any] | None = None,
     ) -> Any:
-        """Give what the row refers to: a `LazyArray`, or an array (T, 2) for one point's trace.
+        """Return what the row refers to: a `LazyArray`, or an array (T, 2) for one point's trace.
 
         A `LazyArray` opens its file when it is read, so that rows can be fetched where the project
         directories are not mounted.
+
+        Parameters
+        ----------
+        stored
+            The JSON object of the row, as of `encode`.
+        key, context
+            Passed by DataJoint; one of them holds the configuration of the connection.
 
         Raises
         ------
@@ -101,6 +116,11 @@ class ArrayCodec(dj.Codec):
             The path escapes the directories that are configured here.
         ProjectError
             The file of a trace is missing, or changed since the row was written.
+        ConfigurationError
+            No directories are configured here, for an array that no object store holds; or no store, for
+            a trace that one holds.
+        ProcessingError
+            The object store does not answer, or lacks the trace's object.
         """
         config = self._codec_config(key, context) or dj.config
         if "object" in stored:
@@ -118,13 +138,13 @@ class ArrayCodec(dj.Codec):
         )
 
     def referenced_paths(self, stored: Any) -> list[tuple[str, str | None]]:
-        """Tell DataJoint's garbage collection that it owns none of these files."""
+        """Return no files: none of them is DataJoint's to collect."""
         return []
 
 
 def _decode_object(stored: dict[str, Any], config: Any) -> Any:
-    """Give an array that an object store holds; its file need not be on this machine."""
-    from element_facerhythm.stores import StoredArray, present_file
+    """Return an array that an object store holds; its file need not be on this machine."""
+    from element_facerhythm.storage import StoredArray, present_file
 
     try:
         path = expected_path(stored["path"], search_dirs(config.stores))
@@ -166,8 +186,8 @@ def _read_block(
     """Points `first` to `stop` of a dataset (T, P, 2).
 
     A file holds all points of a frame together, so one point costs nearly as much to read as many;
-    the fetch of all traces would read the file once per point. `file_state` makes a changed file
-    another entry.
+    the fetch of all traces would read the file once per point. `file_state` is part of the cache's key, so
+    that a changed file is read again.
     """
     from element_facerhythm.io.lazy import LazyArray
 

@@ -1,7 +1,7 @@
 """Arrays on their way from fetch to compute.
 
 DataJoint hashes what was fetched twice; that takes seconds per megabyte of array, nothing for text, and
-fails for bytes. So arrays cross that border as (base64 text, shape, dtype).
+fails for bytes. So arrays are passed as (base64 text, shape, dtype).
 """
 
 import base64

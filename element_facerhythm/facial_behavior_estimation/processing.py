@@ -1,19 +1,22 @@
 """The run of a task: one project directory, its products, and how long each stage took."""
 
 import json
-import os
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from element_facerhythm.errors import ConfigurationError, ProjectError, RoiError, VideoError
-from element_facerhythm.facial_behavior_estimation.packed_arrays import (
-    PackedArray,
-    pack_array,
-    unpack_array,
+from element_facerhythm.database.keys import key_text, restriction_of
+from element_facerhythm.database.settings import figures_wanted
+from element_facerhythm.errors import ConfigurationError, ProjectError, RoiError
+from element_facerhythm.facial_behavior_estimation.entered_files import (
+    entered_files,
+    require_same_content,
 )
+from element_facerhythm.facial_behavior_estimation.entered_recording import COMPARED_FACTS
+from element_facerhythm.facial_behavior_estimation.packed_arrays import PackedArray, pack_array
+from element_facerhythm.facial_behavior_estimation.param_set import FaceRhythmParamSet
 from element_facerhythm.facial_behavior_estimation.product_files import (
     keep_project,
     project_dir,  # noqa: F401  part of this module for callers
@@ -22,54 +25,21 @@ from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
     VideoRecording,
-    resolved_times,
     without_zone,
 )
-from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, rois_as_entered
+from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI
+from element_facerhythm.facial_behavior_estimation.run_figures import with_figures
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
-from element_facerhythm.facial_behavior_estimation.task import (
-    FaceRhythmParamSet,
-    FaceRhythmTask,
-    check_task_mode,
-    parameters_as_entered,
-)
+from element_facerhythm.facial_behavior_estimation.task import FaceRhythmTask, check_task_mode
 from element_facerhythm.facial_behavior_estimation.task_directories import owner_of
-from element_facerhythm.linking import (
-    active_link,
-    relative_to_roots,
-    resolve_new_path,
-    resolve_path,
-)
-from element_facerhythm.pipeline.frame_range import frame_range
-from element_facerhythm.pipeline.ownership import DirectoryOwner, is_owned_by
+from element_facerhythm.facial_behavior_estimation.task_run import TaskInputs, run_task
+from element_facerhythm.linking import active_link, relative_to_roots
 from element_facerhythm.pipeline.supervision import supervised
-from element_facerhythm.stores import configured_store
+from element_facerhythm.storage import configured_store
 
 if TYPE_CHECKING:
-    from element_facerhythm.core.rois import Rois
-    from element_facerhythm.parameters import OpenParameters, Parameters
+    from element_facerhythm.parameters import Parameters
     from element_facerhythm.pipeline import RunRecord
-
-DEVICE_VARIABLE = "FACERHYTHM_DEVICE"
-
-
-@dataclass(frozen=True)
-class TaskInputs:
-    """Everything that a task depends on, in plain values."""
-
-    task_mode: str
-    output_dir: str
-    files: tuple[tuple[str, str, int], ...]  # path, sha256, frames
-    n_frames: int
-    frames: str
-    given_frame_rate_hz: float | None
-    times: tuple[tuple[str, str | None], ...]  # path, sha256
-    parameters: str
-    parameter_sha256: str
-    polygons: tuple[tuple[str, str], ...]  # role, vertices as JSON
-    masks: tuple[PackedArray | None, PackedArray | None, PackedArray | None]
-    rois_sha256: str
-    owner: DirectoryOwner
 
 
 @schema
@@ -81,28 +51,30 @@ class FaceRhythmProcessing(dj.Computed):
     -> FaceRhythmTask
     -> RecordingInfo
     ---
-    output_dir           : varchar(512) # project directory, relative to a data directory
-    layout               : varchar(64)  # who wrote it, in which layout
+    project_dir          : varchar(512) # project directory, relative to a data directory
+    layout               : varchar(64)  # who wrote it, in which layout; of several programs, all
     processing_time      : datetime     # when the last stage was completed, UTC
-    total_seconds=null   : float64      # computing time of all stages; null if not known
-    device               : varchar(64)  # device that computed
+    total_seconds=null   : float64      # sum of seconds over the stages; null if one is not known
+    compute_device       : varchar(64)  # device that computed
     package_version      : varchar(32)  # element-facerhythm that made this row
-    run_parameters=null  : json         # parameters of the run, complete and closed; null if not known
-    run_parameter_sha256=null : char(64) # digest of their canonical text; null if not known
+    run_parameters=null  : json         # parameters of the run; those that nobody knows are null, and listed
+    run_parameter_sha256=null : char(64) # digest of their canonical text; null if not all are known
     parameters_fitted    : json         # those that were fitted to the recording: name, value, reason
+    entered_schema_version=null : int32 # version of the tables when it was entered, if upgraded since
     notes                : json         # list of remarks on the run
     """
 
     class Stage(dj.Part):
-        """How each stage went."""
+        """The result of each stage."""
 
         definition = """
         # Stages of the analysis
         -> master
         stage                : varchar(32) # name of the stage
         ---
-        seconds=null         : float64     # computing time; null if not known
-        device               : varchar(64) # device that computed
+        stage_version=null   : int32       # version of its computation; null: not of this package
+        seconds=null         : float64     # computing time, seconds; null if not known
+        stage_device         : varchar(64) # device that computed
         reused               : bool        # the product was there already
         completed_time       : datetime    # when the product was written, UTC
         """
@@ -115,9 +87,10 @@ class FaceRhythmProcessing(dj.Computed):
         -> master
         product              : varchar(32) # name of the product
         ---
-        file_path            : varchar(512) # relative to the processed or a root data directory
-        size_bytes           : int64       # file size
-        sha256               : char(64)     # digest of the file's content
+        product_layout=''    : varchar(64)  # who wrote it, in which layout
+        product_path         : varchar(512) # relative to the processed or a root data directory
+        product_size_bytes   : int64        # file size, bytes
+        product_sha256       : char(64)     # digest of the file's content
         """
 
     class Library(dj.Part):
@@ -141,14 +114,15 @@ class FaceRhythmProcessing(dj.Computed):
         *masks, rois_sha256 = (FaceRhythmROI() & key).fetch1(
             "point_positions", "seed_mask", "visible_mask", "rois_sha256"
         )
+        times = RecordingInfo.frame_times(key) if mode == "load" else ()
         inputs = TaskInputs(
             task_mode=mode,
             output_dir=output_dir,
-            files=RecordingInfo.entered_videos(key),
-            n_frames=int((RecordingInfo() & key).fetch1("n_frames")),
+            files=entered_files(key),
+            facts=(RecordingInfo() & key).fetch1(*COMPARED_FACTS),
+            frame_times=tuple(map(pack_array, times)),
             frames=frames,
-            given_frame_rate_hz=(VideoRecording() & key).fetch1("frame_rate_hz"),
-            times=RecordingInfo.entered_times(key),
+            given_frame_rate_hz=(VideoRecording() & key).fetch1("given_frame_rate_hz"),
             parameters=json.dumps(parameters, sort_keys=True),
             parameter_sha256=sha256,
             polygons=tuple((r["role"], json.dumps(r["vertices"])) for r in polygons),
@@ -169,38 +143,74 @@ class FaceRhythmProcessing(dj.Computed):
         """
         from element_facerhythm.io.layout import PRODUCTS
 
+        key = restriction_of(cls, key)
         rows = (cls.Product() & key).to_dicts(order_by="product")
         names = [row["product"] for row in rows]
         if sorted(names) != sorted(PRODUCTS):
             raise ProjectError(
-                f"FaceRhythmProcessing.Product {key} names {', '.join(names) or 'nothing'}, expected "
+                f"FaceRhythmProcessing.Product {key_text(key)} names {', '.join(names) or 'nothing'}, "
+                "expected "
                 f"{', '.join(PRODUCTS)}: rows were taken out or added since the run. Delete the entry of "
                 "FaceRhythmProcessing and populate again"
             )
-        return tuple((row["product"], row["file_path"], row["sha256"]) for row in rows)
+        return tuple((row["product"], row["product_path"], row["product_sha256"]) for row in rows)
 
     @supervised
     def make_compute(
         self, key: Key, inputs: TaskInputs
     ) -> tuple["RunRecord", str, tuple[str, ...]]:
-        """Run the analysis or load the project; nothing here touches the database."""
+        """Run the analysis or load the project; nothing here touches the database.
+
+        Parameters
+        ----------
+        key
+            Primary key of the task.
+        inputs
+            As `make_fetch` returns them.
+
+        Returns
+        -------
+        The record of the run; its project directory, and the file of each product, relative to the data
+        directories.
+
+        Raises
+        ------
+        RequestError
+            The mode of the task is unknown, the store cannot be used, a file of the recording changed
+            since it was read, or as of `run_task`.
+        ProcessingError
+            The analysis failed, or the store does not answer.
+        """
         check_task_mode(inputs.task_mode)  # rows can come in by other ways than insert()
-        store = configured_store()  # one that cannot be used is told before the work
-        run = _load if inputs.task_mode == "load" else _trigger
-        record = run(key, inputs)
+        store = configured_store()  # raises before the work where it cannot be used
+        to_draw = figures_wanted() and inputs.task_mode == "trigger"
+        unread = require_same_content(key, inputs.files)
+        record = run_task(key, inputs)
+        record = replace(record, notes=(*record.notes, *unread))
         dirs = active_link().search_dirs()
         product_paths = tuple(relative_to_roots(product.path, dirs) for product in record.products)
         keep_project(store, record)
+        if to_draw:
+            record = with_figures(record)
         return record, relative_to_roots(record.project_dir, dirs), product_paths
 
     def make_insert(
         self, key: Key, record: "RunRecord", output_dir: str, product_paths: tuple[str, ...]
     ) -> None:
-        """Write the row and its parts."""
-        from element_facerhythm import __version__
-        from element_facerhythm.pipeline.run_file import as_row
+        """Insert the row and its parts.
 
-        parameters = record.parameters
+        Parameters
+        ----------
+        key
+            Primary key of the task.
+        record, output_dir, product_paths
+            As `make_compute` returns them.
+        """
+        from element_facerhythm import __version__
+        from element_facerhythm.parameters import as_open
+        from element_facerhythm.pipeline.run.run_file import as_row
+
+        parameters = None if record.parameters is None else as_open(record.parameters)
         seconds = [stage.seconds for stage in record.stages]
         completed = [
             without_zone(datetime.fromisoformat(stage.completed_utc)) for stage in record.stages
@@ -208,14 +218,17 @@ class FaceRhythmProcessing(dj.Computed):
         self.insert1(
             {
                 **key,
-                "output_dir": output_dir,
+                "project_dir": output_dir,
                 "layout": record.layout,
                 "processing_time": max(completed),
                 "total_seconds": None if None in seconds else sum(seconds),  # type: ignore[arg-type]
-                "device": record.device,
+                "compute_device": record.device,
                 "package_version": __version__,
                 "run_parameters": parameters and json.loads(parameters.canonical_json()),
-                "run_parameter_sha256": parameters and parameters.sha256(),
+                # of parameters that are not all known, equal digests would not mean equal numbers
+                "run_parameter_sha256": parameters.sha256()
+                if parameters and parameters.is_closed
+                else None,
                 "parameters_fitted": [as_row(value) for value in record.parameters_fitted],
                 "notes": list(record.notes),
             }
@@ -224,8 +237,9 @@ class FaceRhythmProcessing(dj.Computed):
             {
                 **key,
                 "stage": stage.name,
+                "stage_version": stage.version,
                 "seconds": stage.seconds,
-                "device": record.device,
+                "stage_device": stage.device,
                 "reused": stage.reused,
                 "completed_time": time,
             }
@@ -235,9 +249,10 @@ class FaceRhythmProcessing(dj.Computed):
             {
                 **key,
                 "product": product.name,
-                "file_path": path,
-                "size_bytes": product.size_bytes,
-                "sha256": product.sha256,
+                "product_layout": product.layout,
+                "product_path": path,
+                "product_size_bytes": product.size_bytes,
+                "product_sha256": product.sha256,
             }
             for product, path in zip(record.products, product_paths, strict=True)
         )
@@ -245,69 +260,6 @@ class FaceRhythmProcessing(dj.Computed):
             {**key, "library_name": name, "library_version": version}
             for name, version in record.versions.items()
         )
-
-
-def _trigger(key: Key, inputs: TaskInputs) -> "RunRecord":
-    """Run the analysis on the files that were probed, or say that they changed since."""
-    from element_facerhythm.pipeline import RunRequest, run_project
-
-    dirs = active_link().search_dirs()
-    if not inputs.files:
-        raise VideoError(
-            f"recording {key} has no video file: its facts come from a project directory, so its "
-            "task_mode can only be 'load'"
-        )
-    output_dir = inputs.output_dir or FaceRhythmTask.infer_output_dir(key)
-    directory = resolve_new_path(output_dir, active_link().processed_dir())
-    return run_project(
-        RunRequest(
-            videos=tuple(resolve_path(path, dirs) for path, _, _ in inputs.files),
-            video_sha256=tuple(sha256 for _, sha256, _ in inputs.files),
-            rois=_entered_rois(key, inputs),
-            parameters=_entered_parameters(key, inputs),
-            project_dir=directory,
-            device=device_of_this_process(),
-            owner=inputs.owner,
-            frames=frame_range(inputs.frames),
-            frame_rate_hz=inputs.given_frame_rate_hz,
-            times=tuple(resolved_times(path, dirs) for path, _ in inputs.times),
-            times_sha256=tuple(sha256 for _, sha256 in inputs.times),
-            # results that this task has not made itself stay
-            overwrite=is_owned_by(directory, inputs.owner),
-            allow_incomplete=True,  # asked about when RecordingInfo read the same bytes
-        )
-    )
-
-
-def device_of_this_process() -> str:
-    """Name of the device that computes: what the environment says, else `auto`."""
-    return os.environ.get(DEVICE_VARIABLE, "auto")
-
-
-def _load(key: Key, inputs: TaskInputs) -> "RunRecord":
-    """Open an existing project directory and check that it is of this recording."""
-    from element_facerhythm.io.project import Project
-    from element_facerhythm.pipeline import load_project
-
-    if not inputs.output_dir:
-        raise ProjectError(
-            "a task with task_mode 'load' needs its output_dir: the project directory, relative to a root "
-            "or to the processed data directory"
-        )
-    _entered_parameters(key, inputs)
-    _entered_rois(key, inputs)
-    dirs = active_link().search_dirs()
-    directory = resolve_path(inputs.output_dir, dirs)
-    record = load_project(directory, dirs)
-    n_frames = sum(Project.open(directory, dirs).n_frames)
-    first, stop = frame_range(inputs.frames) or (0, inputs.n_frames)
-    if n_frames != stop - first:
-        raise ProjectError(
-            f"{directory} holds {n_frames} tracked frames and "
-            f"{'the task asks for' if inputs.frames else 'the recording has'} {stop - first}: it is the "
-            "project of another recording, or was cut short; give the right output_dir"
-        )
-    return record
 
 
 def _pack(array: Any) -> PackedArray | None:
@@ -325,39 +277,27 @@ def parameters_of_row(key: Key) -> "Parameters":
     Raises
     ------
     ConfigurationError
-        There is no such run, its parameters are not known, or they do not give the digest of its row.
+        There is no such run, its parameters are not known, or they do not have the digest of its row.
     """
-    from element_facerhythm.parameters import parameters_from_mapping
+    from element_facerhythm.parameters import open_parameters_from_mapping
 
+    key = restriction_of(FaceRhythmProcessing, key)
     rows = (FaceRhythmProcessing() & key).to_dicts()
     if len(rows) != 1:
-        raise ConfigurationError(f"{key} is the key of {len(rows)} runs; expected that of one")
-    tree, sha256 = rows[0]["run_parameters"], rows[0]["run_parameter_sha256"]
-    if tree is None:
         raise ConfigurationError(
-            f"the parameters of run {key} are not known: it is a project that was taken over and does not "
-            "say them all. Enter them with FaceRhythmParamSet.insert_new_params"
+            f"{key_text(key)} is the key of {len(rows)} runs; expected that of one"
         )
-    parameters = parameters_from_mapping(tree).parameters
-    if parameters.sha256() != sha256:
+    tree, sha256 = rows[0]["run_parameters"], rows[0]["run_parameter_sha256"]
+    if tree is None or sha256 is None:
         raise ConfigurationError(
-            f"run_parameters of run {key} do not give the digest they were stored with: the row was changed "
-            "since, or written by another version of element-facerhythm. Delete the entry of "
+            f"the parameters of run {key_text(key)} are not known, or not all: it is a project that was "
+            "taken over and does not say them. Enter them with FaceRhythmParamSet.insert_new_params"
+        )
+    parameters = open_parameters_from_mapping(tree, fitted=False).parameters
+    if not parameters.is_closed or parameters.sha256() != sha256:
+        raise ConfigurationError(
+            f"run_parameters of run {key_text(key)} do not give the digest they were stored with: the row "
+            "was changed since, or written by another version of element-facerhythm. Delete the entry of "
             "FaceRhythmProcessing and populate again"
         )
-    return parameters
-
-
-def _entered_parameters(key: Key, inputs: TaskInputs) -> "OpenParameters":
-    """Parameters of a task, once it is certain that they are those that were entered."""
-    tree = json.loads(inputs.parameters)
-    return parameters_as_entered(key["paramset_id"], tree, inputs.parameter_sha256)
-
-
-def _entered_rois(key: Key, inputs: TaskInputs) -> "Rois":
-    """Regions of interest of a task, once it is certain that they are those that were entered."""
-    names = ("point_positions", "seed_mask", "visible_mask")
-    masks = dict(zip(names, map(unpack_array, inputs.masks), strict=True))
-    own_key = {name: key[name] for name in FaceRhythmROI.primary_key}
-    polygons = ((role, json.loads(vertices)) for role, vertices in inputs.polygons)
-    return rois_as_entered(own_key, polygons, masks, inputs.rois_sha256)
+    return parameters.stand_in

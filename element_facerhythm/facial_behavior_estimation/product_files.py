@@ -1,4 +1,4 @@
-"""The files that rows refer to: kept for others to read, and found unchanged again."""
+"""The files that rows refer to: put into the store, and checked to be unchanged when they are used."""
 
 import hashlib
 import json
@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.files.digest import file_change
+from element_facerhythm.files.texts import parse_json
 from element_facerhythm.io.atomic import atomic_path, writing_inside
 from element_facerhythm.io.content_digest import CHANGED_FILE_REMEDY
 from element_facerhythm.io.data_paths import place_inside
 from element_facerhythm.io.folders import OpenDirectory, write_small
 from element_facerhythm.linking import active_link, expected_path, resolve_path, store_is_remote
-from element_facerhythm.pipeline.ownership import OWNER
-from element_facerhythm.stores import ObjectStore, configured_store
-from element_facerhythm.stores.cache import download_verified
-from element_facerhythm.stores.object_store import ROOT, product_name
-from element_facerhythm.text_files import parse_json
+from element_facerhythm.pipeline.run.ownership import OWNER
+from element_facerhythm.storage import ObjectStore, configured_store
+from element_facerhythm.storage.cache import download_verified
+from element_facerhythm.storage.object_store import ROOT, product_name
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline import ProductRecord, RunRecord
@@ -30,21 +30,36 @@ DESCRIPTION = ("config.yaml", "run_info.json")
 """Text files of a project that are needed beside its products."""
 
 OWN_DESCRIPTION = ("run.json",)
-"""The same, of projects of ours: facts of the recording, and the limits that results are judged by."""
+"""The same, of projects of this package: facts of the recording, and the limits for its results."""
 
 
-def section() -> str:
+def schema_name() -> str:
     """Part of the store that belongs to this database: the name of the schema."""
     return str(schema.database)
 
 
 def object_of(sha256: str) -> str | None:
     """Name of the object with this content; None where the store is a directory."""
-    return product_name(section(), sha256) if store_is_remote(dj.config.stores) else None
+    return product_name(schema_name(), sha256) if store_is_remote(dj.config.stores) else None
 
 
 def keep_project(store: ObjectStore | None, record: "RunRecord") -> None:
-    """As `keep_products`, for a project directory and its description."""
+    """As `keep_products`, for a project directory and its description.
+
+    Parameters
+    ----------
+    store
+        Where they go; None where there is no object store.
+    record
+        The run whose project it is.
+
+    Raises
+    ------
+    ConfigurationError
+        The store refuses.
+    ProcessingError
+        The store does not answer.
+    """
     keep_products(store, record.products)
     if store is not None:
         digests = [product.sha256 for product in record.products]
@@ -54,65 +69,111 @@ def keep_project(store: ObjectStore | None, record: "RunRecord") -> None:
 def keep_products(store: ObjectStore | None, products: Sequence["ProductRecord"]) -> None:
     """Put products into the store; nothing happens where there is none, and they stay where they are.
 
+    Parameters
+    ----------
+    store
+        Where they go; None where there is no object store.
+    products
+        The files, each with its digest, by which its object is named.
+
     Raises
     ------
+    ConfigurationError
+        The store refuses.
     ProcessingError
         The store does not answer.
     """
     if store is not None:
         for product in products:
-            store.put(product.path, product_name(section(), product.sha256), product.size_bytes)
+            store.put(product.path, product_name(schema_name(), product.sha256), product.size_bytes)
 
 
 def description_name(digests: Iterable[str]) -> str:
     """Name of the object with the description of the project that has these products."""
     together = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
-    return f"{ROOT}/{section()}/projects/{together}.json"
+    return f"{ROOT}/{schema_name()}/projects/{together}.json"
 
 
-def unchanged_file(path: str, sha256: str) -> Path:
+def fetch_verified_file(path: str, sha256: str, size_bytes: int | None = None) -> Path:
     """Absolute path of a file that is still what was entered; read from the store where it is not here.
+
+    Parameters
+    ----------
+    path
+        As entered, relative to a data directory.
+    sha256, size_bytes
+        As entered; a size of None is not compared.
 
     Raises
     ------
     ProjectError
         It changed since.
     PathError
-        It is not here, and in no store either.
+        It is not here, and no store is configured; or the path leads out of the data directories.
+    ConfigurationError, ProcessingError
+        The store refuses, does not answer, or lacks it.
     """
     place = expected_path(path, active_link().search_dirs())
     store = None if place.exists() else configured_store()
     if store is not None:
         with _writing_at(place):
-            download_verified(store, product_name(section(), sha256), sha256, place)
+            download_verified(store, product_name(schema_name(), sha256), sha256, place)
     place = resolve_path(path, active_link().search_dirs())
-    found = file_sha256(place)
-    if found != sha256:
-        raise ProjectError(
-            f"{place} is not what was entered: its SHA-256 is {found[:12]}..., the row says "
-            f"{sha256[:12]}.... {CHANGED_FILE_REMEDY}"
-        )
+    change = file_change(place, sha256, size_bytes)
+    if change is not None:
+        raise ProjectError(f"{place} is not what was entered: {change}. {CHANGED_FILE_REMEDY}")
     return place
 
 
-def unchanged_project(output_dir: str, products: Sequence[File]) -> Path:
+def present_project(output_dir: str, products: Sequence[File]) -> Path:
     """Absolute path of a project directory whose products are still what was entered.
 
-    Where another worker computed it on a disk of its own, it is read from the store; and where it was
-    computed before there was a store, it is put there.
+    Where another worker computed it on a disk of its own, it is read from the store.
+
+    Parameters
+    ----------
+    output_dir
+        The directory, relative to the data directories.
+    products
+        Path (relative likewise) and SHA-256 of each product.
+
+    Raises
+    ------
+    ProjectError
+        A product changed since, or the store does not hold the project's description, or a damaged one.
+    PathError
+        Something is not here, and no store is configured; or a path leads out of the data directories.
+    ConfigurationError, ProcessingError
+        The store refuses, does not answer, or lacks a product.
     """
     directory = expected_path(output_dir, active_link().search_dirs())
-    places = [unchanged_file(path, sha256) for path, sha256 in products]
+    for path, sha256 in products:
+        fetch_verified_file(path, sha256)
+    if not all((directory / name).is_file() for name in DESCRIPTION):
+        store = configured_store()
+        if store is not None:
+            _restore_description(store, directory, [sha256 for _, sha256 in products])
+    return project_dir(output_dir)
+
+
+def ensure_local_project(output_dir: str, products: Sequence[File]) -> Path:
+    """As `present_project`; where it was computed before there was a store, it is put there.
+
+    Parameters
+    ----------
+    output_dir, products
+        As of `present_project`, with its errors.
+    """
+    directory = present_project(output_dir, products)
     store = configured_store()
     if store is not None:
+        for path, sha256 in products:
+            place = resolve_path(path, active_link().search_dirs())
+            store.ensure(place, product_name(schema_name(), sha256), place.stat().st_size)
         digests = [sha256 for _, sha256 in products]
-        if not all((directory / name).is_file() for name in DESCRIPTION):
-            _restore_description(store, directory, digests)
-        for place, sha256 in zip(places, digests, strict=True):
-            store.ensure(place, product_name(section(), sha256), place.stat().st_size)
         if store.look(description_name(digests)) is None:
             _put_description(store, directory, digests)
-    return project_dir(output_dir)
+    return directory
 
 
 def project_dir(output_dir: str) -> Path:
@@ -165,8 +226,8 @@ def _writing_at(place: Path) -> Iterator[None]:
 
 
 def _mark(directory: Path) -> None:
-    """Say in a directory that this schema's rows refer to it, where nothing says whose it is."""
-    name = f"{OWNER}{section()}"
+    """Record in a directory that this schema's rows refer to it, where it names no owner yet."""
+    name = f"{OWNER}{schema_name()}"
     if (directory / name).is_file():
         return
     with OpenDirectory(directory) as root:

@@ -1,11 +1,11 @@
-"""Recordings and what their video files say about themselves."""
+"""Recordings, and the facts in their video files."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from element_facerhythm.errors import VideoError
+from element_facerhythm.database.keys import key_of, restriction_of
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.pipeline.supervision import supervised
@@ -21,6 +21,9 @@ Key = dict[str, Any]
 
 GivenFile = tuple[str, str, bool]  # path, choice of its file of times, whether it may be cut off
 
+ENTERED_NAMES = ("file_path", "times_path", "allow_incomplete")
+"""Columns of `VideoRecording.File` that say what is read."""
+
 _ROWS_PER_INSERT = 2000
 
 
@@ -33,8 +36,8 @@ class VideoRecording(dj.Manual):
     -> Session
     recording_id : int32 # number of the recording in its session
     ---
-    -> Device
-    frame_rate_hz=null : float64 # frames per second to take in place of what the files say; null: theirs
+    -> [nullable] Device
+    given_frame_rate_hz=null : float64 # frames per second, in place of what the files say; null: theirs
     """
 
     class File(dj.Part):
@@ -53,27 +56,27 @@ class VideoRecording(dj.Manual):
 
 @schema
 class RecordingInfo(dj.Imported):
-    """What the video files say: frames are counted, not taken from the header."""
+    """Facts of the video files: frames are counted, not taken from the header."""
 
     definition = """
     # Facts read from the video files of a recording
     -> VideoRecording
     ---
-    source              : varchar(8)   # 'video': read from the files; 'project': from a loaded project
+    facts_source        : varchar(8)   # 'video': read from the files; 'project': from a loaded project
     n_files             : int32        # number of video files
-    width_px            : int32        # frame width
-    height_px           : int32        # frame height
-    frame_rate_hz       : float64      # frames per second between gaps
+    width_px            : int32        # frame width, pixels
+    height_px           : int32        # frame height, pixels
+    frame_rate_hz       : float64      # frames per second between gaps, as frame_rate_source says
     frame_rate_source   : varchar(16)  # 'stamps', 'header', 'bitstream', 'time file', 'given', 'project'
     header_frame_rate_hz=null : float64 # frames per second that the first file's header claims
-    jitter_s            : float64      # standard deviation of the frames' times from equal distances
-    rate_changes        : bool         # no equal distances fit the frames' times
-    n_frames            : int64        # frames counted, all files
+    jitter_s=null       : float64      # standard deviation of the frames' times from equal distances, seconds
+    rate_changes=null   : bool         # no equal distances fit the frames' times
+    n_frames            : int64        # frames counted: sum of file_n_frames
     n_frames_header=null: int64        # frames that the file headers claim, all files
-    n_dropped_frames    : int64        # frames missing in gaps so short that traces are interpolated
-    n_gaps              : int32        # longer gaps, which nothing is computed across
-    duration_s          : float64      # sum over the files, gaps included
-    size_bytes=null     : int64        # size of all files
+    n_dropped_frames=null : int64      # frames missing in gaps so short that traces are interpolated
+    n_gaps=null         : int32        # longer gaps, which nothing is computed across
+    duration_s          : float64      # sum of file_duration_s, seconds, gaps included
+    size_bytes=null     : int64        # sum of file_size_bytes, bytes
     recording_time=null : datetime     # start of the recording, if a file says so; UTC
     """
 
@@ -85,28 +88,29 @@ class RecordingInfo(dj.Imported):
         -> master
         -> VideoRecording.File
         ---
-        n_frames             : int64       # frames counted
-        n_frames_header=null : int64       # frames that the header claims
-        frame_rate_hz        : float64     # frames per second between gaps
-        duration_s           : float64     # from the first frame to the end of the last, by their times
+        file_n_frames        : int64       # frames counted
+        file_n_frames_header=null : int64  # frames that the header claims
+        file_frame_rate_hz   : float64     # frames per second between gaps, as frame_rate_source says
+        file_duration_s      : float64     # seconds from the first frame to the end of the last
         codec                : varchar(32) # video codec
         pixel_format         : varchar(32) # pixel format
-        size_bytes           : int64       # file size
-        sha256               : char(64)    # digest of the file's content
+        file_size_bytes      : int64       # file size, bytes
+        file_sha256          : char(64)    # digest of the file's content
         times_file=''        : varchar(512) # file that the frames' times are from; '': none
         times_sha256=null    : char(64)    # digest of that file
-        frame_times=null     : <blob>      # (T,) seconds of each frame; null: equally spaced
+        file_frame_times=null : <blob>     # (T,) seconds of each frame; null: equally spaced
         acquisition=null     : json        # what metadata.json beside the file says
-        recording_time=null  : datetime    # creation time in the file, if any; UTC
+        file_recording_time=null : datetime # creation time in the file, if any; UTC
         rotation_deg=0       : int16       # clockwise turn of stored frames for showing, in degrees
         is_flipped=0         : bool        # whether they are mirrored (left, right) before that
         pixel_aspect=1       : float64     # width of a pixel over its height; frames are not stretched
         bit_depth=8          : int16       # bits of the deepest component of a pixel
         level_low=null       : float64     # value that is analysed as 0, of more than 8 bits
         level_high=null      : float64     # value that is analysed as 255, of more than 8 bits
-        n_hidden_frames=0    : int64       # stored frames that no decoder shows; not in n_frames
+        n_hidden_frames=0    : int64       # stored frames that no decoder shows; not in file_n_frames
         n_suspect_frames=0   : int64       # frames from lost packets to the next keyframe, maybe wrong
         is_incomplete=0      : bool        # whether the file was cut off; its whole frames are counted
+        entry_read=null      : json        # columns of VideoRecording.File when it was read; null: not known
         """
 
     class Gap(dj.Part):
@@ -117,14 +121,14 @@ class RecordingInfo(dj.Imported):
         -> master.File
         after_frame          : int64       # last frame before the gap, counted from 0
         ---
-        start_s              : float64     # time of that frame
-        gap_s                : float64     # time without frames: the interval less a usual one
+        start_s              : float64     # time of that frame, seconds
+        gap_s                : float64     # time without frames, seconds: the interval less a usual one
         n_missing            : int64       # frames that would have fitted in
         bridged              : bool        # so short that traces are interpolated across it
         """
 
     @property
-    def key_source(self):
+    def key_source(self) -> Any:
         """Recordings whose files are known."""
         return VideoRecording() & VideoRecording.File()
 
@@ -134,7 +138,7 @@ class RecordingInfo(dj.Imported):
         files = tuple(
             (row["file_path"], row["times_path"], bool(row["allow_incomplete"])) for row in rows
         )
-        given_hz = (VideoRecording() & key).fetch1("frame_rate_hz")
+        given_hz = (VideoRecording() & key).fetch1("given_frame_rate_hz")
         return tuple(int(row["file_id"]) for row in rows), files, given_hz
 
     @supervised
@@ -144,16 +148,35 @@ class RecordingInfo(dj.Imported):
         file_ids: tuple[int, ...],
         files: tuple[GivenFile, ...],
         given_hz: float | None,
-    ) -> tuple[tuple[tuple[int, "VideoMetadata"], ...]]:
-        """Read every file and check that they belong together."""
-        from element_facerhythm.pipeline.progress import ambient_progress
+    ) -> tuple[tuple[tuple[int, GivenFile, "VideoMetadata"], ...]]:
+        """Read every file and check that they belong together.
+
+        Parameters
+        ----------
+        key
+            Primary key of the recording.
+        file_ids, files, given_hz
+            As `make_fetch` returns them; without a given rate it is the files' own.
+
+        Returns
+        -------
+        Number, entry and facts of each file, in order.
+
+        Raises
+        ------
+        VideoError
+            A file or its times are unreadable, or it is of another format than the others.
+        PathError
+            A file does not exist below the data directories.
+        """
+        from element_facerhythm.pipeline.progress import current_progress
         from element_facerhythm.video import probe_video, require_same_format, share_levels
 
         roots = active_link().search_dirs()
         videos = []
-        with ambient_progress().stage("recording_info", len(files), "files") as tell:
+        with current_progress().stage("recording_info", len(files), "files") as advance:
             for n_done, (path, times, may_be_cut) in enumerate(files):
-                tell(n_done)
+                advance(n_done)
                 videos.append(
                     probe_video(
                         resolve_path(path, roots),
@@ -163,74 +186,57 @@ class RecordingInfo(dj.Imported):
                     )
                 )
         require_same_format(videos)
-        return (tuple(zip(file_ids, share_levels(videos), strict=True)),)
+        return (tuple(zip(file_ids, files, share_levels(videos), strict=True)),)
 
-    def make_insert(self, key: Key, files: tuple[tuple[int, "VideoMetadata"], ...]) -> None:
-        """Write one row for the recording and one per file."""
-        videos = [video for _, video in files]
-        self.insert1({**key, **_recording_facts(videos)})
-        self.File.insert({**key, "file_id": i, **_file_facts(video)} for i, video in files)
-        gaps = ({**key, "file_id": i, **row} for i, video in files for row in _gap_rows(video))
-        self.Gap.insert(gaps, chunk_size=_ROWS_PER_INSERT)
+    def make_insert(
+        self, key: Key, files: tuple[tuple[int, GivenFile, "VideoMetadata"], ...]
+    ) -> None:
+        """Insert one row for the recording, one per file, and one per gap.
 
-    @classmethod
-    def entered_videos(cls, key: Key) -> tuple[tuple[str, str, int], ...]:
-        """Path, SHA-256 and number of frames of each video file of a recording, in order of time.
-
-        None for a recording whose facts come from a project directory.
-
-        Raises
-        ------
-        VideoError
-            Files were entered, or taken out, after the facts were read.
+        Parameters
+        ----------
+        key
+            Primary key of the recording.
+        files
+            As `make_compute` returns them.
         """
-        files = (VideoRecording.File() & key).to_dicts(order_by="file_id")
-        facts = (cls.File() & key).to_dicts(order_by="file_id")
-        if [row["file_id"] for row in files] != [row["file_id"] for row in facts]:
-            raise VideoError(
-                f"recording {key} has {len(files)} video files, and RecordingInfo knows {len(facts)}: its "
-                "files were changed after their facts were read. Delete its RecordingInfo entry and populate "
-                "again, or enter the other files as a recording of their own"
-            )
-        return tuple(
-            (file["file_path"], fact["sha256"], int(fact["n_frames"]))
-            for file, fact in zip(files, facts, strict=True)
+        self.insert1({**key, **_recording_facts([video for *_, video in files])})
+        self.File.insert(
+            {
+                **key,
+                "file_id": i,
+                **_file_facts(video),
+                "entry_read": dict(zip(ENTERED_NAMES, given, strict=True)),
+            }
+            for i, given, video in files
         )
-
-    @classmethod
-    def entered_times(cls, key: Key) -> tuple[tuple[str, str | None], ...]:
-        """Choice of a file of times, and the digest of the one that was found, of each video in order."""
-        paths = (VideoRecording.File() & key).to_dicts(order_by="file_id")
-        digests = (cls.File() & key).to_dicts(order_by="file_id")
-        return tuple(
-            (path["times_path"], row["times_sha256"])
-            for path, row in zip(paths, digests, strict=True)
-        )
+        gaps = ({**key, "file_id": i, **row} for i, _, video in files for row in _gap_rows(video))
+        self.Gap.insert(gaps, chunk_size=_ROWS_PER_INSERT)
 
     @classmethod
     def frame_times(cls, key: Key) -> tuple["np.ndarray | None", ...]:
         """(T,) seconds of each frame of each video file in order; None where they are equally spaced."""
+        key = restriction_of(cls, key)
         rows = (cls.File() & key).to_dicts(order_by="file_id")
-        return tuple(row["frame_times"] for row in rows)
+        return tuple(row["file_frame_times"] for row in rows)
 
     @classmethod
     def recording_times(cls, key: Key) -> "np.ndarray | None":
         """(T,) seconds of each frame of a recording, its files end to end; None where equally spaced."""
         from element_facerhythm.video.clock import end_to_end
 
+        key = restriction_of(cls, key)
         rows = (cls.File() & key).to_dicts(order_by="file_id")
-        if all(row["frame_times"] is None for row in rows):
+        if all(row["file_frame_times"] is None for row in rows):
             return None
-        return end_to_end(
-            [
-                (row["frame_times"], int(row["n_frames"]), row["frame_rate_hz"], row["duration_s"])
-                for row in rows
-            ]
-        )
+        names = ("file_frame_times", "file_n_frames", "file_frame_rate_hz", "file_duration_s")
+        return end_to_end([tuple(row[name] for name in names) for row in rows])
 
     @classmethod
     def insert_from_project(cls, key: Key, project: "Project") -> None:
-        """Enter the facts that a project directory knows, for a recording whose videos are gone.
+        """Enter the facts that a project directory holds, for a recording whose videos are gone.
+
+        A recording that has its facts already keeps them.
 
         Parameters
         ----------
@@ -238,15 +244,14 @@ class RecordingInfo(dj.Imported):
             Primary key of a `VideoRecording` without files.
         project
             An opened project directory.
-
-        A recording that has its facts already keeps them.
         """
-        if cls() & key:  # `skip_duplicates` would ask for the right to update
+        key = key_of(cls, key)
+        if cls() & key:  # `skip_duplicates` would need the right to update
             return
         height_px, width_px = project.example_image().shape[:2]
         n_frames = sum(project.n_frames)
         facts = {
-            "source": "project",
+            "facts_source": "project",
             "n_files": len(project.video_paths),
             "width_px": width_px,
             "height_px": height_px,
@@ -266,7 +271,7 @@ def _recording_facts(videos: "list[VideoMetadata]") -> dict[str, Any]:
     header_counts = [video.n_frames_header for video in videos]
     times = [video.recording_time for video in videos if video.recording_time is not None]
     return {
-        "source": "video",
+        "facts_source": "video",
         "n_files": len(videos),
         "width_px": first.width_px,
         "height_px": first.height_px,
@@ -305,19 +310,19 @@ def _gap_rows(video: "VideoMetadata") -> Iterator[dict[str, Any]]:
 def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
     time = video.recording_time
     return {
-        "n_frames": video.n_frames,
-        "n_frames_header": video.n_frames_header,
-        "frame_rate_hz": video.frame_rate_hz,
-        "duration_s": video.duration_s,
+        "file_n_frames": video.n_frames,
+        "file_n_frames_header": video.n_frames_header,
+        "file_frame_rate_hz": video.frame_rate_hz,
+        "file_duration_s": video.duration_s,
         "codec": video.codec,
         "pixel_format": video.pixel_format,
-        "size_bytes": video.size_bytes,
-        "sha256": video.sha256,
+        "file_size_bytes": video.size_bytes,
+        "file_sha256": video.sha256,
         "times_file": _short_name(video.times_source),
         "times_sha256": video.times_sha256,
-        "frame_times": None if video.clock.is_plain else video.clock.times_s,
+        "file_frame_times": None if video.clock.is_plain else video.clock.times_s,
         "acquisition": None if video.acquisition is None else dict(video.acquisition),
-        "recording_time": None if time is None else without_zone(time),
+        "file_recording_time": None if time is None else without_zone(time),
         "rotation_deg": video.rotation_deg,
         "is_flipped": video.is_flipped,
         "pixel_aspect": video.pixel_aspect,
@@ -331,7 +336,20 @@ def _file_facts(video: "VideoMetadata") -> dict[str, Any]:
 
 
 def resolved_times(times_path: str, roots: "Sequence[Path]") -> Path | str | None:
-    """Choice of a file of times as `probe_video` takes it; PathError where it leads out of the roots."""
+    """Choice of a file of times as `probe_video` takes it.
+
+    Parameters
+    ----------
+    times_path
+        As `VideoRecording.File` has it: empty, `stamps`, or a path relative to a root directory.
+    roots
+        Directories that it may be relative to.
+
+    Raises
+    ------
+    PathError
+        The file does not exist, or lies outside of the roots.
+    """
     from element_facerhythm.video.time_files import FROM_STAMPS
 
     if times_path in ("", FROM_STAMPS):
@@ -345,7 +363,7 @@ def _short_name(source: str | None) -> str:
 
 
 def without_zone(time: datetime) -> datetime:
-    """Give a time as the database keeps it: UTC without zone, to the second."""
+    """Return a time as the database keeps it: UTC without zone, to the second."""
     if time.tzinfo is not None:
         time = time.astimezone(UTC)
     return time.replace(tzinfo=None, microsecond=0)

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from element_facerhythm.database.columns import require_length
+from element_facerhythm.database.keys import key_of, key_text
 from element_facerhythm.errors import RoiError
 from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
+from element_facerhythm.files.plain import plain_row
 
 if TYPE_CHECKING:
-    from element_facerhythm.core.rois import Rois
+    from element_facerhythm.core.rois import RegionLabel, Rois
 
 ROLES = {"points": "seed_polygons", "mask": "mask_polygons"}
 
@@ -26,7 +30,7 @@ class FaceRhythmROI(dj.Manual):
     -> VideoRecording
     roi_id               : int32     # number of the regions in their recording
     ---
-    description=''       : varchar(255) # what they are
+    roi_description=''   : varchar(255) # what they are
     rois_sha256          : char(64)  # digest of polygons, masks and positions
     point_positions=null : <blob>    # (P, 2) float32 x, y: points given instead of a seeded grid
     seed_mask=null       : <blob>    # (H, W) bool: mask given instead of 'points' polygons
@@ -34,7 +38,10 @@ class FaceRhythmROI(dj.Manual):
     """
 
     class Polygon(dj.Part):
-        """One polygon; role 'points' seeds points, role 'mask' shows its inside to the tracker."""
+        """One polygon; role 'points' seeds points, role 'mask' shows its inside to the tracker.
+
+        `roi_name` and `region_kind` are labels for people: nothing that is computed depends on them.
+        """
 
         definition = """
         # Polygons of the regions of interest
@@ -42,11 +49,13 @@ class FaceRhythmROI(dj.Manual):
         role          : varchar(8)  # 'points' or 'mask'
         polygon_index : int32       # number of the polygon in its role
         ---
+        roi_name      : varchar(64) # its name; 'points_0', 'mask_0' and so on where nobody gave one
+        region_kind   : varchar(16) # what it is for: 'motion', 'pupil', 'blink', 'running' or 'mask'
         vertices      : json        # list of [x, y] in pixels
         n_vertices    : int32       # number of vertices
-        area_px2      : float64     # area
-        centroid_x_px : float64     # centre of area
-        centroid_y_px : float64     # centre of area
+        area_px2      : float64     # area, square pixels
+        polygon_centroid_x_px : float64 # centre of area, pixels to the right
+        polygon_centroid_y_px : float64 # centre of area, pixels down
         """
 
     @classmethod
@@ -60,7 +69,8 @@ class FaceRhythmROI(dj.Manual):
         key
             Primary key of the recording; with `roi_id` (0 if left out).
         rois
-            `Rois`, a mapping `{"points": [...], "mask": [...]}`, or the path of a ROI file.
+            `Rois`, a mapping `{"points": [...], "mask": [...]}` (with `names` and `kinds`, if wanted), or the
+            path of a ROI file.
         description
             What they are.
 
@@ -73,38 +83,66 @@ class FaceRhythmROI(dj.Manual):
         Raises
         ------
         RoiError
-            They are malformed, or the key holds other regions already.
+            They are malformed, or the key holds other regions already, or the same under other names.
         """
-        from element_facerhythm.pipeline.fingerprint import rois_sha256
+        from element_facerhythm.pipeline.run.fingerprint import rois_sha256
 
         regions = as_rois(rois)
-        roi_key = {name: key[name] for name in VideoRecording.primary_key}
-        roi_key["roi_id"] = key.get("roi_id", 0)
+        roi_key = key_of(cls, {"roi_id": 0, **plain_row(key)})
+        require_length(cls, "roi_description", description)
         sha256 = rois_sha256(regions)
         stored = (cls() & roi_key).to_arrays("rois_sha256")
         if len(stored):
             if stored[0] != sha256:
                 raise RoiError(
-                    f"{roi_key} holds other regions of interest; stored regions are never changed, so "
-                    "take another roi_id"
+                    f"{key_text(roi_key)} holds other regions of interest; stored regions are never "
+                    "changed, so take another roi_id"
+                )
+            if not cls._has_labels(roi_key, regions):
+                raise RoiError(
+                    f"{key_text(roi_key)} holds the same regions of interest under other names or kinds; "
+                    "take another roi_id, or leave them out"
                 )
             return roi_key
         masks = {n: getattr(regions, n) for n in ("point_positions", "seed_mask", "visible_mask")}
         in_transaction = cls.connection.in_transaction
         with nullcontext() if in_transaction else cls.connection.transaction:
-            cls.insert1({**roi_key, "description": description, "rois_sha256": sha256, **masks})
+            cls.insert1({**roi_key, "roi_description": description, "rois_sha256": sha256, **masks})
             cls.Polygon.insert({**roi_key, **row} for row in polygon_rows(regions))
         return roi_key
 
     @classmethod
     def find_roi_id(cls, key: Key, rois: "Rois | Mapping[str, Any] | str | Path") -> int:
-        """Return the number that a recording has these regions under, else the next free one."""
-        from element_facerhythm.pipeline.fingerprint import rois_sha256
+        """Return the number that a recording has these regions under, else the next free one.
 
-        recording = {name: key[name] for name in VideoRecording.primary_key}
-        sha256 = rois_sha256(as_rois(rois))
+        Regions with names or kinds are the same as those of that name and kind only.
+
+        Parameters
+        ----------
+        key
+            Primary key of the recording; it may hold more.
+        rois
+            As of `insert_rois`.
+
+        Raises
+        ------
+        RoiError
+            They are malformed.
+        RequestError
+            The key lacks a column of the recording's.
+        """
+        from element_facerhythm.pipeline.run.fingerprint import rois_sha256
+
+        recording = key_of(VideoRecording, key)
+        regions = as_rois(rois)
+        sha256 = rois_sha256(regions)
         rows = (cls() & recording).proj("rois_sha256").to_dicts(order_by="roi_id")
-        same = [int(row["roi_id"]) for row in rows if row["rois_sha256"] == sha256]
+        same = [
+            int(row["roi_id"])
+            for row in rows
+            if row["rois_sha256"] == sha256
+            and cls._has_labels({**recording, "roi_id": row["roi_id"]}, regions)
+        ]
         return same[0] if same else 1 + max((int(row["roi_id"]) for row in rows), default=-1)
 
     @classmethod
@@ -116,12 +154,24 @@ class FaceRhythmROI(dj.Manual):
         RoiError
             They are not those that were entered: something was changed, added or taken out since.
         """
+        key = key_of(cls, key)
         names = ("point_positions", "seed_mask", "visible_mask")
         *masks, sha256 = (cls() & key).fetch1(*names, "rois_sha256")
         rows = (cls.Polygon() & key).to_dicts(order_by="role, polygon_index")
         polygons = [(row["role"], row["vertices"]) for row in rows]
-        own_key = {name: key[name] for name in cls.primary_key if name in key}
-        return rois_as_entered(own_key, polygons, dict(zip(names, masks, strict=True)), sha256)
+        rois = rois_as_entered(key, polygons, dict(zip(names, masks, strict=True)), sha256)
+        labels = {role: tuple(_label(row) for row in rows if row["role"] == role) for role in ROLES}
+        return replace(rois, seed_labels=labels["points"], mask_labels=labels["mask"])
+
+    @classmethod
+    def _has_labels(cls, key: Key, rois: "Rois") -> bool:
+        """Whether an entry's polygons have the names and kinds that are given; those of None agree."""
+        rows = (cls.Polygon() & key).to_dicts(order_by="polygon_index")
+        return all(
+            given.name in (None, row["roi_name"]) and given.kind in (None, row["region_kind"])
+            for role, labels in (("points", rois.seed_labels), ("mask", rois.mask_labels))
+            for given, row in zip(labels, (r for r in rows if r["role"] == role), strict=False)
+        )
 
 
 def rois_as_entered(
@@ -143,10 +193,10 @@ def rois_as_entered(
     Raises
     ------
     RoiError
-        They do not give the digest, or are no regions at all.
+        They do not have the digest, or are no regions at all.
     """
     from element_facerhythm.core.rois import Rois
-    from element_facerhythm.pipeline.fingerprint import rois_sha256
+    from element_facerhythm.pipeline.run.fingerprint import rois_sha256
 
     remedy = (
         "delete that entry, with what was computed from it, and enter the regions again (or restore them "
@@ -157,7 +207,7 @@ def rois_as_entered(
         for role, vertices in polygons:
             found[role].append(np.asarray(vertices, dtype=np.float64))
         outlines: dict[str, Any] = {ROLES[role]: tuple(found[role]) for role in ROLES}
-        rois = Rois(**outlines, **masks)
+        rois = Rois(**outlines, **masks, source=f"FaceRhythmROI {dict(key)}")
         same = rois_sha256(rois) == sha256
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RoiError(
@@ -185,6 +235,9 @@ def as_rois(rois: "Rois | Mapping[str, Any] | str | Path") -> "Rois":
 
 def polygon_rows(rois: "Rois") -> Iterable[dict[str, Any]]:
     """Rows of `FaceRhythmROI.Polygon` for regions of interest, without their key."""
+    from element_facerhythm.io.region_labels import full_labels
+
+    labels = full_labels(rois)
     for role, attribute in ROLES.items():
         for index, polygon in enumerate(getattr(rois, attribute)):
             vertices = np.asarray(polygon, dtype=np.float64)
@@ -192,12 +245,20 @@ def polygon_rows(rois: "Rois") -> Iterable[dict[str, Any]]:
             yield {
                 "role": role,
                 "polygon_index": index,
+                "roi_name": labels[role][index].name,
+                "region_kind": labels[role][index].kind,
                 "vertices": vertices.tolist(),
                 "n_vertices": len(vertices),
                 "area_px2": area,
-                "centroid_x_px": x,
-                "centroid_y_px": y,
+                "polygon_centroid_x_px": x,
+                "polygon_centroid_y_px": y,
             }
+
+
+def _label(row: Mapping[str, Any]) -> "RegionLabel":
+    from element_facerhythm.core.rois import RegionLabel
+
+    return RegionLabel(row["roi_name"], row["region_kind"])
 
 
 def _area_and_centroid(vertices: np.ndarray) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Whether the rows of a table are those that its files give."""
+"""Whether the rows of a table are those that follow from its files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,13 @@ RELATIVE_TOLERANCE = 1e-6
 """Difference of two numbers that another machine's arithmetic explains."""
 
 
-def compare_rows(table: Any, key: Key, expected: Iterable[Mapping[str, Any]]) -> str | None:
+def compare_rows(
+    table: Any,
+    key: Key,
+    expected: Iterable[Mapping[str, Any]],
+    *,
+    unknown: set[str] | None = None,
+) -> str | None:
     """Compare what a table holds below a key with what it should hold.
 
     Parameters
@@ -24,6 +30,9 @@ def compare_rows(table: Any, key: Key, expected: Iterable[Mapping[str, Any]]) ->
         Key of the entry that the rows belong to; it is part of each of them.
     expected
         The rows, without `key`.
+    unknown
+        Given for rows of an earlier version of the tables: a NULL is no difference then, and its column is
+        added here.
 
     Returns
     -------
@@ -40,6 +49,9 @@ def compare_rows(table: Any, key: Key, expected: Iterable[Mapping[str, Any]]) ->
             faults.append(f"{where} is missing")
         else:
             different = [name for name in row if not _same(other[name], row[name])]
+            if unknown is not None:
+                unknown.update(name for name in different if other[name] is None)
+                different = [name for name in different if other[name] is not None]
             faults += [f"{where} has another {different[0]}"] if different else []
     faults += [f"{', '.join(f'{n} {row[n]}' for n in own)} was added" for row in stored.values()]
     if not faults:

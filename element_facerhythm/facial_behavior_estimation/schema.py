@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from element_facerhythm.embedded import import_datajoint
+from element_facerhythm.database.activation import ElementSchema
+from element_facerhythm.database.datajoint import import_datajoint
 
 dj: Any = import_datajoint()
 
-schema = dj.Schema()
+schema = ElementSchema("facial_behavior_estimation.activate(schema_name, linking_module=...)")

@@ -1,191 +1,45 @@
-"""What is to be done: parameter sets, and the tasks that join them with recordings and regions."""
+"""Tasks, which join recordings with parameter sets and regions."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from element_facerhythm.errors import ConfigurationError, ParameterError
+import numpy as np
+
+from element_facerhythm.database.keys import key_of
+from element_facerhythm.errors import ConfigurationError
+from element_facerhythm.facial_behavior_estimation.enter_once import enter_once
+from element_facerhythm.facial_behavior_estimation.param_set import FaceRhythmParamSet
 from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
 from element_facerhythm.facial_behavior_estimation.roi import (
-    FaceRhythmROI,  # noqa: F401  named in the definition
+    FaceRhythmROI,
 )
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.facial_behavior_estimation.task_directories import (
+    MAX_DIRECTORY,
+    MIN_NAME,
     register_task_table,
     with_own_directories,
 )
+from element_facerhythm.files.names import short_names
+from element_facerhythm.files.plain import plain_row
 from element_facerhythm.linking import active_link, resolve_new_path
-from element_facerhythm.pipeline.frame_range import frame_range
+from element_facerhythm.pipeline.run.frame_range import frame_range
 
 if TYPE_CHECKING:
-    from element_facerhythm.parameters import AnyParameters, OpenParameters
+    pass
 
 TASK_MODES = ("load", "trigger")
-
-
-@schema
-class FaceRhythmParamSet(dj.Lookup):
-    """A set of analysis parameters; two sets with the same content cannot both be stored.
-
-    A value may be `auto`: it is then fitted to the recording of each task. What it became is a column of
-    `FaceRhythmProcessing`.
-    """
-
-    definition = """
-    # Analysis parameters
-    paramset_id          : int32     # number of the set
-    ---
-    description          : varchar(255) # what it is for
-    parameters           : json      # face-rhythm's parameter tree, complete; 'auto': fitted to the recording
-    parameter_sha256     : char(64)  # digest of the canonical text of the parameters
-    unique index (parameter_sha256)
-    """
-
-    @classmethod
-    def insert_new_params(
-        cls,
-        paramset_id: int | None,
-        description: str,
-        parameters: "AnyParameters | Mapping[str, Any] | str | Path | None",
-    ) -> int:
-        """Store a parameter set, once.
-
-        Parameters
-        ----------
-        paramset_id
-            Number to store it under; None takes the number it has already, else the next free one.
-        description
-            What it is for.
-        parameters
-            Parameters, a mapping of face-rhythm's tree, or a JSON or YAML file; None for a set that says
-            nothing. What a mapping or a file does not say, or says is `auto`, and depends on the camera, is
-            stored as `auto`; what does not depend on it gets its default.
-
-        Returns
-        -------
-        int
-            The number that these parameters are stored under.
-
-        Raises
-        ------
-        ParameterError
-            A parameter is unknown or wrong, or the number (or the content) is stored already with
-            another content (or number).
-        """
-        checked = as_open_parameters(parameters)
-        sha256 = checked.sha256()
-        same_content = (cls() & {"parameter_sha256": sha256}).to_arrays("paramset_id")
-        if len(same_content):
-            stored_id = int(same_content[0])
-            if paramset_id not in (None, stored_id):
-                raise ParameterError(
-                    f"these parameters are stored already as paramset_id {stored_id}; use that "
-                    f"instead of {paramset_id}"
-                )
-            return stored_id
-        if paramset_id is None:
-            paramset_id = 1 + max(map(int, cls.to_arrays("paramset_id")), default=-1)
-        elif cls() & {"paramset_id": paramset_id}:
-            raise ParameterError(
-                f"paramset_id {paramset_id} holds other parameters; a stored set is never changed, so "
-                "take another number"
-            )
-        cls.insert1(
-            {
-                "paramset_id": paramset_id,
-                "description": description,
-                "parameters": json.loads(checked.canonical_json()),
-                "parameter_sha256": sha256,
-            }
-        )
-        return paramset_id
-
-    @classmethod
-    def insert_from_run(cls, key: Key) -> int:
-        """Store the parameters that a run was made with, in which nothing is open any more, once.
-
-        Parameters
-        ----------
-        key
-            Primary key of an entry of `FaceRhythmProcessing`.
-
-        Returns
-        -------
-        int
-            The number of the set. A task of it repeats the run on the same recording exactly, and analyses
-            any other one with the same numbers.
-
-        Raises
-        ------
-        ConfigurationError
-            There is no such run, its parameters are not known (a project that was taken over), or they are
-            not those that were written.
-        """
-        from element_facerhythm.facial_behavior_estimation.processing import parameters_of_row
-
-        parameters = parameters_of_row(key)
-        names = ", ".join(
-            f"{name} {key[name]}" for name in FaceRhythmTask.primary_key if name in key
-        )
-        return cls.insert_new_params(None, f"as the run of {names}"[:255], parameters)
-
-
-def as_open_parameters(
-    parameters: "AnyParameters | Mapping[str, Any] | str | Path | None",
-) -> "OpenParameters":
-    """Parameters from what a caller may give; ParameterError where they are wrong."""
-    from element_facerhythm.parameters import (
-        OpenParameters,
-        Parameters,
-        as_open,
-        open_parameters_from_mapping,
-        read_open_parameters,
-    )
-
-    if isinstance(parameters, (Parameters, OpenParameters)):
-        return as_open(parameters)
-    if isinstance(parameters, Mapping):
-        return open_parameters_from_mapping(parameters).parameters
-    return read_open_parameters(None if parameters is None else Path(parameters)).parameters
-
-
-def parameters_as_entered(
-    paramset_id: int, tree: Mapping[str, Any], sha256: str
-) -> "OpenParameters":
-    """Parameters of a stored set, once it is certain that they are those that were entered.
-
-    Parameters
-    ----------
-    paramset_id
-        Number of the set, for the message.
-    tree, sha256
-        Its columns.
-
-    Raises
-    ------
-    ConfigurationError
-        They do not give the digest that they were stored with.
-    """
-    from element_facerhythm.parameters import open_parameters_from_mapping
-
-    # a stored set says everything: what it does not say is of another version, and must not be fitted
-    parameters = open_parameters_from_mapping(tree, fitted=False).parameters
-    if parameters.sha256() != sha256:
-        raise ConfigurationError(
-            f"parameter set {paramset_id} does not give the digest it was stored with: it was changed since, "
-            "or written by another version of element-facerhythm; enter the parameters as a new set"
-        )
-    return parameters
 
 
 @schema
 class FaceRhythmTask(dj.Manual):
     """A recording to process with a parameter set and regions of interest.
 
-    `task_mode` is 'trigger' to run the analysis, 'load' to take a project directory that exists.
+    `task_mode` is 'trigger' to run the analysis, 'load' to take a project directory that exists. Where it is
+    left out, a row with an `output_dir` loads, and one without runs.
     """
 
     definition = """
@@ -194,7 +48,7 @@ class FaceRhythmTask(dj.Manual):
     -> FaceRhythmParamSet
     -> FaceRhythmROI
     ---
-    task_mode='load'     : varchar(8)   # 'load': take an existing project directory; 'trigger': run
+    task_mode='trigger'  : varchar(8)   # 'trigger': run; 'load': take the project directory output_dir
     output_dir=''        : varchar(512) # project directory, relative to the processed one; '': inferred
     frames=''            : varchar(40)  # part of the recording, 'A:B' (B not included); '': all
     task_description=''  : varchar(255) # remark
@@ -203,18 +57,78 @@ class FaceRhythmTask(dj.Manual):
     def insert(self, rows: Any, **kwargs: Any) -> None:
         """Insert tasks.
 
+        Parameters
+        ----------
+        rows, kwargs
+            As DataJoint's `insert` takes them; what is left out of a row is filled in.
+
         Raises
         ------
         ConfigurationError
-            A `task_mode` is neither 'load' nor 'trigger', or another task has the directory.
+            A `task_mode` is neither 'load' nor 'trigger', another task has the directory, or the analysis
+            is to run with parameters that are not all known.
         RequestError
             `frames` is not of the form 'A:B'.
         """
-        super().insert(checked_rows(type(self), rows, check_mode_of), **kwargs)
+        super().insert(checked_rows(type(self), rows, _completed_row), **kwargs)
+
+    @classmethod
+    def generate(
+        cls,
+        key: Key,
+        task_description: str = "",
+        task_mode: str | None = None,
+        *,
+        paramset_id: int | None = None,
+        roi_id: int | None = None,
+        output_dir: str = "",
+        frames: str = "",
+    ) -> Key:
+        """Enter a task for a recording, once; the same call again changes nothing.
+
+        Parameters
+        ----------
+        key
+            Primary key of the recording, with `paramset_id` and `roi_id` where they are not given below.
+        task_description, task_mode, output_dir, frames
+            As the columns; a mode of None loads where there is an `output_dir`, and runs where there is none.
+        paramset_id, roi_id
+            Parameter set and regions; the only ones that there are (of the recording), if left out.
+
+        Returns
+        -------
+        dict
+            Primary key of the task.
+
+        Raises
+        ------
+        ConfigurationError
+            The task is there with another content, a mode is not known, or it is not said which of several
+            parameter sets or regions is meant.
+        RequestError
+            `frames` is not of the form 'A:B'.
+        """
+        key = plain_row(key, "the key of a task")
+        recording = key_of(VideoRecording, key)
+        chosen = (number_of(key, "paramset_id", paramset_id), number_of(key, "roi_id", roi_id))
+        task = {
+            **recording,
+            "paramset_id": _the_one(FaceRhythmParamSet(), "paramset_id", chosen[0]),
+            "roi_id": _the_one(FaceRhythmROI() & recording, "roi_id", chosen[1]),
+        }
+        row = {
+            **task,
+            **({} if task_mode is None else {"task_mode": task_mode}),
+            "output_dir": output_dir,
+            "frames": frames,
+            "task_description": task_description,
+        }
+        enter_once(cls, _completed_row(row))
+        return task
 
     @classmethod
     def insert_repetition(cls, key: Key) -> Key:
-        """Enter a task that repeats a run exactly: its recording, regions, and parameters as they became.
+        """Enter a task that repeats a run exactly: its recording, regions, and parameters as fitted.
 
         Parameters
         ----------
@@ -231,8 +145,8 @@ class FaceRhythmTask(dj.Manual):
         ConfigurationError
             As `FaceRhythmParamSet.insert_from_run`.
         """
-        paramset_id = FaceRhythmParamSet.insert_from_run(key)
-        task = {**{name: key[name] for name in cls.primary_key}, "paramset_id": paramset_id}
+        key = key_of(cls, key)
+        task = {**key, "paramset_id": FaceRhythmParamSet.insert_from_run(key)}
         if not (cls() & task):
             cls.insert1({**task, "task_mode": "trigger"})
         return task
@@ -250,34 +164,134 @@ class FaceRhythmTask(dj.Manual):
         mkdir
             Create it.
         """
+        key = key_of(cls, key)
         ids = (directory_name(name, key[name]) for name in ("paramset_id", "roi_id"))
         return directory_of(key, "_".join(ids), relative=relative, mkdir=mkdir)
 
 
-register_task_table(FaceRhythmTask, lambda row: row.get("task_mode") == "trigger")
+def _completed_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Row of a task with its mode; raise unless it can be done: mode, frames and parameters."""
+    from element_facerhythm.parameters.open import UNKNOWN
+
+    own = with_task_mode(row, "task_mode", "output_dir")
+    check_task_mode(own["task_mode"])
+    frame_range(own.get("frames"))
+    if own["task_mode"] != "trigger" or "paramset_id" not in own:
+        return own
+    stored = (FaceRhythmParamSet() & {"paramset_id": own["paramset_id"]}).to_dicts()
+    if stored and UNKNOWN in stored[0]["parameters"]:
+        raise ConfigurationError(
+            f"parameter set {own['paramset_id']} is what is known of results that were made elsewhere "
+            f"({stored[0]['paramset_description']}), and does not say everything: it goes with task_mode "
+            "'load' alone. Enter parameters that say everything, to run the analysis"
+        )
+    return own
 
 
-def checked_rows(table: Any, rows: Any, check: Callable[[Mapping[str, Any]], None]) -> Any:
-    """Rows of a table of tasks as `insert` takes them, each that is a mapping looked at first."""
-    if not isinstance(rows, (list, tuple, Iterator)):
+register_task_table(FaceRhythmTask, "output_dir", lambda row: row.get("task_mode") == "trigger")
+
+
+def number_of(key: Mapping[str, Any], name: str, given: int | None) -> int | None:
+    """Return the number that a key has, or that is given beside it; None where neither has one.
+
+    Parameters
+    ----------
+    key
+        Values by column.
+    name
+        The column of the number.
+    given
+        The number beside the key; None for none.
+
+    Raises
+    ------
+    ConfigurationError
+        They differ.
+    """
+    in_key = key.get(name)
+    if in_key is not None and given is not None and int(in_key) != int(given):
+        raise ConfigurationError(
+            f"the key has {name} {in_key}, and {name}={given} is given: which?"
+        )
+    return given if in_key is None else int(in_key)
+
+
+def _the_one(table: Any, name: str, given: int | None) -> int:
+    """Return the number that is given, or the only one that the table has."""
+    if given is not None:
+        return given
+    numbers = [int(number) for number in table.to_arrays(name)]
+    if len(numbers) != 1:
+        raise ConfigurationError(
+            f"the task needs {name}: {len(numbers)} are entered that it could be "
+            f"({', '.join(map(str, sorted(numbers))) or 'none'}); say which, in the key or as {name}=..."
+        )
+    return numbers[0]
+
+
+def checked_rows(
+    table: Any, rows: Any, complete: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> Any:
+    """Rows of a table of tasks as `insert` takes them; those with column names are completed and checked.
+
+    Parameters
+    ----------
+    table
+        The table class, registered by `register_task_table`.
+    rows
+        A data frame, a list, an iterator or an array of rows; anything else is returned as it is.
+    complete
+        Returns a row with what it leaves out, or raises where its task cannot be done.
+
+    Raises
+    ------
+    RequestError
+        A row is none; `complete` refuses it; or another task has its directory.
+    """
+    if hasattr(rows, "to_dict") and getattr(rows, "ndim", None) == 2:
+        unnamed = rows.index.names == [None]
+        rows = rows.reset_index(drop=unnamed).to_dict("records")  # a data frame
+    if not isinstance(rows, (list, tuple, Iterator, np.ndarray)):
         return rows
-    rows = list(rows)
-    for row in rows:
-        if isinstance(row, Mapping):
-            check(row)
+    rows = [row if type(row) in (list, tuple) else plain_row(row, "a task") for row in rows]
+    rows = [complete(row) if isinstance(row, Mapping) else row for row in rows]
     return with_own_directories(table, rows)
 
 
-def check_mode_of(row: Mapping[str, Any]) -> None:
-    """Raise unless the mode of a task's row is known, and its frames are a range."""
-    check_task_mode(row.get("task_mode", "load"))
-    frame_range(row.get("frames"))
+def with_task_mode(row: Mapping[str, Any], mode: str, directory: str) -> dict[str, Any]:
+    """Row of a task with its mode: one that is left out is 'load' where the row has a directory.
+
+    Parameters
+    ----------
+    row
+        Values by column.
+    mode, directory
+        Names of the columns of the mode and of the directory.
+    """
+    return {mode: "load" if row.get(directory) else "trigger", **row}
 
 
 def directory_of(key: Key, last: str, *, relative: bool, mkdir: bool) -> Path:
-    """Directory `last` of a recording, below the processed data directory; see `infer_output_dir`."""
-    recording = [directory_name(name, key[name]) for name in VideoRecording.primary_key]
-    output_dir = Path(*recording, last)
+    """Directory of a recording below the processed data directory, made of its primary key.
+
+    Parameters
+    ----------
+    key
+        Primary key of the recording; it may hold more.
+    last
+        Name of the directory in that of the recording; long names are shortened.
+    relative
+        Relative to the processed data directory, else absolute.
+    mkdir
+        Create it.
+
+    Raises
+    ------
+    RequestError
+        The key lacks a column of the recording's, or the path leads out of the processed data directory.
+    """
+    recording = [directory_name(*item) for item in key_of(VideoRecording, key).items()]
+    output_dir = Path(*short_names([*recording, last], MAX_DIRECTORY, MIN_NAME))
     absolute = resolve_new_path(output_dir, active_link().processed_dir())
     if mkdir:
         absolute.mkdir(parents=True, exist_ok=True)
@@ -294,9 +308,18 @@ def check_task_mode(task_mode: Any) -> None:
 
 
 def directory_name(name: str, value: Any) -> str:
-    """Make `name-value` a directory name; a digest keeps apart what differs in odd characters only."""
+    """Return a directory name `name-value`; a digest distinguishes values that differ in odd characters only.
+
+    Parameters
+    ----------
+    name
+        Name of a column; an ending `_id` is left out.
+    value
+        Its value; what is not a letter, digit, `.` or `-` becomes `_`.
+    """
     text = str(value)
     safe = re.sub(r"[^A-Za-z0-9.-]", "_", text)
     if safe != text:
-        safe += f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+        safe += f"-{digest[:8]}"
     return f"{name.removesuffix('_id')}-{safe}"

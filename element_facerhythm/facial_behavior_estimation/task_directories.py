@@ -1,31 +1,68 @@
-"""Which task writes into which directory: no two into one, nor into one inside the other."""
+"""Directories of tasks: no two tasks have the same one, nor one inside that of the other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from element_facerhythm.connection import server_identity
+from element_facerhythm.database.activation import is_activated
+from element_facerhythm.database.connection import server_identity
+from element_facerhythm.database.keys import key_of
 from element_facerhythm.errors import ConfigurationError
-from element_facerhythm.pipeline.ownership import DirectoryOwner
+from element_facerhythm.files.names import MAX_NAME_BYTES
+from element_facerhythm.pipeline.run.ownership import DirectoryOwner
 
-_TASK_TABLES: dict[Any, Callable[[Mapping[str, Any]], bool]] = {}
+MAX_DIRECTORY = 470
+"""Bytes of a task's directory: a column of 512 characters holds it, and those of the files in it."""
+MIN_NAME = 40
+"""Bytes that a name of an inferred directory keeps at least, the name of its column included."""
 
 
-def register_task_table(table: Any, writes: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Let a table's directories count when tasks are entered.
+@dataclass(frozen=True)
+class _Directories:
+    """The column of a task table that names the directory, and whether a row's task writes there."""
+
+    column: str
+    writes: Callable[[Mapping[str, Any]], bool]
+
+
+_TASK_TABLES: dict[Any, _Directories] = {}
+
+
+def register_task_table(
+    table: Any, column: str, writes: Callable[[Mapping[str, Any]], bool]
+) -> None:
+    """Register a table whose directories are compared when tasks are entered.
 
     Parameters
     ----------
     table
-        The DataJoint class, with a column `output_dir` and a method `infer_output_dir`.
+        The DataJoint class, with a method `infer_output_dir`.
+    column
+        Its column that names the directory.
     writes
-        Tells of a row whether its task writes into the directory.
+        Returns whether the task of a row writes into the directory.
     """
-    _TASK_TABLES[table] = writes
+    _TASK_TABLES[table] = _Directories(column, writes)
+
+
+def directories_of(table: Any) -> Iterator[str]:
+    """Yield the directory of every task of a registered table, inferred where the row names none."""
+    column = _TASK_TABLES[table].column
+    for row in table().proj(column).to_dicts():
+        yield row[column] or table.infer_output_dir(row).as_posix()
 
 
 def owner_of(table: Any, key: Mapping[str, Any]) -> DirectoryOwner:
-    """Owner that the directory of a task names; `key` may hold more than the primary key of `table`."""
+    """Owner that the directory of a task names.
+
+    Parameters
+    ----------
+    table
+        The table class of the task, activated.
+    key
+        Primary key of the task; it may hold more.
+    """
     return DirectoryOwner.of_task(
         server_identity(table.connection),
         str(table.database),
@@ -35,7 +72,7 @@ def owner_of(table: Any, key: Mapping[str, Any]) -> DirectoryOwner:
 
 
 def with_own_directories(table: Any, rows: Sequence[Any]) -> list[Any]:
-    """Rows of new tasks with `output_dir` in one spelling, once it is certain that no other task has it.
+    """Rows of new tasks with their directory in one spelling, once it is certain that no other task has it.
 
     Rows that are no mappings, and those that come into the table by other ways, are checked when they run.
 
@@ -55,7 +92,7 @@ def with_own_directories(table: Any, rows: Sequence[Any]) -> list[Any]:
     new: list[tuple[dict[str, Any], PurePosixPath]] = []
     for row in rows:
         if isinstance(row, Mapping) and all(name in row for name in table.primary_key):
-            row, own = _spelt(table, row)
+            row, own = _spelt(table, {**row, **key_of(table, row)})
             _require_free(table, row, own, [item for item in new if _near(item[1], own)])
             new.append((row, own))
         checked.append(row)
@@ -64,11 +101,18 @@ def with_own_directories(table: Any, rows: Sequence[Any]) -> list[Any]:
 
 def _spelt(table: Any, row: Mapping[str, Any]) -> tuple[dict[str, Any], PurePosixPath]:
     """Row with its directory in one spelling, and the directory that it gets."""
-    given = str(row.get("output_dir") or "")
+    column = _TASK_TABLES[table].column
+    given = str(row.get(column) or "")
     if not given:
         return dict(row), PurePosixPath(table.infer_output_dir(row).as_posix())
     own = PurePosixPath(given)
-    return {**row, "output_dir": str(own)}, own
+    sizes = [len(part.encode(errors="surrogatepass")) for part in own.parts]
+    if sum(sizes) + len(sizes) - 1 > MAX_DIRECTORY or max(sizes) > MAX_NAME_BYTES:
+        raise ConfigurationError(
+            f"{column} {given[:60]!r}... is too long: a directory of results has {MAX_DIRECTORY} bytes at "
+            f"most, and each name in it {MAX_NAME_BYTES} at most. Give a shorter one, or none"
+        )
+    return {**row, column: str(own)}, own
 
 
 def _require_free(
@@ -78,40 +122,40 @@ def _require_free(
     together: Sequence[tuple[dict[str, Any], PurePosixPath]],
 ) -> None:
     """Refuse the directory of a row where another task has it; `together` are inserted with it."""
-    writes = _TASK_TABLES[table]
-    for other_table, other_writes in _TASK_TABLES.items():
-        if other_table.database is None:
+    this = _TASK_TABLES[table]
+    for other_table, that in _TASK_TABLES.items():
+        if not is_activated(other_table):
             continue  # the other schema is not used here
         others = [*_tasks_near(other_table, own), *(together if other_table is table else ())]
         for other, directory in others:
             where = {name: other[name] for name in other_table.primary_key}
             same = other_table is table and all(str(row[n]) == str(v) for n, v in where.items())
-            if not same and (writes(row) or other_writes(other)):
+            if not same and (this.writes(row) or that.writes(other)):
                 raise ConfigurationError(
-                    f"output_dir {str(own)!r} is taken: {str(directory)!r} is the directory of "
+                    f"{this.column} {str(own)!r} is taken: {str(directory)!r} is the directory of "
                     f"{other_table.__name__} {where}, and a directory holds the results of one task; give "
-                    "another output_dir, or none"
+                    f"another {this.column}, or none"
                 )
 
 
 def _tasks_near(table: Any, own: PurePosixPath) -> Iterator[tuple[dict[str, Any], PurePosixPath]]:
     """Entered tasks whose directory is `own`, around it or inside it, with that directory."""
-    task = table()
+    task, column = table(), _TASK_TABLES[table].column
     around = [str(own), *(str(path) for path in own.parents if path.parts)]
     marks = ", ".join(["%s"] * len(around))
     found = task.connection.query(
-        f"SELECT DISTINCT output_dir FROM {task.full_table_name} WHERE output_dir IN ({marks}) "
-        "OR LEFT(output_dir, CHAR_LENGTH(%s)) = %s",
+        f"SELECT DISTINCT {column} FROM {task.full_table_name} WHERE {column} IN ({marks}) "
+        f"OR LEFT({column}, CHAR_LENGTH(%s)) = %s",
         args=(*around, f"{own}/", f"{own}/"),
     ).fetchall()
-    named = task & [{"output_dir": text} for (text,) in found]
+    named = task & [{column: text} for (text,) in found]
     rows = named.to_dicts() if found else []
-    # an inferred directory begins with the first name of the primary key: only then need these be looked at
-    beginning = f"{task.primary_key[0].removesuffix('_id')}-"
+    # an inferred directory begins with the first name of the primary key; others need not be compared
+    beginning = f"{task.primary_key[0].removesuffix('_id')}-"[: MIN_NAME // 2]
     if own.parts and own.parts[0].startswith(beginning):
-        rows += (task & {"output_dir": ""}).to_dicts()
+        rows += (task & {column: ""}).to_dicts()
     for row in rows:
-        directory = PurePosixPath(row["output_dir"] or table.infer_output_dir(row).as_posix())
+        directory = PurePosixPath(row[column] or table.infer_output_dir(row).as_posix())
         if _near(directory, own):
             yield row, directory
 

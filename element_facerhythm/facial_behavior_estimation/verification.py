@@ -1,10 +1,15 @@
-"""Whether what is entered of a recording, and what was computed from it, is still as it was."""
+"""Whether the rows of a recording, and the results computed from it, are unchanged."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from math import isnan
 from typing import Any
 
+import psycopg2
+import pymysql
+
+from element_facerhythm.database.connection import is_collision
+from element_facerhythm.database.keys import key_text
 from element_facerhythm.errors import (
     ConfigurationError,
     FaceRhythmError,
@@ -12,33 +17,38 @@ from element_facerhythm.errors import (
     RequestError,
     VideoError,
 )
+from element_facerhythm.facial_behavior_estimation.entered_files import (
+    EnteredFile,
+    entered_files,
+    require_same_content,
+)
+from element_facerhythm.facial_behavior_estimation.param_set import (
+    FaceRhythmParamSet,
+    parameters_as_entered,
+)
 from element_facerhythm.facial_behavior_estimation.processing import (
     FaceRhythmProcessing,
     parameters_of_row,
 )
 from element_facerhythm.facial_behavior_estimation.product_files import (
-    unchanged_file,
-    unchanged_project,
+    ensure_local_project,
+    fetch_verified_file,
 )
 from element_facerhythm.facial_behavior_estimation.recording import (
     Key,
     RecordingInfo,
     VideoRecording,
 )
-from element_facerhythm.facial_behavior_estimation.results import FacialRhythm, part_rows, totals
+from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, polygon_rows
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
+from element_facerhythm.facial_behavior_estimation.rows import part_rows, totals
 from element_facerhythm.facial_behavior_estimation.schema import dj
-from element_facerhythm.facial_behavior_estimation.task import (
-    FaceRhythmParamSet,
-    FaceRhythmTask,
-    parameters_as_entered,
-)
+from element_facerhythm.facial_behavior_estimation.task import FaceRhythmTask
 from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.parameters.quality import QualityLimits
 from element_facerhythm.pipeline.records import STAGES, Verdict
-from element_facerhythm.pipeline.verify import Findings
-from element_facerhythm.video import video_sha256
+from element_facerhythm.pipeline.results.verify import Findings
 
 
 def verify_recording(
@@ -51,7 +61,7 @@ def verify_recording(
     key
         Primary key of a `VideoRecording`.
     findings
-        Told what was checked, and what is wrong.
+        Collects what was checked, and what is wrong.
     recompute, seed
         As of `pipeline.verify.verify_project`, for each run.
     """
@@ -74,62 +84,65 @@ def _require_parameters(paramset_id: int) -> None:
 def _verify_videos(key: Key, findings: Findings) -> None:
     if not RecordingInfo() & key:
         return
-    where = f"RecordingInfo {key}"
+    where = f"RecordingInfo {key_text(key)}"
     try:
-        files = RecordingInfo.entered_videos(key)
+        files = entered_files(key)
     except VideoError as error:
         findings.check(where, str(error))
         return
     facts = (RecordingInfo() & key).fetch1()
     if files:
-        n_frames = sum(n for *_, n in files)
+        n_frames = sum(file.n_frames for file in files)
         problem = None if n_frames == facts["n_frames"] else f"n_frames is not {n_frames}"
         findings.check(where, problem)
-    for path, sha256, _ in files:
-        findings.attempt(f"{where} file {path}", partial(_require_video, path, sha256))
+    for file in files:
+        findings.attempt(f"{where} file {file.path}", partial(_require_file, key, file))
 
 
-def _require_video(path: str, sha256: str) -> None:
-    place = resolve_path(path, active_link().search_dirs())
-    if video_sha256(place) != sha256:
-        raise VideoError(f"{place} is not the file that was entered (its SHA-256 differs)")
+def _require_file(key: Key, file: EnteredFile) -> None:
+    resolve_path(file.path, active_link().search_dirs())  # a file that is not here is a fault, too
+    require_same_content(key, [file])
 
 
 def _verify_rois(key: Key, findings: Findings) -> None:
-    where = f"FaceRhythmROI {key}"
+    where = f"FaceRhythmROI {key_text(key)}"
     try:
         rois = FaceRhythmROI.fetch_rois(key)
     except FaceRhythmError as error:
         findings.check(where, str(error))
         return
     problem = compare_rows(FaceRhythmROI.Polygon, key, polygon_rows(rois))
-    findings.check(f"FaceRhythmROI.Polygon {key}", problem)
+    findings.check(f"FaceRhythmROI.Polygon {key_text(key)}", problem)
 
 
 def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | None) -> None:
     """Check a run: its files by the digests of the rows, its project, then every row of its results."""
     from element_facerhythm.pipeline import summarise_project
-    from element_facerhythm.pipeline.verify import verify_project
+    from element_facerhythm.pipeline.results.verify import verify_project
 
-    where = f"FaceRhythmProcessing {key}"
-    output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
+    where = f"FaceRhythmProcessing {key_text(key)}"
+    output_dir = (FaceRhythmProcessing() & key).fetch1("project_dir")
     try:
         products = FaceRhythmProcessing.product_files(key)
     except ProjectError as error:
-        findings.check(f"FaceRhythmProcessing.Product {key}", str(error))
+        findings.check(f"FaceRhythmProcessing.Product {key_text(key)}", str(error))
         return
+    rows = (FaceRhythmProcessing.Product() & key).to_dicts()
+    sizes = {row["product"]: row["product_size_bytes"] for row in rows}
     whole = [
-        findings.attempt(f"{where} product {name}", partial(unchanged_file, path, sha256))
+        findings.attempt(
+            f"{where} product {name}", partial(fetch_verified_file, path, sha256, sizes[name])
+        )
         for name, path, sha256 in products
     ]
     stages = set((FaceRhythmProcessing.Stage() & key).to_arrays("stage"))
     missing = ", ".join(sorted(set(STAGES) - stages))
     findings.check(
-        f"FaceRhythmProcessing.Stage {key}", f"{missing} is missing" if missing else None
+        f"FaceRhythmProcessing.Stage {key_text(key)}", f"{missing} is missing" if missing else None
     )
     if not all(whole):
         return
-    project = unchanged_project(output_dir, [product[1:] for product in products])
+    project = ensure_local_project(output_dir, [product[1:] for product in products])
     dirs = active_link().search_dirs()
     inside = verify_project(project, roots=dirs, recompute=recompute, seed=seed)
     findings.add(inside)
@@ -144,23 +157,31 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
 
 
 def _other_inputs(key: Key, project: Any) -> str | None:
-    """Say where a run of ours was made from other parameters or regions than the task's."""
+    """Describe how parameters or regions of a run differ from those of its task; None where they do not."""
     from element_facerhythm.io.product_stamps import stage_fingerprint
     from element_facerhythm.io.project import Project
-    from element_facerhythm.pipeline.run_file import parameters_of_run
+    from element_facerhythm.parameters import open_parameters_from_mapping
+    from element_facerhythm.parameters.open import UNKNOWN
+    from element_facerhythm.pipeline.results.recorded_parameters import parameters_of_project
+    from element_facerhythm.pipeline.run.run_file import parameters_of_run
 
     is_trigger = (FaceRhythmTask() & key).fetch1("task_mode") == "trigger"
     if not is_trigger and (FaceRhythmProcessing() & key).fetch1("run_parameters") is None:
         return None
-    parameters, told = parameters_of_run(project), parameters_of_row(key)
-    if parameters is None or parameters.sha256() != told.sha256():
+    stored = (FaceRhythmProcessing() & key).fetch1("run_parameters")
+    opened = Project.open(project, active_link().search_dirs())
+    if not is_trigger and UNKNOWN in stored:
+        known = parameters_of_project(opened).sha256()
+        same = open_parameters_from_mapping(stored, fitted=False).parameters.sha256() == known
+        return None if same else f"{project} was made with other parameters than its row says"
+    parameters, entered = parameters_of_run(project), parameters_of_row(key)
+    if parameters is None or parameters.sha256() != entered.sha256():
         return f"{project} was made with other parameters than its row says"
     if not is_trigger:
         return None
     tree, sha256 = (FaceRhythmParamSet() & key).fetch1("parameters", "parameter_sha256")
     if not parameters_as_entered(key["paramset_id"], tree, sha256).allows(parameters):
         return f"{project} was made with other parameters than parameter set {key['paramset_id']}"
-    opened = Project.open(project, active_link().search_dirs())
     fingerprint = stage_fingerprint(opened.product_path("ROIs")) or {}
     regions = fingerprint.get("inputs", {}).get("rois_sha256")
     if regions != (FaceRhythmROI() & key).fetch1("rois_sha256"):
@@ -168,13 +189,34 @@ def _other_inputs(key: Key, project: Any) -> str | None:
     return None
 
 
+_TIME_DIMENSIONS = "dimension = 'time' OR dimension LIKE '(time%'"
+"""Axes whose loadings are entered by video today, and were entered once for all videos before."""
+
+
 def _verify_rows(
     key: Key, summary: Any, products: Sequence[tuple[str, str, str]], findings: Findings
 ) -> None:
-    findings.check(f"FacialRhythm {key}", compare_rows(FacialRhythm, key, [totals(summary)]))
+    findings.check(
+        f"FacialRhythm {key_text(key)}", compare_rows(FacialRhythm, key, [totals(summary)])
+    )
+    is_earlier = (FaceRhythmProcessing() & key).fetch1("entered_schema_version") is not None
+    has_shared_time = is_earlier and bool(FacialRhythm.ComponentFactor() & key & _TIME_DIMENSIONS)
     for name, rows in part_rows(summary, tuple(products)):
-        problem = compare_rows(getattr(FacialRhythm, name), key, rows)
-        findings.check(f"FacialRhythm.{name} {key}", problem)
+        table, where = getattr(FacialRhythm, name), f"FacialRhythm.{name} {key_text(key)}"
+        unknown: set[str] | None = set() if is_earlier else None
+        if is_earlier and name == "Quality" and not (table() & key):
+            findings.notes.append(f"{where} has no rows: results of version 1 were not judged")
+            continue
+        if has_shared_time and name in ("ComponentFactor", "ComponentVideoFactor"):
+            findings.notes.append(
+                f"{where} is not compared: time courses are in ComponentFactor, as in version 1"
+            )
+            continue
+        findings.check(where, compare_rows(table, key, rows, unknown=unknown))
+        if unknown:
+            findings.notes.append(
+                f"{where}: {', '.join(sorted(unknown))} is not known of rows of an earlier version"
+            )
 
 
 def stored_quality(keys: Iterable[Key]) -> Iterator[tuple[Key, tuple[Verdict, ...]]]:
@@ -204,20 +246,41 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
     )
 
 
-def recordings(where: str | None) -> list[Key]:
-    """Primary keys of the recordings that an SQL condition leaves; all of them without one.
+def recordings(where: str | None = None, of: Mapping[str, Any] | None = None) -> list[Key]:
+    """Primary keys of the recordings that an SQL condition and a part of a key leave.
+
+    Parameters
+    ----------
+    where
+        Condition on columns of `VideoRecording`, as after WHERE; None for all.
+    of
+        Restriction by columns; None for all.
 
     Raises
     ------
     RequestError
-        The database does not understand the condition.
+        The condition is empty, or the database does not understand it.
     """
-    if not where:
-        return list(VideoRecording().proj().to_dicts())
+    found = VideoRecording() & (of or {})
+    if where is None:
+        return list(found.proj().to_dicts())
     try:
-        return list((VideoRecording() & where).proj().to_dicts())
-    except dj.errors.DataJointError as error:
+        if not where.strip():
+            raise ValueError("it is empty")
+        return list((found & where).proj().to_dicts())
+    except dj.errors.LostConnectionError:
+        raise
+    except (
+        dj.errors.DataJointError,
+        psycopg2.Error,
+        pymysql.Error,
+        ValueError,
+        TypeError,
+    ) as error:
+        if is_collision(error):
+            raise
+        why = " ".join(str(error.args[-1] if error.args else error).split())
         raise RequestError(
-            f"{where!r} is no condition on recordings: {error}. Expected SQL with columns of VideoRecording "
+            f"{where!r} is no condition on recordings: {why}. Expected SQL with columns of VideoRecording "
             f"({', '.join(VideoRecording().heading.names)}), as \"subject = 'mouse1'\""
         ) from error

@@ -2,15 +2,24 @@
 
 from element_facerhythm.figures.components import component_figure
 from element_facerhythm.figures.overlay import overlay_rois
+from element_facerhythm.figures.png import png_bytes
 from element_facerhythm.figures.ranks import rank_figure
 from element_facerhythm.figures.spectra import spectrogram_figure
-from element_facerhythm.figures.style import png_bytes, save_figure
+from element_facerhythm.figures.style import save_figure
 from element_facerhythm.figures.traces import displacement_figure, violation_figure
-from element_facerhythm.figures.write import write_figures
+from element_facerhythm.figures.write import (
+    DrawnFigures,
+    draw_figure,
+    figure_names,
+    write_figures,
+)
 
 __all__ = [
+    "DrawnFigures",
     "component_figure",
     "displacement_figure",
+    "draw_figure",
+    "figure_names",
     "overlay_rois",
     "png_bytes",
     "rank_figure",

@@ -1,4 +1,4 @@
-"""Regions of interest over a frame, to look at before they are used."""
+"""Regions of interest over a frame, to check them before use."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def overlay_rois(
         Regions; masks instead of polygons (face-rhythm's ROIs.h5) are outlined.
     spacing_px
         Distance between seed points where the regions do not bring their own.
+    title
+        Stands before the number of points and the share of the frame; None for these alone.
 
     Raises
     ------

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def rank_figure(fits: Mapping[str, Sequence[RankFit]]) -> Figure:
-    """Draw explained variance and stability against rank, one line per model.
+    """Draw explained variance, R squared and stability against rank, one line per model.
 
-    Every component's own stability is a dot; lines are means.
+    R squared is dashed. Every component's own stability is a dot; lines are means.
     """
     figure = new_figure(9.0, 3.4)
     left, right = figure.subplots(1, 2)
@@ -29,6 +29,8 @@ def rank_figure(fits: Mapping[str, Sequence[RankFit]]) -> Figure:
         ranks = [fit.rank for fit in model]
         explained = [100 * fit.explained_variance for fit in model]
         left.plot(ranks, explained, "o-", color=colour, markersize=4, linewidth=1.5, label=label)
+        about_mean = [100 * fit.r_squared for fit in model]
+        left.plot(ranks, about_mean, "o--", color=colour, markersize=4, linewidth=1.5)
         for fit in model:
             right.plot(
                 np.full(fit.rank, fit.rank), fit.stability, "o", color=colour, markersize=3,
@@ -36,7 +38,7 @@ def rank_figure(fits: Mapping[str, Sequence[RankFit]]) -> Figure:
             )  # fmt: skip
         stability = [fit.mean_stability for fit in model]
         right.plot(ranks, stability, "o-", color=colour, markersize=4, linewidth=1.5)
-    _finish(left, "explained variance (%)")
+    _finish(left, "explained variance, R² dashed (%)")
     title(left, "How much do so many components explain?")
     _finish(right, "stability over restarts")
     right.set_ylim(-0.03, 1.03)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.gaps import breaks_at, opened_at
 from element_facerhythm.figures.style import (
     FONT_SIZE,
     SEQUENTIAL,
@@ -15,7 +16,6 @@ from element_facerhythm.figures.style import (
     tidy,
     title,
 )
-from element_facerhythm.figures.time_axis import broken_at_gaps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,11 +24,24 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 32 << 20
 _N_VIDEOS_MAX = 6
-_N_COLUMNS = 2400  # more than a picture has pixels across
+_N_COLUMNS = 2400  # more than a figure has pixels across
 
 
 def mean_spectrogram(project: Project, video_index: int) -> npt.NDArray[np.float64]:
-    """(F, W) magnitude averaged over x, y and points; read from disk in blocks of points."""
+    """(F, W) magnitude averaged over x, y and points; read from disk in blocks of points.
+
+    Parameters
+    ----------
+    project
+        With its spectrograms.
+    video_index
+        Number of the tracked sequence, from 0.
+
+    Raises
+    ------
+    ProjectError
+        The spectrograms are missing or damaged.
+    """
     spectrogram = project.spectrogram(video_index)
     n_points = spectrogram.shape[1]
     size = max(_BLOCK_BYTES * n_points // spectrogram.nbytes, 1)
@@ -39,10 +52,21 @@ def mean_spectrogram(project: Project, video_index: int) -> npt.NDArray[np.float
     return total / (2 * n_points)
 
 
+def _columns(
+    project: Project, video_index: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return mean spectrogram (F, n) and times (n,) of the columns to draw; NaN in pauses."""
+    pauses = [gap.after_frame for gap in project.clock(video_index).pauses]
+    breaks = breaks_at(project.window_centres(video_index), pauses)
+    mean = mean_spectrogram(project, video_index)
+    times_s, columns = opened_at(breaks, project.window_times_s(video_index), mean.T)
+    return _shorten(columns.T, times_s)
+
+
 def _shorten(
     mean: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Average neighbouring windows where there are more of them than a picture can show."""
+    """Average neighbouring windows where there are more of them than a figure can show."""
     size = -(-len(times_s) // _N_COLUMNS)
     firsts = np.arange(0, len(times_s), size)
     counts = np.diff([*firsts, len(times_s)])
@@ -52,18 +76,14 @@ def _shorten(
 def spectrogram_figure(project: Project) -> Figure:
     """Draw the mean spectrogram of each video (of the first six), one colour scale for all."""
     indices = range(min(len(project.video_names), _N_VIDEOS_MAX))
-    shown = [
-        _shorten(mean_spectrogram(project, index), project.window_times_s(index))
-        for index in indices
-    ]
-    top = float(np.quantile(np.concatenate([mean.ravel() for mean, _ in shown]), 0.998))
+    shown = [_columns(project, index) for index in indices]
+    top = float(np.nanquantile(np.concatenate([mean.ravel() for mean, _ in shown]), 0.998))
     figure = new_figure(11.0, 0.5 + 3.0 * len(shown))
     rows = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for index, axes, (mean, times_s) in zip(indices, rows, shown, strict=True):
         clock = project.clock(index)
-        times_s, columns = broken_at_gaps(clock, times_s, mean.T)
         axes.pcolormesh(
-            times_s, project.frequencies_hz, columns.T, cmap=SEQUENTIAL, vmin=0, vmax=top,
+            times_s, project.frequencies_hz, mean, cmap=SEQUENTIAL, vmin=0, vmax=top,
             shading="nearest", rasterized=True,
         )  # fmt: skip
         log_frequency_axis(axes, project.frequencies_hz, which="y")

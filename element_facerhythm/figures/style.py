@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.figures.png import DPI, png_bytes
 from element_facerhythm.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: told apart with every common kind of colour blindness.
+# Okabe and Ito's palette: distinguishable with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 SEED_COLOUR = "#E69F00"
 MASK_COLOUR = "#56B4E9"
@@ -23,21 +23,34 @@ FLAG_COLOUR = "#D55E00"
 INK = "#222222"
 QUIET = "#8A8A8A"
 SEQUENTIAL = "magma"
-DPI = 110
 FONT_SIZE = 9.0
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """Return an empty figure, laid out by constraints."""
-    from matplotlib.figure import Figure
+    """Return an empty figure, laid out by constraints.
 
-    figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
+    Parameters
+    ----------
+    width_in, height_in
+        Size in inches.
+    """
+    from element_facerhythm.figures.notebook_figure import NotebookFigure
+
+    figure = NotebookFigure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
     return figure
 
 
 def tidy(axes: Axes, *, grid: bool = False) -> None:
-    """Draw only the left and lower spine, in quiet ink, with small labels."""
+    """Draw only the left and lower spine, in quiet ink, with small labels.
+
+    Parameters
+    ----------
+    axes
+        Whose spines, ticks and labels are restyled.
+    grid
+        Whether light lines go behind what is drawn.
+    """
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -52,12 +65,28 @@ def tidy(axes: Axes, *, grid: bool = False) -> None:
 
 
 def title(axes: Axes, text: str) -> None:
-    """Write a left-aligned title."""
+    """Write a left-aligned title.
+
+    Parameters
+    ----------
+    axes, text
+        Where it stands, and what it says.
+    """
     axes.set_title(text, loc="left", fontsize=FONT_SIZE + 1, color=INK)
 
 
 def log_frequency_axis(axes: Axes, frequencies_hz: npt.NDArray[np.floating], *, which: str) -> None:
-    """Make the x or y axis a logarithmic one in Hz with few plain numbers."""
+    """Make the x or y axis a logarithmic one in Hz with few plain numbers.
+
+    Parameters
+    ----------
+    axes
+        Whose axis it is; it is labelled, too.
+    frequencies_hz
+        (F,) centre frequencies, above 0; ticks lie within their range.
+    which
+        ``"x"`` or ``"y"``.
+    """
     from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
 
     low, high = float(np.min(frequencies_hz)), float(np.max(frequencies_hz))
@@ -74,10 +103,18 @@ def log_frequency_axis(axes: Axes, frequencies_hz: npt.NDArray[np.floating], *, 
 def show_frame(
     axes: Axes, frame: npt.NDArray[np.uint8], *, dim: float = 1.0, stretch: bool = False
 ) -> None:
-    """Show a frame (H, W) or (H, W, 3) without axes.
+    """Show a frame without axes.
 
-    `stretch` raises a dark frame's contrast; `dim` below 1 then darkens it under what is drawn on
-    top.
+    Parameters
+    ----------
+    axes
+        Where it fills everything, one unit a pixel.
+    frame
+        (H, W) or (H, W, 3), 0 to 255.
+    dim
+        Factor on all levels; below 1 it darkens the frame under what is drawn on top.
+    stretch
+        Whether a dark frame's contrast is raised first: its 99.8th percentile becomes white.
     """
     white = max(float(np.quantile(frame, 0.998)), 1.0) if stretch else 255.0
     picture = np.clip(np.asarray(frame, dtype=np.float32) / white, 0, 1) * dim
@@ -90,7 +127,18 @@ def show_frame(
 
 
 def crop_to(axes: Axes, points_px: npt.NDArray[np.floating], shape: tuple[int, ...]) -> None:
-    """Zoom an image of `shape` (H, W, ...) to the points, with a margin and its aspect kept."""
+    """Zoom an image to points, with a margin and its aspect kept.
+
+    Parameters
+    ----------
+    axes
+        That show the image.
+    points_px
+        (P, 2) positions (x, y).
+    shape
+        (H, W, ...) of the image. The margin, 8 px and 12 % of the points' larger extent, does not reach
+        beyond it.
+    """
     low, high = points_px.min(axis=0), points_px.max(axis=0)
     margin = 0.12 * float(np.max(high - low)) + 8
     left, top = np.maximum(low - margin, -0.5)
@@ -99,20 +147,29 @@ def crop_to(axes: Axes, points_px: npt.NDArray[np.floating], shape: tuple[int, .
     axes.set_ylim(bottom, top)
 
 
-def png_bytes(figure: Figure) -> bytes:
-    """Return the figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
-
-
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write the figure as PNG, whole or not at all, and return its path."""
+    """Write the figure as PNG, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    figure
+        What to write.
+    path
+        The file; its directory is made if missing, and a file there is replaced.
+    """
     return write_bytes(path, png_bytes(figure))
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Write a file, whole or not at all, and return its path; its directory is made if missing."""
+    """Write a file, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    path
+        The file; its directory is made if missing, and a file there is replaced.
+    content
+        All of it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as partial:
         partial.write_bytes(content)

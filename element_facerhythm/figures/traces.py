@@ -1,4 +1,4 @@
-"""How points moved over time, and when the tracker did not believe them."""
+"""How points moved over time, and when they were flagged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.gaps import breaks_at, opened_at
 from element_facerhythm.figures.style import (
     COLOURS,
     FLAG_COLOUR,
@@ -20,7 +21,7 @@ from element_facerhythm.figures.style import (
     title,
 )
 from element_facerhythm.figures.time_axis import (
-    broken_at_gaps,
+    Extent,
     frame_times_s,
     mark_videos,
     video_extents,
@@ -38,17 +39,33 @@ _BLOCK_BYTES = 32 << 20
 
 
 def displacement_figure(project: Project, *, video_index: int = 0, n_points: int = 8) -> Figure:
-    """Draw x and y displacement of some lively points, and where they sit on the face.
+    """Draw x and y displacement of some of the points that move most, and where they sit on the face.
 
     Points are picked for their motion, spread over the face. Frames in which a point was flagged
     are marked under its trace.
+
+    Parameters
+    ----------
+    project
+        With its tracks.
+    video_index
+        Number of the tracked sequence, from 0.
+    n_points
+        How many points to draw; all of them where there are fewer.
+
+    Raises
+    ------
+    ProjectError
+        A product is missing or damaged.
     """
     positions = project.point_positions
     tracking = project.tracking(video_index)
-    chosen = pick_points(rms_motion(tracking.points, positions), positions, n_points=n_points)
+    motion = np.nan_to_num(rms_motion(tracking.points, positions), posinf=0.0)  # of whole tracks
+    chosen = pick_points(motion, positions, n_points=n_points)
     frames, displacement = drawn_traces(tracking.points, positions, chosen)
     clock = project.clock(video_index)
-    times_s, displacement = broken_at_gaps(clock, clock.times_s[frames], displacement)
+    breaks = breaks_at(frames, [gap.after_frame for gap in clock.pauses])
+    times_s, displacement = opened_at(breaks, clock.times_s[frames], displacement)
     figure = new_figure(11.0, 1.2 + 0.62 * len(chosen))
     face, traces = figure.subplots(1, 2, width_ratios=(1, 2.4))
     show_frame(face, project.example_image(), dim=0.8, stretch=True)
@@ -74,7 +91,15 @@ def displacement_figure(project: Project, *, video_index: int = 0, n_points: int
 
 
 def rms_motion(points: LazyArray, positions: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """(P,) root mean square displacement of each point, read in blocks of frames."""
+    """(P,) root mean square displacement of each point in px, the mean taken over frames, x and y.
+
+    Parameters
+    ----------
+    points
+        (T, P, 2) tracks; read in blocks of frames.
+    positions
+        (P, 2) where the points were seeded.
+    """
     total = np.zeros(len(positions))
     for block in _displacements(points, positions):
         total += np.square(block, dtype=np.float64).sum(axis=(0, 2))
@@ -87,6 +112,15 @@ def drawn_traces(
     """Frames (n,) and displacements (n, chosen, 2) to draw.
 
     Of a long video, the smallest and the largest value of each run of frames: no more can be seen.
+
+    Parameters
+    ----------
+    points
+        (T, P, 2) tracks; read in blocks of frames.
+    positions
+        (P, 2) where the points were seeded.
+    chosen
+        Indices of the points to draw.
     """
     size = max(len(points) // _N_COLUMNS // 4, 1)
     shown = np.concatenate(
@@ -123,9 +157,16 @@ def _thinned(frames: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 def pick_points(
     motion: npt.NDArray[np.float64], positions: npt.NDArray[np.float32], *, n_points: int
 ) -> list[int]:
-    """Pick the indices of lively points, no two close together, most lively first.
+    """Pick the indices of points that move much, no two close together, by descending motion.
 
-    `motion` is (P,), how much each moves, and `positions` (P, 2) in pixels.
+    Parameters
+    ----------
+    motion
+        (P,) how much each point moves, not negative and finite.
+    positions
+        (P, 2) in pixels.
+    n_points
+        How many; all of them where there are fewer.
     """
     spread = np.inf * np.ones(len(positions))
     size = float(np.ptp(positions, axis=0).max()) or 1.0
@@ -160,8 +201,10 @@ def violation_figure(project: Project) -> Figure:
     above.set_ylabel("flagged (%)")
     end = extent.stops_s[-1]
     n_points = raster.shape[0]
+    unseen = _unseen_columns(project, extent, raster.shape[1])
+    shown = np.ma.masked_array(raster, np.broadcast_to(unseen, raster.shape))
     below.imshow(
-        raster, aspect="auto", interpolation="nearest", cmap=_flag_map(), vmin=0, vmax=1,
+        shown, aspect="auto", interpolation="nearest", cmap=_flag_map(), vmin=0, vmax=1,
         extent=(0, end, n_points - 0.5, -0.5),
     )  # fmt: skip
     below.set_ylabel("point")
@@ -195,6 +238,22 @@ def _violations(
         columns = np.minimum((places[frames] * n_columns).astype(np.int64), n_columns - 1)
         raster[tracking.violation_cols, columns] = True
     return shares, raster
+
+
+def _unseen_columns(project: Project, extent: Extent, n_columns: int) -> npt.NDArray[np.bool_]:
+    """(columns,) of the raster that lie in pauses of the recording."""
+    middles_s = (np.arange(n_columns) + 0.5) * extent.stops_s[-1] / n_columns
+    unseen = np.zeros(n_columns, dtype=bool)
+    for index, start_s in enumerate(extent.starts_s):
+        clock = project.clock(index)
+        own_s = start_s + clock.times_s - clock.times_s[0]
+        for gap in clock.pauses:
+            last_s, next_s = (
+                own_s[gap.after_frame] + 1 / clock.frame_rate_hz,
+                own_s[gap.after_frame + 1],
+            )
+            unseen |= (middles_s > last_s) & (middles_s < next_s)
+    return unseen
 
 
 def _flag_map() -> object:

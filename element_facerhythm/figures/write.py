@@ -1,62 +1,163 @@
-"""Writes every figure of a project."""
+"""Draws the figures of a project by name, and writes all of them."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from element_facerhythm.errors import ProjectError, RequestError
 from element_facerhythm.figures.components import component_figure
 from element_facerhythm.figures.overlay import overlay_rois
 from element_facerhythm.figures.spectra import spectrogram_figure
 from element_facerhythm.figures.style import save_figure
 from element_facerhythm.figures.traces import displacement_figure, violation_figure
+from element_facerhythm.files.names import short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from element_facerhythm.io.project import Project
 
+logger = logging.getLogger(__name__)
 
-def write_figures(project: Project, out_dir: Path, video_path: Path | None = None) -> list[Path]:
-    """Write `rois.png`, `displacements.png`, `violations.png`, `spectrogram.png`, `components.png`.
+NEEDED = {
+    "rois": ("Dataset_videos", "ROIs"),
+    "displacements": ("Dataset_videos", "PointTracker", "VQT_Analyzer"),  # which has the clock
+    "violations": ("Dataset_videos", "PointTracker", "VQT_Analyzer"),
+    "spectrogram": ("PointTracker", "VQT_Analyzer"),
+    "components": ("Dataset_videos", "PointTracker", "VQT_Analyzer", "TCA"),
+}
+"""Figures in order, each with the products that it is drawn from."""
 
-    Figures that need a product which is not there yet are left out. Models of one video each give
-    `components_<key>.png`. The regions are drawn over the first frame of `video_path`, or over the
-    example image that the project keeps.
 
-    Returns
-    -------
-    Paths of the files written, in the order above. Each is written whole or not at all.
+@dataclass(frozen=True)
+class DrawnFigures:
+    """What was drawn.
+
+    Attributes
+    ----------
+    paths
+        The files, in order.
+    left_out
+        Remarks on figures whose products are not there.
+    failed
+        Remarks on figures that could not be drawn or written.
     """
-    made = [
-        save_figure(draw(), out_dir / f"{name}.png")
-        for name, draw in _drawings(project, video_path).items()
-    ]
-    return made
+
+    paths: tuple[Path, ...]
+    left_out: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All remarks."""
+        return (*self.left_out, *self.failed)
 
 
-def _drawings(project: Project, video_path: Path | None) -> dict[str, Callable[[], Figure]]:
+def figure_names(project: Project) -> tuple[str, ...]:
+    """Names of the figures that a project has the products for.
+
+    A project with a model of each video has a figure ``components_<key>`` of each.
+    """
+    return tuple(_drawings(project))
+
+
+def draw_figure(project: Project, name: str) -> Figure:
+    """Draw one figure.
+
+    Parameters
+    ----------
+    project
+        The project.
+    name
+        One of `figure_names`; ``components`` is the first model where there are several.
+
+    Raises
+    ------
+    RequestError
+        There is no such figure, or a product that it needs is missing or damaged.
+    """
+    drawings = _drawings(project)
+    if name in drawings:
+        return drawings[name]()
+    if name in NEEDED:
+        project.require(*NEEDED[name])
+        return component_figure(project, model_key=next(iter(project.models())))
+    raise RequestError(
+        f"there is no figure {name!r} of {project.directory}; expected one of {', '.join(drawings)}"
+    )
+
+
+def write_figures(
+    project: Project, out_dir: Path, report: Callable[[int], None] | None = None
+) -> DrawnFigures:
+    """Write every figure as ``<name>.png``: the regions, tracks, spectrogram and components of a project.
+
+    Figures that need a product which is not there are left out, and one that fails takes no other with
+    it; the result lists both.
+
+    Parameters
+    ----------
+    project
+        The project.
+    out_dir
+        Directory for the files, made where it is missing. Each appears whole or not at all.
+    report
+        Called with the number of figures done so far.
+    """
+    paths, failed = [], []
+    for n_done, (name, draw) in enumerate(_drawings(project).items()):
+        if report is not None:
+            report(n_done)
+        try:
+            paths.append(save_figure(draw(), out_dir / short_name(name, ".png")))
+        except Exception as error:  # results are kept even where a figure of them fails
+            logger.info("figure %s of %s", name, project.directory, exc_info=error)
+            failed.append(f"figure {name} could not be drawn: {_reason(error)}")
+    return DrawnFigures(tuple(paths), _left_out(project), tuple(failed))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
+
+
+def _left_out(project: Project) -> tuple[str, ...]:
+    missing = {name: _missing(project, name) for name in NEEDED}
+    return tuple(
+        f"figure {name} is left out: {' and '.join(products)} missing"
+        for name, products in missing.items()
+        if products
+    )
+
+
+def _missing(project: Project, name: str) -> list[str]:
     there = {product.name for product in project.products}
-    drawings: dict[str, Callable[[], Figure]] = {}
-    if {"Dataset_videos", "ROIs"} <= there:
-        drawings["rois"] = lambda: _roi_figure(project, video_path)
-    if {"Dataset_videos", "PointTracker"} <= there:
-        drawings["displacements"] = lambda: displacement_figure(project)
-        drawings["violations"] = lambda: violation_figure(project)
-    if {"PointTracker", "VQT_Analyzer"} <= there:
-        drawings["spectrogram"] = lambda: spectrogram_figure(project)
-    if {"Dataset_videos", "PointTracker", "VQT_Analyzer", "TCA"} <= there:
-        keys = list(project.models())
-        for key in keys:
-            name = "components" if len(keys) == 1 else f"components_{key}"
-            drawings[name] = lambda key=key: component_figure(project, model_key=key)  # type: ignore[misc]
+    return [f"analysis_files/{need}.h5" for need in NEEDED[name] if need not in there]
+
+
+def _drawings(project: Project) -> dict[str, Callable[[], Figure]]:
+    """Return the drawing of each figure that there are products for, by name."""
+    drawings: dict[str, Callable[[], Figure]] = {
+        "rois": lambda: overlay_rois(project.example_image(), project.rois()),
+        "displacements": lambda: displacement_figure(project),
+        "violations": lambda: violation_figure(project),
+        "spectrogram": lambda: spectrogram_figure(project),
+    }
+    drawings = {name: draw for name, draw in drawings.items() if not _missing(project, name)}
+    if _missing(project, "components"):
+        return drawings
+    keys = _model_keys(project)
+    for key in keys:
+        name = "components" if len(keys) == 1 else f"components_{key}"
+        drawings[name] = lambda key=key: component_figure(project, model_key=key)  # type: ignore[misc]
     return drawings
 
 
-def _roi_figure(project: Project, video_path: Path | None) -> Figure:
-    if video_path is None:
-        return overlay_rois(project.example_image(), project.rois())
-    from element_facerhythm.video import read_rgb_frame
-
-    return overlay_rois(read_rgb_frame(video_path, 0), project.rois())
+def _model_keys(project: Project) -> list[str]:
+    try:
+        return list(project.models())
+    except ProjectError:  # reported, with its reason, where the components are drawn
+        return ["0"]

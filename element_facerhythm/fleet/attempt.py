@@ -1,4 +1,4 @@
-"""One attempt at a job: from the claim to the rows, through every interruption that it can survive."""
+"""One attempt at a job: from the claim to the rows, repeated after interruptions where that can help."""
 
 import logging
 from collections.abc import Callable
@@ -6,40 +6,47 @@ from dataclasses import dataclass
 from typing import Any
 
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import Lifeline, is_lost, passes
 from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stopped
-from element_facerhythm.fleet.queue import JobQueue
-from element_facerhythm.pipeline.progress import reporting_to
-from element_facerhythm.pipeline.supervision import supervised_by
+from element_facerhythm.fleet.job_queue import JobQueue
+from element_facerhythm.fleet.reconnect import ReconnectingConnection, is_lost, is_transient
+from element_facerhythm.pipeline.progress import use_progress
+from element_facerhythm.pipeline.supervision import use_supervisor
 
 logger = logging.getLogger(__name__)
 
 MOST_INTERRUPTIONS = 100
-"""Lost connections that one job may survive; a statement that kills the server must end somewhere."""
+"""Lost connections after which a job is tried again; the limit stops a statement that kills the server."""
 
 
 @dataclass
 class ResultKeeper:
-    """Runs the computation of one job, and keeps its result until the rows are in.
+    """Runs the computation of one job, and keeps its result until the rows are inserted.
 
     It is a `pipeline.supervision.Supervisor`. After the computation, which may take hours, it waits until the
-    database is there, and makes sure that the job is still this worker's.
+    database answers, and makes sure that the job is still this worker's.
     """
 
-    lifeline: Lifeline
+    connection: ReconnectingConnection
     progress: JobProgress
     holds: Callable[[], bool]
     kept: tuple[tuple[Any, ...], Any] | None = None
 
     def compute(self, inputs: tuple[Any, ...], run: Callable[[], Any]) -> Any:
-        """Give the result of `run()`, or the one that was kept for equal inputs.
+        """Return the result of `run()`, or the one that was kept for equal inputs.
+
+        Parameters
+        ----------
+        inputs
+            Name of the table, key, and what `make_fetch` returned.
+        run
+            The computation, without arguments; its errors pass through.
 
         Raises
         ------
         ClaimLost
             The job is another worker's by now.
         Stopped
-            The worker was told to stop while the database was away.
+            The worker was asked to stop before the result was ready, or while the database was unavailable.
         """
         if self.kept is None or self.kept[0] != inputs:
             try:
@@ -50,7 +57,7 @@ class ResultKeeper:
                     raise ClaimLost from error
                 raise
         stop = self.progress.stop
-        if not self.lifeline.wait(stop.is_set, stop.wait):
+        if not self.connection.wait(stop.is_set, stop.wait):
             raise Stopped
         if not self.holds():
             raise ClaimLost
@@ -59,7 +66,7 @@ class ResultKeeper:
 
 @dataclass(frozen=True)
 class Result:
-    """How an attempt ended.
+    """Outcome of an attempt.
 
     Attributes
     ----------
@@ -83,16 +90,16 @@ class Attempt:
         What is done.
     claims
         Of this worker.
-    lifeline
+    connection
         Of the connection that the tables use.
     progress
-        Told how it goes; raises `Stopped` and `ClaimLost`.
+        Notified of the progress; raises `Stopped` and `ClaimLost`.
     """
 
     queue: JobQueue
     job: JobName
     claims: Claims
-    lifeline: Lifeline
+    connection: ReconnectingConnection
     progress: JobProgress
 
     def run(self) -> Result:
@@ -105,12 +112,12 @@ class Attempt:
         ------
         Stopped, ClaimLost
         """
-        keeper = ResultKeeper(self.lifeline, self.progress, lambda: self.claims.holds(self.job))
+        keeper = ResultKeeper(self.connection, self.progress, lambda: self.claims.holds(self.job))
         for n_interruptions in range(MOST_INTERRUPTIONS):
             result = self._populate(keeper)
             error = result.error
-            if error is None or not passes(error):
-                # an answer that was lost may have been that of the commit
+            if error is None or not is_transient(error):
+                # the answer to the commit may have been lost: the rows are then there already
                 return Result(error, result.made or n_interruptions > 0)
             logger.warning("%s %s was interrupted (%s)", self.job.table, self.job.text, error)
             self.progress.stop.wait(min(0.1 * n_interruptions, 5))
@@ -119,7 +126,7 @@ class Attempt:
 
     def _populate(self, keeper: ResultKeeper) -> Result:
         try:
-            with reporting_to(self.progress), supervised_by(keeper):
+            with use_progress(self.progress), use_supervisor(keeper):
                 result = self.queue.target.populate(
                     dict(self.job.key),
                     reserve_jobs=True,
@@ -136,7 +143,7 @@ class Attempt:
         """Make the job pending, so that `populate` takes it, if it is still this worker's."""
         stop = self.progress.stop
         while True:
-            if not self.lifeline.wait(stop.is_set, stop.wait):
+            if not self.connection.wait(stop.is_set, stop.wait):
                 raise Stopped
             try:
                 if not self.claims.holds(self.job):

@@ -1,4 +1,4 @@
-"""Which worker does which job: claims in the database, given and taken with plain statements.
+"""Claims of workers on jobs, in the database, made and ended with plain statements.
 
 Every function works on any connection: a worker's main thread uses DataJoint's own, its heartbeat another
 one. A claim is one row of `ActiveJob`; its primary key lets one worker have it.
@@ -6,22 +6,17 @@ one. A claim is one row of `ActiveJob`; its primary key lets one worker have it.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from element_facerhythm.embedded import import_datajoint
+from element_facerhythm.database.datajoint import import_datajoint
+from element_facerhythm.fleet.job_outcomes import COUNT_ANEW, LOST, RESET, RETRY
 from element_facerhythm.fleet.tables import MAX_REASON, ActiveJob, JobAttempt, Worker
 
 dj: Any = import_datajoint()
-
-DONE, FAILED, RETRY, GIVEN_BACK, LOST, RESET, GONE = (
-    "done", "failed", "retry", "given back", "lost", "reset", "gone",
-)  # fmt: skip
-COUNT_ANEW = (RESET, GONE)
-"""Outcomes after which earlier attempts do not count: somebody asked, or the key was deleted."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class JobName:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is, as it stands in `ActiveJob`."""
+    """Progress of a job, as in its row of `ActiveJob`."""
 
     stage: str = ""
     n_done: int | None = None
@@ -77,21 +72,21 @@ class History:
 
 
 def utc_now(connection: Any) -> str:
-    """Give the SQL for the server's time in UTC."""
+    """Return the SQL for the server's time in UTC."""
     if connection.adapter.backend == "mysql":
         return "UTC_TIMESTAMP(3)"
     return "(CURRENT_TIMESTAMP(3) AT TIME ZONE 'UTC')"
 
 
 class Claims:
-    """Claims on one connection, in the name of one worker.
+    """Claims of one worker, on one connection.
 
     Parameters
     ----------
     connection
         A `dj.Connection`.
     worker_id
-        Who claims.
+        The worker that claims.
     """
 
     def __init__(self, connection: Any, worker_id: str) -> None:
@@ -105,22 +100,30 @@ class Claims:
     # ---------------------------------------------------------------- this worker
 
     def register(self, facts: Mapping[str, Any]) -> None:
-        """Enter this worker, if that did not succeed before without an answer."""
+        """Enter this worker, unless an earlier try did so and its answer was lost."""
         names = ", ".join(facts)
         marks = ", ".join(["%s"] * len(facts))
         with suppress(dj.errors.DuplicateError):
             self._run(
-                f"INSERT INTO {self._worker} (worker_id, state, started_time, heartbeat_time, {names}) "
-                f"VALUES (%s, 'idle', {self._now}, {self._now}, {marks})",
+                f"INSERT INTO {self._worker} (worker_id, state, worker_started_time, heartbeat_time, "
+                f"{names}) VALUES (%s, 'idle', {self._now}, {self._now}, {marks})",
                 self.worker_id,
                 *facts.values(),
             )
 
     def beat(self, state: str, n_done: int, n_failed: int) -> None:
-        """Give a sign of life."""
+        """Write a heartbeat: the time by the server's clock, and what this worker has done so far.
+
+        Parameters
+        ----------
+        state
+            `idle`, `working` or `stopped`.
+        n_done, n_failed
+            Jobs since the worker started.
+        """
         self._run(
-            f"UPDATE {self._worker} SET heartbeat_time={self._now}, state=%s, n_done=%s, n_failed=%s "
-            "WHERE worker_id=%s",
+            f"UPDATE {self._worker} SET heartbeat_time={self._now}, state=%s, n_jobs_done=%s, "
+            "n_jobs_failed=%s WHERE worker_id=%s",
             state,
             n_done,
             n_failed,
@@ -133,22 +136,24 @@ class Claims:
         """Claim a job; None where another worker has it, else what was tried before."""
         try:
             self._run(
-                f"INSERT INTO {self._active} (table_name, job_id, job_key, worker_id, attempt, "
-                f"claimed_time, progress_time) VALUES (%s, %s, %s, %s, 1, {self._now}, {self._now})",
+                f"INSERT INTO {self._active} (active_table, active_job_id, active_job_key, worker_id, "
+                "current_attempt, claimed_time, progress_time) "
+                f"VALUES (%s, %s, %s, %s, 1, {self._now}, {self._now})",
                 job.table,
                 job.job_id,
                 job.text,
                 self.worker_id,
             )
         except dj.errors.DuplicateError:
-            # this worker's own, where the answer to its claim was lost
+            # the row may be this worker's own, where the answer to its claim was lost
             if not self.holds(job):
                 return None
-        # read only now: until the claim was there, another worker could have added to it
+        # read after the claim: before it, another worker could have added an attempt
         history = self.history(job)
         if history.last_attempt:
             self._run(
-                f"UPDATE {self._active} SET attempt=%s WHERE table_name=%s AND job_id=%s",
+                f"UPDATE {self._active} SET current_attempt=%s "
+                "WHERE active_table=%s AND active_job_id=%s",
                 history.last_attempt + 1,
                 job.table,
                 job.job_id,
@@ -169,12 +174,20 @@ class Claims:
         last = int(rows[-1][0]) if rows else 0
         return History(last, outcomes.count(RETRY), outcomes.count(LOST))
 
-    def tell(self, job: JobName, progress: Progress) -> bool:
-        """Write how far a job is; False where it is not this worker's any more."""
+    def record_progress(self, job: JobName, progress: Progress) -> bool:
+        """Write how far a job is; False where it is not this worker's any more.
+
+        Parameters
+        ----------
+        job
+            A job that this worker has claimed.
+        progress
+            Its stage, and what of it is done.
+        """
         cursor = self._run(
-            f"UPDATE {self._active} SET stage=%s, n_done=%s, n_total=%s, unit=%s, percent=%s, "
+            f"UPDATE {self._active} SET current_stage=%s, n_done=%s, n_total=%s, unit=%s, percent=%s, "
             f"rate_per_s=%s, seconds_left=%s, progress_time={self._now} "
-            "WHERE table_name=%s AND job_id=%s AND worker_id=%s",
+            "WHERE active_table=%s AND active_job_id=%s AND worker_id=%s",
             progress.stage,
             progress.n_done,
             progress.n_total,
@@ -186,13 +199,14 @@ class Claims:
             job.job_id,
             self.worker_id,
         )
-        # a server may count changed rows only, and two beats can fall into one millisecond
+        # a server may count changed rows only, and two reports within a millisecond change nothing
         return bool(cursor.rowcount) or self.holds(job)
 
     def holds(self, job: JobName) -> bool:
         """Whether a job is this worker's."""
         cursor = self._run(
-            f"SELECT 1 FROM {self._active} WHERE table_name=%s AND job_id=%s AND worker_id=%s",
+            f"SELECT 1 FROM {self._active} "
+            "WHERE active_table=%s AND active_job_id=%s AND worker_id=%s",
             job.table,
             job.job_id,
             self.worker_id,
@@ -200,20 +214,39 @@ class Claims:
         return cursor.fetchone() is not None
 
     def end(self, job: JobName, outcome: str, *, stage: str = "", reason: str = "") -> bool:
-        """Give a claim up and remember what became of the attempt; False where it was not this worker's.
+        """End a claim and record the outcome of the attempt; False where it was not this worker's.
 
         Inside a transaction of the caller, or as one of its own.
+
+        Parameters
+        ----------
+        job
+            The job that was claimed.
+        outcome
+            One of `DONE`, `FAILED`, `RETRY`, `GIVEN_BACK`, `LOST` and `GONE`.
+        stage
+            The last stage that the attempt was in; empty where it is not known.
+        reason
+            Why it ended; cut to `MAX_REASON` characters.
         """
         return self.end_of(self.worker_id, job, outcome, stage=stage, reason=reason)
 
     def end_of(
         self, worker_id: str, job: JobName, outcome: str, *, stage: str = "", reason: str = ""
     ) -> bool:
-        """`end`, for the claim of any worker."""
+        """End the claim of any worker, and record the outcome of the attempt; False where it has none.
+
+        Parameters
+        ----------
+        worker_id
+            The worker whose claim it is.
+        job, outcome, stage, reason
+            As of `end`.
+        """
         if not self.connection.in_transaction:
             with self.connection.transaction:
                 return self.end_of(worker_id, job, outcome, stage=stage, reason=reason)
-        where = "WHERE table_name=%s AND job_id=%s AND worker_id=%s"
+        where = "WHERE active_table=%s AND active_job_id=%s AND worker_id=%s"
         names = (job.table, job.job_id, worker_id)
         found = self._run(
             f"SELECT claimed_time FROM {self._active} {where} FOR UPDATE", *names
@@ -226,16 +259,25 @@ class Claims:
         return True
 
     def drop(self, job: JobName) -> None:
-        """Give a claim up that led to nothing, without a trace."""
+        """End a claim without recording an attempt: there was nothing to do."""
         self._run(
-            f"DELETE FROM {self._active} WHERE table_name=%s AND job_id=%s AND worker_id=%s",
+            f"DELETE FROM {self._active} "
+            "WHERE active_table=%s AND active_job_id=%s AND worker_id=%s",
             job.table,
             job.job_id,
             self.worker_id,
         )
 
     def reset(self, job: JobName, who: str) -> None:
-        """Let the attempts so far count no more."""
+        """Make earlier attempts at a job no longer count.
+
+        Parameters
+        ----------
+        job
+            The job; it need not be claimed.
+        who
+            Name of the person who asks for it, kept in the reason.
+        """
         self._remember(job, self.history(job).last_attempt + 1, RESET, f"reset by {who}")
 
     def _remember(
@@ -249,8 +291,8 @@ class Claims:
         stage: str = "",
     ) -> None:
         self._run(
-            f"INSERT INTO {self._attempts} (table_name, job_id, attempt, job_key, worker_id, started_time, "
-            "ended_time, outcome, stage, reason) "
+            f"INSERT INTO {self._attempts} (table_name, job_id, attempt, job_key, attempt_worker_id, "
+            "started_time, ended_time, outcome, last_stage, reason) "
             f"VALUES (%s, %s, %s, %s, %s, COALESCE(%s, {self._now}), {self._now}, %s, %s, %s)",
             job.table,
             job.job_id,
@@ -266,7 +308,7 @@ class Claims:
     # ---------------------------------------------------------------- other workers
 
     def watched_workers(self) -> dict[str, tuple[Any, float]]:
-        """Last sign of life, and lease in seconds, of every other worker that is present or has jobs.
+        """Last heartbeat, and lease in seconds, of every other worker that is present or has jobs.
 
         Those that were stopped or lost are not read, however many there are: an index leads to the others.
         """
@@ -282,7 +324,7 @@ class Claims:
     def held_by_others(self) -> list[tuple[str, JobName]]:
         """List every other worker's claims: the worker and the job."""
         rows = self._run(
-            f"SELECT worker_id, table_name, job_key FROM {self._active} WHERE worker_id<>%s",
+            f"SELECT worker_id, active_table, active_job_key FROM {self._active} WHERE worker_id<>%s",
             self.worker_id,
         ).fetchall()
         return [(row[0], JobName(row[1], as_key(row[2]))) for row in rows]
@@ -290,8 +332,8 @@ class Claims:
     def jobs_of(self, worker_id: str) -> list[tuple[JobName, Progress]]:
         """List what a worker has claimed, and how far it was."""
         rows = self._run(
-            f"SELECT table_name, job_key, stage, n_done, n_total, unit FROM {self._active} "
-            "WHERE worker_id=%s",
+            "SELECT active_table, active_job_key, current_stage, n_done, n_total, unit "
+            f"FROM {self._active} WHERE worker_id=%s",
             worker_id,
         ).fetchall()
         return [(JobName(row[0], as_key(row[1])), Progress(*row[2:])) for row in rows]
@@ -304,9 +346,9 @@ class Claims:
         return f"worker {worker_id}" + (f" (process {row[1]} on {row[0]})" if row else "")
 
     def mark_lost(self, worker_id: str) -> None:
-        """Enter that a worker is lost, once it has no jobs any more.
+        """Record that a worker is lost, once it has no jobs any more.
 
-        One that was only frozen says otherwise with its next sign of life; one that stopped stays so.
+        The next heartbeat of one that was only frozen changes that; one that stopped stays so.
         """
         self._run(
             f"UPDATE {self._worker} SET state='lost' WHERE worker_id=%s AND state IN ('idle', 'working') "
@@ -320,11 +362,5 @@ class Claims:
 
 
 def as_key(value: Any) -> Mapping[str, Any]:
-    """Give the key of a column, which drivers hand over as text or as what the text says."""
+    """Return the key of a JSON column, which drivers return as text or parsed."""
     return dict(json.loads(value) if isinstance(value, str | bytes) else value)
-
-
-def key_columns(connection: Any, key: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
-    """Give SQL and values of a restriction to one key; names are the table's, values are bound."""
-    quote = connection.adapter.quote_identifier
-    return " AND ".join(f"{quote(name)}=%s" for name in key), tuple(key.values())

@@ -1,22 +1,22 @@
-"""What becomes of a job after an attempt: written into the queue, and beside it, in one transaction."""
+"""The end of an attempt at a job: written into the queue and the tables of the fleet in one transaction."""
 
 import logging
 from dataclasses import dataclass
 from typing import Any
 
 from element_facerhythm.errors import ProcessingError
-from element_facerhythm.fleet import claims as outcomes
 from element_facerhythm.fleet.attempt import Result
 from element_facerhythm.fleet.claims import Claims, History, JobName
-from element_facerhythm.fleet.outcomes import GONE_REASON, RetryPolicy, in_one_line, judge
-from element_facerhythm.fleet.queue import JobQueue
+from element_facerhythm.fleet.job_outcomes import DONE, FAILED, GIVEN_BACK, GONE
+from element_facerhythm.fleet.job_queue import JobQueue
+from element_facerhythm.fleet.retry_policy import GONE_REASON, RetryPolicy, in_one_line, judge
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job that was tried: the table, its key, what became of it, and the error where it failed."""
+    """One job that was tried: the table, its key, the outcome, and the error where it failed."""
 
     table: str
     key: dict[str, Any]
@@ -46,7 +46,7 @@ class Conclusion:
     stage: str
 
     def conclude(self, history: History, result: Result, policy: RetryPolicy) -> Job | None:
-        """Write down what became of an attempt; None where there was nothing to do.
+        """Record the outcome of an attempt; None where there was nothing to do.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class Conclusion:
             return self._forget()
         if result.error is not None:
             return self._retry_or_fail(history, result.error, policy)
-        if self.queue.is_due(self.job):  # else somebody else has taken it
+        if self.queue.is_due(self.job):  # else another worker has taken it
             error = ProcessingError(
                 f"{self.job.table} {self.job.text} is pending, and DataJoint's populate() does not find it"
             )
@@ -71,37 +71,37 @@ class Conclusion:
         self.claims.drop(self.job)
         return None
 
-    def give_back(self) -> Job:
-        """Offer the job again, since its worker was told to stop."""
+    def requeue(self) -> Job:
+        """Offer the job again, since its worker was asked to stop."""
         with self.claims.connection.transaction:
-            if self._end(outcomes.GIVEN_BACK, "its worker was told to stop"):
+            if self._end(GIVEN_BACK, "its worker was asked to stop"):
                 self.queue.offer(self.job)
-        logger.warning("%s %s was under way and is given back", self.job.table, self.job.text)
-        return self._job(outcomes.GIVEN_BACK)
+        logger.warning("%s %s was under way and is requeued", self.job.table, self.job.text)
+        return self._job(GIVEN_BACK)
 
     def _complete(self, result: Result) -> Job | None:
         with self.claims.connection.transaction:
             self.queue.remove(self.job)
             if result.made:
-                self._end(outcomes.DONE)
+                self._end(DONE)
             else:
                 self.claims.drop(self.job)
-        return self._job(outcomes.DONE) if result.made else None
+        return self._job(DONE) if result.made else None
 
     def _forget(self) -> Job:
         """Remove the job, and with it all others of its table whose key is gone."""
         with self.claims.connection.transaction:
-            if self._end(outcomes.GONE, GONE_REASON):
+            if self._end(GONE, GONE_REASON):
                 self.queue.remove(self.job)
         self.queue.tidy()
-        return self._job(outcomes.GONE, GONE_REASON)
+        return self._job(GONE, GONE_REASON)
 
     def _retry_or_fail(self, history: History, error: BaseException, policy: RetryPolicy) -> Job:
         reason = in_one_line(error)
         verdict = judge(error, history, policy)
         with self.claims.connection.transaction:
             if self._end(verdict.outcome, reason):
-                if verdict.outcome == outcomes.FAILED:
+                if verdict.outcome == FAILED:
                     self.queue.fail(self.job, reason)
                 else:
                     self.queue.offer(self.job, delay_s=verdict.delay_s, reason=reason)

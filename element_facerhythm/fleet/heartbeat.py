@@ -1,8 +1,8 @@
-"""The sign of life of a worker: a thread with a connection of its own.
+"""The heartbeat of a worker: a thread with a connection of its own.
 
-It tells the database that the worker lives and how far its job is, notices when the job was taken away, and
-watches the other workers. While the database is away it keeps trying. It also writes a file, for a health
-check that must not depend on the network, and ends the process when a stop takes too long.
+It records in the database that the worker runs and how far its job is, notices when another worker has taken
+the job, and watches the other workers. While the database is unavailable it keeps trying. It also writes a
+file, for a health check that must not depend on the network, and ends the process when a stop takes too long.
 """
 
 import json
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from element_facerhythm.connection import close, open_second
+from element_facerhythm.database.connection import close, open_second
 from element_facerhythm.fleet.claims import Claims, JobName
-from element_facerhythm.fleet.connection import passes
 from element_facerhythm.fleet.job_progress import JobProgress
-from element_facerhythm.fleet.observer import Observer
+from element_facerhythm.fleet.liveness import Observer
+from element_facerhythm.fleet.reconnect import is_transient
 from element_facerhythm.io.folders import OpenDirectory, write_small
 
 logger = logging.getLogger(__name__)
@@ -30,13 +30,13 @@ _LEAST_S = 0.05
 
 @dataclass
 class WorkState:
-    """What the main thread does, as the heartbeat sees it."""
+    """State of the main thread, as the heartbeat reads it."""
 
     stop: threading.Event
     n_done: int = 0
     n_failed: int = 0
     doing: tuple[JobName, JobProgress] | None = None
-    """The job under way; one assignment, so that no thread sees half of it."""
+    """The job under way; set in one assignment, so that no thread reads a part of it."""
 
 
 class Heartbeat:
@@ -53,9 +53,9 @@ class Heartbeat:
     grace_s
         Time that a stop may take; then `on_overdue` is called with the heartbeat's own claims.
     on_overdue
-        Gives the job back and ends the process.
+        Requeues the job and ends the process.
     health_file
-        Where the sign of life is written, too.
+        Where the heartbeat is written, too.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Heartbeat:
             close(self._claims.connection)
 
     def hurry(self) -> None:
-        """Beat now."""
+        """Write a heartbeat now."""
         self._soon.set()
 
     def _run(self) -> None:
@@ -107,7 +107,7 @@ class Heartbeat:
             self._state.stop.set()
 
     def _wait_s(self) -> float:
-        """Time to the next beat; shorter where a stop is about to be overdue."""
+        """Time to the next heartbeat; shorter where a stop is about to be overdue."""
         if self._stopped_s is None:
             return self._period_s
         left_s = self._stopped_s + self._grace_s - time.monotonic()
@@ -117,37 +117,37 @@ class Heartbeat:
         try:
             if self._claims is None:
                 self._claims = Claims(open_second(self._main), self._worker_id)
-            self._tell_database(self._claims)
+            self._write_to_database(self._claims)
             self._away_since = None
         except Exception as error:
-            if not passes(error):
+            if not is_transient(error):
                 raise
             self._drop_connection(error)
-        self._tell_file()
+        self._write_file()
         self._watch_stop()
 
-    def _tell_database(self, claims: Claims) -> None:
+    def _write_to_database(self, claims: Claims) -> None:
         doing = self._state.doing
         state = "working" if doing else "idle"
         claims.beat(state, self._state.n_done, self._state.n_failed)
         if doing is not None:
             job, progress = doing
-            if not claims.tell(job, progress.now):
+            if not claims.record_progress(job, progress.now):
                 progress.lost.set()  # of this job alone: the main thread may be at the next one
-        self.observer.look(claims.watched_workers(), time.monotonic())
+        self.observer.poll(claims.watched_workers(), time.monotonic())
         for worker_id in self.observer.silent:
-            claims.mark_lost(worker_id)  # those with jobs wait until these are taken back
+            claims.mark_lost(worker_id)  # those with jobs wait until these are requeued
 
     def _drop_connection(self, error: BaseException) -> None:
         self.observer.forget()
         if self._away_since is None:
             self._away_since = time.monotonic()
-            logger.info("no sign of life could be given: %s", error)
+            logger.info("no heartbeat could be written: %s", error)
         claims, self._claims = self._claims, None
         if claims is not None:
             close(claims.connection)
 
-    def _tell_file(self) -> None:
+    def _write_file(self) -> None:
         if self._health_file is None:
             return
         away = self._away_since

@@ -1,4 +1,4 @@
-"""How far the job of this worker is: told by the computation, read by the heartbeat, shown as bars."""
+"""How far the job of this worker is: reported by the computation, read by the heartbeat, shown as bars."""
 
 import threading
 import time
@@ -14,9 +14,9 @@ WINDOW_S = 30.0
 
 
 class Stopped(BaseException):
-    """A job ended because the worker was told to stop.
+    """A job ended because the worker was asked to stop.
 
-    No `Exception`: DataJoint would take that for an error of the job, keep it as failed, and go on.
+    No `Exception`: DataJoint would treat that as an error of the job, keep it as failed, and go on.
     """
 
 
@@ -27,15 +27,14 @@ class ClaimLost(BaseException):
 class JobProgress:
     """A `pipeline.Progress` that remembers where it is, and ends the job once it is asked to.
 
-    Reports come from the computation alone, so no statement to the database is ever cut off, and nothing is
-    half written.
+    Only the computation reports, so a job never ends in the middle of a statement to the database.
 
     Parameters
     ----------
     stop
         Set when the worker is to stop.
     bars
-        Told as well.
+        Notified as well.
 
     Attributes
     ----------
@@ -52,18 +51,33 @@ class JobProgress:
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-        """Open a stage."""
+        """Open a stage; the callable that it yields takes the number of units done, and may end the job.
+
+        Parameters
+        ----------
+        name
+            Name of the stage.
+        total
+            Number of its units; None where it is not known.
+        unit
+            What is counted, such as `frames`; may be empty.
+
+        Raises
+        ------
+        ClaimLost, Stopped
+            From the callable, once the job is to end; see `check`.
+        """
         self.now = claims.Progress(name, None, total, unit)
         recent: deque[tuple[float, int]] = deque()
-        with self.bars.stage(name, total, unit) as tell_bars:
+        with self.bars.stage(name, total, unit) as advance_bars:
 
-            def tell(n_done: int) -> None:
+            def advance(n_done: int) -> None:
                 self.check()
                 rate_per_s = recent_rate(recent, time.monotonic(), n_done)
                 self.now = claims.Progress(name, int(n_done), total, unit, rate_per_s)
-                tell_bars(n_done)
+                advance_bars(n_done)
 
-            yield tell
+            yield advance
 
     def check(self) -> None:
         """End the job here, if it is to end.
@@ -79,11 +93,21 @@ class JobProgress:
 
 
 def recent_rate(recent: deque[tuple[float, int]], now_s: float, n_done: int) -> float | None:
-    """Add a count to those of the last `WINDOW_S` seconds, and give their rate."""
+    """Return the units per second over the last `WINDOW_S` seconds; None while no time has passed.
+
+    Parameters
+    ----------
+    recent
+        (time in seconds, units done) of earlier calls, oldest first; this call's is added, old ones removed.
+    now_s
+        Time of this call, by the clock of those before.
+    n_done
+        Units done by now.
+    """
     recent.append((now_s, n_done))
     while len(recent) > 2 and now_s - recent[0][0] > WINDOW_S:
         recent.popleft()
-    # a count a millisecond would fill the window with more than it takes
+    # limit the number of entries where reports come every millisecond
     if len(recent) > 200:
         del recent[1]
     seconds = now_s - recent[0][0]

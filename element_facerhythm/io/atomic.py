@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, in a directory that somebody else may change meanwhile."""
+"""Files that appear whole or not at all, in a directory that other processes may change meanwhile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from element_facerhythm.errors import ProjectChangedError
+from element_facerhythm.files.names import short_name
 from element_facerhythm.io.folders import OpenDirectory
 
 TEMPORARY_SUFFIX = ".part"
@@ -65,7 +66,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     staging = _staging.get()
     beside = staging.temporary if staging and staging.temporary else path.parent
-    temporary = beside / f".{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}"
+    temporary = beside / short_name(f".{path.name}", f".{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
     try:
         yield temporary
         with _open_folder(path.parent) as folder:
@@ -76,7 +77,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def publish(temporary: Path, path: Path, folder: int) -> None:
-    """Give a finished temporary file its name; a file or link of that name is replaced.
+    """Rename a finished temporary file; a file or link of that name is replaced.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ def _open_folder(folder: Path) -> Iterator[int]:
 
 
 def _flush(path: Path) -> None:
-    """Ask the system to put a file on the disk."""
+    """Flush a file to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         os.fsync(descriptor)

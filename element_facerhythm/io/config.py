@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from element_facerhythm import text_files
 from element_facerhythm.errors import ProjectError, TextError
+from element_facerhythm.files import texts as text_files
+from element_facerhythm.files.texts import parse_yaml, read_yaml
 from element_facerhythm.io.atomic import atomic_path
-from element_facerhythm.text_files import parse_yaml, read_yaml
 
 
 def load_yaml(text: str) -> Any:
@@ -39,7 +39,15 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Write ``config.yaml``: sections in their order, tuples as lists, no Python tags."""
+    """Write ``config.yaml``: sections in their order, tuples as lists, no Python tags.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist, and a file of that name is replaced, whole or not at all.
+    config
+        Section name to settings: numbers, texts, None, and lists and mappings of these.
+    """
     with atomic_path(path) as temporary:
         text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")
@@ -62,7 +70,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file with face-rhythm's indentation."""
+    """Write a JSON file with face-rhythm's indentation.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist, and a file of that name is replaced, whole or not at all.
+    value
+        What JSON can hold, tuples as lists; NaN and infinite numbers are refused with a ValueError.
+    """
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(_plain(value), indent=4, allow_nan=False), encoding="utf-8")
 

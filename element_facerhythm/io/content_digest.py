@@ -1,8 +1,8 @@
-"""The digest of its own content that every file of ours carries.
+"""The digest of its own content that every file of this package carries.
 
 It covers every dataset (name, type, shape, bytes) and the texts in attributes that say what the file was made
-from. A product is used again only while it holds: a disk that rots, or a write that went astray, changes
-bytes and leaves name, size and fingerprint as they were.
+from. A product is used again only while it holds: a failing disk, or a write to the wrong place,
+changes bytes and leaves name, size and fingerprint as they were.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from element_facerhythm.errors import ProjectError
-from element_facerhythm.files import FileMemory
+from element_facerhythm.files.regular import FileMemory
 from element_facerhythm.io.h5 import read_text_attribute, write_text_attribute
 from element_facerhythm.io.h5_reader import H5Group, open_h5, root_of
 
@@ -38,8 +38,8 @@ CHANGED_FILE_REMEDY = (
     "Restore it from a backup. Results of a task that computes (task_mode 'trigger') can be made anew: "
     "delete the entry and populate again, and what is damaged (see `facerhythm verify`) is computed again"
 )
-"""What to do about a file that is not what was entered. To enter it as it is now is no way out: it would make
-the damage official."""
+"""What to do about a file that is not what was entered. Entering it as it is now would only
+record the damage as valid."""
 
 _BLOCK_BYTES = 16 << 20
 
@@ -97,7 +97,7 @@ def content_sha256(file: H5Group) -> str:
             _add(digest, f"{name} text {node.shape}", repr(node.value()).encode())
             continue
         _add(digest, f"{name} {node.dtype.str} {tuple(node.shape)}", b"")
-        for block in _blocks(node.shape, node.dtype.itemsize):
+        for block in blocks_of(node.shape, node.dtype.itemsize):
             digest.update(np.ascontiguousarray(node[block]).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
@@ -108,8 +108,16 @@ def _add(digest: Any, what: str, data: bytes) -> None:
     digest.update(data)
 
 
-def _blocks(shape: tuple[int, ...], item_bytes: int) -> Iterator[tuple[int | slice, ...]]:
-    """Yield indices that read an array in its own order, a bounded number of bytes at a time."""
+def blocks_of(shape: tuple[int, ...], item_bytes: int) -> Iterator[tuple[int | slice, ...]]:
+    """Yield indices that read an array in C order, 16 MiB at a time at most.
+
+    Parameters
+    ----------
+    shape
+        Of the array; with a 0 in it, nothing is yielded, and ``()`` yields one empty index.
+    item_bytes
+        Size of one entry.
+    """
     if 0 in shape:
         return
     axis = 0

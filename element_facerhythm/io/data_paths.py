@@ -4,8 +4,8 @@ A path is walked part by part. A symbolic link on the way is followed only while
 below one of the directories that are allowed: a link that leaves them is refused, also where it would come
 back in. Root directories may themselves be links: the person who names them vouches for them.
 
-What is found here is opened by name later. For what must hold even if somebody exchanges a directory for a
-link in the meantime, see `io.folders`.
+What is found here is opened by name later. For what must hold even if a directory is exchanged for a link in
+the meantime, see `io.folders`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from element_facerhythm.errors import ConfigurationError, PathError
+from element_facerhythm.files.names import MAX_NAME_BYTES
 
 ROOT_VARIABLE = "FACERHYTHM_ROOT_DATA_DIR"
 
 MAX_LINKS = 40
 """Links that one path may lead through, as in Linux itself."""
 
-MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
+MAX_PATH_BYTES = 4095
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def as_directories(given: Any, source: str) -> tuple[Path, ...]:
     given
         A path, or an iterable of paths.
     source
-        Who gave it, for the message.
+        Where it comes from, for the message.
 
     Raises
     ------
@@ -106,6 +107,8 @@ def resolve_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
     PathError
         The path is absolute, climbs with `..`, leads out of the roots through a symbolic link, or
         does not exist below any of them.
+    ConfigurationError
+        There is no root.
     """
     directories = as_directories(list(roots), "roots")
     found, missing = _search(relative, directories)
@@ -124,11 +127,16 @@ def resolve_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
 
 
 def expected_path(relative: str | Path, roots: Iterable[str | Path]) -> Path:
-    """Give the place that `resolve_path` finds, or where the file would lie below the first root.
+    """Return the place that `resolve_path` finds, or where the file would lie below the first root.
+
+    Parameters
+    ----------
+    relative, roots
+        As for `resolve_path`.
 
     Raises
     ------
-    PathError
+    PathError, ConfigurationError
         As `resolve_path`, except that the file may be missing.
     """
     directories = as_directories(list(roots), "roots")
@@ -228,10 +236,19 @@ def as_roots(roots: Iterable[str | Path]) -> tuple[Path, ...]:
 def relative_to_roots(path: str | Path, roots: Iterable[str | Path]) -> str:
     """Path of an existing file or directory relative to the first root that holds it, with `/`.
 
+    Parameters
+    ----------
+    path
+        Relative to the working directory where it is not absolute; links in it are followed.
+    roots
+        Directories, tried in order; links in them are followed, too.
+
     Raises
     ------
     PathError
         It does not exist, or lies below none of the roots.
+    ConfigurationError
+        There is no root.
     """
     place = Path(path).expanduser().absolute()
     try:
@@ -260,7 +277,7 @@ def relative_to_roots(path: str | Path, roots: Iterable[str | Path]) -> str:
 def _search(
     relative: str | Path, directories: Sequence[Path]
 ) -> tuple[Path | None, tuple[Place, ...]]:
-    """Give the place below the first directory that holds it, or all places where it is missing."""
+    """Return the place below the first directory that holds it, or all places where it is missing."""
     missing, refused = [], None
     for root in directories:
         try:
@@ -296,7 +313,7 @@ def _walk(relative: str | Path, root: Path, allowed: Iterable[Path]) -> Place:
     parts = _relative_parts(relative)
     try:
         return _steps(root.resolve(), parts, {path: path.resolve() for path in allowed})
-    except RuntimeError as error:  # so `Path.resolve` tells of a root that links to itself
+    except RuntimeError as error:  # how `Path.resolve` reports a root that links to itself
         raise PathError(f"{root} cannot be found: {error}") from None
     except OSError as error:
         raise PathError(

@@ -1,4 +1,4 @@
-"""Directories held open, so that exchanging one for a symbolic link meanwhile leads nowhere.
+"""Directories held open, so that exchanging one for a symbolic link meanwhile has no effect.
 
 A name says where something lies now; an open directory stays the directory that it was. What is written or
 deleted in a project goes by way of these: each folder is opened from the one above it, without following a
@@ -10,13 +10,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from element_facerhythm.errors import PathError, ProjectChangedError
+from element_facerhythm.errors import ConfigurationError, PathError, ProjectChangedError
 
+if not hasattr(os, "O_DIRECTORY"):
+    raise ConfigurationError(
+        f"projects are written through directories that are held open, which {sys.platform} does not "
+        "offer; use Linux or macOS (on Windows: Linux in WSL)"
+    )
 _TO_READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TO_PASS = _TO_READ | getattr(os, "O_PATH", 0)  # needs no right to list
 _MAX_SMALL_FILE = 1 << 16
@@ -70,7 +76,7 @@ class OpenDirectory:
             os.close(descriptor)
 
     def change(self) -> str | None:
-        """Say what became of the directory since it was opened; None where it is still in its place."""
+        """Return what became of the directory since it was opened; None where it is still in its place."""
         mine = os.fstat(self.descriptor)
         try:
             now = self.path.stat()
@@ -125,7 +131,7 @@ class OpenDirectory:
 
 
 def _open_below(start: int | None, parts: tuple[str, ...], *, make: bool) -> int:
-    """Open a directory part by part, following no link; `parts` begin with "/" where there is no start."""
+    """Open a directory part by part, following no link; without `start`, `parts` begin with "/"."""
     current = os.open(parts[0], _TO_PASS) if start is None else os.dup(start)
     names = parts[1:] if start is None else parts
     try:
@@ -143,7 +149,16 @@ def _open_below(start: int | None, parts: tuple[str, ...], *, make: bool) -> int
 
 
 def open_directory(name: str, above: int, flags: int = _TO_READ) -> int:
-    """Open a directory in an open one.
+    """Open a directory in an open one, and return its descriptor.
+
+    Parameters
+    ----------
+    name
+        Of the directory; not followed where it is a link.
+    above
+        Descriptor of the directory that it lies in.
+    flags
+        For `os.open`; the default lets it be listed.
 
     Raises
     ------
@@ -161,7 +176,7 @@ def open_directory(name: str, above: int, flags: int = _TO_READ) -> int:
 
 
 def mount_of(descriptor: int) -> tuple[int, int]:
-    """Device and, where the system tells it, number of the mount that an open directory lies on.
+    """Device and, where the system states it, number of the mount that an open directory lies on.
 
     Files can be renamed within one mount only; one device may be mounted in several places.
     """
@@ -198,7 +213,7 @@ def clear_directory(descriptor: int, names: Iterable[str] | None = None) -> None
     while waiting:
         try:
             _delete_or_flatten(waiting.pop(), descriptor, mount, waiting)
-        except FileNotFoundError:  # somebody else was quicker
+        except FileNotFoundError:  # another process was quicker
             continue
         except OSError as error:
             failures.append(error)
@@ -234,7 +249,17 @@ def _entries(descriptor: int) -> list[tuple[str, bool]]:
 
 
 def write_small(folder: int, name: str, text: str) -> None:
-    """Write a short text into an open folder, whole or not at all; a link of that name is replaced."""
+    """Write a short text into an open folder, whole or not at all; a link of that name is replaced.
+
+    Parameters
+    ----------
+    folder
+        Descriptor of the folder.
+    name
+        Of the file in it; a file of that name is replaced.
+    text
+        Written in UTF-8; `read_small` returns 64 KiB of it at most.
+    """
     draft = f".{name}.{uuid.uuid4().hex[:8]}"
     descriptor = os.open(
         draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder
@@ -266,7 +291,7 @@ def read_small(
         Read the end of a longer file, not its beginning.
     """
     try:
-        # without blocking: somebody may have put a pipe there
+        # without blocking: there may be a pipe in its place
         descriptor = os.open(
             path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
         )

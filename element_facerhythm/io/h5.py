@@ -2,8 +2,8 @@
 
 A product is a tree of groups and plain, uncompressed, contiguous datasets that keep the order in
 which they were written. A text is a scalar of fixed-length bytes, a list of texts an array of
-variable-length ones. What we add stands in attributes of the root group, which face-rhythm's
-reader does not look at. Reading is the work of `h5_reader`.
+variable-length ones. What this package adds stands in attributes of the root group, which
+face-rhythm's reader ignores. Reading is the work of `h5_reader`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.atomic import atomic_path
+from element_facerhythm.io.disk_space import preallocate, trim_preallocation
 from element_facerhythm.io.h5_reader import H5Group
 from element_facerhythm.io.h5_reader import open_h5 as open_h5
-from element_facerhythm.io.room import give_room_back, take_room
 
 _ATTRIBUTE_BYTES = 60_000
 _MAX_TEXT_BYTES = 16 << 20
@@ -31,17 +31,24 @@ _MARGIN_BYTES = 1 << 20
 def atomic_h5(path: Path) -> Iterator[h5py.File]:
     """Yield a new HDF5 file, open for writing, that appears under `path` when the block ends.
 
-    Whoever adds datasets other than by `write_tree` calls `make_room` first.
+    Code that adds datasets other than by `write_tree` calls `make_room` first.
     """
     with atomic_path(path) as temporary:
         with h5py.File(temporary, "w", track_order=True) as file:
             make_room(file, 0)
             yield file
-        give_room_back(temporary)
+        trim_preallocation(temporary)
 
 
 def make_room(group: h5py.Group, n_bytes: int) -> None:
-    """Take room on the disk for datasets of `n_bytes` in all, and for what HDF5 writes about them.
+    """Allocate disk space for datasets of `n_bytes` in all, and for what HDF5 writes about them.
+
+    Parameters
+    ----------
+    group
+        Any group of a file that is open for writing.
+    n_bytes
+        What the datasets will take beyond the present size of the file.
 
     Raises
     ------
@@ -49,11 +56,25 @@ def make_room(group: h5py.Group, n_bytes: int) -> None:
         There is no room.
     """
     file = group.file
-    take_room(Path(file.filename), file.id.get_filesize() + n_bytes + _MARGIN_BYTES)
+    preallocate(Path(file.filename), file.id.get_filesize() + n_bytes + _MARGIN_BYTES)
 
 
 def write_tree(group: h5py.Group, tree: Mapping[str, Any]) -> None:
-    """Write a nested mapping of arrays, numbers and texts into `group`, in its order."""
+    """Write a nested mapping of arrays, numbers and texts into `group`, in its order.
+
+    Parameters
+    ----------
+    group
+        Of a file that is open for writing; none of the names may be in it yet.
+    tree
+        Name to value. A mapping becomes a group, a text a scalar of fixed-length bytes, a list of texts an
+        array of variable-length ones, and everything else what numpy makes of it.
+
+    Raises
+    ------
+    OSError
+        There is no room.
+    """
     make_room(group, sum(np.asarray(v).nbytes for v in tree.values() if not isinstance(v, Mapping)))
     for name, value in tree.items():
         if isinstance(value, Mapping):
@@ -66,6 +87,15 @@ def write_text_attribute(file: h5py.File, name: str, text: str) -> None:
     """Store a text of any length as attributes of the root group.
 
     HDF5 keeps an attribute below 64 KiB; a longer text goes on in ``<name>.1``, ``<name>.2`` ...
+
+    Parameters
+    ----------
+    file
+        Open for writing.
+    name
+        Of the first attribute.
+    text
+        Stored in UTF-8. What an earlier, longer text left in further attributes stays.
     """
     data = text.encode("utf-8")
     for i, start in enumerate(range(0, max(len(data), 1), _ATTRIBUTE_BYTES)):
@@ -75,6 +105,13 @@ def write_text_attribute(file: h5py.File, name: str, text: str) -> None:
 
 def read_text_attribute(file: H5Group, name: str) -> str | None:
     """Text that `write_text_attribute` stored, or None where there is none.
+
+    Parameters
+    ----------
+    file
+        Root group of an open file.
+    name
+        Of the first attribute; those that go on with it are found.
 
     Raises
     ------
@@ -96,7 +133,7 @@ def read_text_attribute(file: H5Group, name: str) -> str | None:
 
 
 def _to_storable(value: Any) -> Any:
-    """Give a text as fixed-length bytes, a list of texts as variable-length ones."""
+    """Return a text as fixed-length bytes, a list of texts as variable-length ones."""
     if isinstance(value, str):
         return np.bytes_(value.encode("utf-8"))
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):

@@ -8,10 +8,10 @@ from pathlib import Path
 from element_facerhythm.io.data_paths import place_inside
 
 PRODUCTS: tuple[str, ...] = ("Dataset_videos", "ROIs", "PointTracker", "VQT_Analyzer", "TCA")
-"""Names of the five products, in the order in which they come into being."""
+"""Names of the five products, in the order in which they are made."""
 
 TEXTS = ("config.yaml", "run_info.json", "run.json")
-"""Text files; the last one is ours."""
+"""Text files; the last one is this package's."""
 
 PARTS = "analysis_files/PointTracker_parts"
 """Folder of the sequences that are tracked, until all of them are."""

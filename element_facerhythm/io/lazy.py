@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.files.digest import file_change
 from element_facerhythm.io.content_digest import CHANGED_FILE_REMEDY
 from element_facerhythm.io.h5_reader import H5Dataset, open_h5
 
@@ -146,10 +146,10 @@ class LazyArray:
         """
         if not self.path.is_file():
             raise ProjectError(f"{self.path} does not exist; it held {self.dataset!r}. {_REMEDY}")
-        if self.sha256 is not None and file_sha256(self.path) != self.sha256:
+        change = None if self.sha256 is None else file_change(self.path, self.sha256)
+        if change is not None:
             raise ProjectError(
-                f"{self.path} has changed since it was recorded (its SHA-256 is not "
-                f"{self.sha256[:12]}...). {CHANGED_FILE_REMEDY}"
+                f"{self.path} has changed since it was recorded: {change}. {CHANGED_FILE_REMEDY}"
             )
         return self.path
 

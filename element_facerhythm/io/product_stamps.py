@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.files.digest import file_sha256
+from element_facerhythm.files.texts import parse_json
 from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.h5 import read_text_attribute
 from element_facerhythm.io.h5_reader import open_h5
 from element_facerhythm.io.layout import PRODUCTS
-from element_facerhythm.text_files import parse_json
 
 FORMAT_VERSION = 1
-"""Version of what we add to face-rhythm's layout; raised when a reader of the old one would err."""
+"""Version of this package's layout on top of face-rhythm's; raised when older readers would err."""
 
 ATTRIBUTE_FORMAT = "facerhythm_format_version"
 ATTRIBUTE_PACKAGE = "facerhythm_package_version"
@@ -25,7 +25,7 @@ ATTRIBUTE_RECORD = "facerhythm_record"
 
 
 def product_format(path: Path) -> int | None:
-    """Our format version of a product; None where it is face-rhythm's, missing or damaged."""
+    """Return a product's format version; None where it is face-rhythm's, missing or damaged."""
     try:
         with open_h5(path) as file:
             return file.integer(ATTRIBUTE_FORMAT)
@@ -34,12 +34,12 @@ def product_format(path: Path) -> int | None:
 
 
 def stage_fingerprint(path: Path) -> dict[str, Any] | None:
-    """Fingerprint stored in a product; None where it is not ours."""
+    """Fingerprint stored in a product; None where it is not of this package."""
     return _json_attribute(path, ATTRIBUTE_FINGERPRINT)
 
 
 def stage_inputs(path: Path) -> dict[str, Any]:
-    """SHA-256 of each file that a product was made from, by name; empty where it is not ours."""
+    """SHA-256 of each file that a product was made from, by name; empty where it is not of this package."""
     return _json_attribute(path, ATTRIBUTE_INPUTS) or {}
 
 
@@ -51,7 +51,7 @@ def content_faults(product: Path, inputs: Mapping[str, str]) -> tuple[str, ...]:
     product
         The HDF5 file; one that carries no digest of its content (face-rhythm's) has nothing to say of that.
     inputs
-        SHA-256 of what it was made from, by name; only products beside it are looked at here.
+        SHA-256 of what it was made from, by name; only products beside it are checked here.
     """
     faults = []
     if content_of(product) is Content.DAMAGED:
@@ -66,7 +66,7 @@ def content_faults(product: Path, inputs: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def stage_record(path: Path) -> dict[str, Any]:
-    """Seconds, device and versions of the stage that wrote a product; empty where it is not ours."""
+    """Seconds, device and versions of the stage that wrote a product; empty for a foreign product."""
     return _json_attribute(path, ATTRIBUTE_RECORD) or {}
 
 

@@ -1,7 +1,7 @@
 """Writers of the five products, in face-rhythm's names, order, shapes and types.
 
 Each writer yields a file under a temporary name; the product appears, finished, when the block ends
-well. What we add (polygons, weights, measures of fit) lies in datasets of other names, and the
+well. What this package adds (polygons, weights, measures of fit) lies in datasets of other names, and the
 proof of validity in attributes of the root group.
 """
 
@@ -57,15 +57,20 @@ class WindowAxis:
 
 
 Stamp = Callable[[], Mapping[str, str]]
-"""Gives, when a product is finished, the JSON texts of its attributes."""
+"""Called when a product is finished; returns the JSON texts of its attributes."""
 
 
 @contextmanager
 def new_product(path: Path, stamp: Stamp) -> Iterator[h5py.File]:
     """Yield a new product to fill; its attributes and the digest of its content follow at the very end.
 
-    `stamp` returns the texts of `ATTRIBUTE_FINGERPRINT`, `ATTRIBUTE_INPUTS` and
-    `ATTRIBUTE_RECORD`.
+    Parameters
+    ----------
+    path
+        Where it appears when the block ends well; a file there is replaced.
+    stamp
+        Called when the product is full; returns the texts of `ATTRIBUTE_FINGERPRINT`, `ATTRIBUTE_INPUTS` and
+        `ATTRIBUTE_RECORD`, such as `stamp_texts` makes.
     """
     with atomic_h5(path) as file:
         yield file
@@ -78,14 +83,34 @@ def new_product(path: Path, stamp: Stamp) -> Iterator[h5py.File]:
 
 
 def write_dataset(file: h5py.File, example_image: NDArray[np.uint8]) -> None:
-    """Fill Dataset_videos.h5 with the (H, W, 3) first frame of the first video."""
+    """Fill Dataset_videos.h5.
+
+    Parameters
+    ----------
+    file
+        The new product.
+    example_image
+        (H, W, 3) first frame of the first video.
+    """
     write_tree(file, {"example_image": example_image})
 
 
 def write_rois(
     file: h5py.File, rois: Rois, placed: PlacedRois, example_image: NDArray[np.uint8]
 ) -> None:
-    """Fill ROIs.h5: masks, outlines, seed points, and every polygon as it was drawn."""
+    """Fill ROIs.h5: masks, outlines, seed points, and every polygon as it was drawn.
+
+    Parameters
+    ----------
+    file
+        The new product.
+    rois
+        Whose polygons are stored; face-rhythm's ``roi_points`` get the first of each kind.
+    placed
+        The masks (H, W) and points (P, 2) that they make on the frame.
+    example_image
+        (H, W, 3) frame to see them on.
+    """
     polygons = {"points": rois.seed_polygons, "mask": rois.mask_polygons}
     outlines = [group[0] for group in polygons.values() if group]
     write_tree(
@@ -107,7 +132,24 @@ def write_rois(
 def start_point_tracker(
     file: h5py.File, placed: PlacedRois, mesh: Mesh, n_frames: Sequence[int]
 ) -> list[h5py.Dataset]:
-    """Lay out PointTracker.h5; return the (T, P, 2) dataset of each sequence, to be filled."""
+    """Lay out PointTracker.h5; return the (T, P, 2) dataset of each sequence, to be filled.
+
+    Parameters
+    ----------
+    file
+        The new product.
+    placed
+        Where the P points are seeded, and which pixels are visible.
+    mesh
+        Their neighbours.
+    n_frames
+        T of each sequence.
+
+    Raises
+    ------
+    OSError
+        There is no room for the tracks.
+    """
     write_tree(
         file,
         {
@@ -131,7 +173,17 @@ def write_violations(
     shapes: Sequence[tuple[int, int]],
     flags: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]],
 ) -> None:
-    """Finish PointTracker.h5 with the flagged (frame, point) entries of each sequence."""
+    """Finish PointTracker.h5 with the flagged (frame, point) entries of each sequence.
+
+    Parameters
+    ----------
+    file
+        The product that `start_point_tracker` laid out.
+    shapes
+        (T, P) of each sequence.
+    flags
+        Of each sequence, (N,) frames and (N,) points of the entries; see `TrackedVideo`.
+    """
     write_tree(
         file,
         {
@@ -155,7 +207,14 @@ def write_light(
 ) -> None:
     """Add to PointTracker.h5 what is known of the light of each sequence; see `TrackedVideo`.
 
-    `frame_light` (T, 3): gray level, contrast, difference to the frame before; `held_frames` (N,).
+    Parameters
+    ----------
+    file
+        The product that `start_point_tracker` laid out.
+    frame_light
+        Of each sequence, (T, 3): gray level, contrast, difference to the frame before.
+    held_frames
+        Of each sequence, (N,) frames in which the points were held in place.
     """
     write_tree(
         file,
@@ -174,7 +233,26 @@ def start_spectrograms(
     *,
     take_abs: bool,
 ) -> list[h5py.Dataset]:
-    """Lay out VQT_Analyzer.h5; return the (2, P, F, W) dataset of each sequence, to be filled."""
+    """Lay out VQT_Analyzer.h5; return the (2, P, F, W) dataset of each sequence, to be filled.
+
+    Parameters
+    ----------
+    file
+        The new product.
+    bank
+        The F filters, which are stored, too.
+    axes
+        Of each sequence; their lengths are W.
+    n_points
+        P.
+    take_abs
+        Whether float32 magnitudes are to be stored; else complex64.
+
+    Raises
+    ------
+    OSError
+        There is no room for the spectrograms.
+    """
     write_tree(
         file,
         {
@@ -196,7 +274,17 @@ def finish_spectrograms(
     axes: Sequence[WindowAxis],
     point_positions: NDArray[np.float32],
 ) -> None:
-    """Finish VQT_Analyzer.h5; seed positions are stored as all x, then all y, as in its traces."""
+    """Finish VQT_Analyzer.h5: windows and clocks of the sequences, and where the points were seeded.
+
+    Parameters
+    ----------
+    file
+        The product that `start_spectrograms` laid out.
+    axes
+        Of each sequence.
+    point_positions
+        (P, 2) in pixels; stored as (2 P,), all x, then all y, like face-rhythm's traces.
+    """
     write_tree(
         file,
         {
@@ -221,7 +309,17 @@ def _clock_tree(clock: Clock) -> dict[str, Any]:
 
 
 def write_decomposition(file: h5py.File, decomposition: Decomposition, method: str) -> None:
-    """Fill TCA.h5; weights and measures of fit go beside what face-rhythm stores."""
+    """Fill TCA.h5; weights and measures of fit go beside what face-rhythm stores.
+
+    Parameters
+    ----------
+    file
+        The new product.
+    decomposition
+        All models, and the names of their axes.
+    method
+        Name of the method that fitted them, stored with each model.
+    """
     tree = decomposition.run_data
     order = (
         "factors",
@@ -235,8 +333,10 @@ def write_decomposition(file: h5py.File, decomposition: Decomposition, method: s
         key: {
             "method": method,
             "explained_variance": model.explained_variance,
+            "squared_correlation": model.squared_correlation,
             "explained_variance_total": np.float64(model.explained_variance_total),
             "relative_error": np.float64(model.relative_error),
+            "r_squared": np.float64(model.r_squared),
             "n_iterations": np.int64(-1 if model.n_iterations is None else model.n_iterations),
             **({} if model.stability is None else {"stability": model.stability}),
         }
@@ -252,7 +352,17 @@ def write_decomposition(file: h5py.File, decomposition: Decomposition, method: s
 def stamp_texts(
     fingerprint: Mapping[str, Any], inputs: Mapping[str, str], record: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Make the JSON texts of a product's attributes."""
+    """Make the JSON texts of a product's attributes, by the names of the attributes.
+
+    Parameters
+    ----------
+    fingerprint
+        Of the stage: what its product depends on.
+    inputs
+        SHA-256 by name of what the stage read: videos, ROIs, the product before it.
+    record
+        How it ran: stage, seconds, when it was completed, device, versions.
+    """
     values = (fingerprint, inputs, record)
     names = (ATTRIBUTE_FINGERPRINT, ATTRIBUTE_INPUTS, ATTRIBUTE_RECORD)
     return {n: json.dumps(v, allow_nan=False) for n, v in zip(names, values, strict=True)}

@@ -1,9 +1,9 @@
-"""A project directory, ours or face-rhythm's own, read without computing anything."""
+"""A project directory, of this package or of face-rhythm, read without computing anything."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.config import read_config, read_json
 from element_facerhythm.io.data_paths import as_roots, place_inside
 from element_facerhythm.io.h5_reader import H5Group, open_h5
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from element_facerhythm.core.rois import Rois
 
 _MAX_SEQUENCES = 10_000
+
+OWN_LAYOUT = "element-facerhythm"
+"""Beginning of the name of this package's layout."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,16 @@ class Project:
         self.roots = roots
         self.config = config
         self.run_info = run_info
-        self.layout = _find_layout(self)
+        self.layouts = _find_layouts(self)
+
+    @property
+    def layout(self) -> str:
+        """Program and layout that the project was written by; of several programs, all of them."""
+        return ", ".join(dict.fromkeys(self.layouts.values())) or _face_rhythm_layout(self)
+
+    def is_ours(self, name: str) -> bool:
+        """Whether this package wrote a product."""
+        return self.layouts.get(name, "").startswith(OWN_LAYOUT)
 
     @classmethod
     def open(cls, directory: str | Path, roots: Iterable[str | Path] = ()) -> Project:
@@ -108,7 +120,7 @@ class Project:
         return cls(directory, read_config(texts[0]), read_json(texts[1]), roots)
 
     def require_intact(self) -> None:
-        """Raise `ProjectError` where a product of ours is not what was written, or not made from its like."""
+        """Raise `ProjectError` where a product is not as it was written, or not made from those beside it."""
         for product in self.products:
             inputs = stage_inputs(product.path) if product_format(product.path) is not None else {}
             faults = content_faults(product.path, inputs)
@@ -160,6 +172,11 @@ class Project:
     def contiguous(self) -> bool:
         """Whether the videos were tracked as one uninterrupted sequence."""
         return bool(self.settings("PointTracker").get("contiguous", False))
+
+    def section_info(self, section: str) -> dict[str, Any]:
+        """Section of ``run_info.json``; empty where it is not there, or no mapping."""
+        value = self.run_info.get(section)
+        return value if isinstance(value, dict) else {}
 
     def settings(self, section: str) -> dict[str, Any]:
         """Return a section of ``config.yaml``; empty where it is not there.
@@ -325,20 +342,29 @@ class Project:
             ) from error
 
 
-def _find_layout(project: Project) -> str:
-    """Name the layout, and refuse products of a newer format than this package knows."""
-    versions = {p.name: product_format(p.path) for p in project.products}
-    for name, version in versions.items():
+def _find_layouts(project: Project) -> dict[str, str]:
+    """Name the layout of each product, and refuse those of a newer format than this package knows."""
+    formats = {product.name: product_format(product.path) for product in project.products}
+    for name, version in formats.items():
         if version is not None and version > FORMAT_VERSION:
             raise ProjectError(
                 f"{project.product_path(name)} has format version {version}; this package reads up "
                 f"to {FORMAT_VERSION}. Upgrade element-facerhythm"
             )
-    ours = [version for version in versions.values() if version is not None]
-    if ours:
-        return f"element-facerhythm {max(ours)}"
-    tracker = project.settings("PointTracker")
-    analyzer = project.settings("VQT_Analyzer")
+    foreign = _face_rhythm_layout(project, [name for name in PRODUCTS if formats.get(name) is None])
+    return {
+        name: foreign if version is None else f"{OWN_LAYOUT} {version}"
+        for name, version in formats.items()
+    }
+
+
+def _face_rhythm_layout(project: Project, names: Sequence[str] = PRODUCTS) -> str:
+    """Identify a release of face-rhythm by its sections of ``config.yaml``: those of `names`."""
+    tracker, analyzer = (
+        project.settings(name) if name in names else {} for name in ("PointTracker", "VQT_Analyzer")
+    )
+    if not {"PointTracker", "VQT_Analyzer"} & set(names):
+        return "face-rhythm"
     if "relaxation_during_freeze_frames" in tracker or "batch_size" in analyzer:
         return "face-rhythm 0.3"
     if analyzer and "one_over_f_exponent" not in analyzer:

@@ -1,4 +1,4 @@
-"""ROI files: our JSON of polygons, and face-rhythm's ``ROIs.h5``."""
+"""ROI files: this package's JSON of polygons, and face-rhythm's ``ROIs.h5``."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.rois import MAX_COORDINATE_PX, MAX_VERTICES, Rois
 from element_facerhythm.errors import PathError, ProjectError, RoiError, TextError
-from element_facerhythm.files import open_regular
+from element_facerhythm.files.plain import plain
+from element_facerhythm.files.regular import open_regular
+from element_facerhythm.files.texts import read_json, shortened
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.h5_reader import H5Group, open_h5
-from element_facerhythm.text_files import read_json, shortened
+from element_facerhythm.io.region_labels import LABEL_KEYS, labels_to_json, read_labels
 
 Polygons = tuple[NDArray[np.float64], ...]
 
 _KEYS = ("points", "mask")
 _EXAMPLE = '{"points": [[[x, y], [x, y], [x, y]]], "mask": []}'
 _LISTS = (list, tuple)
+_NOWHERE = "ROIs"
 _MAX_KEY_CHARACTERS = 100
 _MAX_REGIONS = 10_000
 MAX_POLYGONS = 1_000
@@ -36,8 +39,9 @@ def read_rois(path: str | Path) -> Rois:
     ----------
     path
         A JSON file ``{"points": [polygon, ...], "mask": [polygon, ...]}`` with polygons as lists
-        of ``[x, y]`` in pixels, or a ``ROIs.h5`` of face-rhythm or of this package: its first mask
-        seeds the points, its second hides pixels, its point positions are taken as they are.
+        of ``[x, y]`` in pixels and, optionally, ``names`` and ``kinds`` of the polygons; or a
+        ``ROIs.h5`` of face-rhythm or of this package: its first mask seeds the points, its second
+        hides pixels, its point positions are taken as they are.
 
     Raises
     ------
@@ -61,42 +65,68 @@ def read_rois(path: str | Path) -> Rois:
 def write_rois(rois: Rois, path: str | Path) -> None:
     """Write the polygons of `rois` as JSON.
 
+    Parameters
+    ----------
+    rois
+        Polygons with their names and kinds are written; masks and point positions are left out.
+    path
+        The file; folders on the way are made, and a file there is replaced.
+
     Raises
     ------
     RoiError
-        `rois` has no polygon to write: it was made from masks or point positions alone.
+        `rois` has no polygon that seeds points: it was made from masks or point positions alone.
     """
     if not rois.seed_polygons:
         raise RoiError("these ROIs hold no polygon, and a JSON ROI file holds nothing else")
     value = {
         "points": [polygon.tolist() for polygon in rois.seed_polygons],
         "mask": [polygon.tolist() for polygon in rois.mask_polygons],
+        **labels_to_json(rois),
     }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
 
 
-def rois_from_mapping(value: Any, source: str = "ROIs") -> Rois:
-    """Check a parsed JSON value and make `Rois` of it; `source` names it in messages.
+def rois_from_mapping(value: Any, source: str = _NOWHERE) -> Rois:
+    """Return regions of interest from a value laid out as a ROI file.
+
+    Parameters
+    ----------
+    value
+        What the JSON of a ROI file holds; arrays may stand for lists.
+    source
+        Its name in messages; the regions keep it where one is given.
 
     Raises
     ------
     RoiError
-        Wrong nesting, fewer than three vertices, a vertex that is not two finite numbers, or a key
-        that is neither ``points`` nor ``mask``.
+        Wrong nesting, no polygon that seeds points, fewer than three vertices, a vertex that is not two
+        finite numbers, names or kinds that are not one for each polygon, or a key that is none of these.
     """
+    return _rois_of(plain(value), source)
+
+
+def _rois_of(value: Any, source: str) -> Rois:
     if not isinstance(value, Mapping):
         raise RoiError(f"{source} holds a {type(value).__name__}; expected {_EXAMPLE}")
     for key in value:
-        if key not in _KEYS:
+        if key not in (*_KEYS, *LABEL_KEYS):
             typed = str(key)[:_MAX_KEY_CHARACTERS]
-            close = difflib.get_close_matches(typed, _KEYS, n=1, cutoff=0.0)
+            close = difflib.get_close_matches(typed, (*_KEYS, *LABEL_KEYS), n=1, cutoff=0.0)
             raise RoiError(f"{source}: unknown key {shortened(key)}; did you mean {close[0]!r}?")
     if not value.get("points"):
         raise RoiError(f"{source} has no polygon under 'points'; expected {_EXAMPLE}")
+    seeds = _polygons(value["points"], "points", source)
+    masks = _polygons(value.get("mask") or [], "mask", source)
+    labels = read_labels(value, {"points": len(seeds), "mask": len(masks)}, source)
     return Rois(
-        seed_polygons=_polygons(value["points"], "points", source),
-        mask_polygons=_polygons(value.get("mask") or [], "mask", source),
+        seed_polygons=seeds,
+        mask_polygons=masks,
+        source="" if source == _NOWHERE else source,
+        seed_labels=labels["points"],
+        mask_labels=labels["mask"],
     )
 
 
@@ -114,7 +144,7 @@ def _read_json(path: Path) -> Rois:
         value = read_json(path, what="ROI file")
     except TextError as error:
         raise RoiError(str(error)) from error
-    return rois_from_mapping(value, f"ROI file {path}")
+    return _rois_of(value, f"ROI file {path}")
 
 
 def _polygons(value: Any, key: str, source: str) -> Polygons:
@@ -166,6 +196,7 @@ def _rois_from_h5(file: H5Group, path: Path) -> Rois:
         point_positions=_positions(file, path),
         seed_mask=masks[0],
         visible_mask=masks[1] if len(masks) > 1 else None,
+        source=f"ROI file {path}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Decompositions as TCA.h5 holds them, ours or face-rhythm's."""
+"""Decompositions as TCA.h5 holds them, of this package or of face-rhythm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_MODELS = 1000
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One decomposition as stored.
+    """One decomposition as stored. Loadings, weights and measures may hold NaN or infinite numbers.
 
     Attributes
     ----------
@@ -30,7 +30,11 @@ class StoredModel:
     rearranged
         The factors after undoing concatenations; a value is (n, R), or a mapping of such per
         video.
-    explained_variance, explained_variance_total, relative_error, n_iterations, stability
+    explained_variance, squared_correlation, relative_error, r_squared
+        Measures of fit, as of `CpModel`; None, all of them, where the writer did not store every one of
+        them (the first runs of this package meant another number by ``explained_variance``, and had no
+        ``squared_correlation``).
+    n_iterations, stability
         None where the writer did not store them.
     """
 
@@ -38,11 +42,17 @@ class StoredModel:
     factors: dict[str, NDArray[np.float32]]
     weights: NDArray[np.float32]
     rearranged: dict[str, Any]
-    explained_variance: NDArray[np.float32] | None
-    explained_variance_total: float | None
+    explained_variance: NDArray[np.float64] | None
+    squared_correlation: NDArray[np.float64] | None
     relative_error: float | None
+    r_squared: float | None
     n_iterations: int | None
     stability: NDArray[np.float32] | None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all loadings as decomposed, and all weights, are finite."""
+        return all(np.isfinite(array).all() for array in (*self.factors.values(), self.weights))
 
 
 def read_models(file: H5Group) -> dict[str, StoredModel]:
@@ -51,7 +61,7 @@ def read_models(file: H5Group) -> dict[str, StoredModel]:
     Raises
     ------
     ProjectError
-        Loadings are missing, differ in rank, or hold NaN or infinite numbers.
+        Loadings are missing, or differ in rank.
     """
     axes = file.dataset("names_dims_array_preDecomp")
     if axes.ndim != 1 or not 0 < len(axes) <= _MAX_AXES:
@@ -69,24 +79,32 @@ def read_models(file: H5Group) -> dict[str, StoredModel]:
 def _stored_model(file: H5Group, key: str, names: tuple[str, ...]) -> StoredModel:
     """Read what TCA.h5 says about one model."""
     group = file.group(f"factors/{key}")
-    factors = {name: group.dataset(name).numbers(2, finite=True) for name in names}
+    factors = {name: group.dataset(name).numbers(2) for name in names}
     rank = factors[names[0]].shape[1]
     for name in names:
         _require_rank(group.dataset(name), rank)
     fit = file.find(f"fit/{key}")
-    n_iterations = _number_or_none(fit, "n_iterations")
     weights = _per_component(file, f"weights/{key}", rank)
     return StoredModel(
         names=names,
         factors=factors,
         weights=np.ones(rank, dtype=np.float32) if weights is None else weights,
         rearranged=_rearranged(file.group(f"factors_rearranged/{key}"), rank),
-        explained_variance=_per_component(fit, "explained_variance", rank),
-        explained_variance_total=_number_or_none(fit, "explained_variance_total"),
-        relative_error=_number_or_none(fit, "relative_error"),
-        n_iterations=None if n_iterations is None or n_iterations < 0 else int(n_iterations),
+        **_measures(fit, rank),
+        n_iterations=_count_or_none(fit, "n_iterations"),
         stability=_per_component(fit, "stability", rank),
     )
+
+
+def _measures(fit: H5Group | H5Dataset | None, rank: int) -> dict[str, Any]:
+    """Measures of fit by name; None, all of them, where one is not stored, or not finite."""
+    arrays = {
+        n: _per_component(fit, n, rank) for n in ("explained_variance", "squared_correlation")
+    }
+    numbers = {n: _number_or_none(fit, n) for n in ("relative_error", "r_squared")}
+    found = {**arrays, **numbers}
+    known = all(value is not None and np.isfinite(value).all() for value in found.values())
+    return found if known else dict.fromkeys(found)
 
 
 def _rearranged(group: H5Group, rank: int) -> dict[str, Any]:
@@ -101,7 +119,7 @@ def _rearranged(group: H5Group, rank: int) -> dict[str, Any]:
 
 
 def _loadings(dataset: H5Dataset, rank: int) -> NDArray[Any]:
-    values = dataset.numbers(2, finite=True)
+    values = dataset.numbers(2)
     _require_rank(dataset, rank)
     return values
 
@@ -120,12 +138,17 @@ def _per_component(group: H5Group | H5Dataset | None, name: str, rank: int) -> N
     dataset = group.dataset(name)
     if dataset.shape != (rank,):
         dataset.refuse(f"has shape {dataset.shape}; expected ({rank},)")
-    return dataset.numbers(1, finite=True)
+    return dataset.numbers(1)
+
+
+def _count_or_none(group: H5Group | H5Dataset | None, name: str) -> int | None:
+    """Value of a dataset that holds one count; None where there is none, and for a negative or odd one."""
+    value = _number_or_none(group, name)
+    return int(value) if value is not None and 0 <= value < np.inf else None
 
 
 def _number_or_none(group: H5Group | H5Dataset | None, name: str) -> float | None:
     """Value of a dataset that holds one number; None where there is none."""
     if not isinstance(group, H5Group) or name not in group:
         return None
-    value = group.dataset(name).numbers(0, finite=True)
-    return float(value.real)
+    return float(group.dataset(name).numbers(0).real)

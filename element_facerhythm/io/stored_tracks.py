@@ -26,7 +26,7 @@ class TrackingView:
         (T, 3) float32 gray level, contrast, and difference to the frame before, of each frame; None
         where the project does not say.
     held_frames
-        (N,) frames in which nothing was to be seen and the points were held; None likewise.
+        (N,) frames in which nothing was to be seen and the points were held in place; None likewise.
     """
 
     points: LazyArray
@@ -63,7 +63,20 @@ def read_tracking(file: H5Group, key: str, path: Path) -> TrackingView:
 
 
 def tracks(file: H5Group, key: str) -> H5Dataset:
-    """Tracks of a sequence, of a shape that tracks have."""
+    """Dataset (T, P, 2) of the tracks of a sequence, unread.
+
+    Parameters
+    ----------
+    file
+        PointTracker.h5, opened.
+    key
+        Of the sequence.
+
+    Raises
+    ------
+    ProjectError
+        It is missing, empty, not of floats, of another shape, or larger than plausible.
+    """
     tracks = file.dataset(f"points_tracked/{key}")
     tracks.require_plausible()
     if tracks.ndim != 3 or tracks.shape[2] != 2 or tracks.dtype.kind != "f" or 0 in tracks.shape:
@@ -76,7 +89,7 @@ def tracks(file: H5Group, key: str) -> H5Dataset:
 def _light(
     file: H5Group, key: str, n_frames: int
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.int32] | None]:
-    """Light of each frame of a sequence, and frames in which its points were held, where they are told."""
+    """Light of each frame of a sequence, and frames with its points held in place, where they are stored."""
     if "frame_light" not in file or "held_frames" not in file:
         return None, None
     light = file.dataset(f"frame_light/{key}")

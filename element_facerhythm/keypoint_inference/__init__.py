@@ -2,7 +2,7 @@
 
 A `KeypointModel` finds `BodyPart`s; with a recording it makes a `KeypointInferenceTask`.
 `KeypointInference` runs facemap's network on the recording, or takes in what another tracker predicted:
-one track per body part, with plain columns for what can be said of it in single numbers.
+one track per body part, with plain columns for its statistics.
 `KeypointRhythm` compares keypoints with the components of `facial_behavior_estimation`.
 
 Call `activate` once per process before using the tables, or import `element_facerhythm.workflow`.
@@ -11,7 +11,7 @@ Call `activate` once per process before using the tables, or import `element_fac
 from typing import Any
 
 from element_facerhythm import facial_behavior_estimation
-from element_facerhythm.declaration import activating
+from element_facerhythm.database.table_creation import activating
 from element_facerhythm.errors import ConfigurationError
 from element_facerhythm.keypoint_inference.inference import KeypointInference
 from element_facerhythm.keypoint_inference.model import BodyPart, KeypointModel
@@ -38,8 +38,8 @@ def activate(
     schema_name: str,
     fbe_schema_name: str | None = None,
     *,
-    create_schema: bool = True,
-    create_tables: bool = True,
+    create_schema: bool | None = None,
+    create_tables: bool | None = None,
     linking_module: Any = None,
 ) -> None:
     """Bind the tables to a schema in the database.
@@ -51,7 +51,7 @@ def activate(
     fbe_schema_name
         Schema of `facial_behavior_estimation`, activated first where it is not yet.
     create_schema, create_tables
-        Whether to create what does not exist yet.
+        Whether to create what does not exist yet; None: as DataJoint's `database.create_tables` says.
     linking_module
         As for `facial_behavior_estimation.activate`; not needed where that was activated before.
 
@@ -73,5 +73,11 @@ def activate(
             create_tables=create_tables,
             linking_module=linking_module,
         )
-    with activating(schema, schema_name, create_schema=create_schema, create_tables=create_tables):
-        schema.activate(schema_name, create_schema=create_schema, create_tables=create_tables)
+    with activating(
+        schema,
+        schema_name,
+        create_schema=create_schema,
+        create_tables=create_tables,
+        module="keypoint_inference",
+    ) as flags:
+        schema.activate(schema_name, **flags)

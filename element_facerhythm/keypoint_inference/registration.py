@@ -1,10 +1,12 @@
-"""What registering predictions asks of the tables, and how it is undone."""
+"""Queries of the tables for registering predictions, and for undoing that."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from element_facerhythm.columns import require_distinct, require_length, stored_spelling
+from element_facerhythm.database.columns import require_distinct, require_length, stored_spelling
+from element_facerhythm.database.keys import key_text
 from element_facerhythm.errors import KeypointError, RequestError
+from element_facerhythm.files.plain import plain_row
 from element_facerhythm.keypoint_inference.inference import KeypointInference
 from element_facerhythm.keypoint_inference.model import ENTERED_WITH, BodyPart, KeypointModel
 from element_facerhythm.keypoint_inference.rhythm import KeypointRhythm
@@ -34,16 +36,20 @@ def remove_predictions(key: Mapping[str, Any], *, keep_models: bool = False) -> 
     KeypointError
         There is no such task, or one of them predicts instead of loading.
     """
-    restriction = dict(key)
+    restriction = plain_row(key)
+    if not {*KeypointInferenceTask.primary_key, "model_name"} & set(restriction):
+        raise KeypointError(
+            f"{key_text(restriction)} names no task of keypoints, and would leave all of them"
+        )
     tasks = KeypointInferenceTask() & restriction
     if "model_name" in restriction:
         tasks = tasks & (KeypointModel() & {"model_name": restriction["model_name"]}).proj()
     rows = tasks.to_dicts()
     if not rows:
         raise KeypointError(
-            f"there is no task of keypoints for {restriction}; `facerhythm status` counts them"
+            f"there is no task of keypoints for {key_text(restriction)}; `facerhythm status` counts them"
         )
-    predicting = [row["model_id"] for row in rows if row["task_mode"] != "load"]
+    predicting = [row["model_id"] for row in rows if row["inference_task_mode"] != "load"]
     if predicting:
         raise KeypointError(
             f"the task of model {predicting[0]} predicts, it loads nothing; delete it by "
@@ -73,7 +79,20 @@ def result_counts(key: Mapping[str, Any]) -> dict[str, int]:
 
 
 def require_columns(predictions: Predictions, model_name: str, source_software: str) -> None:
-    """Refuse names that a column cannot hold, or that the server takes for one."""
+    """Refuse names that a column cannot hold, or that the server takes for one.
+
+    Parameters
+    ----------
+    predictions
+        Its body parts, individuals and variables are checked.
+    model_name, source_software
+        Of the model that predicted.
+
+    Raises
+    ------
+    RequestError
+        The message names the name, and how to rename it.
+    """
     tracks, variables = KeypointInference.BodyPartPosition, KeypointInference.Variable
     named = (
         (BodyPart, "body_part", predictions.body_parts),
@@ -103,7 +122,15 @@ def other_spellings(body_parts: Sequence[str]) -> list[str]:
 
 
 def find_model(name: str, source_software: str, body_parts: Sequence[str]) -> int | None:
-    """Find the model of this name and software with the same body parts."""
+    """Return the number of the model of this name and software with the same body parts, if there is one.
+
+    Parameters
+    ----------
+    name, source_software
+        As `KeypointModel` has them.
+    body_parts
+        In any order.
+    """
     named = {"model_name": name, "source_software": source_software}
     for row in (KeypointModel() & named).to_dicts(order_by="model_id"):
         if set(KeypointModel.body_parts_of({"model_id": row["model_id"]})) == set(body_parts):

@@ -1,11 +1,13 @@
-"""Keypoints meet rhythm: which body parts move with which component."""
+"""Keypoints and rhythms: which body parts move with which component."""
 
 from typing import TYPE_CHECKING
 
+from element_facerhythm.facial_behavior_estimation.entered_files import entered_files
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.product_files import (
-    unchanged_file,
-    unchanged_project,
+    File,
+    ensure_local_project,
+    fetch_verified_file,
 )
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.results import (
@@ -20,9 +22,7 @@ from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
-    from element_facerhythm.pipeline.keypoint_rhythm import ComponentBodyPart
-
-File = tuple[str, str]  # path relative to the data directories, sha256
+    from element_facerhythm.pipeline.results.component_coupling import ComponentBodyPart
 
 
 @schema
@@ -38,9 +38,10 @@ class KeypointRhythm(dj.Computed):
     """
 
     class Pair(dj.Part):
-        """A component and a body part: whether the one moves when the other is strong.
+        """A component and a body part: whether the body part moves when the component is strong.
 
-        Its name is short because PostgreSQL tells names of indices apart by 63 characters.
+        Its name is short because PostgreSQL uses only 63 characters of the name of an index. It has no
+        foreign key to the track itself: the index for it would get the same name as the component's.
         """
 
         definition = """
@@ -48,41 +49,69 @@ class KeypointRhythm(dj.Computed):
         -> master
         -> FacialRhythm.Component
         -> KeypointModel.BodyPart
-        individual   : varchar(64) # which animal, where a tracker tells several apart
+        paired_individual : varchar(64) # `individual` of the track
         ---
         correlation  : float64 # Spearman's, of loadings and speed in the component's band, at the best lag
-        lag_s        : float64 # that lag; positive: the body part moves after the component
+        lag_s        : float64 # that lag, seconds; positive: the body part moves after the component
         p_value=null : float64 # share of circular shifts that correlate as much; null with too few windows
-        n_windows    : int32   # windows compared
+        n_compared_windows : int32 # windows compared
         """
 
     def make_fetch(self, key: Key) -> tuple[str, tuple[File, ...], File]:
-        """Where the project and the keypoints lie, and what they were."""
-        output_dir = (FaceRhythmProcessing() & key).fetch1("output_dir")
+        """Return where the project and the keypoints lie, and their digests, once the files are checked."""
+        entered_files(key)
+        output_dir = (FaceRhythmProcessing() & key).fetch1("project_dir")
         products = FaceRhythmProcessing.product_files(key)
-        keypoints = (KeypointInference() & key).fetch1("file_path", "sha256")
+        keypoints = (KeypointInference() & key).fetch1("keypoints_path", "keypoints_sha256")
         return output_dir, tuple(product[1:] for product in products), tuple(keypoints)
 
     @supervised
     def make_compute(
         self, key: Key, output_dir: str, products: tuple[File, ...], keypoints: File
     ) -> tuple[tuple["ComponentBodyPart", ...]]:
-        """Compare, once it is certain that the files are those that were entered."""
-        from element_facerhythm.pipeline.keypoint_rhythm import couple_components
+        """Compare, once it is certain that the files are those that were entered.
 
-        project = unchanged_project(output_dir, products)
+        Parameters
+        ----------
+        key
+            Primary key of the run of keypoints and of the result.
+        output_dir, products, keypoints
+            As `make_fetch` returns them.
+
+        Returns
+        -------
+        The pairs of a component and a track that could be compared.
+
+        Raises
+        ------
+        RequestError
+            A file is missing or changed since it was entered, or the store refuses.
+        ProcessingError
+            The store does not answer.
+        """
+        from element_facerhythm.pipeline.results.component_coupling import couple_components
+
+        project = ensure_local_project(output_dir, products)
         places = active_link().search_dirs()
-        return (couple_components(project, unchanged_file(*keypoints), places),)
+        return (couple_components(project, fetch_verified_file(*keypoints), places),)
 
     def make_insert(self, key: Key, pairs: tuple["ComponentBodyPart", ...]) -> None:
-        """Write the row and its parts."""
+        """Insert the row and its parts.
+
+        Parameters
+        ----------
+        key
+            Primary key of the run of keypoints and of the result.
+        pairs
+            As `make_compute` returns them.
+        """
         self.insert1({**key, "n_pairs": len(pairs)})
         self.Pair.insert(
             {
                 **key,
                 "model_key": pair.model_key,
                 "component_index": pair.component_index,
-                "individual": pair.individual,
+                "paired_individual": pair.individual,
                 "body_part": pair.body_part,
                 **vars(pair.coupling),
             }

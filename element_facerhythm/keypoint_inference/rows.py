@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 
 def track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of `KeypointInference.BodyPartPosition` for a record, without their key."""
+    """Yield the rows of `KeypointInference.BodyPartPosition` for a record, without their key.
+
+    Parameters
+    ----------
+    record
+        The run.
+    file_path
+        File of its tracks, relative to the data directories.
+    """
     for track in record.statistics:
         group = record.tracks[track.individual, track.body_part]
         in_space = record.n_dimensions == 3
@@ -32,7 +40,13 @@ def track_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, A
 
 
 def variable_rows(record: "KeypointRecord", file_path: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of `KeypointInference.Variable` for a record, without their key."""
+    """Yield the rows of `KeypointInference.Variable` for a record, without their key.
+
+    Parameters
+    ----------
+    record, file_path
+        As of `track_rows`.
+    """
     for (individual, body_part), group in record.tracks.items():
         for index, name in enumerate(record.variables):
             yield {

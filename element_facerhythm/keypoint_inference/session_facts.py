@@ -1,20 +1,18 @@
-"""What the tables say of the session of a run of keypoints, for files that must say it."""
+"""Facts of the session of a run of keypoints, for file formats that require them."""
 
 from datetime import UTC, date, datetime
 from typing import Any
 
+from element_facerhythm.database.keys import restriction_of
 from element_facerhythm.errors import KeypointError
-from element_facerhythm.facial_behavior_estimation.recording import (
-    Key,
-    RecordingInfo,
-    VideoRecording,
-)
+from element_facerhythm.facial_behavior_estimation.entered_files import entered_files
+from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
 from element_facerhythm.keypoint_inference.inference import KeypointInference
 from element_facerhythm.keypoint_inference.model import KeypointModel
 from element_facerhythm.keypoints.nwb_export import NwbFacts
 from element_facerhythm.linking import active_link
 
-_PLACEHOLDER = date(1900, 1, 1)  # entered by `ingest` where nobody said
+_PLACEHOLDER = date(1900, 1, 1)  # entered by `ingest` where no date is given
 _SEXES = ("M", "F", "U", "O")
 
 
@@ -28,7 +26,7 @@ def facts_of_run(key: Key) -> tuple[NwbFacts, list[str]]:
     KeypointError
         The key leaves no run, or several.
     """
-    found = (KeypointInference() & key).keys()
+    found = (KeypointInference() & restriction_of(KeypointInference, key)).keys()
     if len(found) != 1:
         raise KeypointError(f"{key} leaves {len(found)} entries of KeypointInference; expected one")
     run = dict(found[0])
@@ -39,25 +37,23 @@ def facts_of_run(key: Key) -> tuple[NwbFacts, list[str]]:
     if start is not None and start.tzinfo is None:
         notes.append(f"the session's start {start} has no time zone in the database: taken as UTC")
         start = start.replace(tzinfo=UTC)
-    subject = _subject(session, run)
+    whose, subject = _subject(session, run)
     recording = {name: run[name] for name in VideoRecording.primary_key}
     files = (VideoRecording.File() & recording).to_dicts(order_by="file_id")
     born = subject.get("subject_birth_date")
     sex = subject.get("sex")
-    device = {
-        n: v for n, v in (VideoRecording() & recording).fetch1().items() if n not in recording
-    }
-    whose = subject.get("subject", run.get("subject"))
-    session_key = {n: run[n] for n in session.primary_key}  # type: ignore[attr-defined]
+    filmed = (VideoRecording() & recording).fetch1()
+    device = [filmed[name] for name in active_link().device.primary_key]
+    session_key = {n: run[n] for n in session.primary_key}
     return (
         NwbFacts(
             session_start_time=start,
-            subject_id=None if whose is None else str(whose),
+            subject_id=whose,
             identifier="_".join(f"{value}" for value in run.values()),
             sex=sex if sex in _SEXES else None,
             birth_date=born if isinstance(born, date) and born != _PLACEHOLDER else None,
             session_description=f"session {', '.join(f'{n} {v}' for n, v in session_key.items())}",
-            device=next((str(value) for value in device.values()), None),
+            device=None if None in device else " ".join(map(str, device)),
             videos=tuple(row["file_path"] for row in files),
             starting_frames=_starts(recording),
             scorer=(KeypointModel() & run).fetch1("model_name"),
@@ -68,7 +64,7 @@ def facts_of_run(key: Key) -> tuple[NwbFacts, list[str]]:
 
 def _starts(recording: Key) -> tuple[int, ...]:
     """Count where each video of a recording begins."""
-    lengths = [int(n) for *_, n in RecordingInfo.entered_videos(recording)]
+    lengths = [file.n_frames for file in entered_files(recording)]
     return tuple(sum(lengths[:number]) for number in range(len(lengths)))
 
 
@@ -80,9 +76,10 @@ def _only_time(row: dict[str, Any]) -> datetime | None:
     return times[0] if len(times) == 1 else None
 
 
-def _subject(session: Any, run: Key) -> dict[str, Any]:
-    """Row of the subject above a session; empty where there is no such table."""
+def _subject(session: Any, run: Key) -> tuple[str | None, dict[str, Any]]:
+    """Name and row of the subject above a session; none where there is no such table."""
     for table in session().parents(as_objects=True):
         if "sex" in table.heading.names and set(table.primary_key) <= set(run):
-            return dict((table & {n: run[n] for n in table.primary_key}).fetch1())
-    return {}
+            key = {name: run[name] for name in table.primary_key}
+            return " ".join(map(str, key.values())), dict((table & key).fetch1())
+    return None, {}

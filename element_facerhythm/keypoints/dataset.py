@@ -64,6 +64,14 @@ def from_movement(dataset: xr.Dataset, source_software: str) -> Predictions:
     Every other array of numbers becomes a variable: one value per track, or several named after what
     stands along the other axes (`velocity_x`). What cannot is named in the notes.
 
+    Parameters
+    ----------
+    dataset
+        Positions along time and space, individuals and keypoints; where one of the latter two is missing,
+        one is taken.
+    source_software
+        What the predictions are said to come from; the tracker that the dataset names becomes `predicted_by`.
+
     Raises
     ------
     KeypointError

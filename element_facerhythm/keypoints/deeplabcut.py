@@ -56,7 +56,7 @@ def read_deeplabcut_predictions(
     table = read_deeplabcut(path, key)
     if table.attrs[_ROWS] == "texts":
         raise KeypointError(
-            f"{path}: its rows are labelled by texts, as labelled pictures are (CollectedData); expected "
+            f"{path}: its rows are labelled by texts, as labelled images are (CollectedData); expected "
             "numbers of frames: give the predictions of a video"
         )
     numbers = table.index.to_numpy() if table.attrs[_ROWS] == "numbers" else None
@@ -258,10 +258,10 @@ def _require_levels(group: H5Group, labels: Sequence[Label], names: Sequence[str
 def _assembled(group: H5Group, labels: Sequence[Label], blocks: Sequence[Block]) -> NDArray[Any]:
     """Columns of all blocks in the order of `labels`."""
     place = {label: number for number, label in enumerate(labels)}
-    held = [label for block, _ in blocks for label in block]
+    in_blocks = [label for block, _ in blocks for label in block]
     lengths = {len(values) for _, values in blocks}
     fits = all(values.shape[1] == len(block) for block, values in blocks)
-    if len(place) != len(labels) or sorted(map(str, held)) != sorted(map(str, labels)):
+    if len(place) != len(labels) or sorted(map(str, in_blocks)) != sorted(map(str, labels)):
         group.refuse("has a column twice, or columns without numbers")
     if not fits or len(lengths) != 1:
         group.refuse("has blocks of numbers that do not fit its columns")

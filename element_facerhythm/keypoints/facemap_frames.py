@@ -45,7 +45,13 @@ class BoundingBox:
 
     @classmethod
     def whole(cls, width_px: int, height_px: int) -> BoundingBox:
-        """Give the box of a whole frame."""
+        """Return the box of a whole frame.
+
+        Parameters
+        ----------
+        width_px, height_px
+            Size of the frame.
+        """
         return cls(0, width_px, 0, height_px)
 
     @property
@@ -54,7 +60,18 @@ class BoundingBox:
         return self.bottom - self.top, self.right - self.left
 
     def require_within(self, width_px: int, height_px: int) -> None:
-        """Raise KeypointError unless the box has an area and lies within the frame."""
+        """Refuse a box without an area, or one that reaches beyond the frame.
+
+        Parameters
+        ----------
+        width_px, height_px
+            Size of the frame.
+
+        Raises
+        ------
+        KeypointError
+            As above.
+        """
         in_x = 0 <= self.left < self.right <= width_px
         in_y = 0 <= self.top < self.bottom <= height_px
         if not (in_x and in_y):
@@ -104,17 +121,17 @@ class FrameWindow:
         self._side = box.shape[0] + self._square.top + self._square.bottom
 
     def cut(self, frames: GrayFrames) -> Tensor:
-        """Pictures (N, 1, 256, 256) float32 of frames (N, H, W); NaN where a frame is all of one gray."""
+        """Network inputs (N, 1, 256, 256) float32 of frames (N, H, W); NaN where a frame is of one gray."""
         box, square = self._box, self._square
         low, high = (torch.from_numpy(p).to(self._device) for p in gray_percentiles(frames))
         part = np.ascontiguousarray(frames[:, box.top : box.bottom, box.left : box.right])
-        pictures = torch.from_numpy(part).to(self._device).to(torch.float32)
-        pictures = (pictures - low[:, None, None]) / (high - low)[:, None, None]
+        inputs = torch.from_numpy(part).to(self._device).to(torch.float32)
+        inputs = (inputs - low[:, None, None]) / (high - low)[:, None, None]
         pads = (square.left, square.right, square.top, square.bottom)
-        pictures = functional.pad(pictures[:, None], pads)
-        if pictures.shape[-1] == INPUT_PX:
-            return pictures
-        return functional.interpolate(pictures, size=(INPUT_PX, INPUT_PX), mode="bilinear")
+        inputs = functional.pad(inputs[:, None], pads)
+        if inputs.shape[-1] == INPUT_PX:
+            return inputs
+        return functional.interpolate(inputs, size=(INPUT_PX, INPUT_PX), mode="bilinear")
 
     def place(self, positions: Tensor) -> Tensor:
         """Bring positions (N, K, 2) in the network's pixels to the full frame's."""
@@ -156,7 +173,7 @@ def located(heat: Tensor, shift_x: Tensor, shift_y: Tensor) -> tuple[Tensor, Ten
         (N, K, 2) float32 x and y in pixels of the network's input.
     likelihood
         (N, K) float32, 0.5 to 1: the logistic function of the largest value. NaN, positions too, where
-        the picture was all of one gray.
+        the frame was all of one gray.
     """
     width = heat.shape[-1]
     flat = heat.float().flatten(2)

@@ -1,4 +1,4 @@
-"""Facemap's keypoint network with weights from a file that may come from anybody.
+"""Facemap's keypoint network with weights from a file that may come from any source.
 
 The network is facemap's own (`facemap.pose.facemap_network.FMnet`; Syeda et al. 2024, "Facemap: a
 framework for modeling neural activity based on orofacial tracking", Nature Neuroscience 27). Its
@@ -45,7 +45,7 @@ class NetworkShape:
     Attributes
     ----------
     channels
-        Of each block, from the picture inwards.
+        Of each block, from the input inwards.
     kernel
         Width of the convolutions, in pixels.
     n_upsampling
@@ -67,7 +67,7 @@ class FacemapModel:
     Attributes
     ----------
     network
-        Maps (B, 1, 256, 256) float32 pictures to three tensors (B, K, 64, 64).
+        Maps (B, 1, 256, 256) float32 images to three tensors (B, K, 64, 64).
     body_parts
         K names, in the order of the outputs.
     device
@@ -135,10 +135,17 @@ def load_facemap_model(
 def network_shape(state: Mapping[str, torch.Tensor], path: Path) -> NetworkShape:
     """Read a network's shape off its weights.
 
+    Parameters
+    ----------
+    state
+        Weights by the names of facemap's layers; see `read_weights`.
+    path
+        The file that they come from, for the message.
+
     Raises
     ------
     KeypointError
-        They are not those of facemap's network.
+        They are not those of facemap's network, or of one with more outputs or wider kernels than are taken.
     """
     blocks = {int(m[1]): state[m[0]] for name in state if (m := _BLOCK.fullmatch(name))}
     ups = {int(m[1]) for name in state if (m := _UPSAMPLING.match(name))}
@@ -166,6 +173,15 @@ def network_shape(state: Mapping[str, torch.Tensor], path: Path) -> NetworkShape
 
 def require_outputs(shape: NetworkShape, body_parts: Sequence[str], path: Path) -> None:
     """Refuse a network that finds another number of body parts than are declared.
+
+    Parameters
+    ----------
+    shape
+        Of the network.
+    body_parts
+        Those declared, in the order of its outputs.
+    path
+        The file of its weights, for the message.
 
     Raises
     ------

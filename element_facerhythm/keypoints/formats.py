@@ -1,7 +1,7 @@
 """Predictions of any tracker, in and out.
 
-Files are read by our own readers: HDF5 through `io.h5_reader`, text through `text_table`. No library that
-opens what a file points at, or unpickles what it holds, sees them.
+Files are read by this package's own readers: HDF5 through `io.h5_reader`, text through `text_table`. No
+library that opens what a file points at, or unpickles what it holds, sees them.
 """
 
 from __future__ import annotations
@@ -78,37 +78,37 @@ def read_predictions(
     Parameters
     ----------
     path
-        The file. A file of our own (`Keypoints.h5`) is read as such, whatever tracker predicted.
+        The file. A file of this package (`Keypoints.h5`) is read as such, whatever tracker predicted.
     source_software
-        Who wrote it; a name of `LOADED`.
+        The software that wrote it; a name of `LOADED`.
     frame_rate_hz
         Of the video, for files that do not say; None leaves it unknown.
     options
-        What a person says about the file.
+        What the user states about the file.
 
     Raises
     ------
     KeypointError
         The software is unknown, or the file is missing, is not what it is said to be, holds several sets of
-        predictions of which none is chosen, or numbers that no tracker means. The message begins with what
+        predictions of which none is chosen, or numbers that no tracker writes. The message begins with what
         was read, and names the file.
     """
-    ours = path.suffix.lower() == ".h5" and path.is_file() and _is_ours(path)
-    if source_software not in LOADED and not ours:
+    is_product_file = path.suffix.lower() == ".h5" and path.is_file() and _is_product(path)
+    if source_software not in LOADED and not is_product_file:
         raise KeypointError(
             f"source software {source_software!r} is not known; expected one of {', '.join(LOADED)}"
         )
     endings = LOADED.get(source_software, ())
-    if path.suffix.lower() not in endings and not ours:
+    if path.suffix.lower() not in endings and not is_product_file:
         raise KeypointError(
             f"{path} does not end like a file of {source_software} ({' or '.join(endings)}); name the "
             "software that wrote it"
         )
     if not path.is_file():
         raise KeypointError(f"predictions {path} do not exist; check the path")
-    place = path.absolute()  # nothing that pandas takes for an address
+    place = path.absolute()  # so that pandas takes it for no address
     try:
-        read = read_keypoints if ours else _reader(place, source_software, options)
+        read = read_keypoints if is_product_file else _reader(place, source_software, options)
         found = in_range(read(place).renamed(options.rename))
     except UnsoundPredictions as error:
         raise KeypointError(f"{path}: {error}") from error
@@ -117,7 +117,7 @@ def read_predictions(
     return found if found.frame_rate_hz is not None else replace(found, frame_rate_hz=frame_rate_hz)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_product(path: Path) -> bool:
     try:
         return is_product(path)
     except ProjectError:  # its reader says what is wrong with it

@@ -16,7 +16,7 @@ _SAME_RATE = 0.02
 """Part by which a nominal rate and a measured one of the same camera may differ."""
 _ON_GRID = 0.02
 """Part of a frame by which times that were made of frame numbers may miss them."""
-_SETTLE = (
+_REMEDY = (
     "if they are of this video, say at which rate the file counts (--frame-rate), or which time it gives "
     "to the first frame (--first-time)"
 )
@@ -44,7 +44,7 @@ def frames_of_times(
         (n_frames,) times of the frames, where they are known; a row belongs to the frame within half
         an interval of it. Without them, frames are evenly spaced.
     counted_at_hz
-        Frames per second by which the times were counted, where somebody says so.
+        Frames per second by which the times were counted, where stated.
     source
         The file, for messages.
 
@@ -58,7 +58,7 @@ def frames_of_times(
     Raises
     ------
     KeypointError
-        The times do not ascend, or cannot be told to frames without ambiguity.
+        The times do not ascend, or cannot be assigned to frames without ambiguity.
     """
     times = np.asarray(times_s, dtype=float)
     _require_ascending(times, source)
@@ -87,13 +87,21 @@ def frames_of_times(
     if (steps < 1).any() or not np.array_equal(np.diff(numbers), steps):
         raise KeypointError(
             f"{source} has a row every {1000 / file_rate_hz:g} ms (median), the video a frame every "
-            f"{1000 / frame_rate_hz:g} ms, and its times cannot be told to frames; {_SETTLE}"
+            f"{1000 / frame_rate_hz:g} ms, and its times cannot be assigned to frames; {_REMEDY}"
         )
     return numbers.astype(np.int64), ()
 
 
 def are_frame_numbers(times_s: Times, n_frames: int, frame_rate_hz: float) -> bool:
-    """Whether times are whole numbers that lead beyond the video: some converters write frame numbers."""
+    """Whether times are whole numbers that lead beyond the video: some converters write frame numbers.
+
+    Parameters
+    ----------
+    times_s
+        (T,) times of the rows, ascending, T at least 1.
+    n_frames, frame_rate_hz
+        Of the video.
+    """
     duration_s = n_frames / frame_rate_hz
     whole = np.array_equal(times_s, np.rint(times_s))
     return bool(whole and times_s[-1] > duration_s and frame_rate_hz > 1)
@@ -116,7 +124,7 @@ def _rounded(counts: Times, source: Any) -> Numbers:
     if (np.diff(numbers) < 1).any():
         row = int(np.argmax(np.diff(numbers) < 1)) + 1
         raise KeypointError(
-            f"{source}: rows {row - 1} and {row} fall on frame {numbers[row]} both; {_SETTLE}"
+            f"{source}: rows {row - 1} and {row} fall on frame {numbers[row]} both; {_REMEDY}"
         )
     return numbers
 

@@ -39,7 +39,7 @@ def predictions_of_columns(
     *,
     scorer: str | None = None,
 ) -> Predictions:
-    """Put the columns of a table into tracks by their labels, in whatever order they stand.
+    """Sort the columns of a table into tracks by their labels, whatever their order.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def predictions_of_columns(
     frame_numbers
         (T,) labels of the rows; None where there are none.
     source_software
-        Who wrote the table.
+        The software that wrote the table.
     scorer
         Which to take; None takes the only one.
 
@@ -58,7 +58,7 @@ def predictions_of_columns(
     -------
     Predictions
         Coordinates other than x, y, z and likelihood are variables. A column with neither body part nor
-        coordinate is left out, and told.
+        coordinate is left out, and noted.
 
     Raises
     ------
@@ -168,9 +168,9 @@ def _tracks(
     for individual, part in pairs:
         lacking = [a for a in SPACE[:n_axes] if (individual, part, a) not in columns]
         if lacking:
-            who = f"{individual}/" if len(individuals) > 1 else ""
+            prefix = f"{individual}/" if len(individuals) > 1 else ""
             raise UnsoundPredictions(
-                f"body part {who}{part} has no column {' and '.join(lacking)}; expected x and y of each"
+                f"body part {prefix}{part} has no column {' and '.join(lacking)}; expected x and y of each"
             )
     for (individual, part, coordinate), number in columns.items():
         place = (slice(None), individuals.index(individual), body_parts.index(part))

@@ -55,7 +55,7 @@ _HANDLED: list[Any] = []
 
 @contextmanager
 def _elsewhere() -> Iterator[None]:
-    """Give a block another home, and Python its warnings back afterwards."""
+    """Run a block with another home directory; restore it, and Python's warnings, afterwards."""
     home, show = os.environ.get("HOME"), warnings.showwarning
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         os.environ["HOME"] = directory

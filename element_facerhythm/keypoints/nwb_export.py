@@ -19,7 +19,7 @@ _REQUIRED = {"session_start_time": "--session-start", "subject_id": "--subject-i
 
 @dataclass(frozen=True)
 class NwbFacts:
-    """What an NWB file says of the session; None where nobody knows.
+    """What an NWB file says of the session; None where not known.
 
     Attributes
     ----------
@@ -54,13 +54,20 @@ class NwbFacts:
     scorer: str | None = None
 
     def or_else(self, other: NwbFacts) -> NwbFacts:
-        """Give these facts, and where they are silent those of `other`."""
+        """Return these facts, and where they are silent those of `other`."""
         mine = {f.name: getattr(self, f.name) for f in fields(self)}
         return NwbFacts(**{name: value or getattr(other, name) for name, value in mine.items()})
 
 
 def require_facts(facts: NwbFacts, predictions: Predictions) -> None:
     """Refuse to write an NWB file whose session, subject or times would be invented.
+
+    Parameters
+    ----------
+    facts
+        Of the session; a start with its time zone and a subject are needed.
+    predictions
+        Whose frame rate must be known.
 
     Raises
     ------
@@ -102,7 +109,7 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
         Of its session; `require_facts` holds.
     n_animals
         Animals of the recording. Of several, nothing says which is the session's subject, so that the
-        file's subject is the one that the tracker told apart.
+        file's subject is the individual that the tracker identified.
 
     Raises
     ------
@@ -200,7 +207,7 @@ def _subject(pynwb: object, facts: NwbFacts, whose: str | None, n_animals: int) 
     if n_animals > 1:
         about: dict[str, object] = {
             "subject_id": whose,
-            "description": f"one of {n_animals} animals that the tracker told apart in a session of "
+            "description": f"one of {n_animals} animals that the tracker distinguished in a session of "
             f"{facts.subject_id}",
         }
     else:

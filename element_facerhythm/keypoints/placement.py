@@ -50,7 +50,7 @@ def placed(
     options: ReadingOptions = _NO_OPTIONS,
     frame_times_s: NDArray[np.floating] | None = None,
 ) -> Placement:
-    """Put each row at its frame, by its number or its time, and fill with NaN up to the video.
+    """Move each row to its frame, by its number or its time, and fill with NaN up to the video.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def placed(
     source
         The file that they come from, for messages.
     options
-        What a person says about the file.
+        What the user states about the file.
     frame_times_s
         (n_frames,) times of the frames, where they are known to be uneven.
 
@@ -69,7 +69,7 @@ def placed(
     ------
     KeypointError
         There is no row, or there are more than frames; frame numbers stand twice, do not ascend, or lie
-        outside of the video; times cannot be told to frames.
+        outside of the video; times cannot be assigned to frames.
     """
     notes: tuple[str, ...] = ()
     rate_hz = predictions.frame_rate_hz
@@ -115,7 +115,17 @@ def placed(
 
 
 def on_frames(predictions: Predictions, numbers: NDArray[np.integer], n_frames: int) -> Predictions:
-    """Give predictions of `n_frames` frames, the rows at these, and NaN elsewhere."""
+    """Return predictions with a row for every frame, NaN where there was none.
+
+    Parameters
+    ----------
+    predictions
+        With a row for each of `numbers`.
+    numbers
+        Frames of the rows, ascending, from 0 to `n_frames` - 1.
+    n_frames
+        Rows of the result.
+    """
 
     def spread(rows: NDArray[np.floating]) -> NDArray[np.floating]:
         full = np.full((n_frames, *rows.shape[1:]), np.nan, dtype=np.result_type(rows, np.float32))
@@ -135,7 +145,7 @@ def on_frames(predictions: Predictions, numbers: NDArray[np.integer], n_frames: 
 
 
 def _of_one_type(predictions: Predictions) -> Predictions:
-    """Give predictions whose arrays have one floating type: a file's columns are declared with one."""
+    """Return predictions whose arrays have one floating type: a file's columns are declared with one."""
     arrays = [predictions.positions, predictions.likelihood, *predictions.variables.values()]
     kind = np.result_type(np.float32, *arrays)
     return replace(
@@ -147,7 +157,7 @@ def _of_one_type(predictions: Predictions) -> Predictions:
 
 
 def from_first_frame(predictions: Predictions) -> Predictions:
-    """Give predictions a row for each frame from the first of the video to the last that they number.
+    """Extend predictions to a row for each frame from the first of the video to the last that they number.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Keypoints of a recording in memory: where each body part was in each frame, whoever said so."""
+"""Keypoints of a recording in memory: where each body part was in each frame, from any tracker."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Predictions:
 
     @property
     def n_dimensions(self) -> int:
-        """2 for positions in the picture, 3 for positions in space."""
+        """2 for positions in the frame, 3 for positions in space."""
         return self.positions.shape[3]
 
     def tracks(self) -> tuple[tuple[str, str], ...]:
@@ -120,7 +120,7 @@ class Predictions:
         return tuple(pair for pair in pairs if pair not in self.absent)
 
     def reordered(self, body_parts: Sequence[str]) -> Predictions:
-        """Give the same predictions with the body parts in this order.
+        """Return the same predictions with the body parts in this order.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class Predictions:
         )
 
     def renamed(self, names: Mapping[str, str]) -> Predictions:
-        """Give the same predictions with other names for some body parts and individuals.
+        """Return the same predictions with other names for some body parts and individuals.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class Predictions:
         )
 
     def of_individual(self, individual: str) -> Predictions:
-        """Give the predictions of one individual, without body parts of which it has no track."""
+        """Return the predictions of one individual, without body parts of which it has no track."""
         i = self.individuals.index(individual)
         parts = [
             k for k, part in enumerate(self.body_parts) if (individual, part) not in self.absent
@@ -225,8 +225,8 @@ class Predictions:
                 if (individual, body_part) in self.absent:
                     continue
                 columns.append(values[:, i, self.body_parts.index(body_part)])
-                who = () if single else (individual,)
-                labels += [(scorer, *who, body_part, name) for name in coordinates]
+                owner = () if single else (individual,)
+                labels += [(scorer, *owner, body_part, name) for name in coordinates]
         index = pd.MultiIndex.from_tuples(labels, names=names[:1] + names[2:] if single else names)
         return pd.DataFrame(
             np.concatenate(columns, axis=1), columns=index, index=self.frame_numbers
@@ -302,6 +302,14 @@ def _cut(name: str) -> str:
 
 
 def shown_names(names: Sequence[Any], most: int = 12) -> str:
-    """Names for a message: so many at most, each cut short, and how many there are."""
+    """Return names as one text for a message, each cut short.
+
+    Parameters
+    ----------
+    names
+        Anything that `str` makes a name of.
+    most
+        So many are shown; of more, the text says how many there are.
+    """
     some = ", ".join(_cut(str(name)) for name in names[:most])
     return some if len(names) <= most else f"{some}, ... ({len(names)} in all)"

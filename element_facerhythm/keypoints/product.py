@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from element_facerhythm.errors import KeypointError, ProjectError
+from element_facerhythm.files.texts import parse_json
 from element_facerhythm.io.content_digest import seal
 from element_facerhythm.io.h5 import (
     atomic_h5,
@@ -32,7 +33,6 @@ from element_facerhythm.keypoints.predictions import (
     SPACE,
     Predictions,
 )
-from element_facerhythm.text_files import parse_json
 
 PRODUCT_NAME = "Keypoints.h5"
 ATTRIBUTE = "facerhythm_keypoints"
@@ -42,7 +42,16 @@ _ADVICE = "predict or load the keypoints again"
 
 
 def track_name(predictions: Predictions, individual: str, body_part: str) -> str:
-    """Name of the group that holds a track."""
+    """Name of the group that holds a track.
+
+    Parameters
+    ----------
+    predictions
+        Their software is the first part of the name; where they are of several individuals, the second is the
+        individual.
+    individual, body_part
+        The track.
+    """
     scorer = member_name(predictions.source_software or FACEMAP_SCORER)
     if len(predictions.individuals) == 1:
         return f"{scorer}/{member_name(body_part)}"
@@ -89,7 +98,7 @@ def write_keypoints(
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read what `write_keypoints` was told of the run; empty for a file of facemap's.
+    """Read the facts of the run that `write_keypoints` stored; empty for a file of facemap's.
 
     Raises
     ------
@@ -102,7 +111,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def read_keypoints(path: Path) -> Predictions:
-    """Read predictions from our own file, or from facemap's `_FacemapPose.h5`.
+    """Read predictions from this package's file, or from facemap's `_FacemapPose.h5`.
 
     Raises
     ------

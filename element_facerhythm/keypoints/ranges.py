@@ -1,4 +1,4 @@
-"""Whether likelihoods and positions are such as a tracker can mean."""
+"""Whether likelihoods and positions lie in the ranges of trackers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _FAR_PX = 1e6
 
 
 def in_range(predictions: Predictions) -> Predictions:
-    """Give predictions whose numbers can be meant, with a remark where some were changed.
+    """Return predictions whose numbers are in range, with a remark where some were changed.
 
-    A likelihood that misses 0 or 1 by rounding is put there. One of SLEAP's may exceed 1 and is kept, which
-    is told.
+    A likelihood that misses 0 or 1 by rounding is set to it. One of SLEAP's may exceed 1: it is kept, and
+    noted.
 
     Raises
     ------
     UnsoundPredictions
-        A likelihood lies outside of 0 to 1, or a position is infinite or no position in a picture.
+        A likelihood lies outside of 0 to 1, or a position is infinite or no position in a frame.
     """
     likelihood = predictions.likelihood
     notes = []
@@ -45,7 +45,7 @@ def in_range(predictions: Predictions) -> Predictions:
     if off.any():
         likelihood = np.where(off, np.clip(likelihood, 0, 1), likelihood)
         notes.append(
-            f"{int(off.sum())} likelihoods miss 0 or 1 by less than {_ROUNDING:g}: put there"
+            f"{int(off.sum())} likelihoods miss 0 or 1 by less than {_ROUNDING:g}: set to it"
         )
     for d, axis in enumerate("xyz"[: predictions.n_dimensions]):
         values = predictions.positions[..., d]
@@ -59,7 +59,7 @@ def in_range(predictions: Predictions) -> Predictions:
                 wrong,
                 values,
                 axis,
-                "a position in the picture, or none (an empty cell)",
+                "a position in the frame, or none (an empty cell)",
             )
     if not notes:
         return predictions
@@ -67,7 +67,15 @@ def in_range(predictions: Predictions) -> Predictions:
 
 
 def outside_note(predictions: Predictions, width_px: int, height_px: int) -> tuple[str, ...]:
-    """Remark on positions that lie outside of the picture; none where all lie inside."""
+    """Remark on positions that lie outside of the frame; none where all lie inside, or are in space.
+
+    Parameters
+    ----------
+    predictions
+        Positions in pixels; the middle of the first pixel is at 0.
+    width_px, height_px
+        Size of the frame.
+    """
     if predictions.n_dimensions != 2:
         return ()
     x, y = predictions.positions[..., 0], predictions.positions[..., 1]
@@ -76,7 +84,7 @@ def outside_note(predictions: Predictions, width_px: int, height_px: int) -> tup
     if not outside.any():
         return ()
     return (
-        f"{int(outside.sum())} of {int((~np.isnan(x)).sum())} positions lie outside of the picture of "
+        f"{int(outside.sum())} of {int((~np.isnan(x)).sum())} positions lie outside of the frame of "
         f"{width_px} x {height_px} px; they are kept",
     )
 
@@ -91,8 +99,8 @@ def _refuse(
     t, i, k = (int(index) for index in np.argwhere(wrong)[0])
     numbers = predictions.frame_numbers
     where = f"row {t}" if numbers is None else f"frame {int(numbers[t])}"
-    who = f"{predictions.individuals[i]}/" if len(predictions.individuals) > 1 else ""
-    name = shown_names([who + predictions.body_parts[k]])
+    prefix = f"{predictions.individuals[i]}/" if len(predictions.individuals) > 1 else ""
+    name = shown_names([prefix + predictions.body_parts[k]])
     more = f", and {int(wrong.sum()) - 1} more" if wrong.sum() > 1 else ""
     raise UnsoundPredictions(
         f"{what} {values[t, i, k]:g} of {name} in {where}{more}; expected {expected}"

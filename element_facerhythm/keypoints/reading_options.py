@@ -1,4 +1,4 @@
-"""What a person says about files of predictions where the files leave it open."""
+"""What the user states about files of predictions where the files leave it open."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from element_facerhythm.errors import KeypointError
+from element_facerhythm.files.plain import plain
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ class ReadingOptions:
     rename: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse values of the wrong kind: they may come from a row that anybody entered.
+        """Take numpy's numbers; refuse values of the wrong kind: a row may come from any source.
 
         Raises
         ------
         KeypointError
             The message names the option.
         """
+        for name in ("video", "frame_rate_hz", "first_frame", "first_time_s"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
         sound = {
             "table": _is_name(self.table),
             "scorer": _is_name(self.scorer),
@@ -72,7 +75,7 @@ class ReadingOptions:
             )
 
     def to_json(self) -> dict[str, Any] | None:
-        """Give what is not left out, in values of JSON; None where all is."""
+        """Return what is not left out, in values of JSON; None where all is."""
         given = {
             name: value
             for name, value in asdict(_plain(self)).items()
@@ -108,7 +111,7 @@ class ReadingOptions:
 
 
 def _plain(options: ReadingOptions) -> ReadingOptions:
-    """Give the same with a mapping that can be copied."""
+    """Return the same with a mapping that can be copied."""
     return ReadingOptions(
         **{
             **{option.name: getattr(options, option.name) for option in fields(options)},

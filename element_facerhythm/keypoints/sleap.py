@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import KeypointError
+from element_facerhythm.files.texts import parse_json
 from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
 from element_facerhythm.keypoints.placement import MAX_FRAMES
 from element_facerhythm.keypoints.predictions import Predictions
-from element_facerhythm.text_files import parse_json
 
 _REMEDY = "export the predictions from SLEAP again"
 _UNNAMED = "id_0"
@@ -40,7 +40,7 @@ def read_sleap(path: Path, video: int | None = None) -> Predictions:
         The file is missing, damaged, or refused.
     KeypointError
         It holds no tracks of SLEAP's, several videos of which none is chosen, or two instances in a frame
-        that cannot be told apart.
+        that cannot be distinguished.
     """
     with open_h5(path, _REMEDY) as file:
         return _labelled(file, video) if path.suffix.lower() == ".slp" else _analysed(file)
@@ -150,7 +150,7 @@ class _Instances:
         self._shift = 0.0 if version >= _CENTRE_OF_PIXEL else -0.5
 
     def refuse_two(self, frame: int, with_tracks: bool) -> NoReturn:
-        """Say that two instances of a frame cannot be told apart."""
+        """Raise the error that two instances of a frame cannot be distinguished."""
         what = "of one track" if with_tracks else "without tracks"
         raise KeypointError(
             f"{self._node.path}: frame {frame} has two instances {what}, and nothing says which animal is "
@@ -173,7 +173,7 @@ class _Instances:
 def _fill(
     values: NDArray[np.float32], frames: NDArray[Any], instances: _Instances, with_tracks: bool
 ) -> tuple[str, ...]:
-    """Put the instances of each frame into (T, I, K, 3): predicted ones first, then a person's.
+    """Write the instances of each frame into (T, I, K, 3): predicted ones first, then a person's.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def _chosen_video(file: H5Group, used: NDArray[Any], video: int | None) -> int:
 
 
 def _numbered(node: H5Dataset, text: str, place: int, by_place: bool) -> tuple[int, str]:
-    """Give the number that frames of a video have, and its name; embedded ones may be numbered otherwise."""
+    """Return the number that frames of a video have, and its name; embedded ones may have other numbers."""
     video = _json(node, text)
     video = video if isinstance(video, dict) else {}
     backend = video.get("backend")

@@ -44,7 +44,7 @@ class TrackStatistics:
 def track_statistics(
     predictions: Predictions, *, frame_rate_hz: float, first_frames: tuple[int, ...] = (0,)
 ) -> Iterator[TrackStatistics]:
-    """Put every track in numbers.
+    """Summarise every track in numbers.
 
     Parameters
     ----------

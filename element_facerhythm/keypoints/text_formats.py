@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import KeypointError, TextError
+from element_facerhythm.files.texts import parse_json
 from element_facerhythm.keypoints.labelled_table import LEVELS, predictions_of_columns
 from element_facerhythm.keypoints.predictions import SPACE, Predictions, shown_names
 from element_facerhythm.keypoints.text_table import TextTable, read_text_table
-from element_facerhythm.text_files import parse_json
 
 BOX_CENTRE = "centroid"
 """Body part that stands for the middle of a tracked box."""
@@ -30,10 +30,19 @@ _MAX_FRAME = 1 << 40
 def read_labelled_csv(path: Path, source_software: str, scorer: str | None = None) -> Predictions:
     """Read a .csv of DeepLabCut or LightningPose: lines with labels of columns, then one per frame.
 
+    Parameters
+    ----------
+    path
+        The file.
+    source_software
+        The tracker, as the predictions name it.
+    scorer
+        Which of several scorers to read; None takes the only one.
+
     Raises
     ------
     KeypointError
-        It has no such head, a cell is no number, or a row is no frame.
+        It has no such head, a cell is no number, a row is no frame, or it is not clear which scorer is meant.
     """
     table = read_text_table(path)
     n_levels = _n_levels(table)
@@ -51,7 +60,7 @@ def read_labelled_csv(path: Path, source_software: str, scorer: str | None = Non
     if has_index:
         _require_numbered(table, first_row)
     values = table.numbers(first_row, names)
-    numbers = frame_numbers(values[:, 0], path) if has_index else None
+    numbers = _frame_numbers(values[:, 0], path) if has_index else None
     found = predictions_of_columns(
         labels, values[:, skipped:], numbers, source_software, scorer=scorer
     )
@@ -103,7 +112,7 @@ def read_anipose(path: Path) -> Predictions:
         (_ANIPOSE_INDIVIDUAL,),
         "Anipose",
         variables=variables,
-        frame_numbers=frame_numbers(values[:, place["fnum"]], path) if "fnum" in place else None,
+        frame_numbers=_frame_numbers(values[:, place["fnum"]], path) if "fnum" in place else None,
         notes=(*table.notes, *(notes if left_out else ())),
     )
 
@@ -112,7 +121,7 @@ def read_via(path: Path) -> Predictions:
     """Read the boxes that VIA tracked; their middles are the body part `centroid`, their sizes variables.
 
     A box belongs to the frame that its `file_attributes` say, else to the number at the end of the name of
-    its picture.
+    its image.
 
     Raises
     ------
@@ -146,7 +155,7 @@ def read_via(path: Path) -> Predictions:
     return _boxes(boxes, table.notes)
 
 
-def frame_numbers(values: NDArray[np.floating], path: Path) -> NDArray[np.int64]:
+def _frame_numbers(values: NDArray[np.floating], path: Path) -> NDArray[np.int64]:
     """Numbers of frames as whole ones.
 
     Raises
@@ -182,14 +191,14 @@ def _names_the_rows(cells: Sequence[str]) -> bool:
 
 
 def _require_numbered(table: TextTable, first_row: int) -> None:
-    """Refuse labelled pictures, whose rows are named by files."""
+    """Refuse labelled images, whose rows are named by files."""
     for number in range(first_row, len(table.lines)):
         label = table.lines[number].partition(table.delimiter)[0].strip().strip('"')
         if not _is_number(label.replace(",", ".")):
             raise KeypointError(
                 f"{table.path}: line {number + 1} is labelled {label[:60]!r}; expected the number "
                 "of a frame. "
-                "Rows that are named by pictures are labels, or predictions of single pictures: give the "
+                "Rows that are named by images are labels, or predictions of single images: give the "
                 "predictions of a video"
             )
 

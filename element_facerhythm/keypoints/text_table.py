@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import KeypointError, PathError
-from element_facerhythm.files import open_regular
+from element_facerhythm.files.regular import open_regular
 
 MAX_BYTES = 1_000_000_000
 MAX_LINE_BYTES = 1 << 20

@@ -1,7 +1,7 @@
 """Files of network weights, read as tensors and nothing else.
 
 A file of torch's is a zip archive of a pickle and one stored entry per tensor. torch's own reader for
-weights runs no foreign code; what it would cost is looked at before, and what it gives after it.
+weights runs no foreign code; its cost is checked before, and its result afterwards.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import KeypointError
+from element_facerhythm.files.digest import file_change
 
 if TYPE_CHECKING:
     import torch
@@ -57,10 +57,11 @@ def read_weights(path: Path, *, sha256: str | None = None) -> dict[str, torch.Te
             f"model file {path} has {n_bytes / 1e6:,.0f} MB; expected {_MAX_BYTES / 1e6:,.0f} MB at most. "
             "If these are facemap's weights, save them without what else was kept with them"
         )
-    if sha256 is not None and file_sha256(path) != sha256:
+    change = None if sha256 is None else file_change(path, sha256)
+    if change is not None:
         raise KeypointError(
-            f"model file {path} changed since it was entered (its SHA-256 is not {sha256[:12]}...); "
-            "restore it, or enter it as another model"
+            f"model file {path} changed since it was entered ({change}); restore it, or enter it as another "
+            "model"
         )
     try:
         _require_stored(path, n_bytes)

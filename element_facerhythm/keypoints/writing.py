@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from element_facerhythm.errors import KeypointError
+from element_facerhythm.files.names import short_name
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.h5 import atomic_h5, write_tree
 from element_facerhythm.keypoints.dataset import to_movement, variable_name
@@ -78,7 +79,7 @@ def write_predictions(
         )
     if predictions.n_dimensions == 3 and to not in _IN_SPACE:
         raise KeypointError(
-            f"format {to} holds positions in the picture with their likelihoods; these are positions in "
+            f"format {to} holds positions in the frame with their likelihoods; these are positions in "
             "space: write them as netcdf"
         )
     predictions = from_first_frame(predictions)
@@ -89,8 +90,9 @@ def write_predictions(
     targets = files_of(path, predictions.individuals) if singly else (path,)
     there = [target for target in targets if target.exists()]
     if there and not overwrite:
+        names = ", ".join(map(str, there[:3])) + (" and more" if len(there) > 3 else "")
         raise KeypointError(
-            f"{shown_names(there)} exists; give --overwrite to replace it, or another name with -o"
+            f"{names} exists; give --overwrite to replace it, or another name with -o"
         )
     parts = (
         [predictions.of_individual(i) for i in predictions.individuals] if singly else [predictions]
@@ -117,6 +119,13 @@ def files_of(path: Path, individuals: Sequence[str]) -> tuple[Path, ...]:
 
     What cannot stand in the name of a file becomes a line below; names that are alike then, also where
     case does not count, are numbered.
+
+    Parameters
+    ----------
+    path
+        The file that all of them would share.
+    individuals
+        Their names; the files are in the same order.
     """
     found: list[str] = []
     for name in individuals:
@@ -126,11 +135,19 @@ def files_of(path: Path, individuals: Sequence[str]) -> tuple[Path, ...]:
         while new.casefold() in {other.casefold() for other in found}:
             new, number = f"{plain}_{number}", number + 1
         found.append(new)
-    return tuple(path.with_name(f"{path.stem}_{name}{path.suffix}") for name in found)
+    return tuple(path.with_name(short_name(f"{path.stem}_{name}", path.suffix)) for name in found)
 
 
 def left_out(predictions: Predictions, to: str) -> tuple[str, ...]:
-    """Say what of predictions a format does not keep, or changes."""
+    """Return what of predictions a format does not keep, or changes: a sentence for each.
+
+    Parameters
+    ----------
+    predictions
+        What is to be written.
+    to
+        The format; a name of `SAVED`.
+    """
     notes = []
     if predictions.variables and to not in _WITH_VARIABLES:
         notes.append(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from element_facerhythm.errors import ParameterError
-from element_facerhythm.parameters.decomposition import AXES, axis_parts
+from element_facerhythm.parameters.axes import AXES, axis_parts, find_axis
 from element_facerhythm.parameters.resolution import resolution
 from element_facerhythm.parameters.tree import Parameters
 
@@ -99,7 +99,7 @@ def _check_filter(
 def _check_rank(
     parameters: Parameters, filter_length: int, n_samples: Sequence[Sequence[int]], n_points: int
 ) -> None:
-    """More components than the product of all axes but the longest cannot mean anything."""
+    """More components than the product of all axes but the longest have no meaning."""
     rank = parameters.TCA.fit.params_method.rank
     for shape in _tensor_shapes(parameters, filter_length, n_samples, n_points):
         largest = math.prod(shape) // max(shape)
@@ -130,9 +130,10 @@ def _tensor_shapes(
         return [tuple(shape) for shape in shapes]
     if data.method_handling_dictElements == "stack":
         return [(len(shapes), *shapes[0])]
-    along = [data.name_dim_concat_dictElements in axis_parts(n) for n in data.joined_names()]
-    columns = zip(*shapes, strict=True)
-    return [tuple(sum(c) if a else c[0] for c, a in zip(columns, along, strict=True))]
+    names = data.joined_names()
+    joined = find_axis(data.name_dim_concat_dictElements, names)
+    columns = zip(names, zip(*shapes, strict=True), strict=True)
+    return [tuple(sum(lengths) if name == joined else lengths[0] for name, lengths in columns)]
 
 
 def _check_window(index: int, window: tuple[int, int], length: int) -> None:
@@ -170,18 +171,22 @@ def _check_windows(parameters: Parameters, n_sequences: int) -> None:
 
 
 def _notes(parameters: Parameters, frame_rate_hz: float, n_points: int | None) -> Iterator[str]:
-    typed_hz = parameters.VQT_Analyzer.params_VQT.Fs_sample
+    spectral = parameters.VQT_Analyzer.params_VQT
+    said_hz, was_said = spectral.Fs_sample, "Fs_sample" in spectral.model_fields_set
     rate_hz = parameters.sample_rate_hz(frame_rate_hz)
     if rate_hz != frame_rate_hz:
         yield (
             f"Dataset_videos.frame_rate_clamp: {rate_hz:g} Hz is used in place of the video's "
             f"{frame_rate_hz:g} Hz"
         )
-    if parameters.compat == "face-rhythm":
-        yield f"compat: spectrograms use Fs_sample as typed, {typed_hz:g} Hz"
-    elif typed_hz != rate_hz:
+    if said_hz != rate_hz and parameters.rules.is_rate_typed:
+        whose = "as typed" if was_said else "face-rhythm's default"
         yield (
-            f"VQT_Analyzer.params_VQT.Fs_sample: {typed_hz:g} Hz is not used; the frame rate is "
+            f"compat: spectrograms use Fs_sample {whose}, {said_hz:g} Hz; the frame rate is {rate_hz:g} Hz"
+        )
+    elif said_hz != rate_hz and was_said:
+        yield (
+            f"VQT_Analyzer.params_VQT.Fs_sample: {said_hz:g} Hz is not used; the frame rate is "
             f"{rate_hz:g} Hz"
         )
     neighbors = parameters.PointTracker.params_optical_flow.mesh_n_neighbors
@@ -205,7 +210,7 @@ def _rank_notes(
     found = resolution(parameters, rate_hz=rate_hz, n_samples=n_samples, n_points=n_points)
     if rank > found.n_components:
         yield (
-            f"TCA.fit.params_method.rank: {rank} components are asked for, and the recording can tell about "
-            f"{found.n_components} apart: it has {found}. Lower the rank, or let `facerhythm rank` tell "
+            f"TCA.fit.params_method.rank: {rank} components are asked for, and the recording can distinguish "
+            f"about {found.n_components}: it has {found}. Lower the rank, or let `facerhythm rank` show "
             "which are stable"
         )

@@ -25,7 +25,7 @@ def commented_yaml(
     Parameters
     ----------
     parameters
-        What the file says; given back, it gives these parameters.
+        What the file says; reading it returns these parameters.
     fitted
         Values that were fitted to a recording; their reasons become comments.
     heading

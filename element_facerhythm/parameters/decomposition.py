@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from element_facerhythm.parameters.axes import (
+    AXES,
+    COMPLEX_AXIS,
+    find_axis,
+    folded_name,
+    is_plain_axis,
+)
 from element_facerhythm.parameters.base import AsTuple, Count, CountOrZero, NonNegative, Section
-
-AXES = ("xy", "points", "frequency", "time")
-"""Axes of a spectrogram, in the order in which the product stores them."""
 
 _Pair = Annotated[tuple[str, str], AsTuple]
 _Window = Annotated[tuple[CountOrZero, CountOrZero], AsTuple]
@@ -61,16 +65,16 @@ class RearrangeData(Section):
             )
         names = self.joined_names()
         if self.concat_complexDim:
-            require_axis("name_dim_concat_complexDim", self.name_dim_concat_complexDim, names)
+            _require_axis("name_dim_concat_complexDim", self.name_dim_concat_complexDim, names)
         if self.method_handling_dictElements == "concatenate":
-            require_axis("name_dim_concat_dictElements", self.name_dim_concat_dictElements, names)
+            _require_axis("name_dim_concat_dictElements", self.name_dim_concat_dictElements, names)
         if self.idx_windows is not None:
-            require_axis("name_dim_array_window", self.name_dim_array_window, AXES)
+            _require_axis("name_dim_array_window", self.name_dim_array_window, AXES)
         elements = self.name_dim_dictElements
-        if not elements or set(elements) & set("() /") or elements in (*AXES, "complex"):
+        if not is_plain_axis(elements) or elements in (*AXES, COMPLEX_AXIS):
             raise ValueError(
                 f"name_dim_dictElements is {elements!r}; expected a name without spaces, slashes "
-                f"and parentheses that is none of {[*AXES, 'complex']}"
+                f"and parentheses that is none of {[*AXES, COMPLEX_AXIS]}"
             )
         return self
 
@@ -82,19 +86,29 @@ class RearrangeData(Section):
                 raise ValueError(
                     f"names_dims_concat_array joins {[folded, kept]}; the axes are {names}"
                 )
-            names[names.index(kept)] = f"({folded} {kept})"
+            names[names.index(kept)] = folded_name(folded, kept)
             names.remove(folded)
         return names
 
 
-def axis_parts(name: str) -> list[str]:
-    """Names of the axes that were folded into `name`."""
-    return name.replace("(", " ").replace(")", " ").split()
+def _require_axis(key: str, name: str, names: Sequence[str]) -> None:
+    """Raise unless an axis is found by its name.
 
+    Parameters
+    ----------
+    key
+        The parameter that holds the name.
+    name
+        Of an axis, or of a part of one.
+    names
+        Axes that there are.
 
-def require_axis(key: str, name: str, names: Sequence[str]) -> None:
-    """Raise unless `name` is one of `names` or a part of one."""
-    if name not in names and not any(name in axis_parts(known) for known in names):
+    Raises
+    ------
+    ValueError
+        There is no such axis.
+    """
+    if find_axis(name, names) is None:
         raise ValueError(f"{key} is {name!r}; the axes are {list(names)}")
 
 
@@ -157,18 +171,42 @@ class ParamsMethod(Section):
     )
 
 
-_OPTIONS_OF_METHOD = {
-    "CP_NN_HALS": (
-        "n_restarts",
-        "exact",
-        "nn_modes",
-        "sparsity_coefficients",
-        "fixed_modes",
-        "cvg_criterion",
-    ),
-    "CP": ("n_restarts", "fixed_modes", "cvg_criterion"),
-    "RandomizedCP": ("n_samples",),
+METHOD_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    method: ("n_iter_max", "init", "svd", "tol", *own)
+    for method, own in {
+        "CP_NN_HALS": (
+            "n_restarts",
+            "exact",
+            "nn_modes",
+            "sparsity_coefficients",
+            "fixed_modes",
+            "cvg_criterion",
+        ),
+        "CP": ("n_restarts", "fixed_modes", "cvg_criterion"),
+        "RandomizedCP": ("n_samples",),
+    }.items()
 }
+"""Which of `ParamsMethod`, besides the rank and the seed, each method has."""
+
+
+def has_enough_samples(method: str, n_samples: int | None, rank: int) -> bool:
+    """Whether a method draws enough samples.
+
+    Parameters
+    ----------
+    method
+        One of `METHOD_OPTIONS`.
+    n_samples
+        Entries sampled per step.
+    rank
+        Number of components.
+
+    Returns
+    -------
+    Of ``RandomizedCP``, whether it samples more entries than there are components; true of other methods,
+    which draw none.
+    """
+    return method != "RandomizedCP" or (n_samples or 0) > rank
 
 
 class Fit(Section):
@@ -184,7 +222,7 @@ class Fit(Section):
     @model_validator(mode="after")
     def _enough_samples(self) -> Fit:
         own = self.params_method
-        if self.method == "RandomizedCP" and (own.n_samples or 0) <= own.rank:
+        if not has_enough_samples(self.method, own.n_samples, own.rank):
             raise ValueError(
                 f"params_method.n_samples is {own.n_samples}; RandomizedCP needs a number above "
                 f"the rank, {own.rank}"
@@ -193,8 +231,7 @@ class Fit(Section):
 
     def options(self) -> dict[str, Any]:
         """Arguments of this method besides the rank and the seed."""
-        keys = ("n_iter_max", "init", "svd", "tol", *_OPTIONS_OF_METHOD[self.method])
-        return {key: getattr(self.params_method, key) for key in keys}
+        return {key: getattr(self.params_method, key) for key in METHOD_OPTIONS[self.method]}
 
 
 class RearrangeFactors(Section):
@@ -236,7 +273,7 @@ class Tca(Section):
                 "'CP_NN_HALS' cannot represent; use 'CP' or 'RandomizedCP'"
             )
         if self.normalize_data.mean_subtract or self.normalize_data.std_divide:
-            require_axis(
+            _require_axis(
                 "normalize_data.dim_name", self.normalize_data.dim_name, data.joined_names()
             )
         return self

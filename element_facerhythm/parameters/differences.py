@@ -15,9 +15,13 @@ _SHOWN_CHARACTERS = 80
 def describe_difference(
     before: Parameters | Mapping[str, Any], after: Parameters | Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Lines such as ``PointTracker.relaxation: 0.5 -> 0.1``, in the order of `after`.
+    """Lines such as ``PointTracker.relaxation: 0.5 -> 0.1``, one for each value that differs.
 
-    Takes parameters or nested mappings of plain values (fingerprints); empty where they are equal.
+    Parameters
+    ----------
+    before, after
+        Parameters, or nested mappings of plain values (fingerprints). Lines are in the order of `after`, then
+        come names that only `before` has; where the two are equal, there is none.
     """
     old, new = (t.to_tree() if isinstance(t, Parameters) else t for t in (before, after))
     return tuple(_differences(old, new, ""))

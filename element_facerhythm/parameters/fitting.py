@@ -1,7 +1,7 @@
 """From open parameters and the facts of a recording to closed ones, with a reason for each value.
 
 What was typed is never changed. Where it makes the usual value of an open parameter impossible, the open one
-gives way; where typed values are impossible by themselves, the checks say so as ever.
+is adapted; where typed values are impossible by themselves, the checks refuse them as usual.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class FittedValue:
     reason: str
 
     def __str__(self) -> str:
-        """Give name, value and reason in a line."""
+        """Return name, value and reason in a line."""
         return f"{self.name} = {self.value}: {self.reason}"
 
 
@@ -95,7 +95,7 @@ def fit_parameters(
     Returns
     -------
     tuple
-        The parameters, closed but for what cannot be told without regions, and what was fitted.
+        The parameters, closed but for what cannot be known without regions, and what was fitted.
 
     Raises
     ------
@@ -107,6 +107,9 @@ def fit_parameters(
     fit.tracking()
     fit.spectra()
     fit.rank()
+    said = parameters.stand_in.VQT_Analyzer.params_VQT.model_fields_set
+    if f"{_VQT}.Fs_sample" not in parameters.open_names and "Fs_sample" not in said:
+        del value_at(fit.tree, _VQT)["Fs_sample"]  # a default that was not typed needs no remark
     closed = OpenParameters(validated(fit.tree), in_order(fit.open))
     return closed, tuple(fit.fitted)
 
@@ -122,8 +125,8 @@ class _Fit:
         self._put(
             f"{_VQT}.Fs_sample", facts.frame_rate_hz, "the frame rate that the recording is analysed with"
         )  # fmt: skip
-        as_typed = self.tree["compat"] == "face-rhythm"
-        self.rate_hz = self.value(f"{_VQT}.Fs_sample") if as_typed else facts.frame_rate_hz
+        is_typed = parameters.stand_in.rules.is_rate_typed
+        self.rate_hz = self.value(f"{_VQT}.Fs_sample") if is_typed else facts.frame_rate_hz
 
     def value(self, name: str) -> Any:
         return value_at(self.tree, name)
@@ -154,7 +157,7 @@ class _Fit:
         )  # fmt: skip
 
     def tracking(self) -> None:
-        """Fit what depends on the size of the picture and on how far things move from frame to frame."""
+        """Fit what depends on the size of the frame and on how far things move from frame to frame."""
         facts, rate = self.facts, f"{self.facts.frame_rate_hz:g} frames/s"
         side = max(facts.width_px, facts.height_px)
         size = f"{facts.width_px} x {facts.height_px} px"
@@ -205,7 +208,7 @@ class _Fit:
         usual = min(_HIGHEST_HZ, _OF_FRAME_RATE * self.rate_hz)
         reason = (
             f"{_HIGHEST_HZ:g} Hz, or {_OF_FRAME_RATE:g} of the {self.rate_hz:g} frames/s where that is lower "
-            f"(no rhythm above {self.rate_hz / 2:g} Hz can be told)"
+            f"(no rhythm above {self.rate_hz / 2:g} Hz can be resolved)"
         )
         if low not in self.open and self.value(low) >= usual / 2:
             usual = max(usual, min(0.5 * self.rate_hz, 2 * self.value(low)))
@@ -273,18 +276,18 @@ class _Fit:
             rank = max(1, min(rank, n_samples - 1))
         self._put(
             name, rank,
-            f"{_RANK}, or fewer where the recording can tell fewer apart; it has {found} (`facerhythm rank` "
+            f"{_RANK}, or fewer where the recording can distinguish fewer; it has {found} (`facerhythm rank` "
             "compares numbers of components)",
         )  # fmt: skip
 
 
 def _down(value: float) -> float:
-    """Round down to three digits that count."""
+    """Round down to three significant digits."""
     return _rounded(value, math.floor)
 
 
 def _up(value: float) -> float:
-    """Round up to three digits that count."""
+    """Round up to three significant digits."""
     return _rounded(value, math.ceil)
 
 

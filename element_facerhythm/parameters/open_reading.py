@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import ParameterError, TextError
+from element_facerhythm.files.texts import parse_yaml, shortened
+from element_facerhythm.parameters.compat import rules_of
 from element_facerhythm.parameters.open import (
     AUTO,
     FITTED_NAMES,
+    UNKNOWN,
     OpenParameters,
     in_order,
     merged,
@@ -25,8 +28,8 @@ from element_facerhythm.parameters.reading import (
     sort_out,
     validated,
 )
+from element_facerhythm.parameters.recorded import from_stored_tree, leaves, with_stated_values
 from element_facerhythm.parameters.tree import Parameters
-from element_facerhythm.text_files import parse_yaml, shortened
 
 _SPECTRAL = "VQT_Analyzer.params_VQT"
 _RANK = "TCA.fit.params_method.rank"
@@ -35,7 +38,7 @@ _MAX_SETTING = 10_000
 
 @dataclass(frozen=True)
 class LoadedOpenParameters:
-    """Parameters as somebody gave them, and what that person should be told.
+    """Parameters as given, and remarks on them.
 
     Attributes
     ----------
@@ -73,7 +76,7 @@ def read_open_parameters(
     compat
         Over the file's own, where it is not None.
     fitted
-        Whether what nobody said is open; False takes face-rhythm's default for it. So does
+        Whether what is not stated is open; False takes face-rhythm's default for it. So does
         ``compat: face-rhythm``. A value that says `auto` is open in any case.
 
     Raises
@@ -92,6 +95,36 @@ def read_open_parameters(
         raise ParameterError(f"parameter file {path}: {error}") from error
 
 
+def read_told_parameters(
+    path: str | Path | None, settings: Sequence[str], executed: OpenParameters
+) -> LoadedOpenParameters:
+    """Read values of parameters that results do not state; see `with_stated_values`.
+
+    Parameters
+    ----------
+    path
+        JSON or YAML parameter file; None where there is none.
+    settings
+        ``SECTION.KEY=VALUE`` each, over what the file says; see `parse_setting`.
+    executed
+        What the results say themselves.
+
+    Raises
+    ------
+    ParameterError
+        As `read_open_parameters`, or it contradicts the results.
+    """
+    mapping = {} if path is None else read_mapping(Path(path))
+    tree, unused, notes = sort_out(mapping)
+    for text in settings:
+        own, own_unused, own_notes = sort_out(parse_setting(text))
+        tree = merged(tree, own)
+        unused, notes = (*unused, *own_unused), (*notes, *own_notes)
+    return LoadedOpenParameters(
+        with_stated_values(executed, tree), tuple(dict.fromkeys(unused)), notes
+    )
+
+
 def open_parameters_from_mapping(
     mapping: Mapping[str, Any],
     *,
@@ -100,17 +133,55 @@ def open_parameters_from_mapping(
     compat: str | None = None,
     fitted: bool = True,
 ) -> LoadedOpenParameters:
-    """Check a nested mapping in face-rhythm's tree; see `read_open_parameters`."""
+    """Check a nested mapping in face-rhythm's tree, and find what is open in it.
+
+    Parameters
+    ----------
+    mapping
+        The sections. One called `unknown`, as `OpenParameters.to_tree` makes it, says what is unknown; then
+        it is taken as it stands, and no settings may be given.
+    settings, base, compat, fitted
+        As for `read_open_parameters`.
+
+    Raises
+    ------
+    ParameterError
+        A key is unknown, a value is mistyped, not finite or impossible, or a setting is malformed or names no
+        parameter.
+    """
+    if isinstance(mapping, Mapping) and UNKNOWN in mapping and not settings:
+        return LoadedOpenParameters(from_stored_tree(mapping), (), ())
     tree, unused, notes = sort_out(mapping)
     for text in settings:
         own, own_unused, own_notes = sort_out(parse_setting(text))
         tree = merged(tree, own)
         unused, notes = (*unused, *own_unused), (*notes, *own_notes)
+    typed = tree
     if base is not None:
-        tree = merged(base.to_tree(), tree)
+        tree, fitted = merged(_said_by(base), tree), False
     if compat is not None:
         tree["compat"] = compat
-    return LoadedOpenParameters(_opened(tree, fitted), tuple(dict.fromkeys(unused)), notes)
+    parameters = _opened(tree, fitted)
+    notes = (*notes, *_overridden(typed, parameters))
+    return LoadedOpenParameters(parameters, tuple(dict.fromkeys(unused)), notes)
+
+
+def _overridden(typed: Mapping[str, Any], parameters: OpenParameters) -> Iterable[str]:
+    """Yield what was typed in vain because `compat` decides it."""
+    given = leaves(typed)
+    for name, value in parameters.stand_in.rules.fixed_values.items():
+        if name in given and given[name] != value:
+            yield (
+                f"{name} is {shortened(value)} with compat: face-rhythm; {shortened(given[name])} is not used"
+            )
+
+
+def _said_by(base: Parameters) -> dict[str, Any]:
+    """Tree of a run's parameters, without the one default that a remark would be made on."""
+    tree = base.to_tree()
+    if base.VQT_Analyzer.params_VQT.Fs_sample == Parameters().VQT_Analyzer.params_VQT.Fs_sample:
+        del tree["VQT_Analyzer"]["params_VQT"]["Fs_sample"]
+    return tree
 
 
 def parse_setting(text: str) -> dict[str, Any]:
@@ -165,7 +236,7 @@ def _full_name(given: str) -> str:
 def _opened(tree: dict[str, Any], fitted: bool) -> OpenParameters:
     """Find what is open, put something possible in its place, and check the rest."""
     asked = set(_take_auto(tree, Parameters().to_tree(), ""))
-    fitted = fitted and tree.get("compat") != "face-rhythm"
+    fitted = fitted and rules_of(tree.get("compat")).are_parameters_fitted
     names = in_order(
         name
         for name in FITTED_NAMES
@@ -205,7 +276,7 @@ def _said(tree: Mapping[str, Any], name: str) -> bool:
 
 
 def _is_cut_off(tree: Mapping[str, Any], name: str) -> bool:
-    """Whether what should be a section above a value is something else, which is told as wrong."""
+    """Whether what should be a section above a value is something else, which is refused later."""
     node: Any = tree
     for key in name.split("."):
         if not isinstance(node, Mapping):

@@ -16,7 +16,7 @@ FLAGGED_BELOW = frozenset(
         "n_windows",
         "windows_per_component",
         "periods_of_lowest_frequency",
-        "explained_variance",
+        "r_squared",
         "stability",
     }
 )
@@ -71,8 +71,8 @@ class QualityLimits(Section):
     )
     dark_frames: Limits = Field(
         default=(0.0, 0.05),
-        description="Frames that are dark or without contrast, or in which the tracker held its points, as a "
-        "fraction; flagged above.",
+        description="Frames that are dark or without contrast, or in which the tracker held its points "
+        "in place, as a fraction; flagged above.",
     )
     duplicate_frames: Limits = Field(
         default=(0.15, 0.3),
@@ -110,9 +110,10 @@ class QualityLimits(Section):
         default=(0.0, 0.05),
         description="Frames that were decoded after lost or damaged packets, as a fraction; flagged above.",
     )
-    explained_variance: Limits = Field(
+    r_squared: Limits = Field(
         default=(0.3, 0.1),
-        description="Variance that the components explain together, as a fraction; flagged below.",
+        description="1 - variance of what the components leave / variance of the spectrograms; flagged "
+        "below.",
     )
     stability: Limits = Field(
         default=(0.7, None), description="Of the least stable component, 0 to 1; flagged below."

@@ -13,9 +13,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from element_facerhythm.errors import ParameterError, TextError
-from element_facerhythm.parameters.base import Section
-from element_facerhythm.parameters.tree import Parameters
-from element_facerhythm.text_files import (
+from element_facerhythm.files.plain import plain
+from element_facerhythm.files.texts import (
     MAX_JSON_BYTES,
     MAX_YAML_BYTES,
     parse_json,
@@ -23,6 +22,8 @@ from element_facerhythm.text_files import (
     read_text,
     shortened,
 )
+from element_facerhythm.parameters.base import Section
+from element_facerhythm.parameters.tree import Parameters
 
 _MAX_FAULTS = 10
 _MAX_CHARACTERS = 300
@@ -70,7 +71,7 @@ _RENAMED = {"ROIs.make_points": "make_rois"}
 
 @dataclass(frozen=True)
 class LoadedParameters:
-    """Parameters, and what the reader should be told about their file.
+    """Parameters, and remarks on their file.
 
     Attributes
     ----------
@@ -146,7 +147,7 @@ def parameters_from_mapping(mapping: Mapping[str, Any], *, quote: bool = True) -
 
 
 def sort_out(mapping: Any) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """Keep what the tree knows, in its own spelling; the values are not looked at.
+    """Keep what the tree knows, in its own spelling; the values are not checked.
 
     Returns
     -------
@@ -161,12 +162,19 @@ def sort_out(mapping: Any) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, 
     if not isinstance(mapping, Mapping):
         raise ParameterError(f"given a {type(mapping).__name__}, expected a mapping of sections")
     found = _Found()
-    tree = _sort_out(mapping, Parameters, "", found)
+    tree = _sort_out(plain(mapping), Parameters, "", found)
     return tree, tuple(found.unused), tuple(found.notes)
 
 
 def validated(tree: Mapping[str, Any], *, quote: bool = True) -> Parameters:
     """Make parameters of a tree of known keys, with defaults for what it does not hold.
+
+    Parameters
+    ----------
+    tree
+        Nested mapping in this package's spelling, such as `sort_out` returns.
+    quote
+        As for `parameters_from_mapping`.
 
     Raises
     ------
@@ -188,7 +196,7 @@ class _Found:
 def _sort_out(
     mapping: Mapping[str, Any], section: type[Section], path: str, found: _Found
 ) -> dict[str, Any]:
-    """Keep what the section knows; note what is unused; refuse what nobody knows."""
+    """Keep what the section knows; note what is unused; refuse unknown keys."""
     result: dict[str, Any] = {}
     for given, value in mapping.items():
         key, value = _translate(_join(path, str(given)), str(given), value, found)
@@ -241,7 +249,7 @@ def inner_section(info: FieldInfo) -> type[Section] | None:
 
 
 def _unknown(name: str, path: str, section: type[Section]) -> str:
-    """Say which known key is meant: first among the siblings, then anywhere in the tree."""
+    """Return which known key is meant: first among the siblings, then anywhere in the tree."""
     if len(name) > _MAX_CHARACTERS:
         return f"unknown parameter {shortened(name)}, a name of {len(name)} characters"
     key = name.rpartition(".")[2]
@@ -261,7 +269,13 @@ def _unknown(name: str, path: str, section: type[Section]) -> str:
 
 
 def known_names(section: type[Section] = Parameters, path: str = "") -> Iterator[str]:
-    """Dotted name of every section and parameter."""
+    """Dotted name of every section and parameter.
+
+    Parameters
+    ----------
+    section, path
+        Section to begin at, and its own dotted name, which all names begin with; by default the whole tree.
+    """
     for key, info in section.model_fields.items():
         name = _join(path, key)
         yield name

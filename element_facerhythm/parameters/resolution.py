@@ -1,4 +1,4 @@
-"""How many components a recording can tell apart."""
+"""How many components a recording can distinguish."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def resolution(
     Parameters
     ----------
     parameters
-        Closed, but for the rank, which is not looked at.
+        Closed, but for the rank, which is ignored.
     rate_hz
         Sampling rate of the filter bank.
     n_samples

@@ -36,7 +36,7 @@ class VariableQ(Section):
     Fs_sample: Positive = Field(
         default=120.0,
         description="Sampling rate in Hz. The video's frame rate is used instead and a difference "
-        'is told, unless compat is "face-rhythm".',
+        'is noted, unless compat is "face-rhythm".',
     )
     Q_lowF: Positive = Field(
         default=4.0, description="Periods within the window at the lowest frequency."

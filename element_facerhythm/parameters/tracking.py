@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator
 
+from element_facerhythm.files.texts import shortened
 from element_facerhythm.parameters.base import (
     AsTuple,
     Count,
@@ -15,7 +16,6 @@ from element_facerhythm.parameters.base import (
     Positive,
     Section,
 )
-from element_facerhythm.text_files import shortened
 
 _WindowSide = Annotated[int, Field(ge=3, le=1000)]
 _Tiles = Annotated[Count, Field(le=1000)]
@@ -92,10 +92,10 @@ class OpticalFlow(Section):
     kwargs_method: LucasKanade = LucasKanade()
     refine: bool = Field(
         default=True,
-        description="Match points on the frames as the camera gave them, since equalised frames "
-        "displace matches a little; search on equalised frames only where that is not clear, and let "
-        "points that something hides go with their neighbours. false (and compat "
-        '"face-rhythm") always takes the match on equalised frames.',
+        description="Match points on the raw frames, since equalised frames displace matches a "
+        "little; search on equalised frames only where that match is not reliable, and move occluded "
+        'points with their neighbours. false (and compat "face-rhythm") always takes the match on '
+        "equalised frames.",
     )
 
 
@@ -117,10 +117,11 @@ class OutlierHandling(Section):
         "flagged.",
     )
     framesHalted_before: CountOrZero = Field(
-        default=10, description="Frames before the event in which the flagged points stand still."
+        default=10,
+        description="Frames before the event in which the flagged points are held in place.",
     )
     framesHalted_after: CountOrZero = Field(
-        default=10, description="Frames from the event on in which they stand still."
+        default=10, description="Frames from the event on in which they are held in place."
     )
 
 

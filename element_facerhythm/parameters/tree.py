@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 from pydantic import Field, model_validator
 
 from element_facerhythm.parameters.base import CountOrZero, Positive, Section
+from element_facerhythm.parameters.compat import Compat, ComputationRules, rules_of
 from element_facerhythm.parameters.decomposition import Tca
 from element_facerhythm.parameters.quality import QualityLimits
 from element_facerhythm.parameters.spectral import VqtAnalyzer
 from element_facerhythm.parameters.tracking import RoiParameters, TrackerParameters
+
+_Section = TypeVar("_Section", bound=Section)
 
 
 class ProjectSection(Section):
@@ -42,7 +45,7 @@ class DatasetVideos(Section):
 class Parameters(Section):
     """Everything that changes the numbers, and (in `Quality`) how they are judged; nothing else.
 
-    Section names and keys are face-rhythm's. Attributes that concern speed, pictures or paths are
+    Section names and keys are face-rhythm's. Attributes that concern speed, figures or paths are
     not here: a file may hold them and `read_parameters` lists them as unused.
     """
 
@@ -53,11 +56,12 @@ class Parameters(Section):
     VQT_Analyzer: VqtAnalyzer = VqtAnalyzer()
     TCA: Tca = Tca()
     Quality: QualityLimits = QualityLimits()
-    compat: Literal["face-rhythm"] | None = Field(
+    compat: Compat | None = Field(
         default=None,
-        description='"face-rhythm" brings back its numbers where this package mends a defect: the '
+        description='"face-rhythm" reproduces its numbers where this package corrects a defect: the '
         "step applied twice after a rewind, matches on equalised frames (by OpenCV, bit for bit), the "
-        "averaging of wrapped phase, the sampling rate as typed, and tensorly's fit of the components.",
+        "averaging of wrapped phase, the sampling rate as typed, and tensorly's fit of the components. "
+        "refine is then false, averaging exact and n_restarts 1.",
     )
 
     @model_validator(mode="after")
@@ -68,6 +72,21 @@ class Parameters(Section):
                 "take_abs is true; amplitudes have no imaginary part, so set take_abs to false"
             )
         return self
+
+    @model_validator(mode="after")
+    def _decided_by_compat(self) -> Parameters:
+        fixed = self._as_computed()
+        for name in self.rules.fixed_values:
+            section = name.partition(".")[0]
+            object.__setattr__(
+                self, section, getattr(fixed, section)
+            )  # no other value was ever there
+        return self
+
+    @property
+    def rules(self) -> ComputationRules:
+        """Whose numbers are computed where this package and face-rhythm differ."""
+        return rules_of(self.compat)
 
     @property
     def seed(self) -> int:
@@ -81,15 +100,22 @@ class Parameters(Section):
         return video_frame_rate_hz if clamp is None else clamp
 
     def spectral_rate_hz(self, video_frame_rate_hz: float) -> float:
-        """Give the filter bank's sampling rate: the recording's, or as typed under `compat`."""
-        if self.compat == "face-rhythm":
+        """Return the filter bank's sampling rate: the recording's, or as typed under `compat`."""
+        if self.rules.is_rate_typed:
             return self.VQT_Analyzer.params_VQT.Fs_sample
         return self.sample_rate_hz(video_frame_rate_hz)
 
     def to_tree(self) -> dict[str, Any]:
         """Nested dict of plain values with every default filled in; tuples are lists."""
-        tree: dict[str, Any] = _plain(self.model_dump(mode="python"))
+        tree: dict[str, Any] = _plain(self._as_computed().model_dump(mode="python"))
         return tree
+
+    def _as_computed(self) -> Parameters:
+        """Return the parameters with what `compat` decides, so that equal numbers have equal digests."""
+        fixed = self
+        for name, value in self.rules.fixed_values.items():
+            fixed = _with(fixed, name.split("."), value)
+        return fixed
 
     def canonical_json(self) -> str:
         """Spell the tree as JSON in one way: sorted keys, no spaces, one form per number."""
@@ -100,8 +126,15 @@ class Parameters(Section):
         return hashlib.sha256(self.canonical_json().encode("utf-8")).hexdigest()
 
 
+def _with(section: _Section, keys: list[str], value: Any) -> _Section:
+    """Copy a section with another value under a path."""
+    key, *rest = keys
+    inner = _with(getattr(section, key), rest, value) if rest else value
+    return section.model_copy(update={key: inner})
+
+
 def _plain(value: Any) -> Any:
-    """Put lists for tuples, and 0.0 for -0.0: equal values must be spelled alike."""
+    """Replace tuples by lists and -0.0 by 0.0: equal values must be spelled alike."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

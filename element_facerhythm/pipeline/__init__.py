@@ -11,9 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from element_facerhythm.pipeline.check import CheckedRequest, check_request
-    from element_facerhythm.pipeline.load import load_project
-    from element_facerhythm.pipeline.plan import RunPlan, plan_run
     from element_facerhythm.pipeline.records import (
         STAGES,
         ArrayRef,
@@ -30,17 +27,20 @@ if TYPE_CHECKING:
         Verdict,
         VideoSummary,
     )
-    from element_facerhythm.pipeline.runner import run_project
-    from element_facerhythm.pipeline.summary import summarise_project
+    from element_facerhythm.pipeline.results.load import load_project
+    from element_facerhythm.pipeline.results.project_summary import summarise_project
+    from element_facerhythm.pipeline.run.check import CheckedRequest, check_request
+    from element_facerhythm.pipeline.run.plan import RunPlan, plan_run
+    from element_facerhythm.pipeline.run.runner import run_project
 
 _MODULE_OF = {
-    "CheckedRequest": "check",
-    "check_request": "check",
-    "load_project": "load",
-    "RunPlan": "plan",
-    "plan_run": "plan",
-    "run_project": "runner",
-    "summarise_project": "summary",
+    "CheckedRequest": "run.check",
+    "check_request": "run.check",
+    "load_project": "results.load",
+    "RunPlan": "run.plan",
+    "plan_run": "run.plan",
+    "run_project": "run.runner",
+    "summarise_project": "results.project_summary",
 } | dict.fromkeys(
     (
         "STAGES",

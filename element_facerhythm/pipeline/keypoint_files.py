@@ -39,7 +39,7 @@ def read_fitting(
     frame_rate_hz
         Of the recording.
     options
-        What a person says about the files.
+        What the user states about the files.
     frame_times_s
         (frames,) times of the frames of each video, where they are known to be uneven.
 
@@ -56,7 +56,7 @@ def read_fitting(
             "recording, or one for each video in their order"
         )
     lengths = [sum(n_frames)] if len(files) == 1 else list(n_frames)
-    # times of one file for several videos go on from one to the next, as no clock of theirs does
+    # times in one file for several videos continue from video to video, unlike the videos' own clocks
     clocks = frame_times_s if frame_times_s is not None and len(lengths) == len(n_frames) else None
     parts = [
         placed(

@@ -1,13 +1,14 @@
-"""What goes into a run that finds keypoints, and what comes out of one: frozen values."""
+"""Requests and records of runs that find keypoints: frozen values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from element_facerhythm.pipeline.ownership import DirectoryOwner
+from element_facerhythm.files.plain import plain
 from element_facerhythm.pipeline.records import ProductRecord
+from element_facerhythm.pipeline.run.ownership import DirectoryOwner
 
 if TYPE_CHECKING:
     from element_facerhythm.keypoints.statistics import TrackStatistics
@@ -44,7 +45,10 @@ class KeypointRequest:
     video_sha256
         Expected digest of each video, where they were entered before; None does not check.
     frame_rate_hz
-        Frame rate to take in place of what the videos say; None believes them.
+        Frame rate to take in place of that of the videos; None takes theirs.
+    recording_rate_hz
+        Frame rate that the recording was entered with, by which speeds are stated; None takes that of the
+        videos.
     batch_size, mixed_precision
         As in `keypoints.facemap_run.predict_keypoints`.
     """
@@ -59,13 +63,28 @@ class KeypointRequest:
     owner: DirectoryOwner | None = None
     video_sha256: tuple[str, ...] | None = None
     frame_rate_hz: float | None = None
+    recording_rate_hz: float | None = None
     batch_size: int | None = None
     mixed_precision: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Convert paths as text, and boxes and numbers of numpy."""
+        for name in ("model_file", "output_dir"):
+            object.__setattr__(self, name, Path(getattr(self, name)))
+        object.__setattr__(self, "videos", tuple(map(Path, self.videos)))
+        object.__setattr__(self, "body_parts", tuple(plain(self.body_parts)))
+        object.__setattr__(self, "frame_rate_hz", plain(self.frame_rate_hz))
+        object.__setattr__(self, "recording_rate_hz", plain(self.recording_rate_hz))
+        object.__setattr__(self, "batch_size", plain(self.batch_size))
+        rows: Any = plain(self.box)
+        if isinstance(rows, list):
+            rows = rows if all(isinstance(row, list) for row in rows) else [rows]
+            object.__setattr__(self, "box", tuple(map(tuple, rows)))
 
 
 @dataclass(frozen=True)
 class KeypointRecord:
-    """What a run or a load gave.
+    """The result of a prediction, or of loading one.
 
     Attributes
     ----------
@@ -100,7 +119,7 @@ class KeypointRecord:
     file_frame_rate_hz
         Frames per second that loaded files say; None where they say none.
     source_sha256
-        Digests of the files of predictions that were loaded; empty for a prediction of ours.
+        Digests of the files of predictions that were loaded; empty for a prediction of this package.
     notes
         Remarks for people.
     """

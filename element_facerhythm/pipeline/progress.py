@@ -1,7 +1,7 @@
-"""Progress for runs that something in between starts, such as a table's `make`.
+"""Progress for runs that the caller does not start itself, such as those of a table's `make`.
 
-`run_project(request, progress=...)` is told where to report. DataJoint calls it from `make_compute`, which
-has no way to hand a value through; whoever calls `populate` may therefore set it around the call.
+`run_project(request, progress=...)` reports to the object that it is given. DataJoint calls it from
+`make_compute`, which takes no further values; the caller of `populate` may therefore set it around the call.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ambient: ContextVar[Progress | None] = ContextVar("facerhythm_progress", defaul
 
 
 @contextmanager
-def reporting_to(progress: Progress) -> Iterator[None]:
+def use_progress(progress: Progress) -> Iterator[None]:
     """Report every run that starts inside the context to `progress`, unless it was given another."""
     token = _ambient.set(progress)
     try:
@@ -25,6 +25,6 @@ def reporting_to(progress: Progress) -> Iterator[None]:
         _ambient.reset(token)
 
 
-def ambient_progress() -> Progress:
+def current_progress() -> Progress:
     """Return where a run that was given no progress reports to."""
     return _ambient.get() or NullProgress()

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
 from element_facerhythm.core.decomposition import (
     AxisPlan,
-    Prepared,
+    FitSettings,
     RankFit,
+    TensorScaling,
     prepare_tensors,
     sweep_ranks,
 )
 from element_facerhythm.core.device import resolve_device
 from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.io.project import Project
-from element_facerhythm.parameters import parameters_from_mapping
-from element_facerhythm.parameters.base import Section
-from element_facerhythm.parameters.decomposition import ParamsMethod, RearrangeData
+from element_facerhythm.io.stored_factors import stored_arrangement
+from element_facerhythm.parameters import Parameters, parameters_from_mapping
+from element_facerhythm.parameters.decomposition import ParamsMethod
 from element_facerhythm.pipeline.records import NullProgress, Progress
+from element_facerhythm.pipeline.run.core_arguments import axis_plan, fit_settings, tensor_scaling
+from element_facerhythm.pipeline.run.run_file import parameters_of_run
 
 FIT_OPTIONS = ("n_iter_max", "tol", "n_restarts", "random_state")
 """Parameters of the method that a sweep takes."""
-
-_Section = TypeVar("_Section", bound=Section)
 
 
 def sweep_project_ranks(
@@ -53,7 +55,7 @@ def sweep_project_ranks(
     device
         ``"auto"``, ``"cpu"`` or ``"cuda[:n]"``.
     progress
-        Told how many ranks are done.
+        Notified of how many ranks are done.
 
     Returns
     -------
@@ -76,88 +78,68 @@ def sweep_project_ranks(
             f"{project.directory} was decomposed by another method than CP_NN_HALS and CP; ranks can be "
             "compared for these two."
         )
-    fit = _fit_options(project, options or {})
+    settings = _fit_settings(project, method, options or {})
+    if n_restarts:
+        settings = replace(settings, n_restarts=n_restarts)
     resolved = resolve_device(device)
-    plan = _plan(project)
+    plan, normalised = _arrangement(project)
     n_models = len(project.video_keys) if plan.method == "separate" else 1
     total = n_models * len(ranks)
-    with (progress or NullProgress()).stage("rank sweep", total, "ranks") as tell:
-        prepared = _prepare(project, plan)
+    with (progress or NullProgress()).stage("rank sweep", total, "ranks") as advance:
+        spectrograms = {key: project.spectrogram(i) for i, key in enumerate(project.video_keys)}
+        prepared = prepare_tensors(spectrograms, plan, normalised)
         fits = {}
         for n_before, (key, tensor) in enumerate(prepared.tensors.items()):
             fits[key] = sweep_ranks(
                 tensor,
                 prepared.sums[key],
                 ranks,
-                nonnegative=method == "CP_NN_HALS",
-                seed=fit.random_state or 0,
+                settings,
                 device=resolved,
-                n_iter_max=fit.n_iter_max,
-                tol=fit.tol,
-                n_restarts=n_restarts or fit.n_restarts,
-                on_rank=lambda n_done, n=n_before: tell(n * len(ranks) + n_done),  # type: ignore[misc]
+                on_rank=lambda n_done, n=n_before: advance(n * len(ranks) + n_done),  # type: ignore[misc]
             )
     return fits
 
 
-def _fit_options(project: Project, options: Mapping[str, Any]) -> ParamsMethod:
-    """Options that the project was decomposed with; those that face-rhythm's fit has alone are left out."""
-    given = project.settings("TCA").get("params_method") or {}
+def _fit_settings(project: Project, method: str, options: Mapping[str, Any]) -> FitSettings:
+    """Return the options that the project was decomposed with, without those of face-rhythm's fit alone."""
+    own = _parameters_of_run(project)
+    if own is None:
+        given = project.settings("TCA").get("params_method") or {}
+    else:
+        given = {**own.TCA.fit.params_method.model_dump(), "random_state": own.seed}
     known = (
         {key: given[key] for key in FIT_OPTIONS if key in given}
         if isinstance(given, dict)
         else given
     )
-    own = _validated(ParamsMethod, known, project, "params_method")
-    fit = {"params_method": {**own.model_dump(include=set(FIT_OPTIONS)), **options}}
-    return parameters_from_mapping({"TCA": {"fit": fit}}).parameters.TCA.fit.params_method
+    taken = _validated(known, project)
+    asked = {**taken.model_dump(include=set(FIT_OPTIONS)), **options}
+    fit = {"method": method, "params_method": asked}
+    return fit_settings(parameters_from_mapping({"TCA": {"fit": fit}}).parameters)
 
 
-def _validated(section: type[_Section], value: Any, project: Project, name: str) -> _Section:
-    """Make a section of parameters of a value of ``config.yaml``; ProjectError where it is none."""
+def _validated(value: Any, project: Project) -> ParamsMethod:
+    """Make options of a value of ``config.yaml``; ProjectError where it is none."""
     try:
-        return section.model_validate(value)
+        return ParamsMethod.model_validate(value)
     except ValidationError as error:
         raise ProjectError(
-            f"{project.directory / 'config.yaml'}: TCA.{name} holds a value that no decomposition was made "
-            "with; restore the file, or run the project again"
+            f"{project.directory / 'config.yaml'}: TCA.params_method holds a value that no decomposition was "
+            "made with; restore the file, or run the project again"
         ) from error
 
 
-def _plan(project: Project) -> AxisPlan:
-    """Take the plan of the parameters, which face-rhythm does not keep, or that of the result."""
-    data = project.settings("TCA").get("rearrange_data")
-    if not data:
-        return _stored_plan(project)
-    return _plan_of(_validated(RearrangeData, data, project, "rearrange_data"))
+def _parameters_of_run(project: Project) -> Parameters | None:
+    """Parameters of a run of this package; None for spectrograms of face-rhythm, or where they are lost."""
+    if not project.is_ours("VQT_Analyzer"):
+        return None
+    return parameters_of_run(project.directory, project.roots)
 
 
-def _prepare(project: Project, plan: AxisPlan) -> Prepared:
-    config = project.settings("TCA")
-    return prepare_tensors(
-        {key: project.spectrogram(i) for i, key in enumerate(project.video_keys)},
-        plan,
-        mean_subtract=bool(config.get("mean_subtract", False)),
-        std_divide=bool(config.get("std_divide", False)),
-        normalize_dim=str(config.get("normalize_dim_name", "time")),
-    )
-
-
-def _plan_of(data: RearrangeData) -> AxisPlan:
-    """Take the plan that the parameters describe."""
-    return AxisPlan(
-        names=data.names_dims_array,
-        pairs=data.names_dims_concat_array,
-        complex_into=data.name_dim_concat_complexDim if data.concat_complexDim else None,
-        element_axis=data.name_dim_dictElements,
-        method=data.method_handling_dictElements,
-        concatenate_along=data.name_dim_concat_dictElements,
-        windows=data.idx_windows,
-        window_axis=data.name_dim_array_window,
-    )
-
-
-def _stored_plan(project: Project) -> AxisPlan:
-    """Take the plan from the axis names of the stored decomposition, all that face-rhythm keeps."""
-    names = next(iter(project.models().values())).names
-    return AxisPlan.from_names(names, element_axis=project.element_axis())
+def _arrangement(project: Project) -> tuple[AxisPlan, TensorScaling]:
+    """Return how the tensors were made: by the parameters, or by the axis names that face-rhythm keeps."""
+    own = _parameters_of_run(project)
+    if own is not None:
+        return axis_plan(own), tensor_scaling(own)
+    return stored_arrangement(project, project.models())

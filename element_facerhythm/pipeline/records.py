@@ -1,8 +1,8 @@
-"""What goes into a run and what comes out of one: frozen values, no behaviour, nothing heavy.
+"""Requests and records of runs: frozen values without behaviour, cheap to import.
 
-These classes cross the border to the database tables and to the command line, so they hold only
-paths, numbers, strings, tuples and (in the summaries) small arrays. The large arrays stay in the
-products; an `ArrayRef` says where.
+The database tables and the command line use these classes, too, so they hold only paths, numbers,
+strings, tuples and (in the summaries) small arrays. The large arrays stay in the products; an `ArrayRef`
+says where.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from element_facerhythm.core.decomposition import ComponentSummary
     from element_facerhythm.core.rois import Rois
-    from element_facerhythm.parameters import AnyParameters, FittedValue, Parameters
-    from element_facerhythm.pipeline.ownership import DirectoryOwner
+    from element_facerhythm.parameters import AnyParameters, FittedValue
+    from element_facerhythm.pipeline.run.ownership import DirectoryOwner
     from element_facerhythm.video import VideoMetadata
     from element_facerhythm.video.clock import Gap
 
@@ -52,9 +52,10 @@ class RunRequest:
     videos
         Files of one recording, in the order in which they were recorded.
     rois
-        Regions of interest, or the path of a ROI file.
+        Regions of interest, the path of a ROI file, or a mapping laid out as one.
     parameters
-        Analysis parameters; what is open is fitted to the recording when the request is checked.
+        Analysis parameters, or a mapping in face-rhythm's tree; what is open is fitted to the recording when
+        the request is checked.
     project_dir
         Directory to write; made where it is missing.
     device
@@ -66,7 +67,7 @@ class RunRequest:
     frames
         First frame of the recording to analyse, and the one after the last; None takes all.
     frame_rate_hz
-        Frame rate to take in place of what the videos say; None believes them.
+        Frame rate to take in place of that of the videos; None takes theirs.
     times
         For each video the file with the times of its frames, ``"stamps"`` for its own, or None to look
         for a file beside it; None looks beside all.
@@ -94,39 +95,54 @@ class RunRequest:
     times_sha256: tuple[str | None, ...] | None = None
     allow_incomplete: bool = False
 
+    def __post_init__(self) -> None:
+        """Convert mappings, paths as text and numpy's numbers; ParameterError or RoiError where wrong."""
+        from element_facerhythm.pipeline.run.given import plain_fields
+
+        for name, value in plain_fields(self).items():
+            object.__setattr__(self, name, value)
+
 
 @dataclass(frozen=True)
 class StageRecord:
-    """How one stage went.
+    """The result of one stage.
 
     `seconds` is the wall time of the computation that made the product (also where this run only
-    reused it); None where it is not known, as in a project that face-rhythm wrote.
+    reused it); None where it is not known, as in a project that face-rhythm wrote. `version` is that of
+    the stage's computation; None where this package did not compute it.
     """
 
     name: str
     seconds: float | None
     reused: bool
     completed_utc: str
+    device: str
+    version: int | None = None
 
 
 @dataclass(frozen=True)
 class ProductRecord:
-    """One HDF5 product on disk, by size and content digest (SHA-256, 64 hex digits)."""
+    """One HDF5 product on disk, by size and content digest (SHA-256, 64 hex digits).
+
+    `layout` says who wrote it, in which layout; empty for files that are in none.
+    """
 
     name: str
     path: Path
     size_bytes: int
     sha256: str
+    layout: str = ""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run did, or what a loaded project is.
+    """Record of a run, or of a loaded project.
 
     `videos` is None in load mode: the videos of a loaded project may be gone. `device` is
     ``"unknown"`` there unless the project recorded it. `layout` names the writer's layout, for
-    example ``"element-facerhythm 1"`` or ``"face-rhythm 0.3"``. `parameters` are those of the results, None
-    where a loaded project does not say them all; `parameters_fitted` are those that were fitted to the
+    example ``"element-facerhythm 1"`` or ``"face-rhythm 0.3"``; both, where products are of several.
+    `parameters` are those of the results, with nulls for what a loaded project does not say, None where it
+    says nothing; `parameters_fitted` are those that were fitted to the
     recording, with the reasons.
     """
 
@@ -138,13 +154,13 @@ class RunRecord:
     notes: tuple[str, ...]
     videos: tuple[VideoMetadata, ...] | None
     layout: str
-    parameters: Parameters | None = None
+    parameters: AnyParameters | None = None
     parameters_fitted: tuple[FittedValue, ...] = ()
 
 
 @dataclass(frozen=True)
 class ArrayRef:
-    """Where a large array lies: product name, dataset inside it, shape and dtype."""
+    """Location of a large array: product name, dataset inside it, shape and dtype."""
 
     product: str
     dataset: str
@@ -158,7 +174,7 @@ class VideoSummary:
 
     `n_violations` counts flagged (frame, point) entries, `violation_fraction` divides them by all
     entries, `violation_frame_fraction` is the fraction of frames with any flagged point.
-    `n_held_frames` counts frames in which nothing was to be seen and all points were held,
+    `n_held_frames` counts frames in which nothing could be tracked and all points were held in place,
     `n_dark_frames` those that are dark, `n_frozen_frames` those that repeat the frame before; None
     where the project does not say. `window_centres` (W,) are frame indices, `window_times_s` (W,) the
     seconds there. `frame_times` refers to (T,) seconds; None where the project stores none. `gaps` are
@@ -188,7 +204,7 @@ class VideoSummary:
 
 @dataclass(frozen=True)
 class PointSummary:
-    """How one point moved, over all videos of the recording.
+    """Movement of one point, over all videos of the recording.
 
     Displacements are distances from the seed position in pixels. `path_length_px` sums the
     distances between successive frames (videos of a recording are not bridged), and
@@ -202,7 +218,11 @@ class PointSummary:
     max_displacement_px: float
     path_length_px: float
     mean_speed_px_s: float
-    violation_fraction: float
+    point_violation_fraction: float
+
+
+REAL, IMAGINARY = " (real)", " (imaginary)"
+"""Endings of the dimensions of complex loadings, each part of which is a factor of its own."""
 
 
 @dataclass(frozen=True)
@@ -210,8 +230,8 @@ class FactorSummary:
     """Loadings (n,) of one component along one dimension.
 
     `dimension` is the name of the axis after undoing concatenations where that was asked
-    (``"frequency"``, ``"(xy points)"``, ``"time"`` ...); `video_index` is set where the factor
-    was split per video.
+    (``"frequency"``, ``"(xy points)"``, ``"time"`` ...), with `REAL` or `IMAGINARY` behind it where loadings
+    are complex; `video_index` is set where the factor was split per video.
     """
 
     component_index: int
@@ -224,9 +244,10 @@ class FactorSummary:
 class ModelSummary:
     """One decomposition: of the whole recording (key ``"0"``), or of one video each.
 
-    `explained_variance` is the fraction over all components together. It and `relative_error`
-    are NaN where the spectrogram that the model was fitted to cannot be rebuilt. `stability` is the
-    mean over its components (see `CpModel.stability`), NaN where it is not known.
+    `explained_variance` (``1 - relative_error ** 2``), `relative_error` and `r_squared` are those of
+    `CpModel`, over all components together; NaN where the spectrogram that the model was fitted to cannot be
+    rebuilt, or is not finite. `stability` is the mean over its components (see `CpModel.stability`), NaN
+    where it is not known.
     """
 
     model_key: str
@@ -235,6 +256,7 @@ class ModelSummary:
     n_iterations: int | None
     explained_variance: float
     relative_error: float
+    r_squared: float
     stability: float
     components: tuple[ComponentSummary, ...]
     factors: tuple[FactorSummary, ...]
@@ -242,7 +264,7 @@ class ModelSummary:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one check says of a result.
+    """The result of one check.
 
     Attributes
     ----------
@@ -288,7 +310,7 @@ class ProjectSummary:
 
 
 class Progress(Protocol):
-    """Told what a run is doing.
+    """Receives what a run is doing.
 
     `stage` is entered when a stage starts; the callable that it yields gets the number of units
     done so far (not the increment). `total` is None where it is not known beforehand.
@@ -297,18 +319,34 @@ class Progress(Protocol):
     def stage(
         self, name: str, total: int | None, unit: str
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """Open a stage."""
+        """Open a stage, from its start to its end.
+
+        Parameters
+        ----------
+        name
+            Name of the stage.
+        total
+            Number of its units; None where it is not known.
+        unit
+            What is counted, such as `frames`.
+        """
         ...
 
 
 class NullProgress:
-    """A `Progress` that says nothing."""
+    """A `Progress` that reports nothing."""
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-        """Yield a callable that ignores what it is told."""
+        """Yield a callable that ignores its argument.
+
+        Parameters
+        ----------
+        name, total, unit
+            As of `Progress.stage`.
+        """
         yield _ignore
 
 
 def _ignore(n_done: int) -> None:
-    """Take a count and do nothing with it."""
+    """Ignore a count."""

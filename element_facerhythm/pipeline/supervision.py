@@ -1,8 +1,8 @@
-"""Who watches over a computation that a table's `make` starts.
+"""Supervisors of the computations that a table's `make` starts.
 
-DataJoint calls `make_compute` itself, and has no way to hand a value through. Whoever calls `populate`
-may therefore set a supervisor around the call: it runs the computation, keeps its result while the rows are
-not in, and can stop it.
+DataJoint calls `make_compute` itself, and no value can be passed to it. The caller of `populate` may
+therefore set a supervisor around the call: it runs the computation, keeps its result until the rows are
+inserted, and can stop it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ from typing import Any, Protocol
 
 
 class Supervisor(Protocol):
-    """Runs computations for whoever asked for them."""
+    """Runs computations for a caller."""
 
     def compute(self, inputs: tuple[Any, ...], run: Callable[[], Any]) -> Any:
-        """Give the result of `run()`, or of an earlier call with equal `inputs`."""
+        """Return the result of `run()`, or of an earlier call with equal `inputs`.
+
+        Parameters
+        ----------
+        inputs
+            All that the result depends on.
+        run
+            The computation, without arguments.
+        """
         ...
 
 
@@ -26,8 +34,8 @@ _ambient: ContextVar[Supervisor | None] = ContextVar("facerhythm_supervisor", de
 
 
 @contextmanager
-def supervised_by(supervisor: Supervisor) -> Iterator[None]:
-    """Let `supervisor` run every computation that starts inside the context."""
+def use_supervisor(supervisor: Supervisor) -> Iterator[None]:
+    """Run every computation that starts inside the context by `supervisor`."""
     token = _ambient.set(supervisor)
     try:
         yield

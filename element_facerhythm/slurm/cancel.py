@@ -1,4 +1,4 @@
-"""End our tasks so that workers give their jobs back."""
+"""End tasks of `facerhythm slurm`, so that their workers requeue their jobs."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ class Cancelled:
 
 
 def cancel_tasks(name: str, arrays: Sequence[str] = (), *, grace_s: float = 60.0) -> Cancelled:
-    """Withdraw waiting tasks, tell running ones to stop, and end those that have not after the grace.
+    """Withdraw waiting tasks, signal running ones to stop, and end those that have not after `grace_s`.
 
     `scancel` alone gives a worker as long as the cluster's KillWait, often 30 s, before it is killed. So
     running workers are sent SIGTERM first, and once only: a second one ends a worker at once, and its job
@@ -46,31 +46,31 @@ def cancel_tasks(name: str, arrays: Sequence[str] = (), *, grace_s: float = 60.0
     """
     deadline = time.monotonic() + grace_s
     withdrawn: set[str] = set()
-    told: set[str] = set()
-    tasks = living(name, arrays)
+    signalled: set[str] = set()
+    tasks = _living(name, arrays)
     while tasks and time.monotonic() < deadline:
-        # again and again: a task may start, or come back from a dead node, meanwhile
+        # repeated, since a task may start, or be requeued after its node died, meanwhile
         waiting = [task.task for task in tasks if task.is_queued]
-        running = [task.task for task in tasks if task.is_running and task.task not in told]
+        running = [task.task for task in tasks if task.is_running and task.task not in signalled]
         if waiting:
-            tell_slurm(["--state=PENDING", *waiting])
+            _scancel(["--state=PENDING", *waiting])
             withdrawn.update(waiting)
         if running:
-            tell_slurm(["--signal=TERM", "--batch", *running])
-            told.update(running)
+            _scancel(["--signal=TERM", "--batch", *running])
+            signalled.update(running)
         time.sleep(LOOK_EVERY_S)
-        tasks = living(name, arrays)
+        tasks = _living(name, arrays)
     left = {task.task for task in tasks}
     if left:
         ask_slurm("scancel", sorted(left))
     return Cancelled(
-        tuple(sorted(withdrawn - told - left)),
-        tuple(sorted(told - left)),
+        tuple(sorted(withdrawn - signalled - left)),
+        tuple(sorted(signalled - left)),
         tuple(sorted(left)),
     )
 
 
-def tell_slurm(arguments: Sequence[str]) -> None:
+def _scancel(arguments: Sequence[str]) -> None:
     """Run scancel; it refuses tasks that ended meanwhile, so what is left is read from the queue."""
     try:
         ask_slurm("scancel", arguments)
@@ -78,6 +78,6 @@ def tell_slurm(arguments: Sequence[str]) -> None:
         logger.info("scancel: %s", error)
 
 
-def living(name: str, arrays: Sequence[str]) -> list[Task]:
+def _living(name: str, arrays: Sequence[str]) -> list[Task]:
     """List tasks that wait or run."""
     return [task for task in list_tasks(name, arrays) if task.is_queued or task.is_running]

@@ -17,13 +17,15 @@ OPTION_VARIABLES = ("SQUEUE_", "SCANCEL_", "SACCT_")
 """Beginnings of variables that would change what is listed or cancelled, or ask on the terminal."""
 
 
-def slurm_is_here() -> bool:
-    """Return whether Slurm's commands are on the PATH."""
-    return shutil.which("sbatch") is not None
-
-
-def ask_slurm(program: str, arguments: Sequence[str]) -> str:
+def ask_slurm(program: str, arguments: Sequence[str], script: str | None = None) -> str:
     """Run one of Slurm's commands, and return what it printed.
+
+    Parameters
+    ----------
+    program, arguments
+        The command.
+    script
+        What it reads from its standard input; nothing where it is None.
 
     Raises
     ------
@@ -40,8 +42,8 @@ def ask_slurm(program: str, arguments: Sequence[str]) -> str:
     try:
         run = subprocess.run(
             [path, *arguments],
-            env=slurm_environment(),
-            stdin=subprocess.DEVNULL,
+            env={n: v for n, v in os.environ.items() if not n.startswith(OPTION_VARIABLES)},
+            input=script or "",
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
@@ -51,21 +53,11 @@ def ask_slurm(program: str, arguments: Sequence[str]) -> str:
         raise ClusterError(
             f"{program} did not answer in {TIMEOUT_S} s; look at `scontrol ping`"
         ) from error
-    said = " ".join(run.stderr.split())
+    complaint = " ".join(run.stderr.split())
     if run.returncode:
-        raise ClusterError(f"Slurm refused: {said or f'{program} ended with {run.returncode}'}")
-    if said:
-        logger.info("%s: %s", program, said)
+        raise ClusterError(
+            f"Slurm refused: {complaint or f'{program} ended with {run.returncode}'}"
+        )
+    if complaint:
+        logger.info("%s: %s", program, complaint)
     return run.stdout
-
-
-def slurm_environment() -> dict[str, str]:
-    """Environment for Slurm's commands, without variables that change what they list."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(OPTION_VARIABLES)
-    }
-
-
-def user_number() -> str:
-    """Return the number of this user, whose jobs are looked at: others' may have the same job name."""
-    return str(os.geteuid())

@@ -35,10 +35,10 @@ def batch_script(options: BatchOptions, n_tasks: int, command: Sequence[str]) ->
     """
     lines = [
         "#!/bin/bash",
-        *(f"#SBATCH {directive(option)}" for option in sbatch_options(options, n_tasks)),
+        *(f"#SBATCH {shlex.quote(option)}" for option in sbatch_options(options, n_tasks)),
         "",
         *ABOUT,
-        *preparation(options),
+        *_preparation(options),
         f"exec {shlex.join(command)}",
     ]
     return "\n".join(lines) + "\n"
@@ -48,7 +48,12 @@ def sbatch_options(options: BatchOptions, n_tasks: int) -> tuple[str, ...]:
     """List the options of sbatch, as they stand on a command line.
 
     `--signal` goes to the batch shell, which is the worker; without `B:` it would go to job steps, of which
-    there are none. A task that comes back after its node died appends to its log.
+    there are none. A task that is requeued after its node died appends to its log.
+
+    Parameters
+    ----------
+    options, n_tasks
+        As of `batch_script`.
     """
     at_once = "" if options.at_once is None else f"%{options.at_once}"
     given = {
@@ -59,34 +64,32 @@ def sbatch_options(options: BatchOptions, n_tasks: int) -> tuple[str, ...]:
         "partition": options.partition,
         "account": options.account,
         "qos": options.qos,
-        "gres": None if options.gpus is None else one_gpu(options.gpus),
+        "gres": None if options.gpus is None else _one_gpu(options.gpus),
         "cpus-per-task": options.cpus,
         "mem": options.memory,
         "time": options.time_limit,
         "signal": f"B:TERM@{options.grace_s}",
         "export": "ALL",
         "chdir": options.work_dir,
-        "output": options.log_dir / LOG_NAME,
+        "output": str(options.log_dir).replace("%", "%%") + f"/{LOG_NAME}",
         "open-mode": "append",
     }
     named = (f"--{name}={value}" for name, value in given.items() if value is not None)
     return (*named, "--requeue", *options.further)
 
 
-def one_gpu(gpus: str) -> str:
+def _one_gpu(gpus: str) -> str:
     """Name one GPU as a generic resource: any (`1`), or of a type, given with its count or without."""
     return "gpu:1" if gpus == "1" else f"gpu:{gpus.removesuffix(':1')}:1"
 
 
-def directive(option: str) -> str:
-    """Quote an option as Slurm reads it in a script; the names were checked to hold no quote."""
-    return option if not any(c in option for c in " \t'#&|;()") else f'"{option}"'
+def _preparation(options: BatchOptions) -> list[str]:
+    """Lines that come before the worker: the lab's own set-up, and a message where it fails.
 
-
-def preparation(options: BatchOptions) -> list[str]:
-    """Lines that come before the worker: the lab's own set-up, and a word where it fails."""
+    Each line is evaluated by itself, so that an incomplete one does not extend to the lines after it.
+    """
     setup = [] if options.setup is None else [f"source {shlex.quote(str(options.setup))}"]
-    lines = [*setup, *options.before]
+    lines = [*setup, *(f"eval {shlex.quote(line)}" for line in options.before)]
     if not lines:
         return []
     explain = 'echo "facerhythm: the set-up failed at: $BASH_COMMAND" >&2'

@@ -8,7 +8,7 @@ from element_facerhythm.slurm.tasks import Task
 
 @dataclass(frozen=True)
 class ArraySize:
-    """How many tasks to submit: as many as there are jobs that nobody will take otherwise.
+    """How many tasks to submit: as many as there are jobs that no other worker will take.
 
     Parameters
     ----------
@@ -27,7 +27,15 @@ class ArraySize:
 
     @classmethod
     def beside(cls, tasks: Sequence[Task], *, n_pending: int, max_workers: int) -> "ArraySize":
-        """Count the workers among the tasks of earlier arrays."""
+        """Count the workers among the tasks of earlier arrays.
+
+        Parameters
+        ----------
+        tasks
+            As `list_tasks` returns them.
+        n_pending, max_workers
+            As of the class.
+        """
         n_queued = sum(task.is_queued for task in tasks)
         n_running = sum(task.is_running for task in tasks)
         return cls(n_pending, n_queued, n_running, max_workers)

@@ -1,11 +1,11 @@
-"""Write the batch script and hand it to Slurm; where Slurm refuses, nothing is left behind."""
+"""Write the batch script and submit it; where Slurm refuses, the script is removed."""
 
 import os
-import secrets
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkstemp
 
 from element_facerhythm.errors import ClusterError
 from element_facerhythm.slurm.client import ask_slurm
@@ -29,38 +29,56 @@ def submit_script(options: BatchOptions, n_tasks: int, command: Sequence[str]) -
     The options are given to sbatch once more, since variables such as `SBATCH_PARTITION` go before those in
     the script.
 
+    Parameters
+    ----------
+    options, n_tasks, command
+        As of `batch_script`.
+
     Raises
     ------
     ClusterError
         The directory cannot be written, or Slurm refused.
     """
     made = [place for place in (options.log_dir, *options.log_dir.parents) if not place.exists()]
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    script = options.log_dir / f"{options.name}-{stamp}-{secrets.token_hex(2)}.sh"
+    script: Path | None = None
     try:
         options.log_dir.mkdir(parents=True, exist_ok=True)
-        write_private(script, batch_script(options, n_tasks, command))
-        asked = ["--parsable", *sbatch_options(options, n_tasks), str(script)]
+        number, name = mkstemp(".sh", f"{options.name}-", options.log_dir)
+        script = Path(name)
+        with os.fdopen(number, "w") as file:
+            file.write(batch_script(options, n_tasks, command))
+        asked = ["--parsable", *sbatch_options(options, n_tasks), name]
         answer = ask_slurm("sbatch", asked)
-    except OSError as error:
-        remove(script, made)
+    except (OSError, ClusterError) as error:
+        _remove(script, made)
+        if isinstance(error, ClusterError):
+            raise
         raise ClusterError(f"{options.log_dir} cannot be written: {error}; see --dir") from error
-    except ClusterError:
-        remove(script, made)
-        raise
     array = answer.strip().split(";")[0]  # on several clusters: number;cluster
     return Submission(array, n_tasks, script, options.log_dir / f"{array}_*.log")
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a new file that only this user can read or change."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+def check_script(options: BatchOptions, n_tasks: int, command: Sequence[str]) -> None:
+    """Have Slurm check what `submit_script` would submit; nothing is written or submitted.
+
+    Parameters
+    ----------
+    options, n_tasks, command
+        As of `batch_script`.
+
+    Raises
+    ------
+    ClusterError
+        Slurm would refuse it.
+    """
+    asked = ["--test-only", *sbatch_options(options, n_tasks)]
+    ask_slurm("sbatch", asked, batch_script(options, n_tasks, command))
 
 
-def remove(script: Path, made: Sequence[Path]) -> None:
-    """Take away what was written, and the directories made for it that nobody else put something into."""
-    script.unlink(missing_ok=True)
+def _remove(script: Path | None, made: Sequence[Path]) -> None:
+    """Remove what was written, and the directories made for it that hold nothing else."""
+    if script is not None:
+        script.unlink(missing_ok=True)
     for place in made:
-        if place.is_dir() and not any(place.iterdir()):
+        with suppress(OSError):  # it was not made, or is not empty
             place.rmdir()

@@ -1,6 +1,6 @@
 """Video files: what they hold, counted rather than believed, and their frames in order."""
 
-from element_facerhythm.files import Signature
+from element_facerhythm.files.regular import Signature
 from element_facerhythm.video.content import video_sha256
 from element_facerhythm.video.levels import Levels
 from element_facerhythm.video.metadata import (
@@ -20,6 +20,7 @@ from element_facerhythm.video.unchanged import (
     require_entered_times,
     require_unchanged,
     signatures_of,
+    video_change,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "require_unchanged",
     "share_levels",
     "signatures_of",
+    "video_change",
     "video_sha256",
     "without_levels",
 ]

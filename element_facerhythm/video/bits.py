@@ -53,7 +53,15 @@ class Bits:
 
 
 def fills_its_units(data: bytes, length_bytes: int) -> bool:
-    """Whether the lengths before the units of a packet add up to it; true where start codes part them."""
+    """Whether the lengths before the units of a packet add up to it; true where start codes part them.
+
+    Parameters
+    ----------
+    data
+        The packet.
+    length_bytes
+        Bytes of the length before each unit (mp4, mkv); 0 where start codes part them (ts, avi, raw).
+    """
     at = 0
     while length_bytes and at < len(data):
         at += length_bytes + int.from_bytes(data[at : at + length_bytes], "big")

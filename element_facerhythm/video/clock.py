@@ -10,7 +10,7 @@ missing frames
 a rate that changes
     No equal distances fit the stamps. Traces are interpolated to samples at the median rate.
 
-What lies between two gaps is a stretch. Every time in seconds that we write is one of this clock.
+What lies between two gaps is a stretch. Every time in seconds that is written is one of this clock.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import scipy.ndimage
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from element_facerhythm.core.arrays import Float64Array
 
 MOST_BRIDGED = 3
 """Frames missing in a row that are bridged; a gap has more."""
 
-_NEIGHBOURS = 21  # intervals that tell what is usual at a place
+_NEIGHBOURS = 21  # intervals whose median is the usual one at a place
 _LONG = 1.5  # times the usual interval, with what jitter explains beyond
 _SIGMAS = 5.0
 _USUAL = 0.25  # share by which an interval may differ from the median to count as usual
@@ -81,14 +80,14 @@ class Stretch:
 
     first: int
     stop: int
-    knots: Floats | None = None
+    knots: Float64Array | None = None
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
         return self.stop - self.first if self.knots is None else int(self.knots[-1] + 1e-6) + 1
 
-    def frames_of(self, samples: NDArray[np.floating]) -> Floats:
+    def frames_of(self, samples: NDArray[np.floating]) -> Float64Array:
         """Places of samples in frames of the sequence, fractions included."""
         places = np.asarray(samples, np.float64)
         if self.knots is not None:
@@ -117,7 +116,7 @@ class Clock:
         Whether the frames lie at equal distances between gaps; else the rate changes.
     """
 
-    times_s: Floats
+    times_s: Float64Array
     frame_rate_hz: float
     source: str
     jitter_s: float = 0.0
@@ -171,12 +170,18 @@ class Clock:
             for first, stop in itertools.pairwise(bounds)
         )
 
-    def _knots(self, places: Floats) -> Floats | None:
+    def _knots(self, places: Float64Array) -> Float64Array | None:
         places = places - places[0]
         return None if self.is_even and places[-1] == len(places) - 1 else places
 
     def part(self, first: int, stop: int) -> Clock:
-        """Clock of frames ``[first, stop)``, with the times that they have in the whole."""
+        """Clock of frames ``[first, stop)``, with the times that they have in the whole.
+
+        Parameters
+        ----------
+        first, stop
+            Numbers of frames in this clock. Gaps between them stay; rate and jitter are the whole's.
+        """
         gaps = tuple(
             replace(gap, after_frame=gap.after_frame - first)
             for gap in self.gaps
@@ -186,11 +191,21 @@ class Clock:
 
 
 def even_clock(n_frames: int, frame_rate_hz: float, source: str) -> Clock:
-    """Clock of frames at equal distances."""
+    """Clock of frames at equal distances.
+
+    Parameters
+    ----------
+    n_frames
+        T; the first frame is at 0 s.
+    frame_rate_hz
+        Above 0.
+    source
+        Where the rate comes from; see `Clock`.
+    """
     return Clock(np.arange(n_frames) / frame_rate_hz, frame_rate_hz, source)
 
 
-def measure_clock(times_s: Floats, source: str, nominal_hz: float | None = None) -> Clock:
+def measure_clock(times_s: Float64Array, source: str, nominal_hz: float | None = None) -> Clock:
     """Find rate, jitter and gaps in the times of frames.
 
     Parameters
@@ -241,8 +256,8 @@ def joined_clock(clocks: Sequence[Clock]) -> Clock:
 
 
 def end_to_end(
-    videos: Sequence[tuple[Floats | None, int, float, float]],
-) -> Floats:
+    videos: Sequence[tuple[Float64Array | None, int, float, float]],
+) -> Float64Array:
     """Lay the times of the frames of videos end to end, each video beginning where the one before ended.
 
     Parameters
@@ -268,13 +283,21 @@ def common_rate_hz(clocks: Sequence[Clock]) -> float:
 
 
 def have_one_rate(first: Clock, other: Clock, tolerance: float) -> bool:
-    """Whether two rates differ by no more than `tolerance` (relative) and what jitter explains."""
+    """Whether two clocks have one rate, as far as a tolerance or their jitter allows.
+
+    Parameters
+    ----------
+    first, other
+        The clocks; a difference of 5 standard errors of their rates is what jitter explains.
+    tolerance
+        Difference that is allowed in any case, as a share of the rate.
+    """
     explained = _SIGMAS * np.hypot(first.rate_uncertainty, other.rate_uncertainty)
     difference = abs(first.frame_rate_hz / other.frame_rate_hz - 1)
     return bool(difference <= max(tolerance, explained))
 
 
-def _find_gaps(intervals: Floats) -> tuple[Gap, ...]:
+def _find_gaps(intervals: Float64Array) -> tuple[Gap, ...]:
     usual = _local_median(intervals)
     spread = _MAD * float(np.median(np.abs(intervals - usual)))
     long = np.flatnonzero(intervals > _LONG * usual + _SIGMAS * spread)
@@ -286,19 +309,21 @@ def _find_gaps(intervals: Floats) -> tuple[Gap, ...]:
     )
 
 
-def _local_median(intervals: Floats) -> Floats:
+def _local_median(intervals: Float64Array) -> Float64Array:
+    from scipy import ndimage  # slow import; readers of a stored clock need none
+
     size = min(_NEIGHBOURS, len(intervals))
-    median: Floats = scipy.ndimage.median_filter(intervals, size=size, mode="mirror")
+    median: Float64Array = ndimage.median_filter(intervals, size=size, mode="mirror")
     return median
 
 
-def _usual(intervals: Floats) -> float:
+def _usual(intervals: Float64Array) -> float:
     """Mean of the intervals near the median: a median of stamps in whole milliseconds is too coarse."""
     median = float(np.median(intervals))
     return float(intervals[np.abs(intervals - median) <= _USUAL * median].mean())
 
 
-def _places(n_frames: int, gaps: tuple[Gap, ...]) -> Floats:
+def _places(n_frames: int, gaps: tuple[Gap, ...]) -> Float64Array:
     """Place of each frame on a grid that has one for every missing frame, too."""
     steps = np.ones(n_frames)
     steps[0] = 0
@@ -306,8 +331,8 @@ def _places(n_frames: int, gaps: tuple[Gap, ...]) -> Floats:
     return np.cumsum(steps)
 
 
-def _fit(times_s: Floats, gaps: tuple[Gap, ...]) -> tuple[float, Floats]:
-    """Fit one interval to all stretches; give it, and how far each frame is from its place, in s."""
+def _fit(times_s: Float64Array, gaps: tuple[Gap, ...]) -> tuple[float, Float64Array]:
+    """Fit one interval to all stretches; return it, and how far each frame is from its place, in s."""
     places = _places(len(times_s), gaps)
     bounds = [0, *(g.after_frame + 1 for g in gaps if not g.is_bridged), len(times_s)]
     centred = [
@@ -321,13 +346,15 @@ def _fit(times_s: Floats, gaps: tuple[Gap, ...]) -> tuple[float, Floats]:
     return slope_s, t - slope_s * p
 
 
-def _are_even(offsets_s: Floats, slope_s: float, times_s: Floats) -> bool:
-    mean: Floats = scipy.ndimage.uniform_filter1d(offsets_s, min(_AVERAGED, len(offsets_s)))
+def _are_even(offsets_s: Float64Array, slope_s: float, times_s: Float64Array) -> bool:
+    from scipy import ndimage
+
+    mean: Float64Array = ndimage.uniform_filter1d(offsets_s, min(_AVERAGED, len(offsets_s)))
     if len(offsets_s) <= _LONG_AVERAGE:
         allowed = _LARGEST_OFFSET * slope_s + _SLOW_DRIFT * float(times_s[-1])
         return bool(np.abs(mean).max() <= allowed)
     # a clock that wanders slowly may be many intervals off after hours
-    slow: Floats = scipy.ndimage.uniform_filter1d(offsets_s, _LONG_AVERAGE)
+    slow: Float64Array = ndimage.uniform_filter1d(offsets_s, _LONG_AVERAGE)
     wander = np.abs(slow[_LONG_AVERAGE:] - slow[:-_LONG_AVERAGE]).max()
     fast = np.abs(mean - slow).max()
     return bool(

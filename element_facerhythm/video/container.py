@@ -17,7 +17,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from element_facerhythm.errors import VideoError
-from element_facerhythm.files import kind_of, open_regular
+from element_facerhythm.files.regular import kind_of, open_regular
 from element_facerhythm.video.limits import (
     FRAME_PIXELS_VARIABLE,
     FRAMES_VARIABLE,
@@ -145,8 +145,8 @@ def open_stream(
         cover = Disposition.attached_pic
         streams = [s for s in container.streams.video if not s.disposition & cover]
         if not streams:
-            held = "only sound" if container.streams.audio else "no frame"
-            raise VideoError(f"Video {path} holds {held}; a stream of frames is needed.")
+            content = "only sound" if container.streams.audio else "no frame"
+            raise VideoError(f"Video {path} holds {content}; a stream of frames is needed.")
         if streams[0].codec_context is None:
             raise VideoError(f"Video {path}: there is no decoder for its codec; {RE_ENCODE}.")
         streams[0].codec_context.options = decoder_options()
@@ -161,10 +161,18 @@ def decoder_options() -> dict[str, str]:
 def require_within_limits(path: Path, file: BufferedReader) -> None:
     """Refuse a video whose frames are too large or too many, before anything is made room for.
 
+    Parameters
+    ----------
+    path
+        Names the file in messages.
+    file
+        The file, opened; the position in it moves.
+
     Raises
     ------
     VideoError
-        The message names the limit and the setting that raises it.
+        The message names the limit and the setting that raises it. Also where an mp4 counts more frames than
+        it has bytes, or ffmpeg does not open the file.
     """
     n_samples, most = mp4_samples(path, file), max_frames()
     if n_samples > os.fstat(file.fileno()).st_size:
@@ -186,7 +194,15 @@ def require_within_limits(path: Path, file: BufferedReader) -> None:
 
 
 def too_many_frames(path: Path, n_frames: int) -> VideoError:
-    """Error for a video that holds `n_frames`, or more, frames."""
+    """Return the error for a video of more frames than are read.
+
+    Parameters
+    ----------
+    path
+        The video.
+    n_frames
+        Frames that were counted so far, or that its header claims.
+    """
     return VideoError(
         f"Video {path} holds {n_frames} frames or more, and {max_frames()} are read at most; split it, or "
         f"set {FRAMES_VARIABLE} higher."
@@ -194,7 +210,7 @@ def too_many_frames(path: Path, n_frames: int) -> VideoError:
 
 
 class _Source:
-    """What ffmpeg reads a file through; where a damaged header sends it nowhere, it is told so.
+    """What ffmpeg reads a file through; seeking to a place that a damaged header invents fails.
 
     `name` is the file's: where contents leave the format open, its ending decides.
     """
@@ -214,7 +230,7 @@ class _Source:
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Seek as a file does; a negative number, ffmpeg's sign of an error, for places that are none."""
+        """Seek as a file does; a negative number, by which ffmpeg knows an error, for impossible places."""
         try:
             return self._file.seek(offset, whence)
         except (OSError, ValueError):

@@ -16,6 +16,13 @@ def declared_size(path: Path, file: BufferedReader) -> int | None:
 
     A file shorter than this was cut off.
 
+    Parameters
+    ----------
+    path
+        Names the file in messages.
+    file
+        The file, opened; the position in it moves.
+
     Raises
     ------
     VideoError
@@ -31,7 +38,15 @@ def declared_size(path: Path, file: BufferedReader) -> int | None:
 
 
 def ends_within_ts_packet(file: BufferedReader, size: int) -> bool:
-    """Whether an MPEG transport stream is cut within one of its packets of 188 bytes."""
+    """Whether an MPEG transport stream is cut within one of its packets of 188 bytes.
+
+    Parameters
+    ----------
+    file
+        The file, opened; one that does not begin as such a stream is not cut. The position in it moves.
+    size
+        Of the file in bytes.
+    """
     file.seek(0)
     if size < _N_SYNC * _TS_PACKET or file.read(1) != _TS_SYNC:
         return False  # other sizes of packets are not looked at

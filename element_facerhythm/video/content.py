@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from element_facerhythm.digest import file_sha256
-from element_facerhythm.files import FileMemory, Signature, signature_of, signature_of_all
+from element_facerhythm.files.digest import file_sha256
+from element_facerhythm.files.regular import FileMemory, Signature, signature_of, signature_of_all
 from element_facerhythm.video.still_files import is_set_of_stills, still_files
 
 T = TypeVar("T")
@@ -36,7 +36,22 @@ def video_sha256(path: Path) -> str:
 
 
 def recall(memory: FileMemory[T], path: Path, compute: Callable[[Path], T]) -> T:
-    """Value of a video: remembered, or what `compute` makes of it."""
+    """Value of a video: remembered, or what `compute` makes of it.
+
+    Parameters
+    ----------
+    memory
+        Where values are remembered for as long as the video does not change.
+    path
+        The video: one file, or a directory or pattern of pictures.
+    compute
+        Called with `path`.
+
+    Raises
+    ------
+    VideoError, PathError, OSError
+        There is nothing that can be read.
+    """
     if is_set_of_stills(path):
         return memory.recall_all(still_files(path), lambda: compute(path))
     return memory.recall(path, lambda _: compute(path))

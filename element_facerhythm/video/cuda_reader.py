@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.errors import DecodeError, VideoError
-from element_facerhythm.video.gray import GrayFrame
 from element_facerhythm.video.levels import Levels
 from element_facerhythm.video.orientation import UPRIGHT
 from element_facerhythm.video.packet_index import PacketIndex
@@ -77,12 +77,17 @@ class DeviceFrames:
         return sum(self._counts) - self._first
 
     def read(self, start: int, stop: int) -> torch.Tensor:
-        """Frames `start` to `stop`, (n, H, W) uint8, on the device or, decoded by PyAV, the host.
+        """Frames (n, H, W) uint8, on the device or, where PyAV decoded them, on the host.
+
+        Parameters
+        ----------
+        start, stop
+            First frame, and the one after the last, counted over all files; they may lie in several.
 
         Raises
         ------
         VideoError
-            The videos do not hold these frames.
+            The videos do not hold these frames, or none are asked for.
         DecodeError
             A frame could not be decoded.
         """
@@ -214,5 +219,16 @@ def cuda_frame_reader(
     first: int = 0,
     levels: Levels | None = None,
 ) -> DeviceFrames:
-    """Open videos, end to end, for tracking on a GPU; see `DeviceFrames`."""
+    """Open videos, end to end, for tracking on a GPU; see `DeviceFrames`.
+
+    Parameters
+    ----------
+    paths, device, first, levels
+        As for `DeviceFrames`.
+
+    Raises
+    ------
+    VideoError
+        A file is no video.
+    """
     return DeviceFrames(paths, device, first, levels)

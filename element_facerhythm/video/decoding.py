@@ -1,7 +1,7 @@
 """Frames of a video in the order they are shown; each is there and whole, or an error names it.
 
 ffmpeg conceals much: it fills damaged areas, drops what it cannot decode, and ends quietly where a
-file breaks off. Here the decoder is told to be strict where that refuses no good frame, frames it
+file breaks off. Here the decoder is set to be strict where that refuses no good frame, frames it
 calls damaged are refused, and every frame's time stamp is checked against those that are expected.
 """
 
@@ -41,7 +41,22 @@ class _LostError(Exception):
 def located(
     path: Path, index: PacketIndex, start: int, stop: int, broken: BrokenFrameError
 ) -> BrokenFrameError:
-    """Find the first broken frame with one thread: several threads report an error late."""
+    """Find the first broken frame with one thread: several threads report an error late.
+
+    Parameters
+    ----------
+    path, index
+        The video, and what its packets say.
+    start, stop
+        First frame that was asked for, and the one after the last.
+    broken
+        What several threads reported; it is returned where one thread finds all frames whole.
+
+    Raises
+    ------
+    VideoError
+        The file cannot be opened any more.
+    """
     first = max(broken.index - _IN_FLIGHT, start)
     try:
         for _ in whole_frames(path, index, first, stop, threads="NONE"):
@@ -54,7 +69,24 @@ def located(
 def whole_frames(
     path: Path, index: PacketIndex, start: int, stop: int, *, threads: str
 ) -> Iterator[VideoFrame]:
-    """Yield frames `start` to `stop`, each of them or BrokenFrameError."""
+    """Yield frames as they are stored, each of them there and whole.
+
+    Parameters
+    ----------
+    path, index
+        The video, and what its packets say.
+    start, stop
+        First frame, and the one after the last; both within the video.
+    threads
+        How ffmpeg decodes: ``"AUTO"``, or ``"NONE"`` for one thread.
+
+    Raises
+    ------
+    BrokenFrameError
+        A frame is missing, damaged, or of another size than the first.
+    VideoError
+        The file cannot be opened.
+    """
     expected = start
     if expected == stop:
         return

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-GrayFrame = NDArray[np.uint8]
+from element_facerhythm.core.arrays import GrayFrame
 
 # The mean of the channels less one third, rounded, is the mean cut to a whole number: the mean's
 # fraction is 0, 1/3 or 2/3.

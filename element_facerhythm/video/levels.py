@@ -48,7 +48,7 @@ class Levels:
     high: float
 
     def table(self) -> NDArray[np.uint8]:
-        """Give the result for each value, (65536,) uint8."""
+        """Return the result for each value, (65536,) uint8."""
         scale = 255 / max(self.high - self.low, 1)
         values = (np.arange(N_VALUES) - self.low) * scale
         return np.rint(values.clip(0, 255)).astype(np.uint8)
@@ -71,6 +71,15 @@ def is_deep(pixel_format: str) -> bool:
 
 def require_room(name: object, pixel_format: str, width: int, height: int) -> None:
     """Refuse frames of more than 8 bits of more than half as many pixels as others may have.
+
+    Parameters
+    ----------
+    name
+        The file or page, for the message.
+    pixel_format
+        ffmpeg's name of it.
+    width, height
+        In pixels.
 
     Raises
     ------
@@ -104,7 +113,15 @@ class DeepConverter:
 
 
 def deep_gray(picture: DeepPicture, rule: GrayRule) -> DeepPicture:
-    """Gray values of a picture of more than 8 bits, by the rules of `gray`."""
+    """Gray values (H, W) of a picture of more than 8 bits, by the rules of `gray`.
+
+    Parameters
+    ----------
+    picture
+        (H, W), which is returned as it is, or RGB (H, W, 3).
+    rule
+        `mean` of the three, or weighted (`luma`).
+    """
     if picture.ndim == 2:
         return picture
     if rule == "luma":

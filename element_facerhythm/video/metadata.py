@@ -1,4 +1,4 @@
-"""What a video file holds: facts from its content, and what its header claims, told apart."""
+"""What a video file holds: facts from its content, apart from what its header claims."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import VideoError
-from element_facerhythm.files import Signature, signature_of
+from element_facerhythm.files.names import is_text
+from element_facerhythm.files.regular import Signature, signature_of
 from element_facerhythm.video.clock import Clock, have_one_rate
 from element_facerhythm.video.container import RE_ENCODE, open_video_file
 from element_facerhythm.video.container_size import declared_size
@@ -159,6 +160,11 @@ def probe_video(
         rate, or it changes while it is read.
     """
     path = Path(path)
+    if not is_text(path.absolute()):
+        raise VideoError(
+            f"Video {path}: its name, or that of a directory above it, is no text in UTF-8, and can stand in "
+            "no project and no database; rename it."
+        )
     for _ in range(_ATTEMPTS):
         before = _signature(path)
         found = _probe(path, before.size_bytes, frame_rate_hz, times, allow_incomplete)

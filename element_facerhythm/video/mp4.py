@@ -37,6 +37,13 @@ class _Box(NamedTuple):
 def mp4_end(path: Path, file: BufferedReader) -> int | None:
     """End of the last outermost box, also where it lies beyond the file's; None for no mp4.
 
+    Parameters
+    ----------
+    path
+        Names the file in messages.
+    file
+        The file, opened; the position in it moves.
+
     Raises
     ------
     VideoError
@@ -51,7 +58,18 @@ def mp4_end(path: Path, file: BufferedReader) -> int | None:
 
 
 def mp4_lost_its_index(path: Path, file: BufferedReader) -> bool:
-    """Whether the file begins as an mp4 and has no `moov`: its recorder was cut off."""
+    """Whether the file begins as an mp4 and has no `moov`: its recorder was cut off.
+
+    Parameters
+    ----------
+    path, file
+        As for `mp4_end`.
+
+    Raises
+    ------
+    VideoError
+        There are more boxes than any recorder writes.
+    """
     kinds = {box.kind for box in _boxes(path, file, 0, _size(file))}
     return b"ftyp" in kinds and b"moov" not in kinds
 
@@ -61,6 +79,11 @@ def mp4_samples(path: Path, file: BufferedReader) -> int:
 
     ffmpeg makes room for each as soon as it meets the table, although 20 bytes can claim thousands of
     millions.
+
+    Parameters
+    ----------
+    path, file
+        As for `mp4_end`.
 
     Raises
     ------

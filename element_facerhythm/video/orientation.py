@@ -54,6 +54,13 @@ UPRIGHT = Orientation()
 def orientation_of(path: Path, frame: VideoFrame) -> Orientation:
     """Orientation that a decoded frame carries.
 
+    Parameters
+    ----------
+    path
+        The video, for the message.
+    frame
+        Without a display matrix, it stands upright.
+
     Raises
     ------
     VideoError

@@ -33,7 +33,7 @@ class Packets:
     has_real_stamps
         False for raw streams, whose stamps ffmpeg makes up.
     reorders
-        Whether the decoder is told to reorder frames.
+        Whether the decoder is set to reorder frames.
     sizes, pixel_format, orientation
         Of frames that were decoded; see `PacketIndex`.
     pts, dts
@@ -43,7 +43,7 @@ class Packets:
     is_key, is_corrupt
         (n,) what the container says.
     places
-        (n_keys,) int64 byte of each keyframe in the file, -1 where the container does not tell.
+        (n_keys,) int64 byte of each keyframe in the file, -1 where the container does not say.
     is_out
         (n,) packets that are not meant to be shown: cut off by an edit list, or references alone.
     follows_gap, is_second_field
@@ -86,7 +86,22 @@ class Packets:
 
 
 def build_index(path: Path, file: BufferedReader, packets: Packets) -> PacketIndex:
-    """Index of a video, of which everything is decoded once where packets alone leave something open."""
+    """Index of a video, of which everything is decoded once where packets alone leave something open.
+
+    Parameters
+    ----------
+    path
+        Names the file in messages.
+    file
+        The file, opened; read only where it is decoded.
+    packets
+        All packets of the file.
+
+    Raises
+    ------
+    VideoError
+        It cannot be decoded to its end, or its frames are turned by no quarter of a turn.
+    """
     if packets.n and _is_in_doubt(packets):
         return _index_of_shown(path, packets, decode_all(path, file))
     stamps = np.sort(packets.pts[packets.counts])
@@ -142,7 +157,7 @@ def _may_lack_references(packets: Packets) -> bool:
     """Whether packets seem to be lost where the bitstream does not count them.
 
     HEVC pictures are numbered, without holes as far as encoders are known; of older codecs only a gap
-    between stamps tells, within a group.
+    between stamps shows a loss, within a group.
     """
     if packets.codec == "hevc":
         return any(

@@ -22,14 +22,22 @@ class Keyframes:
     stamps
         (n,) int64, sorted.
     places
-        (n,) int64 byte in the file, -1 where the container does not tell.
+        (n,) int64 byte in the file, -1 where the container does not say.
     """
 
     stamps: NDArray[np.int64]
     places: NDArray[np.int64]
 
     def holds(self, stamp: int, place: int | None) -> bool:
-        """Whether a packet is one of them; one that a seek gave may bear a stamp that was guessed."""
+        """Whether a packet is one of them.
+
+        Parameters
+        ----------
+        stamp
+            Of showing; after a seek it may have been guessed, so that the place counts, too.
+        place
+            Byte in the file; None or negative where the container does not say, and the stamp alone decides.
+        """
         at = int(np.searchsorted(self.stamps, stamp))
         if at == len(self.stamps) or self.stamps[at] != stamp:
             return False
@@ -46,7 +54,18 @@ class Pictures(Protocol):
         ...
 
     def frames(self, start: int, stop: int) -> Iterator[VideoFrame]:
-        """Yield decoded pictures; VideoError where one cannot be."""
+        """Yield decoded pictures.
+
+        Parameters
+        ----------
+        start, stop
+            First picture, and the one after the last.
+
+        Raises
+        ------
+        VideoError
+            One cannot be decoded, or is too large.
+        """
         ...
 
 
@@ -128,7 +147,15 @@ class PacketIndex:
         return None if key - (ahead is not None) < 0 else key - (ahead is not None)
 
     def shows(self, position: int, stamp: int) -> bool:
-        """Whether the frame at a position bears a stamp."""
+        """Whether the frame at a position bears a stamp; false where `pts` is None.
+
+        Parameters
+        ----------
+        position
+            In the order of showing; it may lie behind the last frame.
+        stamp
+            In units of the stream's time base.
+        """
         return (
             self.pts is not None and position < len(self.pts) and int(self.pts[position]) == stamp
         )

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from element_facerhythm.errors import VideoError
-from element_facerhythm.files import FileMemory
+from element_facerhythm.files.regular import FileMemory
 from element_facerhythm.video.container import (
     ReadBudget,
     open_stream,
@@ -180,7 +180,7 @@ class _Scan:
                 self._sizes.append((packet_index, size))
 
     def found(self, file: BufferedReader, *, is_cut: bool, last_is_cut: bool) -> Packets:
-        """Give what was found, after the last packet.
+        """Return what was found, after the last packet.
 
         Parameters
         ----------

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 SLICE_BYTES = 64
-"""What is looked at of a slice; its header's beginning has less."""
+"""Bytes that are read of a slice; the beginning of its header has fewer."""
 
 MAX_SETS_BYTES = 4096
-"""What is looked at of a set of parameters."""
+"""Bytes that are read of a set of parameters."""
 
 
 class Picture(NamedTuple):
@@ -44,7 +44,22 @@ class OrderCount:
         self._msb = self._lsb = 0
 
     def of(self, lsb: int, n_bits: int, *, starts_anew: bool, is_reference: bool) -> int:
-        """Count of a picture, of which the stream holds the last `n_bits`."""
+        """Picture order count of the next picture in the order of storing.
+
+        Parameters
+        ----------
+        lsb, n_bits
+            Its last bits as the stream holds them, and how many these are.
+        starts_anew
+            Whether counting begins again with it.
+        is_reference
+            Whether the pictures after it count from it.
+
+        Notes
+        -----
+        Recommendations ITU-T H.264, 8.2.1.1, and H.265, 8.3.1: its upper bits are those that bring it
+        nearest to the last reference.
+        """
         size = 1 << n_bits
         if starts_anew:
             msb = 0

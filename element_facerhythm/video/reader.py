@@ -11,10 +11,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.errors import DecodeError, VideoError
 from element_facerhythm.video.container import RE_ENCODE
 from element_facerhythm.video.decoding import BrokenFrameError, located, whole_frames
-from element_facerhythm.video.gray import GrayConverter, GrayFrame, GrayRule
+from element_facerhythm.video.gray import GrayConverter, GrayRule
 from element_facerhythm.video.levels import DeepConverter, Levels, deep_gray, is_deep
 from element_facerhythm.video.packet_index import PacketIndex
 from element_facerhythm.video.packets import scan_packets
@@ -61,12 +62,38 @@ def iterate_gray_frames(
 def iterate_rgb_frames(
     path: str | Path, *, start: int = 0, stop: int | None = None, levels: LevelChoice = "own"
 ) -> Iterator[RgbFrame]:
-    """Colour frames (H, W, 3) uint8; arguments and errors as in `iterate_gray_frames`."""
+    """Colour frames (H, W, 3) uint8, turned as they are shown.
+
+    Parameters
+    ----------
+    path, start, stop, levels
+        As for `iterate_gray_frames`.
+
+    Raises
+    ------
+    VideoError, DecodeError
+        As of `iterate_gray_frames`.
+    """
     return _frames(Path(path), start, stop, levels, None)
 
 
 def read_rgb_frame(path: str | Path, index: int, *, levels: LevelChoice = "own") -> RgbFrame:
-    """One colour frame (H, W, 3) uint8; errors as in `iterate_gray_frames`."""
+    """One colour frame (H, W, 3) uint8, turned as it is shown.
+
+    Parameters
+    ----------
+    path, levels
+        As for `iterate_gray_frames`.
+    index
+        Number of the frame, from 0.
+
+    Raises
+    ------
+    VideoError
+        The file is no video, or does not hold this frame.
+    DecodeError
+        The frame cannot be decoded.
+    """
     frames = _frames(Path(path), index, index + 1, levels, None)
     try:
         return next(frames)

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from element_facerhythm.files import FileMemory
+from element_facerhythm.files.regular import FileMemory
 from element_facerhythm.video.content import recall
 from element_facerhythm.video.decoding import BrokenFrameError, whole_frames
 from element_facerhythm.video.levels import (

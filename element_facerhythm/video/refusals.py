@@ -36,7 +36,22 @@ _OTHER_FILES = (
 
 
 def refusal(path: Path, file: BufferedReader, error: av.error.FFmpegError | OSError) -> str:
-    """Say why ffmpeg does not open a file."""
+    """Return a sentence that says why ffmpeg does not open a file.
+
+    Parameters
+    ----------
+    path
+        Names the file in it.
+    file
+        The file, opened; its beginning shows what it may be instead. The position in it moves.
+    error
+        What ffmpeg, or reading for it, raised.
+
+    Raises
+    ------
+    VideoError
+        An mp4 has more boxes than any recorder writes.
+    """
     if _other_kind(file) or isinstance(error, av.error.ArgumentError):
         return not_a_video(path, file)
     if isinstance(error, av.error.EOFError):
@@ -52,7 +67,15 @@ def refusal(path: Path, file: BufferedReader, error: av.error.FFmpegError | OSEr
 
 
 def not_a_video(path: Path, file: BufferedReader) -> str:
-    """Say what a file is that is no video."""
+    """Return a sentence that says what a file is that is no video.
+
+    Parameters
+    ----------
+    path
+        Names the file in it.
+    file
+        The file, opened; the position in it moves.
+    """
     kind = _other_kind(file)
     if kind is None:
         return (

@@ -25,9 +25,16 @@ _LENIENT = "crccheck"
 
 
 def reading_options(codec: str, *, is_lenient: bool) -> dict[str, str]:
-    """Options of a decoder that reads frames for good.
+    """Options of a decoder whose frames are used.
 
-    H.264's marks damaged frames by itself, and calls remarks of good ones errors if it is told to be strict.
+    H.264's marks damaged frames by itself, and calls remarks of good ones errors if it is set to be strict.
+
+    Parameters
+    ----------
+    codec
+        ffmpeg's name of the decoder.
+    is_lenient
+        Whether HEVC frames are to be read without what strict decoders refuse; see `PacketIndex`.
     """
     lenient = codec == "h264" or (is_lenient and codec == "hevc")
     return {**decoder_options(), "err_detect": _LENIENT if lenient else _STRICT}
@@ -60,6 +67,13 @@ class Shown:
 
 def decode_all(path: Path, file: BufferedReader) -> Shown:
     """Decode a video as players do, which pass over what they cannot decode.
+
+    Parameters
+    ----------
+    path
+        Names the file in messages.
+    file
+        The file, opened; read from its beginning.
 
     Raises
     ------

@@ -25,7 +25,24 @@ _YEARS = range(1970, 9999)  # before, a clock was not set
 def container_facts(
     path: Path, index: PacketIndex
 ) -> tuple[dict[str, Any], tuple[float, RateSource] | None]:
-    """Read what a container says, by the names of `VideoMetadata`, and its rate; None where it has none."""
+    """Read what a container says, and compare its number of frames with those counted.
+
+    Parameters
+    ----------
+    path
+        The video.
+    index
+        What its packets say.
+
+    Returns
+    -------
+    Facts by the names of `VideoMetadata`; and the rate in Hz with where it stands, None where it is not said.
+
+    Raises
+    ------
+    VideoError
+        The file cannot be opened as a video.
+    """
     with open_video(path) as (container, stream):
         header_count = _header_count(stream)
         facts = {
@@ -46,7 +63,20 @@ def container_facts(
 
 
 def picture_facts(path: Path, stills: Pictures) -> dict[str, Any]:
-    """Give the facts of pictures, which say nothing of their time."""
+    """Return the facts of pictures, which say nothing of their time, by the names of `VideoMetadata`.
+
+    Parameters
+    ----------
+    path
+        The stack, or the directory or pattern of pictures; numbers missing in their names become a remark.
+    stills
+        What it holds.
+
+    Raises
+    ------
+    VideoError
+        There are no pictures any more.
+    """
     n_missing = missing_numbers(still_files(path)) if is_set_of_stills(path) else 0
     remark = (
         f"{n_missing} numbers are missing between those of its pictures; the pictures that are there are "

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from element_facerhythm.errors import VideoError
-from element_facerhythm.files import FileMemory
+from element_facerhythm.files.regular import FileMemory
 from element_facerhythm.video.container import open_video_file
 from element_facerhythm.video.levels import require_room
 from element_facerhythm.video.limits import (
@@ -47,7 +47,18 @@ class Stack:
     codec: str = "tiff"
 
     def frames(self, start: int, stop: int) -> Iterator[VideoFrame]:
-        """Yield decoded pages; VideoError where one cannot be."""
+        """Yield decoded pages.
+
+        Parameters
+        ----------
+        start, stop
+            First page, and the one after the last.
+
+        Raises
+        ------
+        VideoError
+            One cannot be decoded, or is too large.
+        """
         with open_video_file(self.path) as file:
             pages = TiffPages(self.path, file)
             for number in range(start, stop):
@@ -70,7 +81,18 @@ class Stills:
         return {"jpg": "jpeg", "tif": "tiff"}.get(suffix, suffix)
 
     def frames(self, start: int, stop: int) -> Iterator[VideoFrame]:
-        """Yield decoded pictures; VideoError where one cannot be."""
+        """Yield decoded pictures.
+
+        Parameters
+        ----------
+        start, stop
+            First picture, and the one after the last.
+
+        Raises
+        ------
+        VideoError
+            One cannot be decoded, or is too large.
+        """
         for file in self.files[start:stop]:
             yield _decoded(str(file), _content(file))
 
@@ -98,6 +120,13 @@ def scan_stills(path: Path) -> PacketIndex:
 
 def scan_stack(path: Path, file: BufferedReader) -> PacketIndex:
     """Index of a TIFF of several pages.
+
+    Parameters
+    ----------
+    path
+        The file, which is opened again where its pages are read.
+    file
+        The same, opened.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from element_facerhythm.core.arrays import Float64Array
 
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _RATES_HZ = (0.5, 20_000.0)  # of cameras
@@ -43,7 +43,7 @@ class TimeColumn:
         Unit in the file: ``"s"``, ``"ms"``, ``"us"``, ``"ns"`` or ``"date"``.
     """
 
-    times_s: Floats
+    times_s: Float64Array
     name: str
     unit: str
 
@@ -56,7 +56,7 @@ def times_in_text(text: str, rate_hz: float | None) -> TimeColumn | None:
     text
         Rows of one or more columns, apart by commas, semicolons, tabs or blanks; the first may hold names.
     rate_hz
-        About the rate of the video, which tells the unit; None where it is not known.
+        Approximate rate of the video, which decides the unit; None where it is not known.
     """
     rows = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not rows:
@@ -79,7 +79,15 @@ def times_in_text(text: str, rate_hz: float | None) -> TimeColumn | None:
 
 
 def times_in_array(array: NDArray[np.generic], rate_hz: float | None) -> TimeColumn | None:
-    """Find the times in an array (T,) or in the columns of one (T, n); None where it holds none."""
+    """Find the column of times in an array of numbers; None where it holds none.
+
+    Parameters
+    ----------
+    array
+        (T,), or (T, n) with a row for each frame.
+    rate_hz
+        Approximate rate of the video, which decides the unit; None where it is not known.
+    """
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2) or not array.size:
         return None
     columns = array.reshape(len(array), -1).T.astype(np.float64)
@@ -95,7 +103,7 @@ def _best(columns: Sequence[TimeColumn]) -> TimeColumn | None:
 
 
 def _as_times(
-    values: Floats | None, name: str, are_dates: bool, rate_hz: float | None
+    values: Float64Array | None, name: str, are_dates: bool, rate_hz: float | None
 ) -> TimeColumn | None:
     if values is None or len(values) < 2 or not np.isfinite(values).all():
         return None
@@ -114,13 +122,13 @@ def _as_times(
     return TimeColumn(values * _UNITS[unit], name, unit)
 
 
-def _is_numbering(times_s: Floats) -> bool:
+def _is_numbering(times_s: Float64Array) -> bool:
     """Whether these are the numbers of frames rather than times."""
     steps = np.diff(times_s)
     return bool((steps == steps[0]).all())
 
 
-def _values(cells: Sequence[str]) -> tuple[Floats | None, bool]:
+def _values(cells: Sequence[str]) -> tuple[Float64Array | None, bool]:
     """Numbers of a column, or its dates in seconds and true; None where it has neither."""
     try:
         if _DATE.match(cells[0]):

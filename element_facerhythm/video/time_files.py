@@ -34,8 +34,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import PathError, TextError, VideoError
-from element_facerhythm.files import open_regular
-from element_facerhythm.text_files import parse_json
+from element_facerhythm.files.regular import open_regular
+from element_facerhythm.files.texts import parse_json
 from element_facerhythm.video.time_columns import TimeColumn, times_in_array, times_in_text
 
 logger = logging.getLogger(__name__)
@@ -310,7 +310,7 @@ def _column(found: _Found, rate_hz: float | None) -> TimeColumn | None:
 
 
 def _array(found: _Found) -> NDArray[np.generic]:
-    """Array of a .npy file; its header is held against its length before memory is taken."""
+    """Array of a .npy file; its header is compared with its length before memory is taken."""
     stream = io.BytesIO(found.content)
     try:
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[

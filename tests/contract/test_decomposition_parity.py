@@ -1,19 +1,23 @@
 """Our decomposition against that of a real face-rhythm run, of that run's own spectrograms."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
 from element_facerhythm.core.decomposition import (
+    AxisPlan,
     decompose,
     describe,
     evaluate_factors,
     match_components,
     summarise_components,
 )
+from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline.rank_sweep import sweep_project_ranks
+from element_facerhythm.pipeline.run.core_arguments import axis_plan, fit_settings
 
 pytestmark = pytest.mark.reference
 
@@ -42,12 +46,10 @@ def tca(reference_data):
 
 @pytest.fixture(scope="module")
 def theirs(spectrograms, tca):
-    return evaluate_factors(
-        spectrograms,
-        names=tca["names_dims_array_preDecomp"],
-        name_dim_dict_elements=tca["name_dim_dictElements"],
-        factors=tca["factors"],
-    )["0"]
+    plan = AxisPlan.from_names(
+        tca["names_dims_array_preDecomp"], element_axis=tca["name_dim_dictElements"]
+    )
+    return evaluate_factors(spectrograms, plan, tca["factors"])["0"]
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +68,10 @@ def ours(decomposed):
 
 
 def run_decomposition(reference_data, spectrograms, solver):
-    params = json.loads((reference_data / "inputs" / "params.json").read_text())["TCA"]
-    data, factors = params["rearrange_data"], params["rearrange_factors"]
-    return decompose(
-        spectrograms,
-        names_dims_array=data["names_dims_array"],
-        names_dims_concat_array=data["names_dims_concat_array"],
-        concat_complex_dim=data["concat_complexDim"],
-        name_dim_dict_elements=data["name_dim_dictElements"],
-        method_handling_dict_elements=data["method_handling_dictElements"],
-        name_dim_concat_dict_elements=data["name_dim_concat_dictElements"],
-        method=params["fit"]["method"],
-        seed=0,
-        solver=solver,
-        undo_concat_elements=factors["undo_concat_dictElements"],
-        undo_concat_complex=factors["undo_concat_complexDim"],
-        **params["fit"]["params_method"],
-    )
+    params = json.loads((reference_data / "inputs" / "params.json").read_text())
+    parameters = parameters_from_mapping(params).parameters
+    fit = replace(fit_settings(parameters), seed=0, solver=solver)
+    return decompose(spectrograms, axis_plan(parameters), fit)
 
 
 def shapes(tree):

@@ -116,7 +116,9 @@ def test_compose_workers_can_be_scaled_and_stopped() -> None:
         assert seconds(service["stop_grace_period"]) > grace_s()
         assert service["depends_on"] == {"db": {"condition": "service_healthy"}}
         assert service["cap_drop"] == ["ALL"]
-        volumes = dict(volume.rsplit(":/data/", 1)[::-1] for volume in service["volumes"])
+        *data, lab = service["volumes"]
+        assert lab.endswith(":/lab:ro") and service["environment"]["PYTHONPATH"] == "/lab"
+        volumes = dict(volume.rsplit(":/data/", 1)[::-1] for volume in data)
         assert set(volumes) == {"raw:ro", "results"}
     assert compose()["services"]["db"]["healthcheck"]["test"][0] == "CMD"
 

@@ -1,7 +1,7 @@
 """Numbers that must not move unless a stage's version is raised.
 
 The recording is closed-form and stored without loss, so that every machine analyses the same pixels.
-After an intended change: raise the version of the stage in `pipeline/fingerprint.py`, add a line to the
+After an intended change: raise the version of the stage in `pipeline/run/fingerprint.py`, add a line to the
 changelog, and write the new numbers with `python -m tests.contract.test_golden`.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
-from element_facerhythm.pipeline.fingerprint import STAGE_VERSIONS
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
+from element_facerhythm.pipeline.run.fingerprint import STAGE_VERSIONS
 
 GOLDEN = Path(__file__).with_name("golden.json")
 N_FRAMES, HEIGHT, WIDTH, RATE_HZ = 150, 96, 128, 100

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.figures.components import component_panels
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline import STAGES, load_project, summarise_project
 
@@ -144,12 +145,16 @@ def test_each_release_gives_the_same_numbers(tmp_path, release):
     assert (video.file_name, video.n_frames, video.duration_s) == ("cam_0.avi", T, T / 60)
     assert (video.n_violations, video.violation_fraction) == (3, 3 / (T * P))
     assert video.violation_frame_fraction == 2 / T
-    assert [p.violation_fraction for p in summary.points] == [2 / T, 1 / T, 0, 0]
+    assert [p.point_violation_fraction for p in summary.points] == [2 / T, 1 / T, 0, 0]
     (model,) = summary.models
     assert (model.method, model.rank, model.n_iterations) == ("CP_NN_HALS", R, None)
     assert model.relative_error < 1e-3
     assert model.explained_variance == pytest.approx(1, abs=1e-5)
-    assert all(0 <= c.explained_variance <= 1 for c in model.components)
+    assert model.r_squared == pytest.approx(1, abs=1e-5)
+    explained = [c.explained_variance for c in model.components]
+    assert all(0 < share < 1 for share in explained)
+    assert sum(explained) <= model.explained_variance
+    assert all(0 < c.squared_correlation < 1 for c in model.components)
 
 
 def test_twelve_videos_are_in_their_order_though_face_rhythm_reads_by_the_alphabet(tmp_path):
@@ -269,22 +274,6 @@ def test_the_real_project_is_loaded(reference_data):
     assert model.relative_error == pytest.approx(0.37579, abs=1e-4)
 
 
-def nan_in_a_component(file):
-    file["factors/0/frequency"][1, 0] = np.nan
-
-
-def infinite_loadings_over_time(file):
-    file["factors_rearranged/0/trials/time_0"][2, 1] = np.inf
-
-
-def nan_in_weights(file):
-    file["weights/0"] = np.full(R, np.nan)
-
-
-def nan_in_a_measure(file):
-    file["fit/0/relative_error"] = np.nan
-
-
 def other_rank(file):
     del file["factors/0/frequency"]
     file["factors/0/frequency"] = np.zeros((F, R + 1))
@@ -343,10 +332,6 @@ def flags_outside(file):
     file["violations/0/col"][0] = P
 
 
-def nan_position(file):
-    file["points_tracked/0"][3, 1] = np.nan
-
-
 def flat_tracks(file):
     del file["points_tracked/0"]
     file["points_tracked/0"] = np.zeros((T, P), np.float32)
@@ -358,14 +343,13 @@ def nan_homes(file):
 
 DAMAGE = {
     "TCA": [
-        nan_in_a_component, infinite_loadings_over_time, nan_in_weights, nan_in_a_measure, other_rank,
-        axis_that_is_missing, a_million_axes, no_model, loadings_of_an_unknown_video,
+        other_rank, axis_that_is_missing, a_million_axes, no_model, loadings_of_an_unknown_video,
         link_to_the_parent, scalar_loadings,
     ],
     "VQT_Analyzer": [
         nan_frequency, nan_window, flat_spectrogram, frequencies_elsewhere, spectrogram_of_terabytes,
     ],
-    "PointTracker": [flags_outside, nan_position, flat_tracks, nan_homes],
+    "PointTracker": [flags_outside, flat_tracks, nan_homes],
 }  # fmt: skip
 
 
@@ -385,15 +369,101 @@ def test_a_product_that_means_nothing_is_refused_with_its_name(tmp_path, product
     assert len(str(refusal.value)) < 600
 
 
-def test_spectrograms_with_nan_leave_the_measures_empty(tmp_path):
+FIT = {"relative_error", "explained_variance", "r_squared"}
+FREQUENCY = {"peak_frequency_hz", "centroid_frequency_hz", "bandwidth_hz"}
+PLACE = {"centroid_x_px", "centroid_y_px", "xy_ratio"}
+CORRELATION = {"squared_correlation"}
+OF_COMPONENTS = {"explained_variance", "weight", *FREQUENCY, *PLACE, *CORRELATION}
+
+# product, dataset, entry, what the model and its components 0 and 1 have no number for
+NOT_FINITE = {
+    "a component's frequencies": (
+        "TCA", "factors/0/frequency", (1, 0), FIT,
+        {"explained_variance", "weight", *FREQUENCY, *CORRELATION}, {"explained_variance"},
+    ),
+    "a component's points": (
+        "TCA", "factors/0/(xy points)", (3, 0), FIT,
+        {"explained_variance", "weight", *PLACE, *CORRELATION}, {"explained_variance"},
+    ),
+    "a component's course": (
+        "TCA", "factors/0/(time trials)", (2, 0), FIT,
+        {"explained_variance", "weight", *CORRELATION}, {"explained_variance"},
+    ),
+    "a weight": (
+        "TCA", "weights/0", (0,), FIT, {"explained_variance", "weight"}, {"explained_variance"},
+    ),
+    "loadings that were cut": ("TCA", "factors_rearranged/0/trials/time_0", (2, 0), set(), set(), set()),
+    "a spectrogram": (
+        "VQT_Analyzer", "spectrograms/0", (0, 1, 1, 1), FIT,
+        {"explained_variance", *CORRELATION}, {"explained_variance", *CORRELATION},
+    ),
+    "a track": ("PointTracker", "points_tracked/0", (3, 1, 0), set(), set(), set()),
+}  # fmt: skip
+
+
+def without_numbers(record, names):
+    return {name for name in names if not np.isfinite(getattr(record, name))}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("stored", [False, True], ids=["measured here", "measures are stored"])
+@pytest.mark.parametrize("what", NOT_FINITE)
+def test_what_is_not_finite_has_no_number_and_is_told(tmp_path, what, stored, value):
+    """Never a wrong one, as a perfect fit, and not for what does not depend on it."""
+    product, dataset, entry, of_model, of_first, of_second = NOT_FINITE[what]
     project = write_project(tmp_path / "p")
-    with h5py.File(project / "analysis_files" / "VQT_Analyzer.h5", "r+") as file:
-        file["spectrograms/0"][0, 1, 1, 1] = np.nan
-    load_project(project)
-    (model,) = summarise_project(project).models
-    assert np.isnan(model.relative_error)
-    assert np.isnan(model.explained_variance)
-    assert all(np.isnan(component.explained_variance) for component in model.components)
+    with h5py.File(project / "analysis_files" / "TCA.h5", "r+") as file:
+        file["weights/0"] = np.ones(R, np.float32)
+        if stored:
+            file["fit/0/relative_error"], file["fit/0/r_squared"] = 0.1, 0.9
+            file["fit/0/explained_variance"] = file["fit/0/squared_correlation"] = [0.6, 0.3]
+    with h5py.File(project / "analysis_files" / f"{product}.h5", "r+") as file:
+        file[dataset][entry] = value
+    notes = [note for note in load_project(project).notes if "not finite" in note]
+    assert len(notes) == 1 and "hold" in notes[0] and "NULL" in notes[0]
+    summary = summarise_project(project)
+    (model,) = summary.models
+    assert without_numbers(model, FIT) == of_model
+    assert without_numbers(model.components[0], OF_COMPONENTS) == of_first
+    assert without_numbers(model.components[1], OF_COMPONENTS) == of_second
+    moved = ("rms_displacement_px", "max_displacement_px", "path_length_px", "mean_speed_px_s")
+    unknown = [without_numbers(point, moved) for point in summary.points]
+    assert unknown == [set(), set(moved) if what == "a track" else set(), set(), set()]
+    verdicts = {v.name: v for v in summary.quality}
+    assert (verdicts["r_squared"].verdict == "unknown") == bool(of_model)
+    assert (verdicts["components_alike"].verdict == "unknown") == what.startswith("a component's")
+    assert (verdicts["drift"].verdict == "unknown") == (what == "a track")
+    assert all(v.value is None or np.isfinite(v.value) for v in summary.quality)
+
+
+@pytest.mark.parametrize("measure", ["relative_error", "r_squared", "squared_correlation"])
+def test_stored_measures_that_are_incomplete_or_not_finite_are_computed_again(tmp_path, measure):
+    """The first runs of ours stored a squared correlation as `explained_variance`, and no other."""
+    project = write_project(tmp_path / "p")
+    expected = summarise_project(project).models[0]
+    with h5py.File(project / "analysis_files" / "TCA.h5", "r+") as file:
+        file["fit/0/explained_variance"] = [0.9, 0.8]
+        for name, value in (("relative_error", 0.5), ("r_squared", np.nan)):
+            if measure != name:
+                file[f"fit/0/{name}"] = value
+        file["fit/0/stability"] = [0.7, 0.6]
+    found = summarise_project(project).models[0]
+    for name in FIT:
+        assert getattr(found, name) == getattr(expected, name)
+    for one, other in zip(found.components, expected.components, strict=True):
+        assert one.explained_variance == other.explained_variance
+    assert [c.stability for c in found.components] == pytest.approx([0.7, 0.6])
+
+
+def test_the_figure_shows_the_peak_of_the_row(tmp_path):
+    """It took the largest signed loading, the row the largest magnitude: 8 and 2 Hz of one model."""
+    project = write_project(tmp_path / "p")
+    with h5py.File(project / "analysis_files" / "TCA.h5", "r+") as file:
+        file["factors/0/frequency"][:] = [[-5, 1], [1, -1], [3, 2]]
+    peaks = [c.peak_frequency_hz for c in summarise_project(project).models[0].components]
+    assert peaks == [2, 8]
+    pictures = component_panels(Project.open(project))
+    assert [picture.peak_frequency_hz for picture in pictures] == peaks
 
 
 @pytest.mark.parametrize(

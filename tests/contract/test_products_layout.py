@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from element_facerhythm.core.rois import Rois
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
-from element_facerhythm.synthetic import make_scene_video
 
 # name -> (type, number of axes) of what face-rhythm 0.3.3 writes; "*" stands for a video's key.
 LAYOUT = {

@@ -6,7 +6,13 @@ import h5py
 import numpy as np
 import pytest
 
-from element_facerhythm.core.spectral import make_filter_bank, point_spectrograms, window_centres
+from element_facerhythm.core.spectral import (
+    Normalisation,
+    TransformOptions,
+    make_filter_bank,
+    point_spectrograms,
+    window_centres,
+)
 
 pytestmark = pytest.mark.reference
 
@@ -42,7 +48,7 @@ def test_filters_equal_facerhythms(reference_data, bank):
 
 def test_spectrograms_equal_facerhythms(reference_data, analyzer, bank):
     vqt = analyzer["params_VQT"]
-    options = {"downsample_factor": vqt["downsample_factor"], "padding": vqt["padding"]}
+    options = TransformOptions(vqt["downsample_factor"], vqt["padding"], vqt["take_abs"])
     files = reference_data / "project" / "analysis_files"
     with (
         h5py.File(files / "PointTracker.h5") as tracked,
@@ -52,15 +58,16 @@ def test_spectrograms_equal_facerhythms(reference_data, analyzer, bank):
             tracked["points_tracked/0"],
             tracked["point_positions"][()],
             bank,
-            take_abs=vqt["take_abs"],
-            normalization_factor=analyzer["normalization_factor"],
-            spectrogram_exponent=analyzer["spectrogram_exponent"],
-            one_over_f_exponent=analyzer["one_over_f_exponent"],
-            **options,
+            options,
+            Normalisation(
+                factor=analyzer["normalization_factor"],
+                spectrogram_exponent=analyzer["spectrogram_exponent"],
+                one_over_f_exponent=analyzer["one_over_f_exponent"],
+            ),
         )
         expected = theirs["spectrograms/0"][()]
         n_frames = tracked["points_tracked/0"].shape[0]
-        centres = window_centres(n_frames, bank, **options)
+        centres = window_centres(n_frames, bank, options)
         np.testing.assert_array_equal(centres, theirs["x_axis/0"][()])
     assert ours.shape == expected.shape
     assert ours.dtype == expected.dtype

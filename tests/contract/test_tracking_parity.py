@@ -10,13 +10,30 @@ import numpy as np
 import pytest
 
 from element_facerhythm.core.rois import polygon_mask, seed_grid
-from element_facerhythm.core.tracking import Mesh, TrackedVideo, make_mesh, track_points
+from element_facerhythm.core.tracking import (
+    ClaheSettings,
+    Mesh,
+    TrackedVideo,
+    make_mesh,
+    track_points,
+)
 from element_facerhythm.video import iterate_gray_frames, probe_video
+from tests.tracking_settings import changed, settings_with
 
 pytestmark = pytest.mark.reference
 
 # Of the (300, 406, 396) frames as face-rhythm prepares them: decord, float mean, cut to uint8.
 GRAY_SHA256 = "d631363c087d23b3d3dad2c6f6efb326d2ccbd1747021e11e7b505ef36e6a42f"
+
+
+REFERENCE = settings_with(
+    mesh_rigidity=0.005,
+    relaxation=0.5,
+    clahe=ClaheSettings(40.0, (150, 150)),
+    displacement_threshold_px=18,
+    n_frames_halted_before=5,
+    n_frames_halted_after=5,
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +55,14 @@ def theirs(reference_data: Path) -> dict[str, np.ndarray]:
 
 def track(video: Path, theirs: dict[str, np.ndarray], mesh: Mesh, **options: Any) -> TrackedVideo:
     """Track the reference video with the parameters of the reference run."""
+    settings, options = changed(REFERENCE, options)
     return track_points(
         lambda start: iterate_gray_frames(video, start=start),
         options.pop("n_frames", None) or probe_video(video).n_frames,
         theirs["point_positions"],
+        settings,
         mesh=mesh,
         visible_mask=theirs["mask"],
-        window_px=[15, 15],
-        max_level=2,
-        criteria=[3, 10, 0.03],
-        mesh_rigidity=0.005,
-        relaxation=0.5,
-        clahe_clip_limit=40.0,
-        clahe_tile_grid=(150, 150),
-        displacement_threshold_px=18,
-        n_frames_halted_before=5,
-        n_frames_halted_after=5,
         **options,
     )
 
@@ -103,15 +112,3 @@ def test_correct_rewind_differs_only_around_violations(video, theirs):
     assert not near.all()
     assert np.median(apart) < 0.001
     assert np.percentile(apart[~near], 99) < 0.1
-
-
-def test_torch_tracks_as_face_rhythm_does(video, theirs):
-    """The first 110 frames, with two of the three violations."""
-    mesh = Mesh(theirs["neighbors"], theirs["mesh_d0"])
-    ours = track(video, theirs, mesh, n_frames=110, rewind="face-rhythm", backend="torch")
-    apart = np.linalg.norm(ours.points - theirs["points_tracked"][:110], axis=-1)
-    assert np.median(apart) < 0.001
-    assert np.percentile(apart, 99) < 0.1
-    early = theirs["rows"] < 110
-    assert np.array_equal(ours.violation_rows, theirs["rows"][early])
-    assert np.array_equal(ours.violation_cols, theirs["columns"][early])

@@ -104,7 +104,7 @@ class Lab:
         from element_facerhythm.ingest import SessionChoice, register_videos
         from element_facerhythm.parameters import parameters_from_mapping
 
-        choice = SessionChoice("mouse1", next(self._numbers))
+        choice = SessionChoice.numbered("mouse1", next(self._numbers))
         rois = Rois(seed_polygons=(np.array(ROIS),))
         parameters = parameters_from_mapping(PARAMETERS).parameters
         return register_videos(choice, [video or self.video], rois, parameters).key
@@ -196,22 +196,25 @@ class Lab:
 
     def require_whole(self, key: dict[str, Any]) -> None:
         """The files are whole, are those that the rows speak of, and nothing else lies about."""
-        from element_facerhythm.digest import file_sha256
+        from element_facerhythm.files.digest import file_sha256
         from element_facerhythm.pipeline import load_project
 
         fbe = self.workflow.facial_behavior_estimation
         project = self.project(key)
         load_project(project)
         for row in (fbe.FaceRhythmProcessing.Product & key).to_dicts():
-            path = self.directory / "processed" / row["file_path"]
-            assert (path.stat().st_size, file_sha256(path)) == (row["size_bytes"], row["sha256"])
+            path = self.directory / "processed" / row["product_path"]
+            assert (path.stat().st_size, file_sha256(path)) == (
+                row["product_size_bytes"],
+                row["product_sha256"],
+            )
         left = [path for path in project.rglob("*") if path.name.endswith(".part")]
         assert not left
         assert [path.name for path in (project / ".facerhythm.run").iterdir()] == ["free"]
 
     def project(self, key: dict[str, Any]) -> Path:
         fbe = self.workflow.facial_behavior_estimation
-        return self.directory / "processed" / (fbe.FaceRhythmProcessing & key).fetch1("output_dir")
+        return self.directory / "processed" / (fbe.FaceRhythmProcessing & key).fetch1("project_dir")
 
     def reason(self, key: dict[str, Any]) -> str:
         """Why the processing of a recording failed or was set aside."""
@@ -274,7 +277,7 @@ def open_lab(directory: Path) -> Iterator[Lab]:
 
 def _furnish(directory: Path, server: MysqlServer, processes: list[Process]) -> Lab:
     from element_facerhythm import workflow
-    from element_facerhythm.synthetic import make_scene_video
+    from element_facerhythm.demo.synthetic import make_scene_video
 
     lab = Lab(directory, server, workflow, {}, processes)
     make_scene_video(lab.video, n_frames=80, width_px=128, height_px=96, frame_rate_hz=50.0, seed=1)

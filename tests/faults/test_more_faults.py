@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import debian
 from tests.faults.conftest import EXTENT
 from tests.faults.lab import LEASE_S, ROOT, Lab, Process
 from tests.faults.table import Cell
@@ -55,7 +56,7 @@ def test_a_stop_in_the_middle_gives_the_job_back(lab: Lab, matrix: list[Cell]) -
         worker.go_on()
         assert worker.finish(20) == 0, worker.output()
         assert not len(lab.workflow.fleet.ActiveJob())
-        assert "given back" in worker.output()
+        assert "requeued" in worker.output()
         lab.finish_work()
         lab.check(key)
 
@@ -75,7 +76,7 @@ def test_a_stop_that_takes_too_long_gives_the_job_back_after_the_grace_time(
 
 
 def test_a_video_that_is_replaced_fails_its_task_alone(lab: Lab, matrix: list[Cell]) -> None:
-    from element_facerhythm.synthetic import make_scene_video
+    from element_facerhythm.demo.synthetic import make_scene_video
 
     with cell(
         matrix, "video replaced during the run", "stage:point_tracking", "failed, with reason"
@@ -209,10 +210,7 @@ def wait_for_a_retry(lab: Lab, worker: Process, before: int, timeout_s: float = 
 def test_workers_with_wrong_clocks(lab: Lab, matrix: list[Cell]) -> None:
     """One clock is a day behind, one an hour ahead; the first worker is killed, the second takes over."""
     faketime = shutil.which("faketime")
-    if faketime is None and os.geteuid() == 0:
-        subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "faketime"], capture_output=True, check=False
-        )
+    if faketime is None and debian.install("faketime"):
         faketime = shutil.which("faketime")
     assert faketime is not None, "faketime cannot be had on this machine"
     point = "stage:point_tracking"

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 import element_facerhythm
 from element_facerhythm.errors import ProcessingError, RequestError
-from element_facerhythm.pipeline.lock import LEASE_VARIABLE
+from element_facerhythm.pipeline.run.lock import LEASE_VARIABLE
 from tests.fuzz.surroundings import MARKER, TOKEN, Surroundings, fingerprint
 
 COSTS = TOO_SLOW, TOO_LARGE, WAITS = "too slow", "too much memory", "waits for ever"

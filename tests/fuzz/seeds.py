@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.io.rois_file import write_rois
 from element_facerhythm.keypoints.formats import to_movement, write_predictions
 from element_facerhythm.keypoints.nwb_export import NwbFacts
@@ -24,7 +25,6 @@ from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import write_keypoints
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
-from element_facerhythm.synthetic import make_scene_video
 from tests.fuzz.surroundings import MARKER
 from tests.integration.conftest import SHORT
 from tests.unit.keypoints.training import new_network, save_weights

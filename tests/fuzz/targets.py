@@ -19,11 +19,28 @@ from element_facerhythm.keypoints.formats import LOADED, read_predictions
 from element_facerhythm.keypoints.product import read_facts, read_keypoints
 from element_facerhythm.parameters.reading import read_parameters
 from element_facerhythm.pipeline import load_project, plan_run, run_project, summarise_project
-from element_facerhythm.pipeline.recorded_parameters import recorded_parameters
+from element_facerhythm.pipeline.results.recorded_parameters import executed_parameters
+from element_facerhythm.pipeline.results.recording_match import (
+    EnteredRecording,
+    EnteredVideo,
+    require_recording,
+)
+from element_facerhythm.pipeline.run.roi_match import require_rois
 from element_facerhythm.video import iterate_gray_frames, probe_video
 from tests.fuzz.seeds import SIDE_PX, Good
 
 Call = Callable[[Path, Good], object]
+
+RECORDING = EnteredRecording(
+    width_px=SIDE_PX,
+    height_px=SIDE_PX,
+    frame_rate_hz=50.0,
+    header_frame_rate_hz=50.0,
+    rate_source="stamps",
+    n_frames=120,
+    videos=(EnteredVideo("mouse.mp4", 120, "0" * 64),),
+)
+"""What projects are compared with; none is of it, and each says so in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,9 @@ def _load(path: Path, good: Good) -> None:
     for index in range(len(project.video_keys)):
         np.asarray(project.tracking(index).points[:2])
         np.asarray(project.spectrogram(index)[:, 0])
-    recorded_parameters(project.config)
+    known = executed_parameters(project).parameters
+    require_rois(project, project.rois(), known)
+    require_recording(project, RECORDING)
 
 
 def _video(path: Path, good: Good) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 
 EXPECTED = {
@@ -63,7 +65,6 @@ def test_every_kind_of_finding_is_found_and_nothing_else(tmp_path):
     assert {n: f[: len(EXPECTED[n])] if EXPECTED[n] else f for n, f in found.items()} == EXPECTED
 
 
-@pytest.mark.slow
 def test_inputs_are_the_same_for_the_same_seed(tmp_path):
     done = python("-m", "tests.fuzz.two_rounds", tmp_path, 200)
     assert done.returncode == 0, done.stderr
@@ -73,7 +74,6 @@ def test_inputs_are_the_same_for_the_same_seed(tmp_path):
     assert len(result["targets"]) > 15
 
 
-@pytest.mark.slow
 def test_a_finding_is_kept_once_and_shows_itself_again(tmp_path):
     findings = tmp_path / "findings"
     ways = ("--inputs", 8, "--processes", 2, "--findings", findings, "--only", "defect")
@@ -89,7 +89,6 @@ def test_a_finding_is_kept_once_and_shows_itself_again(tmp_path):
     assert "FINDING: traceback" in again.stdout
 
 
-@pytest.mark.slow
 def test_nothing_is_found_in_a_hundred_inputs_and_nothing_is_left(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     before = {child.pid for child in psutil.Process().children(recursive=True)}

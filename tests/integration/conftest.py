@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from element_facerhythm.core.rois import Rois
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest
-from element_facerhythm.synthetic import make_scene_video
 
 SHORT: dict[str, Any] = {
     "ROIs": {"make_rois": {"point_spacing": 14}},

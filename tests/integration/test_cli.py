@@ -192,9 +192,17 @@ def test_rois_outside_the_frame_are_refused(
 ) -> None:
     rois = tmp_path / "rois.json"
     rois.write_text(json.dumps({"points": [[[10, 10], [5000, 10], [10, 60]]]}))
-    outcome = facerhythm("rois", "check", recording.videos[0], rois)
-    assert outcome.code == 2
-    assert "5000" in outcome.err
+    video = recording.videos[0]
+    for verb in (
+        ("rois", "check", video, rois),
+        ("run", video, "--rois", rois, "-o", tmp_path / "project"),
+        ("params", "suggest", video, "--rois", rois, "-o", tmp_path / "params.yaml"),
+    ):
+        outcome = facerhythm(*verb)
+        assert outcome.code == 2
+        for told in (str(rois), "points[0] (x 10 to 5000, y 10 to 60)", "128 x 96 px"):
+            assert told in outcome.err
+    assert list(tmp_path.iterdir()) == [rois]
 
 
 def test_doctor_reports_every_check_without_weights(tmp_path: Path) -> None:

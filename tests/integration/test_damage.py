@@ -15,8 +15,8 @@ from element_facerhythm.io.project import Project
 from element_facerhythm.keypoints.formats import write_predictions
 from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.pipeline import load_project, plan_run, run_project
-from element_facerhythm.pipeline.keypoints import load_keypoints
-from element_facerhythm.pipeline.verify import verify_project
+from element_facerhythm.pipeline.keypoint_run import load_keypoints
+from element_facerhythm.pipeline.results.verify import verify_project
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +115,7 @@ def test_a_product_made_from_another_one_is_not_used(recording: Any, project: Pa
 def test_a_damaged_part_of_a_recording_is_tracked_again(
     recording: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from element_facerhythm.pipeline.tracking import TrackedParts
+    from element_facerhythm.pipeline.run.tracking_stage import TrackedParts
 
     request = recording.request(tmp_path / "project", videos=recording.videos)
     whole = run_project(recording.request(tmp_path / "whole", videos=recording.videos))

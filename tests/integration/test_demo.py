@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from element_facerhythm.demo import run_demo
+from element_facerhythm.demo.synthetic import make_scene_video, write_gray_video
 from element_facerhythm.demo.truth import expected_track
 from element_facerhythm.errors import RequestError
-from element_facerhythm.synthetic import make_scene_video, write_gray_video
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def newcomer(tmp_path_factory):
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("DJ_", "FACERHYTHM_"))}
     variables = {**keep, "HOME": str(home), "FACERHYTHM_EMBEDDED_DIR": str(home / "server")}
     yield {**variables, "DJ_IGNORE_CONFIG_FILE": "true"}
-    code = "from element_facerhythm import embedded; embedded.destroy()"
+    code = "from element_facerhythm.database import embedded; embedded.destroy()"
     subprocess.run([sys.executable, "-c", code], env=variables, check=True)
 
 
@@ -40,6 +40,7 @@ def report(newcomer):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_every_planted_rhythm_is_found_where_and_when_it_was_planted(report):
     rhythms = {rhythm["name"]: rhythm for rhythm in report["truth"]["rhythms"]}
     assert set(rhythms) == {"whisking", "sniffing", "chewing"}
@@ -50,6 +51,7 @@ def test_every_planted_rhythm_is_found_where_and_when_it_was_planted(report):
     assert len({rhythm["component_index"] for rhythm in rhythms.values()}) == 3
 
 
+@pytest.mark.slow
 def test_tracks_are_close_to_the_truth_and_the_paw_is_noticed(report):
     tracking = report["truth"]["tracking"]
     assert tracking["error_median_px"] < 0.08
@@ -59,6 +61,7 @@ def test_tracks_are_close_to_the_truth_and_the_paw_is_noticed(report):
     assert tracking["hidden_flagged_fraction"] > 0.7
 
 
+@pytest.mark.slow
 def test_sql_answers_come_from_the_rows(report):
     violations, verdicts, components, points, stages = report["answers"]
     assert [report["key"]["subject"], 1, 0] == violations["rows"][0][:3]
@@ -73,6 +76,7 @@ def test_sql_answers_come_from_the_rows(report):
     assert not any("red" in row for row in verdicts["rows"])
 
 
+@pytest.mark.slow
 def test_everything_is_where_the_report_says(report):
     for path in (report["video"], report["report_path"], *report["figures"]):
         assert Path(path).is_file()
@@ -83,6 +87,7 @@ def test_everything_is_where_the_report_says(report):
     assert "://" not in page, "the page must not need the network"
 
 
+@pytest.mark.slow
 def test_second_run_reuses_the_rows_and_shows_the_sql(newcomer, report):
     made = Path(report["project_dir"], "analysis_files", "TCA.h5").stat().st_mtime_ns
     video = Path(report["video"]).stat().st_mtime_ns
@@ -94,6 +99,7 @@ def test_second_run_reuses_the_rows_and_shows_the_sql(newcomer, report):
     assert Path(report["video"]).stat().st_mtime_ns == video
 
 
+@pytest.mark.slow
 def test_own_video_without_rois_gets_proposed_ones(newcomer, report, tmp_path):
     video = tmp_path / "own.mp4"
     make_scene_video(video, n_frames=240, width_px=200, height_px=150, seed=5)

@@ -26,7 +26,7 @@ from element_facerhythm.pipeline import (
     run_project,
     summarise_project,
 )
-from element_facerhythm.pipeline.keypoints import load_keypoints
+from element_facerhythm.pipeline.keypoint_run import load_keypoints
 
 SECRET = "S3CRETVALUE"
 STAGES = "analysis_files"

@@ -4,16 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.keypoints.formats import read_predictions
 from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import PRODUCT_NAME, read_keypoints, write_keypoints
-from element_facerhythm.synthetic import make_scene_video
+from element_facerhythm.pipeline import keypoint_run
+from element_facerhythm.pipeline.keypoint_records import KeypointRequest
 from tests.unit.keypoints.training import PARTS, new_network, save_weights
+
+pytestmark = pytest.mark.slow
 
 COMMAND = Path(sys.executable).with_name("facerhythm")
 NAMES = ",".join(PARTS)
@@ -197,3 +202,18 @@ def test_options_of_an_import_are_checked_before_the_database(place, arguments, 
                 "--session", "1", *arguments)  # fmt: skip
     assert wrong.returncode == 2
     assert words in wrong.stderr
+
+
+def test_speeds_are_stated_by_the_recordings_own_rate(place, tmp_path, monkeypatch):
+    """It may come from a file of times, or from several videos, which one video does not know."""
+    rates = []
+
+    def seen(predictions, *, frame_rate_hz, first_frames):
+        rates.append(frame_rate_hz)
+        return ()
+
+    monkeypatch.setattr(keypoint_run, "track_statistics", seen)  # the small network sees no motion
+    request = KeypointRequest((place / "face.mp4",), place / "small.pt", PARTS, tmp_path)
+    keypoint_run.run_keypoints(request)
+    assert keypoint_run.run_keypoints(replace(request, recording_rate_hz=30.0)).reused
+    assert rates == [60.0, 30.0]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.pipeline import summarise_project
-from element_facerhythm.pipeline.run_file import parameters_of_run
-from element_facerhythm.synthetic import make_scene_video
+from element_facerhythm.pipeline.run.run_file import parameters_of_run
 
 ROOT = Path(__file__).parents[2]
 FACERHYTHM = [sys.executable, "-c", "from element_facerhythm.cli import main; main()"]
@@ -48,10 +48,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("DJ_", "FACERHYTHM_"))}
     variables = {**keep, "HOME": str(home), "FACERHYTHM_EMBEDDED_DIR": str(home / "server")}
     yield {**variables, "DJ_IGNORE_CONFIG_FILE": "true"}
-    code = "from element_facerhythm import embedded; embedded.destroy()"
+    code = "from element_facerhythm.database import embedded; embedded.destroy()"
     subprocess.run([sys.executable, "-c", code], env=variables, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate_hz", "seconds"), RECORDINGS)
 def test_the_lines_run_as_they_stand(
     rate_hz: int, seconds: int, environment: dict[str, str], tmp_path: Path

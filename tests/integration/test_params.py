@@ -108,7 +108,7 @@ def test_a_rank_beyond_what_the_recording_tells_is_told_before_the_run(
 ) -> None:
     done = facerhythm("run", *video, "-o", tmp_path / "out", "--set", "rank=20", "--dry-run")
     assert done.code == 0
-    assert "20 components are asked for, and the recording can tell about" in " ".join(
+    assert "20 components are asked for, and the recording can distinguish about" in " ".join(
         done.out.split()
     )
     assert "fitted" in done.out
@@ -127,3 +127,28 @@ def test_rank_takes_options_of_the_fit_and_nothing_else(
     for setting in ("F_max=3", "n_iter_max=many"):
         refused = facerhythm("rank", tmp_path / "out", "--ranks", "2", "--set", setting)
         assert refused.code == 2, refused.out
+
+
+def test_no_run_is_told_of_a_rate_that_nobody_typed(
+    facerhythm: Any, recording: Any, tmp_path: Path
+) -> None:
+    from element_facerhythm.io.rois_file import write_rois
+
+    rois, typed = tmp_path / "rois.json", tmp_path / "typed.json"
+    write_rois(recording.rois, rois)
+    typed.write_text(json.dumps({"VQT_Analyzer": {"params_VQT": {"Fs_sample": 90, "F_max": 25}}}))
+    project = tmp_path / "project"
+
+    def notes(*options: object) -> list[str]:
+        command = ("run", recording.videos[0], "--rois", rois, "-o", project, "--device", "cpu")
+        outcome = facerhythm(*command, *options, "--no-figures", "--json")
+        assert outcome.code == 0, outcome.err
+        return [note for note in json.loads(outcome.out)["notes"] if "Fs_sample" in note]
+
+    values = ("F_max=25", "F_min=5", "rank=2", "Q_highF=4", "Q_lowF=2")
+    quick = [part for value in values for part in ("--set", value)]
+    assert notes("--preset", "face-rhythm", *quick) == []
+    assert notes() == []  # with the parameters that the project was made with
+    assert notes("--overwrite", "--set", "rank=3") == []
+    (note,) = notes("--overwrite", "--params", typed, "--set", "rank=2")
+    assert "Fs_sample: 90 Hz is not used; the frame rate is 60 Hz" in note

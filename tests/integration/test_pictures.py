@@ -12,6 +12,7 @@ from element_facerhythm.cli import app
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import ProcessingError
 from element_facerhythm.io.project import Project
+from element_facerhythm.parameters import Parameters
 from element_facerhythm.pipeline import check_request, run_project
 
 WIDTH, HEIGHT, N, RATE_HZ = 160, 120, 90, 60
@@ -129,7 +130,7 @@ def test_levels_belong_to_what_tracking_was_made_from(recording, depth, turned, 
     assert (video["rotation_deg"], video["is_flipped"]) == (180, False)
     (video,) = fingerprints_of(depth)["dataset"]["inputs"]["videos"]
     assert set(video) == {"size_bytes", "n_frames", "sha256"}
-    compat = recording.parameters.model_copy(update={"compat": "face-rhythm"})
+    compat = Parameters.model_validate({**recording.parameters.to_tree(), "compat": "face-rhythm"})
     assert "levels" not in tracking_of(depth, parameters=compat)
 
 

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
+from element_facerhythm.demo.synthetic import Renderer, Scene, plan_scene, write_gray_video
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
@@ -25,8 +26,7 @@ from element_facerhythm.pipeline import (
     run_project,
     summarise_project,
 )
-from element_facerhythm.pipeline.quality import assess
-from element_facerhythm.synthetic import Renderer, Scene, plan_scene, write_gray_video
+from element_facerhythm.pipeline.results.quality import assess
 from element_facerhythm.video import iterate_gray_frames
 
 Frames = Iterator[np.ndarray]
@@ -282,7 +282,7 @@ def test_too_little_data_for_too_many_components(good: Good, tmp_path: Path) -> 
     assert verdicts["rank"].verdict in {"warn", "red"}
     assert verdicts["stability"].verdict == "warn"
     # the fit itself looks like a success
-    assert verdicts["explained_variance"].verdict == "ok"
+    assert verdicts["r_squared"].verdict == "ok"
 
 
 def test_points_that_stray(good: Good, tmp_path: Path) -> None:

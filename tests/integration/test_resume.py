@@ -16,15 +16,9 @@ import pytest
 from element_facerhythm.errors import DecodeError, ProjectError
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import write_rois
-from element_facerhythm.pipeline import (
-    STAGES,
-    fingerprint,
-    load_project,
-    plan_run,
-    run_project,
-    runner,
-)
-from element_facerhythm.pipeline.lock import project_lock
+from element_facerhythm.pipeline import STAGES, load_project, plan_run, run_project
+from element_facerhythm.pipeline.run import fingerprint, runner
+from element_facerhythm.pipeline.run.lock import project_lock
 
 # A run in a process of its own that stops for ever inside one stage. It has one core, so that
 # videos are tracked one after the other.

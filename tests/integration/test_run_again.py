@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from element_facerhythm.io.rois_file import write_rois
-from element_facerhythm.pipeline.run_file import parameters_of_run
+from element_facerhythm.pipeline.run.run_file import parameters_of_run
 from tests.integration.conftest import SHORT
 
 
@@ -85,3 +85,18 @@ def test_parameters_that_were_changed_in_the_directory_are_refused(
     refused = command()
     assert refused.code == 2
     assert "not those that were written there" in refused.err
+
+
+def test_a_run_file_that_is_gone_makes_no_result_replaceable(
+    command: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nobody knows then what the parameters were, and those that fit the video are others."""
+    command(SHORT)
+    (tmp_path / "out" / "run.json").unlink()
+    refused = command()
+    assert refused.code == 2
+    assert "holds results of another request" in refused.err
+    assert "--overwrite" in refused.err
+    assert not (tmp_path / "out" / "run.json").exists()
+    again = json.loads(command(SHORT).out)
+    assert all(stage["reused"] for stage in again["stages"])

@@ -1,6 +1,7 @@
 """Whole runs on a short rendered recording."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -8,16 +9,19 @@ import numpy as np
 import pytest
 
 from element_facerhythm.core.tracking import make_mesh, track_points
+from element_facerhythm.errors import RequestError
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline import (
     STAGES,
     NullProgress,
+    RunRequest,
     load_project,
     plan_run,
     run_project,
     summarise_project,
 )
 from element_facerhythm.video import iterate_gray_frames
+from tests.tracking_settings import settings_with
 
 
 @pytest.fixture(scope="module")
@@ -159,20 +163,18 @@ def test_contiguous_tracks_on_over_the_border_of_two_files(recording, parameters
         lambda start: iter(frames[start:]),
         160,
         project.point_positions,
+        settings_with(
+            window_px=(11, 11),
+            criteria=(3, 2, 0.03),
+            mesh_rigidity=flow.mesh_rigidity,
+            relaxation=0.1,
+            displacement_threshold_px=150.0,
+            n_frames_halted_before=10,
+            n_frames_halted_after=10,
+            refine=True,
+        ),
         mesh=make_mesh(project.point_positions, n_neighbors=flow.mesh_n_neighbors),
         visible_mask=project.rois().visible_mask,
-        window_px=(11, 11),
-        max_level=2,
-        criteria=(3, 2, 0.03),
-        mesh_rigidity=flow.mesh_rigidity,
-        relaxation=0.1,
-        clahe_clip_limit=0.0,
-        clahe_tile_grid=None,
-        displacement_threshold_px=150.0,
-        n_frames_halted_before=10,
-        n_frames_halted_after=10,
-        refine=True,
-        device="cpu",
     )
     np.testing.assert_array_equal(np.asarray(project.tracking(0).points), expected.points)
 
@@ -249,3 +251,27 @@ def test_rois_written_by_a_run_seed_another_run_alike(finished, recording, tmp_p
     np.testing.assert_array_equal(
         np.asarray(first.tracking(0).points), np.asarray(second.tracking(0).points)
     )
+
+
+def test_a_request_of_mappings_texts_and_numpys_numbers_is_the_same(recording, tmp_path):
+    tree = recording.parameters.to_tree()
+    vqt = tree["VQT_Analyzer"]["params_VQT"]
+    vqt["F_min"], vqt["n_freq_bins"] = np.float64(vqt["F_min"]), np.int32(vqt["n_freq_bins"])
+    tree["PointTracker"]["contiguous"] = np.bool_(tree["PointTracker"]["contiguous"])
+    polygons = {"points": [np.asarray(polygon) for polygon in recording.rois.seed_polygons]}
+    given = RunRequest(
+        str(recording.videos[0]),
+        polygons,
+        tree,
+        str(tmp_path / "project"),
+        device="cpu",
+        frames=(np.int64(0), np.int16(80)),
+        frame_rate_hz=np.float32(60),
+    )
+    record = run_project(given)
+    rois = replace(recording.rois, mask_polygons=())
+    plain = recording.request(tmp_path / "project", rois=rois, frames=(0, 80), frame_rate_hz=60.0)
+    assert [stage.reused for stage in run_project(plain).stages] == [True] * 5
+    assert record.parameters == run_project(plain).parameters
+    with pytest.raises(RequestError, match=r"frames is 1\.5"):
+        recording.request(tmp_path / "other", frames=(0, 1.5))

@@ -9,11 +9,11 @@ import pytest
 
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import ParameterError, VideoError
-from element_facerhythm.figures import write_figures
+from element_facerhythm.figures import violation_figure, write_figures
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project, summarise_project
-from element_facerhythm.pipeline.recompute import recompute_block
+from element_facerhythm.pipeline.results.recompute import recompute_block
 from tests.timed_scene import PARAMETERS, RHYTHM_HZ, ROIS, write_timed_video
 
 REGULAR = np.arange(300) / 60
@@ -130,6 +130,7 @@ def test_a_rate_that_is_given_replaces_every_time(tmp_path: Path) -> None:
     assert summary.videos[0].duration_s == pytest.approx(5)
 
 
+@pytest.mark.slow
 def test_face_rhythms_time_is_kept_where_its_numbers_are_asked_for(tmp_path: Path) -> None:
     video = write_timed_video(tmp_path / "a.mp4", PAUSE)
     tree = {"compat": "face-rhythm"}
@@ -141,6 +142,7 @@ def test_face_rhythms_time_is_kept_where_its_numbers_are_asked_for(tmp_path: Pat
     assert any("the time stamps are not used" in note for note in record.notes)
 
 
+@pytest.mark.slow
 def test_trials_of_one_camera_are_one_recording(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     videos = []
@@ -156,14 +158,18 @@ def test_trials_of_one_camera_are_one_recording(tmp_path: Path) -> None:
 
 
 def test_figures_leave_gaps_open(tmp_path: Path) -> None:
-    from element_facerhythm.figures.components import component_pictures
+    from element_facerhythm.figures.components import component_panels
 
     video = write_timed_video(tmp_path / "a.mp4", PAUSE)
     run_project(request_of([video], tmp_path / "project"))
     project = Project.open(tmp_path / "project")
-    (picture,) = component_pictures(project, "0")
+    (picture,) = component_panels(project, "0")
     times, loadings = picture.time_courses[0]
     middle = int(np.searchsorted(times, PAUSE[149:151].mean()))
     assert np.isnan(loadings[[middle - 1, middle]]).all()
     assert np.isfinite(np.delete(loadings, [middle - 1, middle])).all()
-    assert write_figures(project, tmp_path / "figures")
+    assert len(write_figures(project, tmp_path / "figures").paths) == 5
+    raster = violation_figure(project).axes[1].images[0]
+    columns = np.ma.getmaskarray(raster.get_array()).all(axis=0)
+    start_s, stop_s, *_ = raster.get_extent()
+    assert columns.mean() * (stop_s - start_s) == pytest.approx(np.diff(PAUSE[149:151])[0], abs=0.1)

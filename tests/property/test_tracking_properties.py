@@ -12,6 +12,7 @@ from element_facerhythm.core.tracking import make_mesh, mesh_offsets, track_poin
 from element_facerhythm.core.tracking.mesh import nearest_first
 from element_facerhythm.core.tracking.point_store import PointStore
 from element_facerhythm.core.tracking.violations import ViolationLog
+from tests.tracking_settings import settings_with
 
 whole = st.integers(-300, 300)
 point_sets = st.lists(st.tuples(whole, whole), min_size=1, max_size=60, unique=True)
@@ -94,18 +95,16 @@ def test_flagged_points_never_follow_the_flow(seed, threshold_px, n_before, n_af
         open_frames,
         8,
         home,
+        settings_with(
+            window_px=7,
+            max_level=1,
+            relaxation=relaxation,
+            displacement_threshold_px=threshold_px,
+            n_frames_halted_before=n_before,
+            n_frames_halted_after=n_after,
+        ),
         mesh=make_mesh(home, n_neighbors=2),
         visible_mask=np.ones((40, 40), bool),
-        window_px=7,
-        max_level=1,
-        criteria=[3, 10, 0.03],
-        mesh_rigidity=0.0,
-        relaxation=relaxation,
-        clahe_clip_limit=1.0,
-        clahe_tile_grid=None,
-        displacement_threshold_px=threshold_px,
-        n_frames_halted_before=n_before,
-        n_frames_halted_after=n_after,
     )
     rows, columns = tracked.violation_rows, tracked.violation_cols
     before = np.concatenate([home[None], tracked.points])[rows, columns]

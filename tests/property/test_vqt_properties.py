@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from element_facerhythm.core.spectral import (
+    Normalisation,
+    TransformOptions,
     make_filter_bank,
     point_spectrograms,
     variable_q_transform,
@@ -34,8 +36,8 @@ def noise(seed, n_frames):
 def test_the_complex_transform_is_linear(seed, a, b, factor):
     x, y = noise(seed, 301), noise(seed + 1, 301)
     options = {"downsample_factor": factor, "padding": "same", "take_abs": False}
-    apart = [variable_q_transform(trace, BANK, **options) for trace in (x, y)]
-    together = variable_q_transform(a * x + b * y, BANK, **options)
+    apart = [variable_q_transform(trace, BANK, TransformOptions(**options)) for trace in (x, y)]
+    together = variable_q_transform(a * x + b * y, BANK, TransformOptions(**options))
     expected = a * apart[0] + b * apart[1]
     np.testing.assert_allclose(together, expected, atol=1e-5 * (1 + abs(a) + abs(b)), rtol=0)
 
@@ -52,9 +54,7 @@ def test_a_tone_peaks_in_the_nearest_bin(index, off_centre, phase, amplitude):
     n_taps = BANK.n_taps
     frequency = BANK.frequencies_hz[index] * n_taps / (n_taps - 1) * SPACING**off_centre
     tone = amplitude * np.sin(2 * np.pi * frequency * np.arange(480) / 120.0 + phase)
-    response = variable_q_transform(
-        tone, BANK, downsample_factor=4, padding="valid", take_abs=True
-    )[0]
+    response = variable_q_transform(tone, BANK, TransformOptions(4, "valid", take_abs=True))[0]
     assert np.argmax(response.mean(axis=1)) == index
     # Unit L1 filters: a tone at the centre comes out with its amplitude or a little less.
     assert response.max() <= amplitude * 1.01
@@ -71,8 +71,8 @@ def test_a_shift_by_whole_windows_shifts_windows(seed, factor, n_windows, paddin
     trace = noise(seed, 400)
     shift = factor * n_windows
     options = {"downsample_factor": factor, "padding": padding, "take_abs": True}
-    late = variable_q_transform(trace, BANK, **options)
-    early = variable_q_transform(trace[shift:], BANK, **options)
+    late = variable_q_transform(trace, BANK, TransformOptions(**options))
+    early = variable_q_transform(trace[shift:], BANK, TransformOptions(**options))
     if padding == "valid":
         n_common = early.shape[2] - 1
         np.testing.assert_allclose(
@@ -80,7 +80,7 @@ def test_a_shift_by_whole_windows_shifts_windows(seed, factor, n_windows, paddin
         )
     else:
         delayed = np.concatenate([np.zeros(shift, np.float32), trace])
-        moved = variable_q_transform(delayed, BANK, **options)
+        moved = variable_q_transform(delayed, BANK, TransformOptions(**options))
         np.testing.assert_allclose(moved[..., n_windows:], late, atol=1e-5)
         assert np.abs(moved[..., :n_windows]).max() < 1e-5
 
@@ -90,8 +90,8 @@ def test_a_shift_by_whole_windows_shifts_windows(seed, factor, n_windows, paddin
 def test_magnitudes_scale_with_the_trace_and_ignore_its_sign(seed, scale):
     trace = noise(seed, 250)
     options = {"downsample_factor": 5, "padding": "valid", "take_abs": True}
-    plain = variable_q_transform(trace, BANK, **options)
-    scaled = variable_q_transform(-scale * trace, BANK, **options)
+    plain = variable_q_transform(trace, BANK, TransformOptions(**options))
+    scaled = variable_q_transform(-scale * trace, BANK, TransformOptions(**options))
     np.testing.assert_allclose(scaled, scale * plain, rtol=1e-4, atol=1e-5 * scale)
 
 
@@ -109,8 +109,8 @@ def test_the_fast_average_is_within_its_tolerance(seed, slope, factor, padding):
     frequencies = np.maximum(np.fft.rfftfreq(n_frames, 1 / 120.0), 0.5)
     traces = np.fft.irfft(spectrum * frequencies**-slope, n_frames)
     options = {"downsample_factor": factor, "padding": padding, "take_abs": True}
-    exact = variable_q_transform(traces, BANK, averaging="exact", **options)
-    fast = variable_q_transform(traces, BANK, averaging="fast", **options)
+    exact = variable_q_transform(traces, BANK, TransformOptions(averaging="exact", **options))
+    fast = variable_q_transform(traces, BANK, TransformOptions(averaging="fast", **options))
     assert np.linalg.norm(fast - exact) <= 1e-3 * np.linalg.norm(exact)
 
 
@@ -120,8 +120,10 @@ def test_the_fast_average_of_a_tone_is_exact_but_for_rounding(index, phase, ampl
     frequency = BANK.frequencies_hz[index]
     tone = amplitude * np.sin(2 * np.pi * frequency * np.arange(900) / 120.0 + phase)
     options = {"downsample_factor": 12, "padding": "valid", "take_abs": True}
-    exact = variable_q_transform(tone, BANK, averaging="exact", **options)[0, index]
-    fast = variable_q_transform(tone, BANK, averaging="fast", **options)[0, index]
+    exact = variable_q_transform(tone, BANK, TransformOptions(averaging="exact", **options))[
+        0, index
+    ]
+    fast = variable_q_transform(tone, BANK, TransformOptions(averaging="fast", **options))[0, index]
     np.testing.assert_allclose(fast, exact, rtol=2e-3)
 
 
@@ -137,21 +139,13 @@ def test_neither_blocks_nor_threads_change_a_number(
     seed, n_points, block_bytes, averaging, take_abs
 ):
     points = np.random.default_rng(seed).standard_normal((2_503, n_points, 2)).astype(np.float32)
-    options = {
-        "downsample_factor": 12,
-        "padding": "same",
-        "take_abs": take_abs,
-        "averaging": averaging,
-        "normalization_factor": 0.9,
-        "spectrogram_exponent": 1.0,
-        "one_over_f_exponent": 0.5,
-    }
+    how = (BANK, TransformOptions(12, "same", take_abs, averaging), Normalisation(0.9, 1.0, 0.5))
     homes = np.zeros((n_points, 2))
-    whole = point_spectrograms(points, homes, BANK, **options)
+    whole = point_spectrograms(points, homes, *how)
     n_threads = torch.get_num_threads()
     try:
         torch.set_num_threads(3 if n_threads == 1 else 1)
-        cut = point_spectrograms(points, homes, BANK, block_bytes=block_bytes, **options)
+        cut = point_spectrograms(points, homes, *how, block_bytes=block_bytes)
     finally:
         torch.set_num_threads(n_threads)
     np.testing.assert_array_equal(cut, whole)
@@ -159,11 +153,4 @@ def test_neither_blocks_nor_threads_change_a_number(
 
 def test_options_that_do_not_exist_are_named():
     with pytest.raises(ParameterError, match="averaging is 'quick'; expected one of fast, exact"):
-        variable_q_transform(
-            noise(0, 200),
-            BANK,
-            downsample_factor=4,
-            padding="valid",
-            take_abs=True,
-            averaging="quick",
-        )
+        TransformOptions(4, "valid", take_abs=True, averaging="quick")

@@ -11,35 +11,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import leave_out
 from tests.db.conftest import can_have_mysql, serve
 from tests.slurm.cluster import Cluster, can_have_slurm, run_cluster
 from tests.slurm.laboratory import Laboratory, query_server, warm_up
-
-SUMMARY = pytest.StashKey[list[str]]()
 
 
 @pytest.hookimpl(trylast=True)  # after -m and -k: what is not asked for installs nothing
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests of Slurm where it cannot be had, and say so."""
-    config.stash[SUMMARY] = []
     slurm_items = [item for item in items if item.get_closest_marker("slurm")]
     if not slurm_items or os.environ.get("FACERHYTHM_REQUIRE_SLURM") == "1":
         return
     if can_have_slurm() and can_have_mysql():
         return
-    items[:] = [item for item in items if item not in slurm_items]
-    config.hook.pytest_deselected(items=slurm_items)
-    config.stash[SUMMARY].append(
+    leave_out(
+        config, items, slurm_items,
         f"{len(slurm_items)} slurm tests did not run: they need Slurm (slurmctld, slurmdbd, slurmd, munge) "
-        "and a MySQL-protocol server"
-    )
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    for line in config.stash.get(SUMMARY, []):
-        terminalreporter.write_line(line)
+        "and a MySQL-protocol server",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from element_facerhythm.core.rois import Rois
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
-from element_facerhythm.synthetic import make_scene_video
 
 ROIS = Rois(seed_polygons=(np.array([[40, 40], [120, 40], [120, 90], [40, 90]], float),))
 
@@ -38,7 +38,7 @@ def enter(video: Path, session_id: int, parameters: Parameters) -> None:
     from element_facerhythm import workflow  # noqa: F401  activates the tables
     from element_facerhythm.ingest import SessionChoice, register_videos
 
-    register_videos(SessionChoice("mouse1", session_id), [video], ROIS, parameters)
+    register_videos(SessionChoice.numbered("mouse1", session_id), [video], ROIS, parameters)
 
 
 def main(root: Path, n_recordings: int, n_restarts: int, run: bool) -> None:

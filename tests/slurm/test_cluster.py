@@ -22,6 +22,7 @@ def test_an_array_of_workers_does_what_is_pending(
     found_lab: FoundLab, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = found_lab("works")
+    lab.facerhythm("admin", "init")
     idle = lab.facerhythm("slurm", "submit", "--name", lab.name)
     assert "nothing was submitted: no job is pending" in idle.stdout
     assert not lab.processed.joinpath("slurm").exists()
@@ -95,7 +96,7 @@ def test_cancelled_workers_give_their_jobs_back(found_lab: FoundLab) -> None:
     }  # fmt: skip
     assert lab.ended(timeout_s=30) == ["COMPLETED", "COMPLETED", "CANCELLED"], lab.logs()
     assert not lab.jobs("reserved") and not lab.jobs("error")
-    assert lab.logs().count("is given back") == 2, lab.logs()
+    assert lab.logs().count("is requeued") == 2, lab.logs()
     assert lab.sessions_done() == []
 
     later = lab.submit("--partition", "main", "--max-workers", "1", "--sbatch=--begin=now+1hour")
@@ -130,18 +131,30 @@ def test_the_jobs_of_a_node_that_dies_are_done(found_lab: FoundLab, cluster: Clu
 
 def test_a_worker_at_its_time_limit_gives_its_job_back(limited: Laboratory) -> None:
     assert limited.ended() == ["COMPLETED"], limited.logs()  # not TIMEOUT: it stopped by itself
-    assert "is given back" in limited.logs()
+    assert "is requeued" in limited.logs()
     assert not limited.jobs("reserved") and not limited.jobs("error")
     assert limited.sessions_done() == []
 
 
 def test_slurm_is_told_about_in_its_own_words(limited: Laboratory) -> None:
+    limited.ended()  # its job is there for another worker
     directory = limited.home / "not" / "there"
     options = ("--name", "refused", "--partition", "nowhere", "--dir", directory)
     refused = limited.facerhythm("slurm", "submit", *options, code=2)
     assert "invalid partition specified: nowhere" in refused.stderr
     assert refused.stdout == ""
     assert not directory.parent.exists()
+    for option, value, word in (
+        ("--memory", "16 GB", "--mem"),
+        ("--time", "two days", "--time"),
+        ("--partition", "main --array=1-9", "partition"),
+    ):
+        for dry in ([], ["--dry-run"]):
+            refused = limited.facerhythm(
+                "slurm", "submit", "--name", "refused", option, value, *dry, code=2
+            )
+            assert word in refused.stderr and refused.stdout == "", refused.stderr
+    assert not list(limited.processed.glob("slurm/refused*"))
     without = {**limited.environment, "PATH": str(limited.home)}
     for verb in ("submit", "status", "cancel"):
         done = subprocess.run(
@@ -149,6 +162,23 @@ def test_slurm_is_told_about_in_its_own_words(limited: Laboratory) -> None:
         )  # fmt: skip
         assert done.returncode == 2, done.stderr
         assert "is not on the PATH" in done.stderr
+
+
+def test_values_reach_slurm_as_they_were_given(limited: Laboratory) -> None:
+    limited.ended()  # its job is there for another worker
+    comment = """it's "100%" of $HOME #1 (a; b | c)"""
+    directory = limited.home / "logs at 100%"
+    options = ["--name", "quoted", "--dir", directory, f"--sbatch=--comment={comment}"]
+    done = limited.json("slurm", "submit", *options, "--before", "echo 'to be seen'")
+    log = directory / f"{done['array']}_1.log"
+    try:
+        check_script(Path(done["script"]).read_text(), limited)
+        queue = ("squeue", "--noheader", "--name=quoted", "--array", "--states=all")
+        assert limited.cluster.ask(*queue, "--format=%k").strip() == comment
+        wait_for(f"{log}", log.exists, explain=limited.cluster.logs)
+        wait_for("the line before the worker", lambda: "to be seen" in log.read_text())
+    finally:
+        limited.json("slurm", "cancel", "--name", "quoted")
 
 
 def check_alive(lab: Laboratory) -> None:

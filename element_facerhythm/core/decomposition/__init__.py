@@ -1,19 +1,16 @@
 """Tensor component analysis of spectrograms: named axes, CP fits, and what components mean."""
 
-from element_facerhythm.core.decomposition.axes import (
-    SPECTROGRAM_AXES,
-    AxisPlan,
-    axis_parts,
-)
+from element_facerhythm.core.decomposition.axes import AxisPlan
 from element_facerhythm.core.decomposition.block_tensor import BlockTensor, dense_tensor
 from element_facerhythm.core.decomposition.components import (
     ComponentMatch,
     ComponentSummary,
     describe,
     match_components,
+    peak_frequencies_hz,
     summarise_components,
 )
-from element_facerhythm.core.decomposition.cp import METHOD_OPTIONS, largest_rank
+from element_facerhythm.core.decomposition.cp import largest_rank
 from element_facerhythm.core.decomposition.decompose import (
     decompose,
     evaluate_factors,
@@ -23,21 +20,21 @@ from element_facerhythm.core.decomposition.prepare import Prepared, prepare_tens
 from element_facerhythm.core.decomposition.quality import model_from_factors, order_components
 from element_facerhythm.core.decomposition.rank_sweep import RankFit, sweep_ranks
 from element_facerhythm.core.decomposition.rearrange import Rearranged, rearrange
+from element_facerhythm.core.decomposition.settings import FitSettings, TensorScaling
 from element_facerhythm.core.decomposition.undo import undo_factors
 
 __all__ = [
-    "METHOD_OPTIONS",
-    "SPECTROGRAM_AXES",
     "AxisPlan",
     "BlockTensor",
     "ComponentMatch",
     "ComponentSummary",
     "CpModel",
     "Decomposition",
+    "FitSettings",
+    "TensorScaling",
     "Prepared",
     "RankFit",
     "Rearranged",
-    "axis_parts",
     "decompose",
     "dense_tensor",
     "describe",
@@ -46,6 +43,7 @@ __all__ = [
     "match_components",
     "model_from_factors",
     "order_components",
+    "peak_frequencies_hz",
     "prepare_tensors",
     "rearrange",
     "summarise_components",

@@ -9,7 +9,7 @@ its parts with the outer part first, so that ``(xy points)`` has all points of x
 - the videos themselves (the "dict elements"): end to end along an axis (``(time trials)``), as a
   new first axis (``trials``), or not at all (one tensor per video).
 
-Names are compared whole, part by part: ``time`` never matches ``timepoint``.
+How axes are named and found by their names is described in `parameters.axes`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from element_facerhythm.errors import ParameterError
+from element_facerhythm.parameters.axes import (
+    AXES,
+    COMPLEX_AXIS,
+    find_axis,
+    folded_name,
+    is_plain_axis,
+)
 
 ElementMethod = Literal["concatenate", "stack", "separate"]
 Pair = tuple[str, str]
@@ -35,11 +42,9 @@ class Folding:
     @property
     def name(self) -> str:
         """Name of the folded axis."""
-        return f"({self.outer} {self.inner})"
+        return folded_name(self.outer, self.inner)
 
 
-SPECTROGRAM_AXES = ("xy", "points", "frequency", "time")
-COMPLEX_AXIS = "complex"
 # Key under which face-rhythm keeps the one tensor made of all videos.
 JOINT_KEY = "0"
 _METHODS = ("concatenate", "stack", "separate")
@@ -47,7 +52,9 @@ _METHODS = ("concatenate", "stack", "separate")
 
 @dataclass(frozen=True)
 class AxisPlan:
-    """How arrays become tensors; names as in face-rhythm's `rearrange_data`.
+    """How arrays become tensors, and which of it is undone in the loadings.
+
+    The first are face-rhythm's `rearrange_data`, the last two its `rearrange_factors`.
 
     Attributes
     ----------
@@ -68,9 +75,18 @@ class AxisPlan:
         Per video, first and last index kept along `window_axis` (both included), or None.
     window_axis
         Array axis that `windows` counts along.
+    undo_join
+        Cut the loadings of the axis that videos were joined along into one array per video.
+    undo_complex
+        Join the real and imaginary rows of loadings into complex ones.
+
+    Raises
+    ------
+    ParameterError
+        A name is none, or unknown, or stands twice; something is to be undone that is not done.
     """
 
-    names: tuple[str, ...]
+    names: tuple[str, ...] = AXES
     pairs: tuple[Pair, ...] = ()
     complex_into: str | None = None
     element_axis: str = "trials"
@@ -78,10 +94,12 @@ class AxisPlan:
     concatenate_along: str = "time"
     windows: tuple[Window | None, ...] | None = None
     window_axis: str = "time"
+    undo_join: bool = False
+    undo_complex: bool = False
 
     def __post_init__(self) -> None:
         for name in (*self.names, self.element_axis):
-            if not name or set(name) & set("() /"):
+            if not is_plain_axis(name):
                 raise ParameterError(
                     f"{name!r} is no axis name; expected text without spaces, slashes, parentheses."
                 )
@@ -101,6 +119,18 @@ class AxisPlan:
                 f"name_dim_array_window is {self.window_axis!r}; expected one of "
                 f"{', '.join(self.names)}."
             )
+        self._check_undone()
+
+    def _check_undone(self) -> None:
+        if self.undo_join and self.method != "concatenate":
+            raise ParameterError(
+                "undo_concat_dictElements is true but method_handling_dictElements is "
+                f"{self.method!r}; set the first to false or the second to 'concatenate'."
+            )
+        if self.undo_complex and self.complex_into is None:
+            raise ParameterError(
+                "undo_concat_complexDim is true but concat_complexDim is false; set both alike."
+            )
 
     @classmethod
     def from_names(
@@ -108,7 +138,7 @@ class AxisPlan:
         names: Sequence[str],
         *,
         element_axis: str,
-        array_names: Sequence[str] = SPECTROGRAM_AXES,
+        array_names: Sequence[str] = AXES,
     ) -> AxisPlan:
         """Recover the plan from the axis names of a finished decomposition.
 
@@ -120,6 +150,11 @@ class AxisPlan:
             What the videos are called (``name_dim_dictElements``).
         array_names
             Axis names of the spectrograms; their order is their layout.
+
+        Returns
+        -------
+        AxisPlan
+            With all windows, and nothing undone: neither is in the names.
 
         Raises
         ------
@@ -152,7 +187,12 @@ class AxisPlan:
         """Every folding inside an array, the complex axis last, and the names that result."""
         names = list(self.names)
         foldings = []
-        for outer, inner in self.pairs:
+        for pair in self.pairs:
+            if isinstance(pair, str) or len(pair) != 2:
+                raise ParameterError(
+                    f"names_dims_concat_array has the entry {pair!r}; expected two axis names."
+                )
+            outer, inner = pair
             folding = Folding(resolve_axis(outer, names), resolve_axis(inner, names))
             if folding.outer == folding.inner:
                 raise ParameterError(f"axis {folding.outer!r} cannot be folded into itself.")
@@ -185,25 +225,35 @@ class AxisPlan:
         """Axis names of the tensor that is decomposed."""
         names = list(self.array_names)
         if self.method == "concatenate":
-            names[self.joint_axis] = f"({names[self.joint_axis]} {self.element_axis})"
+            names[self.joint_axis] = folded_name(names[self.joint_axis], self.element_axis)
         if self.method == "stack":
             names.insert(0, self.element_axis)
         return tuple(names)
 
 
-def axis_parts(name: str) -> tuple[str, ...]:
-    """Names of the array axes folded into `name`, outermost first."""
-    return tuple(name.replace("(", " ").replace(")", " ").split())
-
-
 def resolve_axis(name: str, names: Sequence[str]) -> str:
-    """`name` itself where it is among `names`, else the one folded axis that it is part of."""
-    if name in names:
-        return name
-    holders = [candidate for candidate in names if name in axis_parts(candidate)]
-    if len(holders) != 1:
+    """Find an axis by its own name, or by that of a part of it; see `find_axis`.
+
+    Parameters
+    ----------
+    name
+        Of an axis, plain or folded.
+    names
+        Axes to choose from.
+
+    Returns
+    -------
+    Its own name.
+
+    Raises
+    ------
+    ParameterError
+        There is no such axis, or several.
+    """
+    found = find_axis(name, names)
+    if found is None:
         raise ParameterError(f"there is no axis {name!r}; the axes are {', '.join(names)}.")
-    return holders[0]
+    return found
 
 
 def _parse_foldings(name: str) -> list[Folding]:

@@ -104,7 +104,20 @@ class BlockTensor:
 
 
 def dense_tensor(values: npt.NDArray[Any], names: tuple[str, ...]) -> BlockTensor:
-    """Make a block tensor of an array in memory, with its longest axis as rows."""
+    """Make a block tensor of an array in memory.
+
+    Parameters
+    ----------
+    values
+        Real, of two axes or more.
+    names
+        Names of the axes.
+
+    Returns
+    -------
+    BlockTensor
+        With the longest axis as rows.
+    """
     row_axis = int(np.argmax(values.shape))
     rows = np.moveaxis(values, row_axis, 0)
     return BlockTensor(names, values.shape, row_axis, lambda start, stop: rows[start:stop])

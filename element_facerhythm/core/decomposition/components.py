@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
-from element_facerhythm.core.decomposition.axes import SPECTROGRAM_AXES, axis_parts
+from element_facerhythm.core.arrays import Float64Array
+from element_facerhythm.core.decomposition.factors import Factors
 from element_facerhythm.core.decomposition.model import CpModel
-from element_facerhythm.core.decomposition.stability import unit_columns
+from element_facerhythm.core.decomposition.stability import congruence
 from element_facerhythm.errors import ParameterError
-
-Float64Array = npt.NDArray[np.float64]
+from element_facerhythm.parameters.axes import FREQUENCY, POINTS, XY
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class ComponentSummary:
     component_index
         Column of the factors.
     peak_frequency_hz
-        Centre frequency of the bin with the largest loading.
+        Centre frequency of the bin with the largest loading, sign or not (`peak_frequencies_hz`).
     centroid_frequency_hz
         Mean of the centre frequencies, weighted by loading.
     bandwidth_hz
@@ -41,7 +39,9 @@ class ComponentSummary:
     xy_ratio
         Share of x motion, 0 to 1: sum of squared x loadings over that of x and y loadings.
     explained_variance
-        Share of the tensor's variance that the component explains alone (see `CpModel`).
+        What the model's explained variance drops by without the component (see `CpModel`).
+    squared_correlation
+        Between tensor and component, 0 to 1 (see `CpModel`).
     stability
         How well it is found again from other starts, 0 to 1 (see `CpModel`); NaN where not known.
     """
@@ -55,6 +55,7 @@ class ComponentSummary:
     centroid_y_px: float
     xy_ratio: float
     explained_variance: float
+    squared_correlation: float
     stability: float
 
 
@@ -78,11 +79,11 @@ class ComponentMatch:
 
 def summarise_components(
     model: CpModel,
+    factors: Factors | None = None,
     *,
     frequencies_hz: npt.ArrayLike,
     point_positions: npt.ArrayLike,
     n_points: int,
-    dim_names: Sequence[str] = SPECTROGRAM_AXES,
 ) -> tuple[ComponentSummary, ...]:
     """Summaries of all components, in the model's order.
 
@@ -92,14 +93,19 @@ def summarise_components(
     ----------
     model
         As decomposed (foldings not undone).
+    factors
+        Its loadings separated by video, which an axis that holds frequencies or points and the time of
+        several videos needs; those of the model where None.
     frequencies_hz
         (F,) centre frequencies.
     point_positions
         (P, 2) home positions (x, y) in pixels.
     n_points
         Number of points P.
-    dim_names
-        What the axes (xy, points, frequency, time) are called in the model.
+
+    Returns
+    -------
+    One summary per component; NaN as `ComponentSummary` states.
 
     Raises
     ------
@@ -112,28 +118,56 @@ def summarise_components(
         raise ParameterError(
             f"point_positions have shape {positions.shape}; expected ({n_points}, 2)."
         )
-    sizes = dict(zip(dim_names, (2, n_points, frequencies.size), strict=False))
-    by_axis = {part: _part_loadings(model, part, sizes, power=1) for part in sizes}
-    directions = _part_loadings(model, dim_names[0], sizes, power=2)
-    mean_frequency = _weighted_mean(frequencies[:, None], by_axis[dim_names[2]])
-    mean_square = _weighted_mean(
-        (frequencies[:, None] - mean_frequency) ** 2, by_axis[dim_names[2]]
-    )
-    columns = {
-        "peak_frequency_hz": _peak(frequencies, by_axis[dim_names[2]]),
-        "centroid_frequency_hz": mean_frequency,
-        "bandwidth_hz": 2 * np.sqrt(mean_square),
-        "weight": model.component_weights,
-        "centroid_x_px": _weighted_mean(positions[:, :1], by_axis[dim_names[1]]),
-        "centroid_y_px": _weighted_mean(positions[:, 1:], by_axis[dim_names[1]]),
-        "xy_ratio": _weighted_mean(np.array([[1.0], [0.0]]), directions),
-        "explained_variance": model.explained_variance,
-        "stability": np.full(model.rank, np.nan) if model.stability is None else model.stability,
-    }
+    sizes = {XY: 2, POINTS: n_points, FREQUENCY: frequencies.size}
+    of_model = Factors(model.factors, {}) if factors is None else factors
+    by_axis = {part: _strengths(of_model, model, part, sizes, power=1) for part in sizes}
+    directions = _strengths(of_model, model, XY, sizes, power=2)
+    with np.errstate(invalid="ignore", over="ignore"):  # loadings that are not finite give NaN
+        mean_frequency = _weighted_mean(frequencies[:, None], by_axis[FREQUENCY])
+        mean_square = _weighted_mean(
+            (frequencies[:, None] - mean_frequency) ** 2, by_axis[FREQUENCY]
+        )
+        columns = {
+            "peak_frequency_hz": peak_frequencies_hz(by_axis[FREQUENCY], frequencies),
+            "centroid_frequency_hz": mean_frequency,
+            "bandwidth_hz": 2 * np.sqrt(mean_square),
+            "weight": model.component_weights,
+            "centroid_x_px": _weighted_mean(positions[:, :1], by_axis[POINTS]),
+            "centroid_y_px": _weighted_mean(positions[:, 1:], by_axis[POINTS]),
+            "xy_ratio": _weighted_mean(np.array([[1.0], [0.0]]), directions),
+            "explained_variance": model.explained_variance,
+            "squared_correlation": model.squared_correlation,
+            "stability": np.full(model.rank, np.nan)
+            if model.stability is None
+            else model.stability,
+        }
     return tuple(
         ComponentSummary(index, **{name: float(column[index]) for name, column in columns.items()})
         for index in range(model.rank)
     )
+
+
+def peak_frequencies_hz(loadings: npt.ArrayLike, frequencies_hz: npt.ArrayLike) -> Float64Array:
+    """(R,) centre frequency at which the magnitude of each component's loadings is largest.
+
+    NaN where loadings vanish or are not finite.
+
+    Parameters
+    ----------
+    loadings
+        (F, R) loadings along the frequencies, with or without signs.
+    frequencies_hz
+        (F,) centre frequencies.
+
+    Returns
+    -------
+    (R,) frequencies in Hz.
+    """
+    given = np.asarray(loadings)
+    magnitudes = np.abs(given.astype(np.result_type(given, np.float64)))
+    known = np.isfinite(magnitudes).all(axis=0) & (magnitudes.max(axis=0) > 0)
+    peaks = np.asarray(frequencies_hz, dtype=np.float64)[np.argmax(magnitudes, axis=0)]
+    return np.where(known, peaks, np.nan)
 
 
 def largest_point_shares(
@@ -141,17 +175,32 @@ def largest_point_shares(
     *,
     n_points: int,
     n_frequencies: int,
-    dim_names: Sequence[str] = SPECTROGRAM_AXES,
 ) -> Float64Array:
     """(R,) largest share that one point has of a component's squared loadings, x and y together.
 
     1 / n_points where all move alike, 1 where one moves alone; NaN where there is no axis of points, or
-    the loadings vanish. Arguments as of `summarise_components`.
+    the loadings vanish.
+
+    Parameters
+    ----------
+    model
+        As decomposed.
+    n_points, n_frequencies
+        Lengths of these axes.
+
+    Returns
+    -------
+    (R,) shares, 0 to 1.
+
+    Raises
+    ------
+    ParameterError
+        The loadings differ in length.
     """
-    sizes = dict(zip(dim_names, (2, n_points, n_frequencies), strict=False))
-    energies = _part_loadings(model, dim_names[1], sizes, power=2)
+    sizes = {XY: 2, POINTS: n_points, FREQUENCY: n_frequencies}
+    energies = _strengths(Factors(model.factors, {}), model, POINTS, sizes, power=2)
     totals = energies.sum(axis=0)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(energies.max(axis=0) / np.where(totals > 0, totals, np.nan))
 
 
@@ -167,24 +216,31 @@ def match_components(
     axes
         Axes to compare; all of the first model where None.
 
+    Returns
+    -------
+    ComponentMatch
+        For each component of the first model.
+
     Raises
     ------
     ParameterError
         The models differ in an axis or its length.
     """
-    congruence: Any = 1.0
-    for name in first.names if axes is None else axes:
+    from scipy.optimize import linear_sum_assignment  # slow import; readers need none
+
+    compared = first.names if axes is None else axes
+    for name in compared:
         if name not in first.factors or name not in second.factors:
             raise ParameterError(f"both models need an axis {name!r} to be compared along it.")
-        a, b = unit_columns(first.factors[name]), unit_columns(second.factors[name])
-        if a.shape[0] != b.shape[0]:
+        lengths = [len(model.factors[name]) for model in (first, second)]
+        if lengths[0] != lengths[1]:
             raise ParameterError(
-                f"axis {name!r} has {a.shape[0]} entries in one model, {b.shape[0]} in the other."
+                f"axis {name!r} has {lengths[0]} entries in one model, {lengths[1]} in the other."
             )
-        congruence = congruence * np.abs(a.T @ b)
-    rows, columns = linear_sum_assignment(-congruence)
+    alike = congruence(*([model.factors[name] for name in compared] for model in (first, second)))
+    rows, columns = linear_sum_assignment(-alike)
     indices, matched = np.full(first.rank, -1), np.zeros(first.rank)
-    indices[rows], matched[rows] = columns, congruence[rows, columns]
+    indices[rows], matched[rows] = columns, alike[rows, columns]
     return ComponentMatch(tuple(int(index) for index in indices), matched)
 
 
@@ -194,41 +250,19 @@ def describe(summaries: Sequence[ComponentSummary]) -> str:
         f"component {s.component_index}: {s.peak_frequency_hz:.3g} Hz "
         f"(mean {s.centroid_frequency_hz:.3g}, bandwidth {s.bandwidth_hz:.3g}) around "
         f"({s.centroid_x_px:.1f}, {s.centroid_y_px:.1f}) px, {100 * s.xy_ratio:.0f} % along x, "
-        f"explains {100 * s.explained_variance:.1f} % of the variance"
+        f"explained variance {100 * s.explained_variance:.1f} %"
         for s in summaries
     )
 
 
-def _part_loadings(model: CpModel, part: str, sizes: dict[str, int], power: int) -> Float64Array:
-    """(size, R) sums of ``|loading| ** power`` over whatever else is folded into the same axis."""
-    holder = [name for name in model.names if part in axis_parts(name)]
-    if not holder:
-        return np.full((sizes[part], model.rank), np.nan)
-    magnitudes = np.abs(model.factors[holder[0]]).astype(np.float64) ** power
-    parts = axis_parts(holder[0])
-    before = [sizes.get(other, -1) for other in parts[: parts.index(part)]]
-    if all(other in sizes for other in parts):
-        before, after = before, [sizes[other] for other in parts[parts.index(part) + 1 :]]
-        n_outer, n_inner = int(np.prod(before)), int(np.prod(after))
-    elif parts.index(part) == 0:
-        n_outer, n_inner = 1, magnitudes.shape[0] // sizes[part]
-    else:
-        return np.full((sizes[part], model.rank), np.nan)
-    if n_outer * n_inner * sizes[part] != magnitudes.shape[0]:
-        raise ParameterError(
-            f"axis {holder[0]!r} has {magnitudes.shape[0]} loadings, which does not fit "
-            f"{sizes[part]} entries of {part!r}."
-        )
-    folded = magnitudes.reshape(n_outer, sizes[part], n_inner, model.rank)
-    return np.asarray(folded.sum(axis=(0, 2)))
+def _strengths(
+    factors: Factors, model: CpModel, part: str, sizes: dict[str, int], power: int
+) -> Float64Array:
+    found = factors.strengths(part, sizes, power=power)
+    return np.full((sizes[part], model.rank), np.nan) if found is None else found
 
 
 def _weighted_mean(values: Float64Array, loadings: Float64Array) -> Float64Array:
     total = loadings.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((values * loadings).sum(axis=0) / np.where(total > 0, total, np.nan))
-
-
-def _peak(frequencies: Float64Array, loadings: Float64Array) -> Float64Array:
-    peaks = frequencies[np.argmax(loadings, axis=0)]
-    return np.where(loadings.sum(axis=0) > 0, peaks, np.nan)

@@ -70,7 +70,19 @@ class Compressed:
 
 
 def compression_ranks(shape: tuple[int, ...], rank: int) -> tuple[int | None, ...]:
-    """Length that each axis is compressed to; None where it is short enough to be kept."""
+    """Return the length that each axis is compressed to.
+
+    Parameters
+    ----------
+    shape
+        Of the tensor.
+    rank
+        Number of components that will be fitted, at most.
+
+    Returns
+    -------
+    One length per axis; None where it is short enough to be kept.
+    """
     wanted = max(LEAST_RANK, 4 * rank)
     return tuple(wanted if n > 1.5 * wanted else None for n in shape)
 
@@ -93,6 +105,11 @@ def compress(
         Of the tensor.
     seed
         Of the random signs.
+
+    Returns
+    -------
+    Compressed
+        The core in float64 and, per axis, its basis.
     """
     import torch
 
@@ -214,7 +231,19 @@ def _truncate(
 def as_blocks(
     blocks: Iterator[tuple[int, npt.NDArray[np.floating]]], device: torch.device
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Rows as float32 tensors on a device."""
+    """Rows as float32 tensors on a device.
+
+    Parameters
+    ----------
+    blocks
+        (first row, rows) from the first to the last, numpy.
+    device
+        Where they are put.
+
+    Yields
+    ------
+    The same in torch, each when it is asked for.
+    """
     import torch
 
     for start, rows in blocks:

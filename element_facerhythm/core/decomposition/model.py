@@ -26,13 +26,18 @@ class CpModel:
     weights
         (R,) factors of the components.
     explained_variance
-        (R,) share of the tensor's variance (0 to 1) that each component explains alone, when
-        scaled to fit best: the squared correlation between tensor and component. Components
-        overlap, so these do not add up to the total.
-    explained_variance_total
-        ``1 - var(X - X_hat) / var(X)`` of the whole model as it stands.
+        (R,) what `explained_variance_total` drops by when a component is left out and the others
+        stay as they are: ``(||X - X_hat + C_r||^2 - ||X - X_hat||^2) / ||X||^2``, with ``C_r`` the
+        weighted component. Of components without negative numbers these never add up to more than the
+        total (see `quality`); negative where a component makes the fit worse.
+    squared_correlation
+        (R,) squared correlation between tensor and component, 0 to 1: the share of the variance
+        about the mean that the component explains alone, shifted and scaled to fit best. Components
+        overlap, so these add up to no total.
     relative_error
-        ``||X - X_hat|| / ||X||``.
+        ``||X - X_hat|| / ||X||`` of the whole model as it stands.
+    r_squared
+        ``1 - var(X - X_hat) / var(X)``, variances about the mean.
     n_iterations
         Iterations that the fit took; None where unknown (read from a file).
     stability
@@ -44,10 +49,16 @@ class CpModel:
     factors: dict[str, FloatArray]
     weights: FloatArray
     explained_variance: FloatArray
-    explained_variance_total: float
+    squared_correlation: FloatArray
     relative_error: float
+    r_squared: float
     n_iterations: int | None = None
     stability: FloatArray | None = None
+
+    @property
+    def explained_variance_total(self) -> float:
+        """``1 - ||X - X_hat||^2 / ||X||^2``; NaN where the error is not known."""
+        return 1 - self.relative_error**2
 
     @property
     def stability_total(self) -> float:

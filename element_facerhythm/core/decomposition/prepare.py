@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.arrays import Float64Array
 from element_facerhythm.core.decomposition.axes import AxisPlan, resolve_axis
 from element_facerhythm.core.decomposition.block_tensor import BlockTensor
 from element_facerhythm.core.decomposition.quality import TensorSums, tensor_sums
 from element_facerhythm.core.decomposition.rearrange import Rearranged, rearrange
+from element_facerhythm.core.decomposition.settings import AS_IT_IS, TensorScaling
 from element_facerhythm.errors import ProcessingError
 
 RESIDENT_BYTES = 2**29
 """Tensors up to this size are held in memory."""
-
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,40 @@ class Prepared:
 def prepare_tensors(
     spectrograms: Mapping[str, Any],
     plan: AxisPlan,
+    scaling: TensorScaling = AS_IT_IS,
     *,
-    mean_subtract: bool,
-    std_divide: bool,
-    normalize_dim: str,
     resident_bytes: int = RESIDENT_BYTES,
 ) -> Prepared:
-    """Rearrange finite spectrograms and normalise the tensors; arguments as for `decompose`."""
+    """Rearrange finite spectrograms and normalise the tensors.
+
+    Parameters
+    ----------
+    spectrograms
+        Per video, an array with the axes `plan.names`, in memory or read in slices; see `rearrange`.
+    plan
+        How tensors are made of them.
+    scaling
+        What is done to the tensors.
+    resident_bytes
+        Tensors up to this size are held in memory, larger ones are read again at each pass. Changes no
+        number.
+
+    Returns
+    -------
+    Prepared
+        The tensors, and their sums.
+
+    Raises
+    ------
+    ParameterError
+        A name or a shape does not fit.
+    ProcessingError
+        A spectrogram has NaN or infinite values, or does not vary where it is to be divided by its
+        standard deviation.
+    """
     axis = None
-    if mean_subtract or std_divide:
-        axis = plan.tensor_names.index(resolve_axis(normalize_dim, plan.tensor_names))
+    if scaling.mean_subtract or scaling.std_divide:
+        axis = plan.tensor_names.index(resolve_axis(scaling.axis, plan.tensor_names))
     rearranged = rearrange(spectrograms, plan)
     in_memory = all(
         isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in spectrograms.values()
@@ -59,16 +83,13 @@ def prepare_tensors(
     if not all(np.isfinite(s.square) for s in sums.values()):
         _raise_not_finite(spectrograms, plan)
     if axis is not None:
-        tensors = {
-            key: _normalised(tensor, axis, mean_subtract, std_divide, normalize_dim)
-            for key, tensor in tensors.items()
-        }
+        tensors = {key: _normalised(tensor, axis, scaling) for key, tensor in tensors.items()}
         sums = {key: tensor_sums(tensor) for key, tensor in tensors.items()}
     return Prepared(replace(rearranged, tensors=tensors), sums)
 
 
 def _raise_not_finite(spectrograms: Mapping[str, Any], plan: AxisPlan) -> None:
-    """Tell where the first value is that is not finite."""
+    """Report where the first value is that is not finite."""
     for name, array in spectrograms.items():
         n_bad, first = 0, None
         for start in range(array.shape[0]):
@@ -88,15 +109,13 @@ def _raise_not_finite(spectrograms: Mapping[str, Any], plan: AxisPlan) -> None:
     raise ProcessingError("the spectrograms have values too large to be squared; rescale them.")
 
 
-def _normalised(
-    tensor: BlockTensor, axis: int, subtract: bool, divide: bool, axis_name: str
-) -> BlockTensor:
+def _normalised(tensor: BlockTensor, axis: int, wanted: TensorScaling) -> BlockTensor:
     """Subtract the mean, divide by the standard deviation (n - 1) along an axis, as rows are read."""
     place = tensor.axis_order.index(axis)
     length = tensor.shape[axis]
     mean = _summed(tensor, place, lambda start, rows: rows) / length
     scale: Float64Array = np.ones(())
-    if divide:
+    if wanted.std_divide:
 
         def squares(start: int, rows: Float64Array) -> Float64Array:
             return np.asarray((rows - _rows_of(mean, place, start, len(rows))) ** 2)
@@ -106,15 +125,15 @@ def _normalised(
         if not (scale > 0).all():
             n_flat = int((~(scale > 0)).sum())
             raise ProcessingError(
-                f"{n_flat} of {scale.size} traces do not vary along {axis_name!r}, so they "
+                f"{n_flat} of {scale.size} traces do not vary along {wanted.axis!r}, so they "
                 "cannot be divided by their standard deviation; set std_divide to false."
             )
 
     def change(start: int, rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         values = rows.astype(np.float32)
-        if subtract:
+        if wanted.mean_subtract:
             values -= _rows_of(mean, place, start, len(rows)).astype(np.float32)
-        if divide:
+        if wanted.std_divide:
             values /= _rows_of(scale, place, start, len(rows)).astype(np.float32)
         return values
 

@@ -7,12 +7,26 @@ everything follows from a few float64 sums, taken block after block:
     sum C_r        = product over axes of the column sums
     <C_r, C_s>     = product over axes of the Gram matrices, entry (r, s)
 
-    ||X - X_hat||^2 = ||X||^2 - 2 sum_r w_r <X, C_r> + w' G w
-    var-explained_r = squared correlation of X and C_r
-                    = (<X, C_r> - sum X sum C_r / n)^2 / (n^2 var X var C_r)
+    ||X - X_hat||^2       = ||X||^2 - 2 sum_r w_r <X, C_r> + w' G w
+    explained variance    = 1 - ||X - X_hat||^2 / ||X||^2                                 of the model
+    explained variance_r  = (||X - X_hat + w_r C_r||^2 - ||X - X_hat||^2) / ||X||^2       of a component
+                          = (2 w_r (<X, C_r> - (G w)_r) + w_r^2 G_rr) / ||X||^2
+    R squared             = 1 - var(X - X_hat) / var X                                    of the model
+    squared correlation_r = (<X, C_r> - sum X sum C_r / n)^2 / (n^2 var X var C_r)        of a component
 
-The squared correlation is the share of variance left out when X, mean removed, is regressed on the
-mean-removed component: the number that face-rhythm's `order_factors_by_EVR` sorts by.
+The explained variance of a component is what that of the model drops by when the component is left out; the
+others stay as they are (nothing is fitted again). Summed over components it is the model's, less
+
+    sum over pairs r != s of w_r w_s <C_r, C_s> / ||X||^2
+
+which is not negative where no loading and no weight is: non-negative components together never explain more
+than their model, and as much where no two overlap. Components with signs may explain more. A component that
+makes the fit worse has a negative one. Sums of squares are about zero, not about the mean: about the mean,
+components that exclude each other would explain more than their model.
+
+The squared correlation is the share of the variance about the mean that a component explains alone, shifted
+and scaled to fit best: the number that face-rhythm's `order_factors_by_EVR` sorts by. Over overlapping
+components it adds up to anything.
 """
 
 from __future__ import annotations
@@ -24,11 +38,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.arrays import Float64Array
 from element_facerhythm.core.decomposition.block_tensor import BlockTensor, dense_tensor
 from element_facerhythm.core.decomposition.model import CpModel, FloatArray
 from element_facerhythm.errors import ParameterError, ProcessingError
-
-Float64Array = npt.NDArray[np.float64]
 
 # Entries converted to float64 at a time (8 MiB).
 _ENTRIES_PER_BLOCK = 2**20
@@ -84,7 +97,9 @@ def model_from_factors(
     n_iterations: int | None = None,
     stability: npt.ArrayLike | None = None,
 ) -> CpModel:
-    """Make a model of `tensor` from given loadings, whoever fitted them; their order is kept.
+    """Make a model of `tensor` from given loadings, by any solver; their order is kept.
+
+    Measures of fit that use a loading or weight which is not finite are NaN.
 
     Parameters
     ----------
@@ -103,10 +118,15 @@ def model_from_factors(
     stability
         (R,) agreement over restarts, where known.
 
+    Returns
+    -------
+    CpModel
+        With its measures of fit.
+
     Raises
     ------
     ParameterError
-        Names, loadings and tensor do not fit together, or loadings or weights are not finite.
+        Names, loadings and tensor do not fit together.
     ProcessingError
         The tensor is zero everywhere, or not finite.
     """
@@ -117,23 +137,23 @@ def model_from_factors(
     weight_array = np.ones(rank, np.float32) if weights is None else np.asarray(weights)
     if weight_array.shape != (rank,):
         raise ParameterError(f"weights have shape {weight_array.shape}; expected ({rank},).")
-    _require_finite(
-        {**{f"loadings along {n!r}": a for n, a in arrays.items()}, "weights": weight_array}
-    )
     sums = tensor_sums(tensor) if sums is None else sums
     require_signal(sums)
-    components = _component_sums(tensor, list(arrays.values()))
     scales = weight_array.astype(np.float64)
-    return CpModel(
-        names=tuple(names),
-        factors=arrays,
-        weights=weight_array,
-        explained_variance=_explained_by_each(sums, components),
-        explained_variance_total=_explained_by_all(sums, components, scales),
-        relative_error=float(np.sqrt(_residual_square(sums, components, scales) / sums.square)),
-        n_iterations=n_iterations,
-        stability=None if stability is None else np.asarray(stability),
-    )
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite gives NaN
+        components = _component_sums(tensor, list(arrays.values()))
+        residual = _residual_square(sums, components, scales)
+        return CpModel(
+            names=tuple(names),
+            factors=arrays,
+            weights=weight_array,
+            explained_variance=_explained_by_each(sums, components, scales),
+            squared_correlation=_squared_correlations(sums, components),
+            relative_error=_relative_error(sums, residual),
+            r_squared=_r_squared(sums, components, scales, residual),
+            n_iterations=n_iterations,
+            stability=None if stability is None else np.asarray(stability),
+        )
 
 
 def require_signal(sums: TensorSums) -> None:
@@ -145,13 +165,14 @@ def require_signal(sums: TensorSums) -> None:
 
 
 def order_components(model: CpModel) -> CpModel:
-    """Put components in descending order of the variance that each explains."""
-    order = np.argsort(-model.explained_variance, kind="stable")
+    """Sort components in descending order of their squared correlation with the tensor."""
+    order = np.argsort(-model.squared_correlation, kind="stable")
     return replace(
         model,
         factors={name: np.ascontiguousarray(f[:, order]) for name, f in model.factors.items()},
         weights=model.weights[order],
         explained_variance=model.explained_variance[order],
+        squared_correlation=model.squared_correlation[order],
         stability=None if model.stability is None else model.stability[order],
     )
 
@@ -165,6 +186,10 @@ def inner_products(tensor: BlockTensor, factors: Sequence[npt.ArrayLike]) -> Flo
         Any tensor.
     factors
         Per axis, in the tensor's order, (n, R) loadings.
+
+    Returns
+    -------
+    (R,) products, not divided by anything.
     """
     ordered = [np.asarray(factors[axis], dtype=np.float64) for axis in tensor.axis_order]
     products = np.zeros(ordered[0].shape[1])
@@ -177,10 +202,10 @@ def inner_products(tensor: BlockTensor, factors: Sequence[npt.ArrayLike]) -> Flo
     return products
 
 
-def explained_variance(
+def fit_of_all(
     sums: TensorSums, products: Float64Array, factors: Sequence[npt.ArrayLike]
 ) -> tuple[float, float]:
-    """Explained variance and relative error of a whole model, from its inner products.
+    """Relative error and R squared of a whole model of unit weights, from its inner products.
 
     Parameters
     ----------
@@ -190,11 +215,15 @@ def explained_variance(
         (R,) from `inner_products`.
     factors
         Per axis, (n, R) loadings.
+
+    Returns
+    -------
+    Relative error, 0 or more; R squared, 1 or less and NaN for a tensor that does not vary.
     """
     components = _with_products(products, [np.asarray(f, np.float64) for f in factors])
     ones = np.ones(len(products))
-    error = np.sqrt(_residual_square(sums, components, ones) / sums.square)
-    return _explained_by_all(sums, components, ones), float(error)
+    residual = _residual_square(sums, components, ones)
+    return _relative_error(sums, residual), _r_squared(sums, components, ones, residual)
 
 
 def _checked_factors(
@@ -214,13 +243,6 @@ def _checked_factors(
                 f"({length}, {rank})."
             )
     return arrays
-
-
-def _require_finite(arrays: Mapping[str, FloatArray]) -> None:
-    """Raise `ParameterError` where a number is not finite: measures of fit would mean nothing."""
-    for what, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise ParameterError(f"{what} hold NaN or infinite numbers; expected finite ones.")
 
 
 def _component_sums(tensor: BlockTensor, factors: Sequence[FloatArray]) -> _ComponentSums:
@@ -244,19 +266,38 @@ def _residual_square(sums: TensorSums, components: _ComponentSums, weights: Floa
     )  # rounding may leave a perfect fit just below zero; NaN stays
 
 
-def _explained_by_all(sums: TensorSums, components: _ComponentSums, weights: Float64Array) -> float:
+def _relative_error(sums: TensorSums, residual_square: float) -> float:
+    error = float(np.sqrt(residual_square / sums.square))
+    return error if np.isfinite(error) else float("nan")
+
+
+def _r_squared(
+    sums: TensorSums, components: _ComponentSums, weights: Float64Array, residual_square: float
+) -> float:
+    """1 - variance of the residual / variance of the tensor; NaN of a tensor that does not vary."""
     residual_sum = sums.total - float(weights @ components.totals)
-    residual = _residual_square(sums, components, weights) - residual_sum**2 / sums.n_entries
-    total = sums.centred_square
-    return 0.0 if total <= 0 else 1 - residual / total  # of NaN: NaN
+    about_mean = residual_square - residual_sum**2 / sums.n_entries
+    if not (sums.centred_square > 0 and np.isfinite(about_mean)):
+        return float("nan")
+    return float(1 - about_mean / sums.centred_square)
 
 
-def _explained_by_each(sums: TensorSums, components: _ComponentSums) -> Float64Array:
+def _explained_by_each(
+    sums: TensorSums, components: _ComponentSums, weights: Float64Array
+) -> Float64Array:
+    """(R,) drop of the model's explained variance when each component is left out."""
+    left = components.products - components.gram @ weights  # (R,) <X - X_hat, C_r>
+    drops = 2 * weights * left + weights**2 * np.diag(components.gram)
+    explained: Float64Array = drops / sums.square
+    return np.where(np.isfinite(explained), explained, np.nan)
+
+
+def _squared_correlations(sums: TensorSums, components: _ComponentSums) -> Float64Array:
     covariance = components.products - sums.total * components.totals / sums.n_entries
     squares = np.diag(components.gram)
     variances = squares - components.totals**2 / sums.n_entries
     scale = sums.centred_square * variances
-    # A component without variance (all zero, or constant) explains none.
+    # A component without variance (all zero, or constant) has no part in that of the tensor.
     usable = ~((variances <= 1e-12 * squares) | (scale <= 0))  # NaN stays NaN
-    explained: Float64Array = np.where(usable, covariance**2 / np.where(usable, scale, 1.0), 0.0)
-    return explained
+    squares = np.where(usable, covariance**2 / np.where(usable, scale, 1.0), 0.0)
+    return np.where(np.isfinite(squares), squares, np.nan)

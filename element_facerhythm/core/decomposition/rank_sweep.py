@@ -8,29 +8,28 @@ float64. Nothing is polished: a decomposition of the same rank explains as much,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from element_facerhythm.core.arrays import Float64Array
 from element_facerhythm.core.decomposition.block_tensor import BlockTensor
-from element_facerhythm.core.decomposition.compression import compress
-from element_facerhythm.core.decomposition.cp import largest_rank
-from element_facerhythm.core.decomposition.fast_cp import (
-    DEFAULT_N_ITER_MAX,
-    DEFAULT_N_RESTARTS,
-    DEFAULT_TOL,
+from element_facerhythm.core.decomposition.compressed_cp import (
     DeviceBlocks,
     fit_starts,
     with_blocks,
 )
+from element_facerhythm.core.decomposition.compression import compress
+from element_facerhythm.core.decomposition.cp import largest_rank
 from element_facerhythm.core.decomposition.quality import (
     TensorSums,
-    explained_variance,
+    fit_of_all,
     inner_products,
     require_signal,
 )
-from element_facerhythm.core.decomposition.stability import Float64Array, component_stability
+from element_facerhythm.core.decomposition.settings import FitSettings
+from element_facerhythm.core.decomposition.stability import component_stability
 from element_facerhythm.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class RankFit:
     ----------
     rank
         Number of components R.
-    explained_variance, relative_error
+    relative_error, r_squared
         Of the whole model, as in `CpModel`.
     stability
         (R,) per component, most stable first; NaN with one start.
@@ -54,10 +53,15 @@ class RankFit:
     """
 
     rank: int
-    explained_variance: float
     relative_error: float
+    r_squared: float
     stability: Float64Array
     n_iterations: int
+
+    @property
+    def explained_variance(self) -> float:
+        """Of the whole model: `CpModel.explained_variance_total`."""
+        return 1 - self.relative_error**2
 
     @property
     def mean_stability(self) -> float:
@@ -78,13 +82,9 @@ def sweep_ranks(
     tensor: BlockTensor,
     sums: TensorSums,
     ranks: Sequence[int],
+    settings: FitSettings,
     *,
-    nonnegative: bool,
-    seed: int,
     device: torch.device,
-    n_iter_max: int = DEFAULT_N_ITER_MAX,
-    tol: float = DEFAULT_TOL,
-    n_restarts: int = DEFAULT_N_RESTARTS,
     on_rank: Callable[[int], None] | None = None,
 ) -> tuple[RankFit, ...]:
     """Fit several ranks and measure each.
@@ -95,12 +95,17 @@ def sweep_ranks(
         A finite tensor and its sums.
     ranks
         Numbers of components to try.
-    nonnegative
-        Whether loadings must not be negative.
-    seed, device, n_iter_max, tol, n_restarts
-        As for a decomposition; all starts are random.
+    settings
+        As for a decomposition by this package's solver; each of `ranks` takes the place of the rank, and all
+        starts are random.
+    device
+        Where to compute.
     on_rank
         Called with the number of ranks done.
+
+    Returns
+    -------
+    One `RankFit` per rank, in the order of `ranks`.
 
     Raises
     ------
@@ -118,20 +123,16 @@ def sweep_ranks(
     require_signal(sums)
     report = on_rank or (lambda n_done: None)
 
+    nonnegative = settings.nonnegative_axes(tensor.ndim)
+    signs = [nonnegative[axis] for axis in tensor.axis_order]
+    n_restarts = settings.n_restarts
+
     def work(blocks: DeviceBlocks) -> list[_Loadings]:
-        compressed = compress(blocks, tensor.block_shape, max(ranks), sums.square, seed)
+        compressed = compress(blocks, tensor.block_shape, max(ranks), sums.square, settings.seed)
         found = []
         for n_done, rank in enumerate(ranks, start=1):
-            fits = fit_starts(
-                compressed,
-                rank,
-                [nonnegative] * tensor.ndim,
-                n_iter_max=n_iter_max,
-                tol=tol,
-                init="random",
-                seed=seed,
-                n_restarts=n_restarts,
-            )
+            of_rank = replace(settings, rank=rank, init="random")
+            fits = fit_starts(compressed, of_rank, signs)
             every = [
                 [factor[b].T.cpu().numpy() for factor in fits.factors] for b in range(n_restarts)
             ]
@@ -160,6 +161,6 @@ def _measured(
     products = np.split(inner_products(tensor, joined), np.cumsum(ranks)[:-1])
     fits = []
     for rank, loadings, own in zip(ranks, found, products, strict=True):
-        explained, error = explained_variance(sums, own, loadings.factors)
-        fits.append(RankFit(rank, explained, error, loadings.stability, loadings.n_iterations))
+        error, r_squared = fit_of_all(sums, own, loadings.factors)
+        fits.append(RankFit(rank, error, r_squared, loadings.stability, loadings.n_iterations))
     return tuple(fits)

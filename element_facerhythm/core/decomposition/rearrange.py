@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from element_facerhythm.core.decomposition.axes import (
-    COMPLEX_AXIS,
-    JOINT_KEY,
-    AxisPlan,
-    Window,
-    axis_parts,
-)
+from element_facerhythm.core.decomposition.axes import JOINT_KEY, AxisPlan, Window
 from element_facerhythm.core.decomposition.block_tensor import BlockTensor
 from element_facerhythm.errors import ParameterError
+from element_facerhythm.parameters.axes import COMPLEX_AXIS, axis_parts, has_parts
 
 
 @dataclass(frozen=True)
@@ -85,6 +80,11 @@ def rearrange(arrays: Mapping[str, Any], plan: AxisPlan) -> Rearranged:
         magnitudes where the plan has no place for the complex axis, as in face-rhythm's pipeline.
     plan
         What to fold.
+
+    Returns
+    -------
+    Rearranged
+        The tensors, to be read in blocks.
 
     Raises
     ------
@@ -202,7 +202,8 @@ def _row_axis(plan: AxisPlan, shape: Sequence[int]) -> int:
     ]
     last = plan.names[-1]
     return max(
-        axes, key=lambda axis: (last not in axis_parts(plan.array_names[axis]), shape[axis], -axis)
+        axes,
+        key=lambda axis: (not has_parts(plan.array_names[axis], last), shape[axis], -axis),
     )
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
-Float64Array = npt.NDArray[np.float64]
+from element_facerhythm.core.arrays import Float64Array
 
 
 def component_stability(
@@ -36,6 +35,8 @@ def component_stability(
     """
     if not others:
         return None
+    from scipy.optimize import linear_sum_assignment
+
     found = []
     for other in others:
         matrix = congruence(reference, other)
@@ -45,7 +46,18 @@ def component_stability(
 
 
 def congruence(first: Sequence[npt.ArrayLike], second: Sequence[npt.ArrayLike]) -> Float64Array:
-    """(R1, R2) products over axes of the absolute cosines between loadings."""
+    """Return how alike the components of two models are.
+
+    Parameters
+    ----------
+    first, second
+        Per axis, (n, R1) and (n, R2) loadings.
+
+    Returns
+    -------
+    (R1, R2) products over axes of the absolute cosines between loadings: 1 where two agree up to scale and
+    sign, 0 with a component that vanishes.
+    """
     product: Float64Array = np.ones(())
     for a, b in zip(first, second, strict=True):
         product = product * np.abs(unit_columns(a).T @ unit_columns(b))

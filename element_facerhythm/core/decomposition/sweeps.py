@@ -57,10 +57,19 @@ def nonnegative_update(
 
 
 def free_update(loadings: torch.Tensor, products: torch.Tensor, gram: torch.Tensor) -> torch.Tensor:
-    """Minimise over one axis without constraint (proximal least squares); as `nonnegative_update`.
+    """Minimise over one axis without constraint (proximal least squares).
 
     The small proximal term keeps the system solvable where components coincide; it too never
     raises the loss.
+
+    Parameters
+    ----------
+    loadings, products, gram
+        As of `nonnegative_update`.
+
+    Returns
+    -------
+    New loadings (B, R, n).
     """
     import torch
 
@@ -78,7 +87,7 @@ def visit(
     *,
     has_rank: bool,
 ) -> None:
-    """Go down the dimension tree; `update` gets each axis, in order, with its (B, R, k) products.
+    """Go down the dimension tree, axis by axis in their order.
 
     Parameters
     ----------
@@ -88,6 +97,10 @@ def visit(
         Which axes of the tensor are left in `partial`.
     factors
         Per axis of the tensor, (B, R, k); `update` may replace entries, the next axes see that.
+    update
+        Called with each axis and its (B, R, k) products.
+    has_rank
+        Whether `partial` is partial products, and not the tensor.
     """
     if len(axes) == 1:
         update(axes[0], partial)
@@ -113,7 +126,7 @@ def _contract(
 
 
 def balanced(factors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Give every axis the same share of each component's norm; the components stay as they are.
+    """Share each component's norm out equally over its axes; the components stay as they are.
 
     A component that has vanished along one axis is set to zero along all of them.
     """
@@ -126,7 +139,19 @@ def balanced(factors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def gram_without(grams: Sequence[torch.Tensor], axis: int) -> torch.Tensor:
-    """Product of the Gram matrices (B, R, R) of all axes but one."""
+    """Multiply the Gram matrices of all axes but one, entry by entry.
+
+    Parameters
+    ----------
+    grams
+        Per axis, (B, R, R).
+    axis
+        The one that is left out.
+
+    Returns
+    -------
+    (B, R, R) product: the Gram matrix of the Khatri-Rao product of these axes' loadings.
+    """
     return _product([gram for i, gram in enumerate(grams) if i != axis])
 
 

@@ -7,38 +7,50 @@ vectors as a full SVD of the unfolded tensor, which at 1920 x 55 x 676 takes lon
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from element_facerhythm.core.decomposition.model import FloatArray
+from element_facerhythm.core.decomposition.settings import FitSettings
 
 if TYPE_CHECKING:
-    from element_facerhythm.core.decomposition.cp import CpRequest
+    import torch
 
-logger = logging.getLogger(__name__)
+Backend = Literal["pytorch", "numpy"]
 
 # Columns of an unfolded tensor that are converted to float64 at a time.
 _COLUMNS_PER_BLOCK = 2**14
 
 
+def default_backend(device: torch.device) -> Backend:
+    """Name of tensorly's backend for a device: on a CPU, numpy is 2 to 5 times as fast as torch."""
+    return "numpy" if device.type == "cpu" else "pytorch"
+
+
 def fit_tensorly(
-    tensor: npt.NDArray[Any], request: CpRequest, on_iteration: Callable[[int], None]
-) -> tuple[list[FloatArray], FloatArray, int | None]:
+    tensor: npt.NDArray[Any],
+    settings: FitSettings,
+    device: torch.device,
+    on_iteration: Callable[[int], None],
+    backend: Backend | None = None,
+) -> tuple[list[FloatArray], FloatArray, int]:
     """Fit with tensorly.
 
     Parameters
     ----------
     tensor
-        Real and finite; computed in float32.
-    request
-        Checked.
+        Real and finite, of any number of axes; computed in float32.
+    settings
+        What to fit; its `solver` is ignored.
+    device
+        Where pytorch computes.
     on_iteration
-        Called with the number of iterations done (for ``ConstrainedCP`` only at the end: it keeps
-        its state to itself).
+        Called with the number of iterations done.
+    backend
+        tensorly's; the `default_backend` of the device where None.
 
     Returns
     -------
@@ -46,52 +58,46 @@ def fit_tensorly(
     """
     import tensorly as tl
 
-    with tl.backend_context(request.backend, local_threadsafe=True):
-        data = tl.tensor(np.ascontiguousarray(tensor, dtype=np.float32), **_context(request))
-        fitted, n_iterations = _FITTERS[request.method](data, request, on_iteration)
+    chosen = backend or default_backend(device)
+    with tl.backend_context(chosen, local_threadsafe=True):
+        place = {} if chosen == "numpy" else {"device": device}
+        data = tl.tensor(np.ascontiguousarray(tensor, dtype=np.float32), **place)
+        fitted, n_iterations = _FITTERS[settings.method](data, settings, on_iteration)
         weights = np.asarray(tl.to_numpy(fitted.weights))
         factors = [np.asarray(tl.to_numpy(factor)) for factor in fitted.factors]
     return factors, weights, n_iterations
 
 
-def _context(request: CpRequest) -> dict[str, Any]:
-    if request.backend == "numpy":
-        return {}
-    if request.method == "ConstrainedCP" and request.device.type != "cpu":
-        # Its dual variables are made on the CPU whatever the data's device.
-        logger.warning("tensorly's ConstrainedCP computes on the CPU only; doing so.")
-        return {"device": "cpu"}
-    return {"device": request.device}
-
-
-def _estimator(request: CpRequest, **changes: Any) -> Any:
+def _estimator(settings: FitSettings, **changes: Any) -> Any:
     import tensorly.decomposition
 
     # Lists of its own, since tensorly changes those that it is given.
     options: dict[str, Any] = {
         key: list(value) if isinstance(value, list | tuple) else value
-        for key, value in request.options.items()
+        for key, value in settings.options.items()
         if key != "n_restarts"
     }
-    options = {"random_state": request.seed, **options, **changes}
+    options = {"random_state": settings.seed, **options, **changes}
     if options.get("svd", "truncated_svd") != "randomized_svd":
         options["svd"] = leading_singular_vectors
-    return getattr(tensorly.decomposition, request.method)(rank=request.rank, **options)
+    return getattr(tensorly.decomposition, settings.method)(rank=settings.rank, **options)
 
 
-def _fit_in_steps(data: Any, request: CpRequest, report: Callable[[int], None]) -> tuple[Any, int]:
+def _fit_in_steps(
+    data: Any, settings: FitSettings, report: Callable[[int], None]
+) -> tuple[Any, int]:
     """Run one iteration at a time, each starting where the last one ended.
 
     The arithmetic and the stopping rule are tensorly's. HALS has no callback there, and the one
     of ALS builds the whole reconstruction first.
     """
-    whole = _estimator(request)
+    whole = _estimator(settings)
     keep_sign = whole.cvg_criterion == "rec_error"
     fitted, previous = None, np.inf
     for iteration in range(1, whole.n_iter_max + 1):
         start: dict[str, Any] = {} if fitted is None else {"init": (fitted.weights, fitted.factors)}
         # Any tolerance will do: it only makes tensorly compute the error.
-        step = _estimator(request, n_iter_max=1, tol=1.0, **start)
+        step = _estimator(settings, n_iter_max=1, tol=1.0, **start)
         fitted = step.fit_transform(data)
         error = float(step.errors_[-1])
         report(iteration)
@@ -102,14 +108,8 @@ def _fit_in_steps(data: Any, request: CpRequest, report: Callable[[int], None]) 
     return fitted, iteration
 
 
-def _fit_als(data: Any, request: CpRequest, report: Callable[[int], None]) -> tuple[Any, int]:
-    """Orthogonalisation and line search look further back than one iteration."""
-    remembers = request.options.get("orthogonalise") or request.options.get("linesearch")
-    return (_fit_with_callback if remembers else _fit_in_steps)(data, request, report)
-
-
 def _fit_with_callback(
-    data: Any, request: CpRequest, report: Callable[[int], None]
+    data: Any, settings: FitSettings, report: Callable[[int], None]
 ) -> tuple[Any, int]:
     n_done = -1
 
@@ -118,24 +118,14 @@ def _fit_with_callback(
         n_done += 1  # tensorly's first call precedes the first iteration
         report(n_done)
 
-    fitted = _estimator(request, callback=count).fit_transform(data)
+    fitted = _estimator(settings, callback=count).fit_transform(data)
     return fitted, n_done
 
 
-def _fit_constrained(
-    data: Any, request: CpRequest, report: Callable[[int], None]
-) -> tuple[Any, int]:
-    estimator = _estimator(request)
-    fitted = estimator.fit_transform(data)
-    report(len(estimator.errors_))
-    return fitted, len(estimator.errors_)
-
-
-_FITTERS: Mapping[str, Callable[[Any, CpRequest, Callable[[int], None]], tuple[Any, int]]] = {
+_FITTERS: Mapping[str, Callable[[Any, FitSettings, Callable[[int], None]], tuple[Any, int]]] = {
     "CP_NN_HALS": _fit_in_steps,
-    "CP": _fit_als,
+    "CP": _fit_in_steps,
     "RandomizedCP": _fit_with_callback,
-    "ConstrainedCP": _fit_constrained,
 }
 
 

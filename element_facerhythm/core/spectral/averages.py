@@ -19,7 +19,16 @@ from element_facerhythm.core.spectral.windows import ComplexAverage
 
 
 def segment_spectrum(frames: torch.Tensor, n_fft: int, *, unfold: bool) -> torch.Tensor:
-    """Spectrum of real segments (N, <= n_fft).
+    """Spectrum of real segments.
+
+    Parameters
+    ----------
+    frames
+        (N, <= n_fft) real samples; what is missing at the end counts as 0.
+    n_fft
+        Length of the transform.
+    unfold
+        Give negative frequencies as well.
 
     Returns
     -------
@@ -33,7 +42,7 @@ def segment_spectrum(frames: torch.Tensor, n_fft: int, *, unfold: bool) -> torch
     return torch.cat([spectrum, mirrored] * 2, dim=1)
 
 
-class EveryFrame:
+class FullRateAverager:
     """Values at every frame, averaged over windows.
 
     A segment is real, so its spectrum is needed at non-negative frequencies only, and the real and
@@ -72,9 +81,20 @@ class EveryFrame:
     def blocks(
         self, spectrum: torch.Tensor, n_kept: int, n_samples: int
     ) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield bins and their averages over `n_kept` samples, a few bins at a time.
+        """Yield bins and their averages, a few bins at a time.
 
-        About `n_samples` samples are in memory at once.
+        Parameters
+        ----------
+        spectrum
+            (N, n_fft // 2 + 1 or more) spectrum of a segment, as `segment_spectrum` gives it.
+        n_kept
+            Samples of the segment that are averaged: whole windows, or less than one.
+        n_samples
+            Samples in memory at once, about.
+
+        Yields
+        ------
+        Bins of the bank, and (N, bins, windows) their averages.
         """
         n_fft, lead = self._segments.n_fft, self._segments.lead
         keep = slice(lead, lead + n_kept)
@@ -100,7 +120,7 @@ class EveryFrame:
         return samples.unflatten(-1, (-1, n_samples)).mean(-1)
 
 
-class StridedFrames:
+class DecimatedAverager:
     """Magnitudes in the middle of each run of `stride` frames, averaged as `strides` describes.
 
     Every s-th sample of a segment of n is an inverse transform of length n / s: bins of the product
@@ -111,7 +131,7 @@ class StridedFrames:
     Parameters
     ----------
     filters, first_bin, segments, factor, device
-        As for `EveryFrame`.
+        As for `FullRateAverager`.
     stride
         Divides `factor` and the segments' length.
     """
@@ -145,7 +165,19 @@ class StridedFrames:
     def blocks(
         self, spectrum: torch.Tensor, n_kept: int, n_samples: int
     ) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield bins and their averages; see `EveryFrame.blocks`."""
+        """Yield bins and their averages, a few bins at a time.
+
+        Parameters
+        ----------
+        spectrum
+            (N, 2 * n_fft) unfolded spectrum of a segment, as `segment_spectrum` gives it.
+        n_kept, n_samples
+            As in `FullRateAverager.blocks`.
+
+        Yields
+        ------
+        Bins of the bank, and (N, bins, windows) their averages.
+        """
         n_bins, n_turns, length = self._response.shape
         stretches = spectrum[:, self._frequencies].unflatten(-1, (n_turns, length))
         for bins in _batches(n_bins, n_samples // (len(spectrum) * length)):

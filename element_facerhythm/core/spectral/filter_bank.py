@@ -77,6 +77,15 @@ def filter_length(*, frame_rate_hz: float, q_low: float, freq_min_hz: float) -> 
     """Length in frames that every filter of a bank will have (odd, at least 3).
 
     Cheap: meant for checking a recording's length before any work.
+
+    Parameters
+    ----------
+    frame_rate_hz
+        Frames per second of the traces.
+    q_low
+        Window length in cycles at the lowest frequency.
+    freq_min_hz
+        Lowest centre frequency.
     """
     n_taps = math.ceil(q_low * (frame_rate_hz / freq_min_hz))
     return max(3, n_taps if n_taps % 2 else n_taps + 1)

@@ -67,7 +67,13 @@ def average_magnitude(
 
 
 def fold_in_torch(spectrum: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
-    """Do what `fold` does on any device."""
+    """Add up the products of all stretches as `fold` does, on any device.
+
+    Parameters
+    ----------
+    spectrum, response
+        As for `fold`.
+    """
     folded = spectrum[:, None, 0] * response[:, 0]
     for turn in range(1, response.shape[1]):
         folded.addcmul_(spectrum[:, None, turn], response[:, turn])
@@ -77,7 +83,13 @@ def fold_in_torch(spectrum: torch.Tensor, response: torch.Tensor) -> torch.Tenso
 def average_magnitude_in_torch(
     values: torch.Tensor, n_per_window: int, correction: float, n_windows: int
 ) -> torch.Tensor:
-    """Do what `average_magnitude` does on any device."""
+    """Average magnitudes over windows as `average_magnitude` does, on any device.
+
+    Parameters
+    ----------
+    values, n_per_window, correction, n_windows
+        As for `average_magnitude`.
+    """
     kept = torch.view_as_real(values[..., : n_windows * n_per_window + 2])
     magnitude = magnitude_of(kept[..., 0], kept[..., 1])
     inner = magnitude[..., 1:-1].unflatten(-1, (-1, n_per_window)).mean(-1)
@@ -86,7 +98,13 @@ def average_magnitude_in_torch(
 
 
 def magnitude_of(real: torch.Tensor, imag: torch.Tensor) -> torch.Tensor:
-    """Magnitude by squares: positions in pixels are far from where float32 overflows."""
+    """Magnitude by squares: positions in pixels are far from where float32 overflows.
+
+    Parameters
+    ----------
+    real, imag
+        Parts of complex values, of one shape.
+    """
     return (real * real).addcmul_(imag, imag).sqrt_()
 
 

@@ -15,6 +15,7 @@ there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,13 +24,7 @@ import torch
 
 from element_facerhythm.core.spectral.filter_bank import FilterBank
 from element_facerhythm.core.spectral.vqt import Transform
-from element_facerhythm.core.spectral.windows import (
-    Averaging,
-    ComplexAverage,
-    Padding,
-    check_transform_options,
-    kept_span,
-)
+from element_facerhythm.core.spectral.windows import TransformOptions, kept_span
 from element_facerhythm.errors import ParameterError, ProcessingError
 
 BLOCK_BYTES = 96 << 20
@@ -50,19 +45,43 @@ class ArrayLike3D(Protocol):
         """Return a slice as something numpy can take."""
 
 
+@dataclass(frozen=True)
+class Normalisation:
+    """How spectrograms are normalised; the formula is at the top of this module.
+
+    Attributes
+    ----------
+    factor
+        0: windows keep their power; 1: every window has the same total power.
+    spectrogram_exponent
+        Power to which magnitudes are raised.
+    one_over_f_exponent
+        Power of the centre frequency (Hz) that multiplies each bin.
+    """
+
+    factor: float
+    spectrogram_exponent: float
+    one_over_f_exponent: float
+
+    def __post_init__(self) -> None:
+        """Refuse a factor outside 0 to 1.
+
+        Raises
+        ------
+        ParameterError
+            The factor is out of range.
+        """
+        if not 0 <= self.factor <= 1:
+            raise ParameterError(f"normalization_factor is {self.factor}; expected 0 to 1.")
+
+
 def point_spectrograms(
     points: ArrayLike3D,
     point_positions: npt.ArrayLike,
     bank: FilterBank,
+    options: TransformOptions,
+    normalisation: Normalisation,
     *,
-    downsample_factor: int,
-    padding: Padding,
-    take_abs: bool,
-    averaging: Averaging = "exact",
-    complex_average: ComplexAverage = "linear",
-    normalization_factor: float,
-    spectrogram_exponent: float,
-    one_over_f_exponent: float,
     device: str | torch.device = "cpu",
     block_bytes: int = BLOCK_BYTES,
     out: Any = None,
@@ -76,15 +95,11 @@ def point_spectrograms(
         (T, P, 2) tracked positions (x, y) in pixels; read one block of frames at a time.
     point_positions
         (P, 2) home positions in pixels.
-    bank, downsample_factor, padding, take_abs, averaging, complex_average, device
+    bank, options, device
         As for `variable_q_transform`. With ``take_abs=False`` the normalisation acts on the
         magnitude and the phase is kept.
-    normalization_factor
-        0: windows keep their power; 1: every window has the same total power.
-    spectrogram_exponent
-        Power to which magnitudes are raised.
-    one_over_f_exponent
-        Power of the centre frequency (Hz) that multiplies each bin.
+    normalisation
+        Formula at the top of this module.
     block_bytes
         Size of a block of windows: memory and speed, not numbers. A block is never shorter than what
         is transformed together.
@@ -106,23 +121,19 @@ def point_spectrograms(
     """
     homes = np.asarray(point_positions, dtype=np.float32)
     _check_points(points.shape, homes.shape)
-    _check_normalisation(normalization_factor, block_bytes)
-    check_transform_options(downsample_factor, padding, complex_average, averaging)
+    if block_bytes < 1:
+        raise ParameterError(f"block_bytes is {block_bytes}; expected at least 1.")
     n_points = homes.shape[0]
-    point_bytes = _window_bytes(bank.n_freq_bins, downsample_factor, take_abs=take_abs)
+    point_bytes = _window_bytes(bank.n_freq_bins, options)
     # Not by `block_bytes`: that must not change numbers, and sums and segments round them.
-    n_windows = kept_span(points.shape[0], bank.n_taps, padding).n_windows(downsample_factor)
+    n_windows = _n_windows(points.shape[0], bank, options)
     run_bytes = point_bytes * min(n_windows, _WINDOWS_PER_RUN)
     groups = _point_groups(n_points, BLOCK_BYTES // run_bytes)
     window_bytes = point_bytes * groups[0].stop
     transform = Transform(
         bank,
+        options,
         n_frames=points.shape[0],
-        downsample_factor=downsample_factor,
-        padding=padding,
-        take_abs=take_abs,
-        averaging=averaging,
-        complex_average=complex_average,
         device=device,
         longest_segment=max(BLOCK_BYTES // window_bytes, 1),
     )
@@ -130,19 +141,21 @@ def point_spectrograms(
     out = np.empty(shape, dtype=transform.dtype) if out is None else out
     if tuple(out.shape) != shape:
         raise ParameterError(f"out has shape {tuple(out.shape)}; expected {shape}.")
-    gain = (bank.frequencies_hz.astype(np.float64) ** one_over_f_exponent).astype(np.float32)
+    gain = (bank.frequencies_hz.astype(np.float64) ** normalisation.one_over_f_exponent).astype(
+        np.float32
+    )
     for windows in transform.window_blocks(block_bytes // window_bytes):
         frames = transform.frames_for(windows)
         power = np.zeros(windows.stop - windows.start)
         for group in groups:
             traces = _displacements(points, homes, frames, group)
-            block = _raise_magnitude(transform(traces, windows), spectrogram_exponent)
-            magnitude = block if take_abs else np.abs(block)
+            block = _raise_magnitude(transform(traces, windows), normalisation.spectrogram_exponent)
+            magnitude = block if options.take_abs else np.abs(block)
             power += magnitude.sum(axis=(0, 1), dtype=np.float64) / (2 * n_points)
             block = block.reshape(2, -1, *block.shape[1:])
             if len(groups) > 1:
                 out[:, group, :, windows] = block
-        scale = _window_scale(power, normalization_factor, windows.start)
+        scale = _window_scale(power, normalisation.factor, windows.start)
         for group in groups:
             if len(groups) > 1:
                 block = np.asarray(out[:, group, :, windows])
@@ -163,16 +176,14 @@ def _check_points(points: tuple[int, ...], homes: tuple[int, ...]) -> None:
         )
 
 
-def _check_normalisation(factor: float, block_bytes: int) -> None:
-    if not 0 <= factor <= 1:
-        raise ParameterError(f"normalization_factor is {factor}; expected 0 to 1.")
-    if block_bytes < 1:
-        raise ParameterError(f"block_bytes is {block_bytes}; expected at least 1.")
+def _n_windows(n_frames: int, bank: FilterBank, options: TransformOptions) -> int:
+    span = kept_span(n_frames, bank.n_taps, options.padding)
+    return span.n_windows(options.downsample_factor)
 
 
-def _window_bytes(n_bins: int, factor: int, *, take_abs: bool) -> int:
+def _window_bytes(n_bins: int, options: TransformOptions) -> int:
     """Bytes of a window and point: its spectrogram, and its frames as read and as displacements."""
-    return 2 * ((4 if take_abs else 8) * n_bins + 8 * factor)
+    return 2 * ((4 if options.take_abs else 8) * n_bins + 8 * options.downsample_factor)
 
 
 def _point_groups(n_points: int, size: int) -> list[slice]:

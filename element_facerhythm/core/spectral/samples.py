@@ -74,7 +74,19 @@ class SampledPoints:
 def lagrange_weights(
     knots: npt.NDArray[np.float64], places: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """(N, K) weights with which values at (N, K) knots give the polynomial through them at (N,) places."""
+    """Weights with which values at knots give the polynomial through them (Lagrange's formula).
+
+    Parameters
+    ----------
+    knots
+        (N, K) places of the K values of each polynomial, all different.
+    places
+        (N,) where each polynomial is evaluated.
+
+    Returns
+    -------
+    (N, K) weights; each row adds up to 1.
+    """
     n = knots.shape[1]
     weights = np.ones(knots.shape)
     for i in range(n):

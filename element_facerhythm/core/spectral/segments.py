@@ -53,9 +53,21 @@ class Segments:
     def frames(
         self, index: int, traces: npt.NDArray[np.float32], first_frame: int
     ) -> npt.NDArray[np.float32]:
-        """(N, <= n_fft) frames of a segment from traces that begin at `first_frame`.
+        """Cut a segment out of traces.
 
-        Zeros stand where there are no frames; those at the end are left to the transform.
+        Parameters
+        ----------
+        index
+            Number of the segment.
+        traces
+            (N, ...) part of the traces.
+        first_frame
+            Frame that the part begins with.
+
+        Returns
+        -------
+        (N, <= n_fft) frames; zeros stand where there are none, those at the end are left to the
+        transform.
         """
         start = self.start(index) - first_frame
         segment = traces[:, max(start, 0) : max(start + self.n_fft, 0)]

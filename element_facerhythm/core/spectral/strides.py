@@ -41,7 +41,16 @@ _LONGEST_STRIDE = 64
 def choose_strides(
     bank: FilterBank, downsample_factor: int, tolerance: float = TOLERANCE
 ) -> npt.NDArray[np.int64]:
-    """Find for each filter the longest stride whose expected error is within `tolerance`.
+    """Find for each filter the longest stride whose expected error is small enough.
+
+    Parameters
+    ----------
+    bank
+        Filters.
+    downsample_factor
+        Frames in a window D.
+    tolerance
+        Largest relative root mean square error, see `expected_errors`.
 
     Returns
     -------
@@ -86,12 +95,27 @@ def expected_errors(
 
 
 def end_correction(downsample_factor: int, stride: int) -> float:
-    """Factor of the differences across a window's ends."""
+    """Factor of the differences across a window's ends.
+
+    Parameters
+    ----------
+    downsample_factor
+        Frames in a window D.
+    stride
+        Frames between samples, a divisor of D.
+    """
     return (1 - stride**-2) * stride / (24 * downsample_factor)
 
 
 def stride_weights(downsample_factor: int, stride: int) -> npt.NDArray[np.float64]:
     """Weights of the samples of a window and its two neighbours, on a grid of half frames.
+
+    Parameters
+    ----------
+    downsample_factor
+        Frames in a window D.
+    stride
+        Frames between samples, a divisor of D.
 
     Returns
     -------
@@ -125,7 +149,7 @@ def _pair_counts(weights: npt.NDArray[np.float64], n_lags: int) -> npt.NDArray[n
 
 
 def _mean_products(bank: FilterBank, n_lags: int) -> npt.NDArray[np.float64]:
-    """Give E |z(0)| |z(t)| / E |z|**2 at t = 0, 1/2, 1 ... frames, (F, n_lags)."""
+    """Return E |z(0)| |z(t)| / E |z|**2 at t = 0, 1/2, 1 ... frames, (F, n_lags)."""
     n_fft = scipy.fft.next_fast_len(2 * max(bank.n_taps, n_lags))
     power = np.abs(scipy.fft.fft(bank.filters.astype(np.complex128), n_fft)) ** 2
     # Each band is brought to frequency 0, so that half frames lie between the frames of a slow

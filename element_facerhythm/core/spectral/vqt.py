@@ -2,7 +2,7 @@
 
 Every trace is convolved with every filter of a `FilterBank`, its magnitude (or the complex value)
 taken, and averaged over `downsample_factor` frames. The average of the magnitude is not the
-magnitude of a decimated signal, and the average must be that over every frame. Two ways lead there:
+magnitude of a decimated signal, and the average must be that over every frame. There are two modes:
 
 exact
     Every frame's magnitude is computed, one block at a time.
@@ -28,25 +28,22 @@ import scipy.fft
 import torch
 
 from element_facerhythm.core.device import is_out_of_memory, resolve_device
-from element_facerhythm.core.spectral.averages import EveryFrame, StridedFrames, segment_spectrum
+from element_facerhythm.core.spectral.averages import (
+    DecimatedAverager,
+    FullRateAverager,
+    segment_spectrum,
+)
 from element_facerhythm.core.spectral.filter_bank import FilterBank
 from element_facerhythm.core.spectral.segments import Segments, plan_segments
 from element_facerhythm.core.spectral.strides import choose_strides, common_multiple
-from element_facerhythm.core.spectral.windows import (
-    Averaging,
-    ComplexAverage,
-    Padding,
-    Span,
-    check_transform_options,
-    kept_span,
-)
+from element_facerhythm.core.spectral.windows import Span, TransformOptions, kept_span
 from element_facerhythm.errors import ParameterError
 
 logger = logging.getLogger(__name__)
 
 _Traces: TypeAlias = npt.NDArray[np.float32]
 _Result: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.complex64]
-_Piece: TypeAlias = tuple[Segments, int, Sequence[EveryFrame | StridedFrames]]
+_Piece: TypeAlias = tuple[Segments, int, Sequence[FullRateAverager | DecimatedAverager]]
 _Job = TypeVar("_Job")
 
 # Samples in flight at once, in each thread: what fits a CPU's cache; what keeps a GPU busy.
@@ -56,12 +53,8 @@ _SAMPLES_IN_FLIGHT = {"cpu": 2**18, "cuda": 2**25}
 def variable_q_transform(
     traces: npt.ArrayLike,
     bank: FilterBank,
+    options: TransformOptions,
     *,
-    downsample_factor: int,
-    padding: Padding,
-    take_abs: bool,
-    averaging: Averaging = "exact",
-    complex_average: ComplexAverage = "linear",
     device: str | torch.device = "cpu",
 ) -> npt.NDArray[np.float32] | npt.NDArray[np.complex64]:
     """Transform real traces.
@@ -72,21 +65,8 @@ def variable_q_transform(
         (N, T) real values, one row per trace, or (T,).
     bank
         Filters for the traces' frame rate.
-    downsample_factor
-        Frames averaged into one window; the last window averages what is left.
-    padding
-        ``"valid"``: only where the filter lies inside the trace. ``"same"``: one sample per frame,
-        zeros outside. ``"full"``: wherever filter and trace overlap.
-    take_abs
-        Return magnitudes (float32); otherwise complex values.
-    averaging
-        How magnitudes are averaged: ``"exact"`` over every frame; ``"fast"`` over as many as are
-        needed for a relative error of about 1e-3 at most, in root mean square over the windows of
-        each bin. Complex values are always averaged over every frame.
-    complex_average
-        How complex values are averaged: ``"linear"`` averages the complex numbers themselves;
-        ``"face-rhythm"`` averages the magnitude and, separately, the wrapped phase, as the vqt
-        library does (wrong wherever the phase wraps inside a window; for old numbers only).
+    options
+        Windows, padding, magnitudes or complex values, and how they are averaged.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:n"`` or a `torch.device`.
 
@@ -97,22 +77,12 @@ def variable_q_transform(
     Raises
     ------
     ParameterError
-        The traces are shorter than the filters, or an option is unknown.
+        The traces are shorter than the filters, or have another shape.
     """
-    check_transform_options(downsample_factor, padding, complex_average, averaging)
     array = np.atleast_2d(np.asarray(traces, dtype=np.float32))
     if array.ndim != 2:
         raise ParameterError(f"traces have shape {array.shape}; expected (n_traces, n_frames).")
-    transform = Transform(
-        bank,
-        n_frames=array.shape[1],
-        downsample_factor=downsample_factor,
-        padding=padding,
-        take_abs=take_abs,
-        averaging=averaging,
-        complex_average=complex_average,
-        device=device,
-    )
+    transform = Transform(bank, options, n_frames=array.shape[1], device=device)
     return transform(array, slice(0, transform.n_windows))
 
 
@@ -124,7 +94,7 @@ class Transform:
 
     Parameters
     ----------
-    bank, downsample_factor, padding, take_abs, averaging, complex_average, device
+    bank, options, device
         As for `variable_q_transform`.
     n_frames
         Length of the traces T.
@@ -135,26 +105,22 @@ class Transform:
     def __init__(
         self,
         bank: FilterBank,
+        options: TransformOptions,
         *,
         n_frames: int,
-        downsample_factor: int,
-        padding: Padding,
-        take_abs: bool,
-        averaging: Averaging = "exact",
-        complex_average: ComplexAverage = "linear",
         device: str | torch.device = "cpu",
         longest_segment: int = 2**20,
     ) -> None:
-        check_transform_options(downsample_factor, padding, complex_average, averaging)
+        downsample_factor, take_abs = options.downsample_factor, options.take_abs
         self._device = resolve_device(device) if isinstance(device, str) else device
         self._n_frames, self._factor = n_frames, downsample_factor
         self._take_abs = take_abs
-        self._complex_average = None if take_abs else complex_average
-        span = kept_span(n_frames, bank.n_taps, padding)
+        self._complex_average = None if take_abs else options.complex_average
+        span = kept_span(n_frames, bank.n_taps, options.padding)
         self._n_windows, self._n_bins = span.n_windows(downsample_factor), bank.n_freq_bins
         n_whole = span.length // downsample_factor * downsample_factor
         strides = np.ones(bank.n_freq_bins, dtype=np.int64)
-        if take_abs and averaging == "fast":
+        if take_abs and options.averaging == "fast":
             strides = choose_strides(bank, downsample_factor)
         # Magnitudes need a sample before and after each window; see `strides`.
         longest = int(strides.max()) if take_abs else 0
@@ -172,26 +138,26 @@ class Transform:
 
     def _make_parts(
         self, bank: FilterBank, strides: npt.NDArray[np.int64]
-    ) -> list[EveryFrame | StridedFrames]:
+    ) -> list[FullRateAverager | DecimatedAverager]:
         """Averages of neighbouring bins that have a stride in common."""
-        parts: list[EveryFrame | StridedFrames] = []
+        parts: list[FullRateAverager | DecimatedAverager] = []
         for stride, group in itertools.groupby(range(len(strides)), key=lambda i: int(strides[i])):
             bins = list(group)
             filters = bank.filters[bins[0] : bins[-1] + 1]
             common = (filters, bins[0], self._segments, self._factor)
             parts.append(
-                StridedFrames(*common, stride, self._device)
+                DecimatedAverager(*common, stride, self._device)
                 if self._take_abs
-                else EveryFrame(*common, self._complex_average, self._device)
+                else FullRateAverager(*common, self._complex_average, self._device)
             )
         return parts
 
-    def _make_rest(self, bank: FilterBank) -> tuple[Segments, EveryFrame]:
-        """Make ready for the last window where it is shorter than the others: every frame counts."""
+    def _make_rest(self, bank: FilterBank) -> tuple[Segments, FullRateAverager]:
+        """Prepare for the last window where it is shorter than the others: every frame counts."""
         n_before = bank.n_taps - 1
         n_fft = 2 * scipy.fft.next_fast_len(-(-(n_before + self._factor) // 2), real=True)
         segment = Segments(self._rest, n_fft, n_before, self._factor)
-        part = EveryFrame(
+        part = FullRateAverager(
             bank.filters, 0, segment, self._factor, self._complex_average, self._device
         )
         return segment, part

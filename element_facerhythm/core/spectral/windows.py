@@ -24,6 +24,53 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class TransformOptions:
+    """How the output of the filters becomes windows.
+
+    Attributes
+    ----------
+    downsample_factor
+        Frames averaged into one window; the last window averages what is left.
+    padding
+        ``"valid"``: only where the filter lies inside the trace. ``"same"``: one sample per frame,
+        zeros outside. ``"full"``: wherever filter and trace overlap.
+    take_abs
+        Magnitudes (float32); otherwise complex values.
+    averaging
+        How magnitudes are averaged: ``"exact"`` over every frame; ``"fast"`` over as many as are
+        needed for a relative error of about 1e-3 at most, in root mean square over the windows of
+        each bin. Complex values are always averaged over every frame.
+    complex_average
+        How complex values are averaged: ``"linear"`` averages the complex numbers themselves;
+        ``"face-rhythm"`` averages the magnitude and, separately, the wrapped phase, as the vqt
+        library does (wrong wherever the phase wraps inside a window; for old numbers only).
+    """
+
+    downsample_factor: int
+    padding: Padding
+    take_abs: bool
+    averaging: Averaging = "exact"
+    complex_average: ComplexAverage = "linear"
+
+    def __post_init__(self) -> None:
+        """Refuse what the transform does not know.
+
+        Raises
+        ------
+        ParameterError
+            A name is unknown, or the factor is below 1.
+        """
+        if self.downsample_factor < 1:
+            raise ParameterError(
+                f"downsample_factor is {self.downsample_factor}; expected at least 1."
+            )
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ParameterError(f"{name} is {value!r}; expected one of {', '.join(choices)}.")
+
+
+@dataclass(frozen=True)
 class Span:
     """The samples of the full convolution that a padding mode keeps: [start, start + length)."""
 
@@ -35,25 +82,23 @@ class Span:
         return math.ceil(self.length / factor)
 
 
-def check_transform_options(
-    downsample_factor: int,
-    padding: str,
-    complex_average: str = "linear",
-    averaging: str = "exact",
-) -> None:
-    """Raise `ParameterError` unless the options are ones that the transform knows."""
-    if downsample_factor < 1:
-        raise ParameterError(f"downsample_factor is {downsample_factor}; expected at least 1.")
-    given = {"padding": padding, "complex_average": complex_average, "averaging": averaging}
-    for name, value in given.items():
-        if value not in _CHOICES[name]:
-            raise ParameterError(
-                f"{name} is {value!r}; expected one of {', '.join(_CHOICES[name])}."
-            )
-
-
 def kept_span(n_frames: int, n_taps: int, padding: Padding) -> Span:
-    """Find the samples of a convolution of `n_frames` with `n_taps` that `padding` keeps."""
+    """Return the samples of a convolution that a padding mode keeps.
+
+    Parameters
+    ----------
+    n_frames
+        Length of the trace.
+    n_taps
+        Length of the filters.
+    padding
+        See `TransformOptions`.
+
+    Raises
+    ------
+    ParameterError
+        The trace is shorter than the filters.
+    """
     if n_frames < n_taps:
         raise ParameterError(
             f"a trace has {n_frames} frames and the filters have {n_taps}; use a longer video, "
@@ -67,7 +112,7 @@ def kept_span(n_frames: int, n_taps: int, padding: Padding) -> Span:
 
 
 def window_centres(
-    n_frames: int, bank: FilterBank, *, downsample_factor: int, padding: Padding
+    n_frames: int, bank: FilterBank, options: TransformOptions
 ) -> npt.NDArray[np.float32]:
     """Mean frame index of each window of the transform.
 
@@ -75,7 +120,7 @@ def window_centres(
     ----------
     n_frames
         Length of the traces T.
-    bank, downsample_factor, padding
+    bank, options
         As for `variable_q_transform`.
 
     Returns
@@ -83,9 +128,8 @@ def window_centres(
     (W,) float32 frame indices, counted from 0; halves where the filters' length is even. Outside
     [0, T) in mode ``"full"``, where a filter's centre may lie beyond the trace.
     """
-    check_transform_options(downsample_factor, padding)
-    span = kept_span(n_frames, bank.n_taps, padding)
-    first = np.arange(0, span.length, downsample_factor)
-    last = np.minimum(first + downsample_factor, span.length) - 1
+    span, factor = kept_span(n_frames, bank.n_taps, options.padding), options.downsample_factor
+    first = np.arange(0, span.length, factor)
+    last = np.minimum(first + factor, span.length) - 1
     # Sample i of the full convolution has the filter's centre at frame i - (N - 1) / 2.
     return ((first + last) / 2 + span.start - (bank.n_taps - 1) / 2).astype(np.float32)

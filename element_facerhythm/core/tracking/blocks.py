@@ -1,10 +1,10 @@
-"""Long videos in blocks of time, tracked apart and joined; a bounded deviation buys parallel work.
+"""Long videos in blocks of time, tracked in parallel and joined at the price of a bounded deviation.
 
 A track forgets: with relaxation r a share r of every displacement is taken back per frame, so that
 two tracks of the same video that start apart come together by (1 - r) per frame. A block therefore
 starts some frames before its first (the warm-up), at home, and what comes before its first frame is
 thrown away. It ends some frames late (the look-ahead), because a point that strays just after the
-block is held in the last frames of it. Where blocks begin follows from the number of frames alone,
+block is held in place in its last frames. Where blocks begin follows from the number of frames alone,
 never from the machine.
 """
 
@@ -70,7 +70,7 @@ def plan_blocks(
     relaxation
         Decides how long the warm-up is.
     n_frames_halted_before
-        Frames held before a violation: how far a block looks ahead.
+        Frames in which a point is held in place before a violation: how far a block looks ahead.
 
     Returns
     -------

@@ -1,14 +1,12 @@
-"""Points that something hides go with their neighbours."""
+"""Occluded points move with their neighbours."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import BoolPoints, Points
 from element_facerhythm.core.compiled import compiled
-from element_facerhythm.core.tracking.settings import Points
-
-BoolPoints = NDArray[np.bool_]
 
 
 def carry(
@@ -23,7 +21,7 @@ def carry(
     moved
         (P, 2) float32 positions in the second, changed in place for lost points.
     lost, clear
-        (P,) bool: points whose match is not to be believed, and points whose match is beyond doubt.
+        (P,) bool: points that are occluded, and points whose match is reliable.
     neighbors
         (P, K) int64 neighbours of each point, `Mesh.neighbors`.
 

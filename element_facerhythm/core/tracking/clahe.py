@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.core.tracking.clahe_kernel import MOST_FEW, N_GRAYS, equalise
-from element_facerhythm.errors import ParameterError
+from element_facerhythm.core.tracking.settings import ClaheSettings
 
-GrayFrame = NDArray[np.uint8]
 _Blending = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -25,19 +25,12 @@ class Clahe:
     ----------
     mask
         (H, W) uint8, 255 where the frame is visible and 0 elsewhere.
-    clip_limit
-        Contrast limit, as OpenCV's `clipLimit`.
-    tile_grid
-        Number of tiles (across, down).
-
-    Raises
-    ------
-    ParameterError
-        The grid has no tiles.
+    settings
+        Contrast limit and grid of tiles.
     """
 
-    def __init__(self, mask: GrayFrame, *, clip_limit: float, tile_grid: tuple[int, int]) -> None:
-        across, down = check_tile_grid(tile_grid)
+    def __init__(self, mask: GrayFrame, settings: ClaheSettings) -> None:
+        (across, down), clip_limit = settings.tile_grid, settings.clip_limit
         self._mask = np.ascontiguousarray(mask)
         height, width = mask.shape
         extended = _extended(height, down, width, across)
@@ -102,22 +95,6 @@ class Clahe:
                     stop if empty else max(old[1], stop),
                 )
         return spans, tile_spans
-
-
-def check_tile_grid(tile_grid: tuple[int, int]) -> tuple[int, int]:
-    """Return a grid that has tiles.
-
-    Raises
-    ------
-    ParameterError
-        It has none.
-    """
-    across, down = (int(n) for n in tile_grid)
-    if across < 1 or down < 1:
-        raise ParameterError(
-            f"The CLAHE tile grid is {tile_grid}; expected two numbers of tiles >= 1."
-        )
-    return across, down
 
 
 def _extended(height: int, down: int, width: int, across: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Lucas-Kanade by our own kernels on the CPU."""
+"""Lucas-Kanade by this package's own kernels on the CPU."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import GrayFrame, Points
 from element_facerhythm.core.tracking.carrying import carry
 from element_facerhythm.core.tracking.lucas_kanade_kernel import follow_points_kernel
 from element_facerhythm.core.tracking.pyramid import (
@@ -29,7 +30,7 @@ from element_facerhythm.core.tracking.refinement import (
     VisiblePart,
 )
 from element_facerhythm.core.tracking.refinement_kernel import refine_points_kernel
-from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points, Prepare
+from element_facerhythm.core.tracking.settings import FlowSettings, Prepare
 from element_facerhythm.core.tracking.window_kernel import n_lanes
 
 _FEWEST_POINTS = 64  # in a span: below that, calling the kernel costs more than it brings
@@ -43,7 +44,7 @@ class DescribedFrame:
     Parameters
     ----------
     smooth
-        The visible part, smoothed, to match on the frame as it came; None to search only.
+        The visible part, smoothed, to match on the raw frame; None to search only.
     make_pyramid
         Makes the pyramid of the prepared frame, when it is first asked for.
 
@@ -64,7 +65,7 @@ class DescribedFrame:
 
 
 class CompiledFlow:
-    """Our kernels, points shared out over threads; results do not depend on the number of threads.
+    """Compiled kernels, points shared out over threads; results do not depend on the number of threads.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ class CompiledFlow:
     prepare
         Equalises frames for the search; where every match is clear, a frame is never equalised.
     refine_within
-        What to match on the frames as they are; None leaves matches as they are found on equalised
+        What to match on the raw frames; None leaves matches as they are found on equalised
         frames, which are OpenCV's up to rounding.
     n_threads
         Threads that follow points.
@@ -178,7 +179,7 @@ class CompiledFlow:
         found: NDArray[np.bool_],
         other_light: bool = False,
     ) -> Matches:
-        """Improve `moved` on the frames as they are, where `found`, and say how well it matches."""
+        """Improve `moved` on the raw frames, where `found`, and return how well it matches."""
         part, matches = self._part, Matches.of(len(points))
         assert part is not None
 
@@ -210,14 +211,14 @@ class CompiledFlow:
         return matches
 
     def close(self) -> None:
-        """Let go of threads."""
+        """Stop the threads."""
         if self._pool is not None:
             self._pool.shutdown()
 
     def _share_out(self, follow: Callable[[int, int], None], n_points: int) -> None:
         """Call `follow` for spans of points that are all points together.
 
-        Whoever is free takes the next span: the threads also share their cores with those that
+        A thread that is free takes the next span: the threads also share their cores with those that
         decode and prepare frames.
         """
         n_spans = min(self._n_threads * _SPANS_PER_THREAD, n_points // _FEWEST_POINTS)

@@ -11,21 +11,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.errors import DecodeError
 
-GrayFrame = NDArray[np.uint8]
 OpenFrames = Callable[[int], Iterator[GrayFrame]]
 Prepare = Callable[[GrayFrame], Any]
 
-_POLL_S = 0.1  # how soon the thread notices that nobody reads any more
+_POLL_S = 0.1  # how soon the thread notices that its reader has closed
 
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A frame that is prepared already, with the face of a future."""
+    """A frame that is prepared already, with the interface of a future."""
 
     frame: Any
 
@@ -68,7 +65,7 @@ class Prefetch:
         item = self._queue.get()
         if isinstance(item, (Future, _Ready)):
             return item.result()
-        self._queue.put(item)  # whoever asks again gets the same answer instead of waiting for ever
+        self._queue.put(item)  # a second call gets the same answer instead of waiting for ever
         raise StopIteration if item is None else item
 
     def close(self) -> None:

@@ -1,12 +1,11 @@
 """Light in every frame, and whether the points can be seen in it at all.
 
-Each frame is looked at in some two thousand visible pixels: mean and standard deviation of their gray
+Each frame is sampled at some two thousand visible pixels: mean and standard deviation of their gray
 levels (level and contrast), their mean absolute difference from the frame before, and how well they
-correlate with their neighbours, with the frame before, and with the last frame in which something was to
-be seen. In a frame
-in which nothing is to be seen (light off, saturated, covered, noise alone) the points are held, and
-the next one that shows something is matched with the last one that did. Decisions follow from past
-frames alone, and memory does not grow with what is looked at, but for three numbers a frame.
+correlate with their neighbours, with the frame before, and with the last frame in which the points could
+be seen. In a frame in which they cannot be seen (light off, saturated, covered, noise alone) the points
+are held in place, and the next frame that shows them is matched with the last one that did. Decisions
+follow from past frames alone, and memory grows by three numbers a frame.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.uint8]
 
 N_PAIRS = 1024
-"""Visible pixels, spread evenly, that are looked at, each with its neighbour to the right."""
+"""Visible pixels, spread evenly, that are sampled, each with its neighbour to the right."""
 LEAST_CONTRAST = 1.0
 """Gray levels; a frame with less contrast shows nothing, ..."""
 VANISHED = 0.03
@@ -32,7 +31,7 @@ LIKE = 0.5
 """Correlation from which on frames are alike."""
 UNLIKE, ROUGH = 0.2, 0.5
 """A frame that correlates below the first with both, and whose neighbouring pixels correlate below this
-share of what is usual, is noise; a picture that jumped is as smooth as ever."""
+share of what is usual, is noise; a frame that only shifted is as smooth as ever."""
 FAINT_START, UNLIKE_AT_START = 8.0, 0.3
 """As long as nothing was seen: frames of less contrast (gray levels) and likeness than this are noise."""
 
@@ -46,7 +45,7 @@ _N_ALL, _EVERY = 64, 8  # ... at first each that is seen, then every eighth
 
 
 def sample_places(visible_mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Places (2 N,) of the pixels that are looked at, in the flat frame, then of their neighbours.
+    """Places (2 N,) of the sampled pixels in the flat frame, then of their neighbours.
 
     Of the whole frame where all of it is hidden.
     """
@@ -66,7 +65,7 @@ class LightWatch:
     n_frames
         Number of frames, T.
     holds_points
-        False: the facts alone are wanted, and no frame is one in which points are held.
+        False: the facts alone are wanted, and points are held in place in no frame.
     """
 
     def __init__(self, n_frames: int, *, holds_points: bool = True) -> None:
@@ -107,7 +106,7 @@ class LightWatch:
         self._previous, self._previous_shape = levels, shape
 
     def holds(self, index: int) -> bool:
-        """Whether the points are held in a frame that was shown."""
+        """Whether the points are held in place in a frame that was shown."""
         return bool(self._held[index])
 
     def last_seen(self, index: int) -> int | None:
@@ -124,7 +123,7 @@ class LightWatch:
 
     @property
     def held_frames(self) -> NDArray[np.int32]:
-        """(N,) int32 frames in which the points were held."""
+        """(N,) int32 frames in which the points were held in place."""
         return np.flatnonzero(self._held).astype(np.int32)
 
     def _shows_nothing(
@@ -156,7 +155,7 @@ class LightWatch:
         self._n_accepted += 1
 
     def _forget_the_first(self) -> None:
-        """Take the first frame for noise, too, as the second one shows."""
+        """Count the first frame as noise, too, as the second one shows."""
         self._held[0] = True
         self._seen_shape, self._n_accepted = None, 0
         self._contrasts.clear()
@@ -164,7 +163,7 @@ class LightWatch:
 
 
 def dark_frames(facts: NDArray[np.float32], held_frames: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Frames (N,) int32 that are dark beside those in which the points were not held.
+    """Frames (N,) int32 that are dark, of those in which the points were not held in place.
 
     Parameters
     ----------
@@ -184,11 +183,17 @@ def dark_frames(facts: NDArray[np.float32], held_frames: NDArray[np.int32]) -> N
 
 
 def frozen_frames(facts: NDArray[np.float32], held_frames: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Frames (N,) int32 that repeat the frame before, of those in which the points were not held.
+    """Frames (N,) int32 that repeat the frame before, of those in which the points were not held in place.
 
     A camera's noise makes every frame differ. The usual difference is the 75th percentile of those that are
-    not 0, so that a video in which every second frame repeats one is told, too. Parameters are those of
-    `dark_frames`.
+    not 0, so that a video in which every second frame repeats one is found, too.
+
+    Parameters
+    ----------
+    facts
+        (T, 3) facts of every frame, as in `dark_frames`.
+    held_frames
+        (N,) frames in which the points were held in place.
     """
     differences = facts[:, 2].astype(np.float64)
     differences[held_frames] = np.nan

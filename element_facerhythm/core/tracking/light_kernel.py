@@ -43,7 +43,7 @@ def make_shapes(shapes, template, weights, n_visible, slopes, n_cells):  # type:
 
 @inlined
 def _take_off(part, shape, n_cells):  # type: ignore[no-untyped-def]
-    """Take a shape of length 1 off values."""
+    """Subtract from values their projection on a shape of length 1."""
     fit = dot(part, shape, n_cells)
     for k in range(n_cells):
         part[uintp(k)] -= fit * shape[uintp(k)]
@@ -51,7 +51,7 @@ def _take_off(part, shape, n_cells):  # type: ignore[no-untyped-def]
 
 @inlined
 def take_shapes_off(template, shapes, n_cells):  # type: ignore[no-untyped-def]
-    """Take the shapes of light off a template's values and gradients; sum of squares of its values."""
+    """Remove the shapes of light from a template's values and gradients; sum of squares of its values."""
     for part in template:
         for n in range(N_SHAPES):
             _take_off(part, shapes[n], n_cells)
@@ -97,7 +97,7 @@ def slope_square(values, weights, n_visible, slopes, n_cells):  # type: ignore[n
 
 @inlined
 def center(part, mean, weights, n_cells):  # type: ignore[no-untyped-def]
-    """Take their mean off weighed values."""
+    """Subtract their mean from weighed values."""
     for k in range(n_cells):
         part[uintp(k)] -= mean * weights[uintp(k)]
 

@@ -1,21 +1,19 @@
-"""Lucas-Kanade optical flow of points between two frames: compiled, by OpenCV, or by torch."""
+"""Lucas-Kanade optical flow of points between two frames: compiled, or by OpenCV."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import GrayFrame, Points
 from element_facerhythm.core.tracking.refinement import RefineWithin
-from element_facerhythm.core.tracking.settings import FlowSettings, GrayFrame, Points, Prepare
+from element_facerhythm.core.tracking.settings import FlowSettings, Prepare
 from element_facerhythm.errors import ParameterError
 
-if TYPE_CHECKING:
-    import torch
-
-Backend = Literal["compiled", "opencv", "torch"]
+Backend = Literal["compiled", "opencv"]
 
 
 class OpticalFlow(Protocol):
@@ -30,18 +28,18 @@ class OpticalFlow(Protocol):
     ) -> tuple[Points, NDArray[np.bool_]]:
         """Points (P, 2) float32 (x, y) in the second frame, and where they were found.
 
-        Frames are given as described; found is (P,) bool, False where the flow could not be
-        measured (no texture, the point left the frame, or something came between).
+        Frames are those that `describe` returns; found is (P,) bool, False where the flow could not be
+        measured (no texture, the point left the frame, or the point is occluded).
         """
         ...
 
     def close(self) -> None:
-        """Let go of threads."""
+        """Stop the threads."""
         ...
 
 
 class OpenCvFlow:
-    """OpenCV's pyramidal Lucas-Kanade on the CPU: the numbers that face-rhythm gives."""
+    """OpenCV's pyramidal Lucas-Kanade on the CPU, which face-rhythm uses."""
 
     def __init__(self, settings: FlowSettings, *, prepare: Prepare) -> None:
         self._settings = settings
@@ -67,37 +65,18 @@ class OpenCvFlow:
         return moved.reshape(points.shape), status.ravel() != 0
 
     def close(self) -> None:
-        """There is nothing to let go of."""
-
-
-def choose_backend(device: torch.device | str, backend: Backend | None = None) -> Backend:
-    """Backend for a device: the one that is named, else compiled on the CPU and torch on CUDA.
-
-    Raises
-    ------
-    ParameterError
-        The backend is unknown, or cannot compute on this device.
-    """
-    kind = str(device).partition(":")[0]
-    chosen: Backend = backend or ("torch" if kind == "cuda" else "compiled")
-    if chosen == "torch" or (chosen in ("compiled", "opencv") and kind == "cpu"):
-        return chosen
-    raise ParameterError(
-        f"Lucas-Kanade backend {chosen!r} on device {str(device)!r}; expected 'compiled' or "
-        "'opencv' (CPU only) or 'torch'."
-    )
+        """There are no threads to stop."""
 
 
 def as_it_is(frame: GrayFrame) -> GrayFrame:
-    """Leave a frame as it came."""
+    """Return a frame unchanged."""
     return frame
 
 
 def make_flow(
     settings: FlowSettings,
     *,
-    device: torch.device | str,
-    backend: Backend | None = None,
+    backend: Backend = "compiled",
     prepare: Prepare = as_it_is,
     refine_within: RefineWithin | None = None,
     n_threads: int = 1,
@@ -108,33 +87,35 @@ def make_flow(
     ----------
     settings
         Window, levels and criteria.
-    device
-        `cpu` or `cuda[:N]`.
     backend
-        `compiled`, `opencv` or `torch`; None chooses by the device.
+        `compiled` or `opencv`.
     prepare
         What a frame goes through before points are searched for in it, in whichever thread
-        describes it.
+        prepares it.
     refine_within
-        Match on the frames as they are, too (compiled backend); None only searches on the prepared
-        ones.
+        Match on the raw frames, too (compiled backend); None only searches on the prepared ones.
     n_threads
         Threads of the compiled backend.
 
     Raises
     ------
     ParameterError
-        The backend is unknown, or cannot compute on this device.
+        The backend is unknown, or cannot refine.
     """
-    chosen = choose_backend(device, backend)
-    if chosen == "compiled":
+    if backend not in ("compiled", "opencv"):
+        raise ParameterError(
+            f"Lucas-Kanade backend {backend!r}; expected 'compiled' or 'opencv' (on a GPU, use "
+            "`track_videos`)."
+        )
+    if backend == "compiled":
         from element_facerhythm.core.tracking.compiled_flow import CompiledFlow
 
         return CompiledFlow(
             settings, prepare=prepare, refine_within=refine_within, n_threads=n_threads
         )
-    if chosen == "opencv":
-        return OpenCvFlow(settings, prepare=prepare)
-    from element_facerhythm.core.tracking.torch_lucas_kanade import TorchFlow
-
-    return TorchFlow(settings, device, prepare=prepare)
+    if refine_within is not None:
+        raise ParameterError(
+            "Lucas-Kanade backend 'opencv' does not refine matches; give refine=False, or take the "
+            "'compiled' backend."
+        )
+    return OpenCvFlow(settings, prepare=prepare)

@@ -1,4 +1,4 @@
-"""The mesh between tracked points: who neighbours whom, and where each rests among its neighbours.
+"""The mesh between tracked points: the neighbours of each, and its place among them at rest.
 
 On a grid most neighbours are equally near, so the mesh depends on how ties are broken. face-rhythm
 leaves that to an unstable sort, whose outcome belongs to the library it was built with. Here the
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import Points
 from element_facerhythm.errors import ParameterError
 
-Points = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 _SHORT = 16  # parts of this length or less are finished by a stable sort
@@ -38,7 +38,15 @@ class Mesh:
 
 
 def mesh_offsets(points: Points, neighbors: Indices) -> Points:
-    """Mean offset (P, 2), in pixels, of each point from its K neighbours."""
+    """Mean offset (P, 2), in pixels, of each point from its neighbours.
+
+    Parameters
+    ----------
+    points
+        (P, 2) positions in pixels (x, y).
+    neighbors
+        (P, K) numbers of the neighbours.
+    """
     offsets: Points = (points[:, None, :] - points[neighbors]).mean(axis=1)
     return offsets
 

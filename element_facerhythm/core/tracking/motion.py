@@ -1,27 +1,23 @@
-"""How points move besides following the flow: drawn to their neighbours and to their home."""
+"""How points move besides following the flow: towards their neighbours (mesh) and home (relaxation)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import BoolPoints, Points
 from element_facerhythm.core.compiled import compiled
 from element_facerhythm.core.tracking.mesh import Mesh
-from element_facerhythm.errors import ParameterError
-
-Points = NDArray[np.float32]
-BoolPoints = NDArray[np.bool_]
-Rewind = Literal["correct", "face-rhythm"]
+from element_facerhythm.core.tracking.settings import PointDynamics
+from element_facerhythm.core.tracking.violations import violating_points
 
 _f4 = np.float32
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """What acts on points in every frame, and when they are held.
+    """What acts on points besides the flow.
 
     Attributes
     ----------
@@ -29,74 +25,55 @@ class Motion:
         (P, 2) float32 positions at rest, in pixels (x, y).
     mesh
         Neighbours and rest offsets.
-    mesh_rigidity, relaxation
-        Share of the way back to the mesh, and home, in every frame.
-    threshold_px
-        A point further from home than this violates.
-    n_before, n_after
-        Frames flagged before a violation, and from it on.
-    frames_freeze
-        (T,) bool: frames in which the flow is not followed; None for none.
-    relaxation_during_freeze
-        Whether mesh and relaxation still act in those frames.
-    rewind
-        `correct`, or `face-rhythm` for its numbers; see `track_points`.
+    dynamics
+        Shares taken back in every frame, and what counts as a violation.
     """
 
     home: Points
     mesh: Mesh
-    mesh_rigidity: float
-    relaxation: float
-    threshold_px: float
-    n_before: int
-    n_after: int
-    frames_freeze: BoolPoints | None
-    relaxation_during_freeze: bool
-    rewind: Rewind
+    dynamics: PointDynamics
 
-    def __post_init__(self) -> None:
-        """Refuse what has no meaning.
+    def strayed(self, points: Points) -> BoolPoints:
+        """(P,) points that violate where points are (P, 2), with their neighbours."""
+        threshold_px = self.dynamics.displacement_threshold_px
+        return violating_points(points, self.home, self.mesh.neighbors, threshold_px)
 
-        Raises
-        ------
-        ParameterError
-            A number of halted frames is negative, or the rewind is unknown.
+    def regularised(
+        self, before: Points, moved: Points, found: BoolPoints, held: BoolPoints
+    ) -> Points:
+        """Return points after a frame: flagged ones stay, then mesh and relaxation act on all.
+
+        Parameters
+        ----------
+        before
+            (P, 2) points in the frame before.
+        moved
+            (P, 2) where the flow took them; overwritten.
+        found
+            (P,) whether the flow could be measured.
+        held
+            (P,) whether a point is flagged, and does not follow the flow.
+
+        Returns
+        -------
+        (P, 2) float32
         """
-        if self.n_before < 0 or self.n_after < 0:
-            raise ParameterError(
-                f"framesHalted_before is {self.n_before}, framesHalted_after {self.n_after}; "
-                "expected 0 or more."
-            )
-        if self.rewind not in ("correct", "face-rhythm"):
-            raise ParameterError(f"rewind is {self.rewind!r}; expected 'correct' or 'face-rhythm'.")
-
-    @property
-    def as_face_rhythm(self) -> bool:
-        """Whether face-rhythm's numbers are wanted, defects included."""
-        return self.rewind == "face-rhythm"
-
-    def freezes(self, index: int) -> bool:
-        """Whether the flow is not followed in a frame."""
-        return self.frames_freeze is not None and bool(self.frames_freeze[index])
-
-    def settled(self, before: Points, moved: Points, found: BoolPoints, held: BoolPoints) -> Points:
-        """Points (P, 2) after the flow took them from `before` to `moved`: held, or drawn back."""
-        if self.as_face_rhythm:
+        if self.dynamics.as_face_rhythm:
             points = np.where(held[:, None], before, moved)
             offsets = _offsets_by_torch(points, self.mesh) - self.mesh.rest_offsets
-            points -= offsets * _f4(self.mesh_rigidity)
-            points -= (points - self.home) * _f4(self.relaxation)
+            points -= offsets * _f4(self.dynamics.mesh_rigidity)
+            points -= (points - self.home) * _f4(self.dynamics.relaxation)
             return points
         points = np.empty_like(before)
-        _settle(
+        _regularise(
             before,
             moved,
             held | ~found,
             self.home,
             self.mesh.neighbors,
             self.mesh.rest_offsets,
-            _f4(self.mesh_rigidity),
-            _f4(self.relaxation),
+            _f4(self.dynamics.mesh_rigidity),
+            _f4(self.dynamics.relaxation),
             points,
         )
         return points
@@ -113,7 +90,7 @@ def _offsets_by_torch(points: Points, mesh: Mesh) -> Points:
 
 
 @compiled
-def _settle(  # type: ignore[no-untyped-def]
+def _regularise(  # type: ignore[no-untyped-def]
     before, moved, stays, home, neighbors, rest_offsets, rigidity, relaxation, points
 ):
     n_points, n_neighbors = neighbors.shape

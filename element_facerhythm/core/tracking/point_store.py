@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Points = NDArray[np.float32]
+from element_facerhythm.core.arrays import Points
 
 
 class PointArray(Protocol):

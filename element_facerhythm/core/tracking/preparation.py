@@ -8,25 +8,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking.clahe import Clahe, check_tile_grid
+from element_facerhythm.core.arrays import GrayFrame
+from element_facerhythm.core.tracking.clahe import Clahe
+from element_facerhythm.core.tracking.settings import ClaheSettings
 from element_facerhythm.errors import RoiError
-
-GrayFrame = NDArray[np.uint8]
 
 
 class FramePreparation:
     """Hides what lies outside the mask and equalises local contrast.
 
-    The mask comes first, as in face-rhythm: its edge then is a static edge of the picture.
+    The mask comes first, as in face-rhythm: its edge then is a static edge in the frame.
 
     Parameters
     ----------
     visible_mask
         (H, W) bool; pixels outside are set to 0.
-    clahe_clip_limit
-        Contrast limit of CLAHE.
-    clahe_tile_grid
-        Number of tiles (across, down); None leaves contrast as it is.
+    clahe
+        Local contrast; None leaves it as it is.
     by_opencv
         Let OpenCV equalise: slower, and from one thread at a time (it keeps state). The two differ
         by one gray in a few pixels of 10,000, where a blend of curves is a half.
@@ -35,24 +33,21 @@ class FramePreparation:
     def __init__(
         self,
         visible_mask: NDArray[np.bool_],
+        clahe: ClaheSettings | None,
         *,
-        clahe_clip_limit: float,
-        clahe_tile_grid: tuple[int, int] | None,
         by_opencv: bool = False,
     ) -> None:
         self._shape = visible_mask.shape
         self._mask = visible_mask.astype(np.uint8) * np.uint8(255)
         self._hides = not visible_mask.all()
         self._equalise: Callable[[GrayFrame], GrayFrame] | None = None
-        if clahe_tile_grid is not None:
-            grid = check_tile_grid(clahe_tile_grid)
-            if by_opencv:
-                clahe = cv2.createCLAHE(clipLimit=float(clahe_clip_limit), tileGridSize=grid)
-                self._equalise = lambda frame: clahe.apply(self._masked(frame))
-            else:
-                self._equalise = Clahe(
-                    self._mask, clip_limit=float(clahe_clip_limit), tile_grid=grid
-                )
+        if clahe is None:
+            return
+        if by_opencv:
+            by_cv2 = cv2.createCLAHE(clipLimit=clahe.clip_limit, tileGridSize=clahe.tile_grid)
+            self._equalise = lambda frame: by_cv2.apply(self._masked(frame))
+        else:
+            self._equalise = Clahe(self._mask, clahe)
 
     def __call__(self, frame: GrayFrame) -> GrayFrame:
         """Prepare one (H, W) uint8 frame; the result is a new array unless nothing is to be done.
@@ -73,7 +68,20 @@ class FramePreparation:
 
 
 def require_size(frame: GrayFrame, shape: tuple[int, ...]) -> None:
-    """Raise RoiError unless a frame has the shape (H, W) of the mask."""
+    """Refuse a frame that is not of the mask's size.
+
+    Parameters
+    ----------
+    frame
+        (H, W) gray levels.
+    shape
+        (H, W) of the mask.
+
+    Raises
+    ------
+    RoiError
+        The shapes differ.
+    """
     if frame.shape != shape:
         raise RoiError(
             f"A frame is {frame.shape[1]} x {frame.shape[0]} px (width x height), the mask "

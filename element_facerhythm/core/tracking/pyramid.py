@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.core.tracking.window_kernel import VECTOR
-
-GrayFrame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,17 @@ def pyramid_levels(
 
 
 def make_pyramid(frame: GrayFrame, levels: NDArray[np.int64], pad_px: int) -> Pyramid:
-    """Halve a frame (H, W) uint8 as often as `levels` from `pyramid_levels` ask."""
+    """Make the pyramid of a frame.
+
+    Parameters
+    ----------
+    frame
+        (H, W) uint8 gray levels.
+    levels
+        Where the levels lie, from `pyramid_levels`.
+    pad_px
+        Mirrored pixels around every level.
+    """
     _, stride, _, height = levels[-1]
     first, last = levels[0, 0], levels[-1, 0]
     start = first - pad_px * levels[0, 1] - pad_px

@@ -1,20 +1,20 @@
-"""Matches on frames as the camera gave them: the first look, and the last.
+"""Matches on raw frames: a search before that on equalised frames, and a refinement after it.
 
 CLAHE makes faint texture count and keeps tracks from slipping, but it bends gray levels differently
 in every tile, so that a displacement measured on equalised frames is off by some hundredths of a
-pixel, and more where tiles are small. So a match is looked for on the frames themselves, lightly
-smoothed, from where the point was: mostly it has moved by little, and where the two windows then
-are alike beyond doubt, that is the match. All other points are searched for on equalised frames,
-through the pyramid, and what is found is improved on the frames themselves and judged: where the
-two windows differ much more than those of most points do, something has come between. Such a point
-goes with those of its neighbours whose match is beyond doubt; where there are none, it stays.
+pixel, and more where tiles are small. So a match is first searched for on the raw frames, lightly
+smoothed, from where the point was: mostly it has moved by little, and a match is accepted where the
+two windows differ by little enough (`CLEAR_MISMATCH`). All other points are searched for on equalised
+frames, through the pyramid, and their matches are refined on the raw frames and judged: where the two
+windows differ much more than those of most points do, the point is occluded. An occluded point moves
+with those of its neighbours whose match is reliable; where there are none, it stays.
 
 Frames are mostly lit alike, and then the only thing that is free is the brightness of a window. Where
 a gain or slopes of brightness would explain a good part of what is left at many points (mains flicker,
 the bands that a rolling shutter makes of it, an exposure that adapts, a screen), the two frames are
 matched with gain and the shapes of light free, too. That costs a little precision, which is why it is
-not done always; and an object in front of some points is not light. A gain that is smaller is the same
-for all points, and known well from all of them; what it did to each match is put right.
+not done always; and an object in front of some points is not light. A smaller gain is taken to be the
+same for all points, is estimated from all of them, and its effect on each match is corrected.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.core.tracking.preparation import require_size
 from element_facerhythm.core.tracking.smoothing_kernel import smooth_part
 
-GrayFrame = NDArray[np.uint8]
 SmoothFrame = NDArray[np.int16]
 
 N_ITERATIONS = 10
 STEP_PX = 0.003
 CLEAR_MISMATCH = 0.06
-"""Share of a window's variance that may be left unmatched where a match is beyond doubt."""
+"""Share of a window's variance that may be left unmatched where a match is reliable."""
 WORST_MISMATCH = 0.15
 """Share of a window's variance that may be left unmatched ..."""
 WORST_RATIO = 4.0
@@ -54,7 +54,7 @@ MOST_GAIN = 4.0
 
 
 class Look(NamedTuple):
-    """How far a look may move a point from where it has been put.
+    """How far a match on raw frames may move a point from where the search begins.
 
     Attributes
     ----------
@@ -70,9 +70,9 @@ class Look(NamedTuple):
 
 
 FIRST_LOOK = Look(reach_px=4.0, doubt=0.0)
-"""From where the point was."""
+"""Of the search from where the point was."""
 LAST_LOOK = Look(reach_px=1.5, doubt=2.0)
-"""From where it was found on equalised frames."""
+"""Of the refinement, from where the point was found on equalised frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class Matches:
         return cls(mismatch, texture, light, gain, lean, np.empty(n_points, np.bool_))
 
     def in_other_light(self) -> bool:
-        """Whether the second frame is lit otherwise: many points say so, which nothing in front does."""
+        """Whether the second frame is lit otherwise: at many points, so it is no object in front of some."""
         lit = self.light > np.float32(LIGHT_SHARE) * self.mismatch
         n_lit = np.count_nonzero(lit & (self.light > np.float32(LEAST_LIGHT) * self.texture))
         return bool(n_lit > LIGHT_POINTS * np.count_nonzero(self.texture > 0))
@@ -128,12 +128,20 @@ class Matches:
         return lean * share
 
     def clear(self) -> NDArray[np.bool_]:
-        """(P,) bool, where a match is beyond doubt."""
+        """(P,) bool, where a match is reliable."""
         alike: NDArray[np.bool_] = self.mismatch <= np.float32(CLEAR_MISMATCH) * self.texture
         return alike & self.taken
 
     def put(self, places: NDArray[np.intp], others: Matches) -> None:
-        """Put other points' matches in the place of some of these."""
+        """Replace some of these matches by others.
+
+        Parameters
+        ----------
+        places
+            (N,) numbers of the points whose matches are replaced.
+        others
+            N matches.
+        """
         self.mismatch[places] = others.mismatch
         self.texture[places] = others.texture
         self.light[places] = others.light
@@ -142,7 +150,7 @@ class Matches:
         self.taken[places] = others.taken
 
     def lost(self) -> NDArray[np.bool_]:
-        """(P,) bool, where something has come between."""
+        """(P,) bool, where a point is occluded."""
         differs: NDArray[np.bool_] = self.mismatch > np.float32(WORST_MISMATCH) * self.texture
         measured = self.texture > 0
         differs &= measured
@@ -154,7 +162,7 @@ class Matches:
 
 @dataclass(frozen=True, eq=False)
 class RefineWithin:
-    """Where matches are made on the frames as they are, and who goes with whom.
+    """Where matches are made on the raw frames, and each point's neighbours.
 
     Attributes
     ----------

@@ -1,14 +1,14 @@
-"""Matching of windows on frames as the camera gave them, compiled; `refinement` says what for.
+"""Matching of windows on raw frames, compiled; `refinement` says what for.
 
 Lucas and Kanade's iteration on one level, in floating point. Four things differ from
-`lucas_kanade_kernel`. The mean of the gradients is taken off them, so that a change of brightness
+`lucas_kanade_kernel`. The mean of the gradients is subtracted, so that a change of brightness
 moves nothing. Where the second frame is lit otherwise (`other_light`), the shapes that light has in a
-window are taken off as well (brightness that slopes along x or y or bends along y, and contrast that
+window are removed as well (brightness that slopes along x or y or bends along y, and contrast that
 slopes along y, since lamps that flicker make bands across the rows of a rolling shutter), and the
 second window is given the standard deviation of the first. (The gain is not fitted: noise makes every
 fit of one window to another too small, by the same share in every frame, and the track drifts.) Hidden
-pixels have no weight, instead of a border of zeros that stands still. And it tells how well the two
-windows match in the end, and how much of the difference is light.
+pixels have no weight, instead of a border of zeros that stands still. And the kernel returns how well the
+two windows match in the end, and how much of the difference is light.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _describe(  # type: ignore[no-untyped-def]
 
 @inlined
 def _determined(a11, a12, a22):  # type: ignore[no-untyped-def]
-    """Tell whether sums of squares and products of gradients determine a step."""
+    """Return whether sums of squares and products of gradients determine a step."""
     largest = max(a11, a22)
     return largest > _f4(0) and a11 * a22 - a12 * a12 > LEAST_DETERMINANT * largest * largest
 
@@ -235,13 +235,13 @@ def _search(  # type: ignore[no-untyped-def]
 
 @inlined
 def _touches(part, window, column, row):  # type: ignore[no-untyped-def]
-    """Tell whether a window touches a part of a frame: first column and row, width and height."""
+    """Return whether a window touches a part of a frame: first column and row, width and height."""
     return touches((part[2], part[3]), window, column - part[0], row - part[1])
 
 
 @inlined
 def _keep_visible(visible, place, stride, n_rows, lanes, cells, weights):  # type: ignore[no-untyped-def]
-    """Take the weight of the window's cells off hidden pixels."""
+    """Set the weight of the window's cells to 0 at hidden pixels."""
     for j in range(n_rows):
         here = place + j * stride
         for i in range(lanes):
@@ -272,7 +272,7 @@ def _subtract(part, mean, weights, n_cells):  # type: ignore[no-untyped-def]
 
 @inlined
 def _leave(values, level, scale, template, weights, n_cells):  # type: ignore[no-untyped-def]
-    """Put what is left between values, in the template's light, and the template in their place."""
+    """Replace values by their difference, in the template's light, from the template."""
     for k in range(n_cells):
         i = uintp(k)
         values[i] = (values[i] - level) * scale * weights[i] - template[i]
@@ -313,7 +313,7 @@ def _shares(a, b):  # type: ignore[no-untyped-def]
 
 @inlined
 def _inner(patch, n_rows, lanes, wide, out):  # type: ignore[no-untyped-def]
-    """Take a window out of its patch."""
+    """Copy a window out of its patch."""
     for j in range(n_rows):
         here = (j + 1) * wide + 1
         for i in range(lanes):

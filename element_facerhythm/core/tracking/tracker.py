@@ -1,4 +1,4 @@
-"""Point tracking: optical flow, a mesh that holds points together, a pull home, and replays.
+"""Point tracking: optical flow, a mesh that holds points together, relaxation towards home, and replays.
 
 In every frame each point moves with the optical flow, then a share of the way back to its place
 among its mesh neighbours (`mesh_rigidity`), then a share of the way home (`relaxation`). A position
@@ -11,34 +11,27 @@ span, and flagged points do not follow the flow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking.frames import GrayFrame, OpenFrames, PreparedFrames
+from element_facerhythm.core.arrays import BoolPoints, GrayFrame, Points
+from element_facerhythm.core.tracking.frames import OpenFrames, PreparedFrames
 from element_facerhythm.core.tracking.light import LightWatch, Samples, sample_places
-from element_facerhythm.core.tracking.lucas_kanade import (
-    Backend,
-    OpticalFlow,
-    choose_backend,
-    make_flow,
-)
+from element_facerhythm.core.tracking.lucas_kanade import Backend, OpticalFlow, make_flow
 from element_facerhythm.core.tracking.mesh import Mesh
-from element_facerhythm.core.tracking.motion import BoolPoints, Motion, Points, Rewind
+from element_facerhythm.core.tracking.motion import Motion
 from element_facerhythm.core.tracking.point_store import PointArray, PointStore
 from element_facerhythm.core.tracking.preparation import FramePreparation
 from element_facerhythm.core.tracking.refinement import RefineWithin
-from element_facerhythm.core.tracking.settings import flow_settings
-from element_facerhythm.core.tracking.violations import ViolationLog, violating_points
+from element_facerhythm.core.tracking.settings import TrackingSettings
+from element_facerhythm.core.tracking.violations import ViolationLog
 from element_facerhythm.errors import ParameterError
-
-if TYPE_CHECKING:
-    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +55,7 @@ class TrackedVideo:
         (T, 3) float32 per frame: mean gray level, standard deviation over pixels, mean absolute
         difference to the frame before (NaN in the first); of visible pixels, see `light`.
     held_frames
-        (N,) int32 frames in which nothing was to be seen, and all points were held.
+        (N,) int32 frames in which nothing was to be seen, and all points were held in place.
     """
 
     points: Any
@@ -77,27 +70,14 @@ def track_points(
     open_frames: OpenFrames,
     n_frames: int,
     point_positions: Points,
+    settings: TrackingSettings,
     *,
     mesh: Mesh,
     visible_mask: NDArray[np.bool_],
-    window_px: int | Sequence[int],
-    max_level: int,
-    criteria: Sequence[float],
-    mesh_rigidity: float,
-    relaxation: float,
-    clahe_clip_limit: float,
-    clahe_tile_grid: tuple[int, int] | None,
-    displacement_threshold_px: float,
-    n_frames_halted_before: int,
-    n_frames_halted_after: int,
     frames_freeze: NDArray[np.bool_] | None = None,
-    relaxation_during_freeze: bool = True,
-    rewind: Rewind = "correct",
     start_points: Points | None = None,
     previous_frame: GrayFrame | None = None,
-    device: torch.device | str = "cpu",
-    backend: Backend | None = None,
-    refine: bool = False,
+    backend: Backend = "compiled",
     n_threads: int = 1,
     out: PointArray | None = None,
     on_frame: Callable[[int], None] | None = None,
@@ -113,38 +93,19 @@ def track_points(
         Number of frames, T.
     point_positions
         (P, 2) float32 home of each point, in pixels (x, y).
+    settings
+        Optical flow, local contrast, mesh, relaxation, violations.
     mesh
         Neighbours and rest offsets of the points.
     visible_mask
         (H, W) bool; pixels outside are hidden.
-    window_px, max_level, criteria
-        Lucas-Kanade's window (width, height), pyramid levels, OpenCV's (type, iterations, step).
-    mesh_rigidity, relaxation
-        Share of the way back to the mesh, and home, in every frame; 0 switches each off.
-    clahe_clip_limit, clahe_tile_grid
-        Local contrast; the grid is a number of tiles (across, down), None for no equalisation.
-    displacement_threshold_px
-        A point further from home than this violates.
-    n_frames_halted_before, n_frames_halted_after
-        Frames flagged before a violation, and from it on (the violating frame is the first).
     frames_freeze
-        (T,) bool: frames in which the flow is not followed at all.
-    relaxation_during_freeze
-        Whether mesh and relaxation still act in those frames.
-    rewind
-        `correct`: a replay starts from the frame and the points before the flagged span, flags of a
-        frame act in that frame, and a point whose flow could not be measured stays. `face-rhythm`:
-        its numbers, in which one motion step is applied twice after a rewind, flags act one frame
-        late, unmeasured points take OpenCV's guess, and points follow whatever a dark frame shows.
+        (T,) bool: frames in which the flow is not followed at all; None for none.
     start_points, previous_frame
         Points (P, 2) and raw frame (H, W) uint8 that the first frame continues from, where a video
         continues another; the default starts at home with the first frame.
-    device
-        `cpu` or `cuda[:N]`; on CUDA the flow is computed by torch.
     backend
-        `compiled`, `opencv` or `torch`; None chooses by the device.
-    refine
-        Improve and judge every match on the frames as they are (`refinement`); compiled backend.
+        `compiled`, or `opencv` for OpenCV's own numbers, which refines no match.
     n_threads
         Cores to use: half of them follow points, the others decode and prepare frames. Numbers do
         not depend on it.
@@ -169,35 +130,16 @@ def track_points(
     home = np.ascontiguousarray(point_positions, dtype=np.float32)
     start = home if start_points is None else np.ascontiguousarray(start_points, dtype=np.float32)
     _check_shapes(home, start, mesh, n_frames, frames_freeze, out)
-    motion = Motion(
-        home,
-        mesh,
-        float(mesh_rigidity),
-        float(relaxation),
-        float(displacement_threshold_px),
-        int(n_frames_halted_before),
-        int(n_frames_halted_after),
-        frames_freeze,
-        relaxation_during_freeze,
-        rewind,
-    )
-    by_opencv = choose_backend(device, backend) == "opencv"
+    motion = Motion(home, mesh, settings.dynamics)
+    by_opencv = backend == "opencv"
     n_each = max(1, n_threads // 2)
-    equalise = FramePreparation(
-        visible_mask,
-        clahe_clip_limit=clahe_clip_limit,
-        clahe_tile_grid=clahe_tile_grid,
-        by_opencv=by_opencv,
-    )
-    settings = flow_settings(window_px, max_level, criteria)
     target = np.empty((n_frames, len(home), 2), np.float32) if out is None else out
-    n_kept = min(motion.n_before + 4, _KEPT_FRAMES_BYTES // max(4 * visible_mask.size, 1))
+    n_kept = settings.dynamics.n_frames_halted_before + 4
     flow = make_flow(
-        settings,
-        device=device,
+        settings.flow,
         backend=backend,
-        prepare=equalise,
-        refine_within=RefineWithin(visible_mask, mesh.neighbors) if refine else None,
+        prepare=FramePreparation(visible_mask, settings.clahe, by_opencv=by_opencv),
+        refine_within=RefineWithin(visible_mask, mesh.neighbors) if settings.refine else None,
         n_threads=n_each,
     )
     with closing(flow):
@@ -206,10 +148,12 @@ def track_points(
             open_frames,
             partial(_look, flow, sample_places(visible_mask)),
             n_frames=n_frames,
-            n_kept=n_kept,
+            n_kept=min(n_kept, _KEPT_FRAMES_BYTES // max(4 * visible_mask.size, 1)),
             n_workers=1 if by_opencv else n_each,
         ) as frames:
-            tracker = _Tracker(frames, n_frames, motion, flow, start, first_frame, target)
+            tracker = _Tracker(
+                frames, n_frames, motion, frames_freeze, flow, start, first_frame, target
+            )
             tracker.run(on_frame)
     rows, columns = tracker.flags.coordinates()
     light = tracker.light
@@ -217,7 +161,7 @@ def track_points(
 
 
 class _Look(NamedTuple):
-    """A frame as the flow needs it, and its gray levels at the places that `light` looks at."""
+    """A frame as the flow needs it, and its gray levels at the places that `light` samples."""
 
     described: Any
     samples: Samples
@@ -236,6 +180,7 @@ class _Tracker:
         frames: PreparedFrames,
         n_frames: int,
         motion: Motion,
+        frames_freeze: BoolPoints | None,
         flow: OpticalFlow,
         start: Points,
         first_frame: Any,
@@ -243,13 +188,14 @@ class _Tracker:
     ) -> None:
         self._frames = frames
         self._n_frames = n_frames
-        self._motion = motion
+        self._motion, self._dynamics = motion, motion.dynamics
+        self._freeze = np.zeros(n_frames, np.bool_) if frames_freeze is None else frames_freeze
         self._flow = flow
         self._start = start
         self._first_frame = first_frame
-        self._store = PointStore(target, n_recent=motion.n_before + 2)
+        self._store = PointStore(target, n_recent=motion.dynamics.n_frames_halted_before + 2)
         self.flags = ViolationLog(n_frames, len(motion.home))
-        self.light = LightWatch(n_frames, holds_points=not motion.as_face_rhythm)
+        self.light = LightWatch(n_frames, holds_points=not motion.dynamics.as_face_rhythm)
         self._points = start
         self._frame = first_frame
         self._held_late = self.flags.row(-1)
@@ -280,11 +226,11 @@ class _Tracker:
             )
 
     def _step(self, index: int) -> BoolPoints:
-        """Move the points to one frame and store them; return which were held (P,)."""
+        """Move the points to one frame and store them; return which were held in place (P,)."""
         frame, samples = self._frames[index]
         if index == self.light.n_shown:
             self.light.show(samples)
-        held = self._held_late if self._motion.as_face_rhythm else self.flags.row(index)
+        held = self._held_late if self._dynamics.as_face_rhythm else self.flags.row(index)
         if not self.light.holds(index):
             if index and self.light.last_seen(index) is None:
                 self._frame = self._first_frame
@@ -296,48 +242,46 @@ class _Tracker:
         return held
 
     def _moved(self, before: Any, after: Any, index: int, held: BoolPoints) -> Points:
-        motion = self._motion
-        if not motion.freezes(index):
+        if not self._freeze[index]:
             moved, found = self._flow(before, after, self._points)
-            return motion.settled(self._points, moved, found, held)
-        if not motion.relaxation_during_freeze:
+            return self._motion.regularised(self._points, moved, found, held)
+        if not self._dynamics.relaxation_during_freeze:
             return self._points
         nowhere = np.zeros(len(held), dtype=np.bool_)
-        return motion.settled(self._points, self._points.copy(), ~nowhere, nowhere)
+        return self._motion.regularised(self._points, self._points.copy(), ~nowhere, nowhere)
 
     def _must_replay(self, index: int, held: BoolPoints) -> bool:
         """Flag the points that violate in this frame; True where a replay is to follow.
 
-        This ends. `correct`: a replay follows only where a point violates that was not held in this
+        This ends. `correct`: a replay follows only where a point violates that was not held in place in this
         frame, and flags it here; flags are never taken back, so there are at most T x P replays of
-        at most `n_before + 1` frames. `face-rhythm`: a replay that flags nothing new may still
+        at most `n_frames_halted_before + 1` frames. `face-rhythm`: a replay that flags nothing new may still
         help, because its points start elsewhere; after 100 of these in a row tracking goes on.
         """
-        motion = self._motion
+        n_before = self._dynamics.n_frames_halted_before
+        n_after = self._dynamics.n_frames_halted_after
         if self.light.holds(index):
             return False
-        strayed = violating_points(
-            self._points, motion.home, motion.mesh.neighbors, motion.threshold_px
-        )
+        strayed = self._motion.strayed(self._points)
         if not strayed.any():
             self._held_late = self.flags.row(index)
             return False
-        if self._motion.as_face_rhythm:
-            grown = self.flags.add(index - motion.n_before, index + motion.n_after, strayed)
+        if self._dynamics.as_face_rhythm:
+            grown = self.flags.add(index - n_before, index + n_after, strayed)
             self._held_late = self.flags.row(index)
             self._n_vain = 0 if grown else self._n_vain + 1
             return self._n_vain <= _MAX_VAIN_REPLAYS
-        stop = index + max(motion.n_after, 1)
+        stop = index + max(n_after, 1)
         fresh = strayed & ~held
-        self.flags.add(index - motion.n_before, stop, fresh)
+        self.flags.add(index - n_before, stop, fresh)
         self.flags.add(index, stop, strayed)
         return bool(fresh.any())
 
     def _rewind(self, index: int) -> int:
         """Go back to the start of the flagged span; return the frame to track next."""
         self._n_replays += 1
-        first = max(index - self._motion.n_before, 0)
-        if self._motion.as_face_rhythm:
+        first = max(index - self._dynamics.n_frames_halted_before, 0)
+        if self._dynamics.as_face_rhythm:
             self._frame = self._frames[max(first - 1, 0)].described
             self._points = self._store[first]
             return first

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import Points
 from element_facerhythm.core.tracking.blocks import TimeBlock, plan_blocks
 from element_facerhythm.core.tracking.frames import OpenFrames
+from element_facerhythm.core.tracking.lucas_kanade import Backend
+from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.core.tracking.point_store import PointArray
-from element_facerhythm.core.tracking.settings import Points
+from element_facerhythm.core.tracking.settings import TrackingSettings
 from element_facerhythm.core.tracking.tracker import TrackedVideo, track_points
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class VideoToTrack:
-    """A video among others.
+    """A video to track, and where its points go.
 
     Attributes
     ----------
@@ -51,15 +54,16 @@ class VideoToTrack:
 def track_videos(
     videos: Sequence[VideoToTrack],
     point_positions: Points,
+    settings: TrackingSettings,
     *,
-    relaxation: float,
-    n_frames_halted_before: int,
+    mesh: Mesh,
+    visible_mask: NDArray[np.bool_],
     frames_per_block: int | None = None,
     device: torch.device | str = "cpu",
+    backend: Backend = "compiled",
     n_threads: int = 1,
     on_frames: Callable[[int], None] | None = None,
     on_video: Callable[[int, TrackedVideo], None] | None = None,
-    **tracking: Any,
 ) -> list[TrackedVideo]:
     """Track the same points through several videos, each on its own, many of them at the same time.
 
@@ -69,14 +73,15 @@ def track_videos(
         What to track. Results do not depend on how many there are.
     point_positions
         (P, 2) float32 home of each point, in pixels (x, y).
-    relaxation, n_frames_halted_before
-        As in `track_points`; they also decide how blocks overlap.
+    settings, mesh, visible_mask
+        As in `track_points`; relaxation and halted frames also decide how blocks overlap.
     frames_per_block
         Long videos are cut into blocks of so many frames (`plan_blocks`), which changes the tracks
         by an amount that vanishes in the warm-up; None tracks each in one piece, exactly.
     device
-        On `cpu`, videos and blocks run in threads; on `cuda[:N]` side by side on the device (but
-        one after the other for ``rewind="face-rhythm"``).
+        On `cpu`, videos and blocks run in threads; on `cuda[:N]` side by side on the device.
+    backend
+        On the CPU, as in `track_points`; a GPU has its own arithmetic.
     n_threads
         Threads on the CPU; results do not depend on their number.
     on_frames
@@ -84,8 +89,6 @@ def track_videos(
     on_video
         Called with the number and the result of each video as soon as it is done, one call at a
         time, from whichever thread; on a GPU when all are done.
-    **tracking
-        The further arguments of `track_points`, by name.
 
     Returns
     -------
@@ -95,7 +98,8 @@ def track_videos(
     Raises
     ------
     ParameterError, RoiError, DecodeError, ProcessingError
-        As `track_points` and `track_side_by_side` do.
+        As `track_points` and `track_side_by_side` do; ParameterError for ``rewind="face-rhythm"`` on
+        a GPU.
     """
     pieces = [
         _Piece(number, video, block, len(point_positions))
@@ -103,28 +107,29 @@ def track_videos(
         for block in plan_blocks(
             video.n_frames,
             frames_per_block=frames_per_block,
-            relaxation=relaxation,
-            n_frames_halted_before=n_frames_halted_before,
+            relaxation=settings.dynamics.relaxation,
+            n_frames_halted_before=settings.dynamics.n_frames_halted_before,
         )
     ]
-    options = {
-        **tracking,
-        "relaxation": relaxation,
-        "n_frames_halted_before": n_frames_halted_before,
-    }
-    on_gpu = str(device).partition(":")[0] == "cuda"
+    shared = _Shared(point_positions, settings, mesh, visible_mask)
     progress = _Progress(pieces, on_frames)
     results = _Results(videos, pieces, on_video)
-    if on_gpu and options.get("rewind", "correct") == "correct":
-        options.pop("rewind", None)
-        tracked = _side_by_side(pieces, point_positions, device, options, progress)
-        for number, part in enumerate(tracked):
+    if str(device).partition(":")[0] == "cuda":
+        for number, part in enumerate(_side_by_side(pieces, shared, device, progress)):
             results.add(number, part)
     else:
-        options["device"] = device
-        n_at_once = 1 if on_gpu else n_threads
-        _in_threads(pieces, point_positions, n_at_once, options, progress, results)
+        _in_threads(pieces, shared, backend, n_threads, progress, results)
     return results.joined()
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What is the same for all videos; see `track_points`."""
+
+    point_positions: Points
+    settings: TrackingSettings
+    mesh: Mesh
+    visible_mask: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +199,7 @@ class _StoppedError(Exception):
 
 
 class _Progress:
-    """Adds up the kept frames that are done, of all pieces; stops whoever reports when told to."""
+    """Sum of the finished frames of all pieces; once `stop` is set, reports of more are refused."""
 
     def __init__(self, pieces: Sequence[_Piece], on_frames: Callable[[int], None] | None) -> None:
         self._pieces = pieces
@@ -216,9 +221,8 @@ class _Progress:
 
 def _side_by_side(
     pieces: Sequence[_Piece],
-    point_positions: Points,
+    shared: _Shared,
     device: torch.device | str,
-    options: dict[str, Any],
     progress: _Progress,
 ) -> list[TrackedVideo]:
     from element_facerhythm.core.tracking.batched import (
@@ -239,15 +243,21 @@ def _side_by_side(
         for piece in pieces
     ]
     return track_side_by_side(
-        sequences, point_positions, device=device, on_frames=progress, **options
+        sequences,
+        shared.point_positions,
+        shared.settings,
+        mesh=shared.mesh,
+        visible_mask=shared.visible_mask,
+        device=device,
+        on_frames=progress,
     )
 
 
 def _in_threads(
     pieces: Sequence[_Piece],
-    point_positions: Points,
+    shared: _Shared,
+    backend: Backend,
     n_threads: int,
-    options: dict[str, Any],
     progress: _Progress,
     results: _Results,
 ) -> None:
@@ -259,12 +269,15 @@ def _in_threads(
         part = track_points(
             piece.open_frames,
             piece.n_frames,
-            point_positions,
+            shared.point_positions,
+            shared.settings,
+            mesh=shared.mesh,
+            visible_mask=shared.visible_mask,
+            backend=backend,
             frames_freeze=piece.frames_freeze,
             out=piece.target(),
             on_frame=lambda n_done: progress(number, n_done),
             n_threads=max(1, n_threads // n_at_once),
-            **options,
         )
         results.add(number, part)
 
@@ -302,7 +315,7 @@ class _Results:
         self._lock = threading.Lock()
 
     def add(self, number: int, part: TrackedVideo) -> None:
-        """Take the result of a piece."""
+        """Add the result of a piece."""
         with self._lock:
             self._parts[number] = part
             video = self._pieces[number].number

@@ -1,11 +1,11 @@
-"""Which points were held still in which frames, because they had strayed too far."""
+"""Which points were held in place in which frames, because they had strayed too far."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-BoolPoints = NDArray[np.bool_]
+from element_facerhythm.core.arrays import BoolPoints
 
 
 def violating_points(
@@ -50,7 +50,19 @@ class ViolationLog:
         return flags
 
     def add(self, first: int, stop: int, points: BoolPoints) -> bool:
-        """Flag points (P,) bool in frames `first` to `stop`; return whether any flag is new."""
+        """Flag points in a span of frames.
+
+        Parameters
+        ----------
+        first, stop
+            First frame, and the one after the last; what lies outside the video is left out.
+        points
+            (P,) which points.
+
+        Returns
+        -------
+        Whether any flag is new.
+        """
         columns = np.flatnonzero(points).astype(np.int32)
         grown = False
         for index in range(max(first, 0), min(stop, self._n_frames)):

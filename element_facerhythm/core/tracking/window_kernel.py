@@ -26,7 +26,7 @@ def n_lanes(width: int) -> int:
 
 @inlined
 def touches(size, window, column, row):  # type: ignore[no-untyped-def]
-    """Tell whether a window that starts at (column, row) still touches a frame of (width, height)."""
+    """Return whether a window that starts at (column, row) still touches a frame of (width, height)."""
     return -window[0] <= column < size[0] and -window[1] <= row < size[1]
 
 

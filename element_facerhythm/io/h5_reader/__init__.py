@@ -1,4 +1,4 @@
-"""The one reader of HDF5 files: of projects, ROIs, keypoints and other trackers, from anybody.
+"""The one reader of HDF5 files: of projects, ROIs, keypoints and other trackers, from any source.
 
 A file is seen as groups and datasets whose numbers lie in the file itself. Names are looked up one level at
 a time; links out of the file, soft links, virtual datasets, external storage and references are refused by

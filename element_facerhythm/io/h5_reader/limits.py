@@ -36,7 +36,7 @@ _COMPRESSORS = (_DEFLATE, _LZF)
 _FILTERS = (_FLETCHER32, _SHUFFLE, *_COMPRESSORS)
 
 Box = Sequence[tuple[int, int]]
-"""First and last-but-one index along each axis."""
+"""Start and stop along each axis."""
 
 
 class ByteBudget:
@@ -112,6 +112,13 @@ def fault_of_stored_chunks(dataset: h5py.Dataset, box: Box) -> str | None:
     """Reason why compressed chunks within `box` are refused; None where each gives no more than it declares.
 
     HDF5's deflate filter enlarges its output for as long as there is input, whatever size the chunk has.
+
+    Parameters
+    ----------
+    dataset
+        One that `fault_of_dataset` found nothing wrong with; only deflate (gzip) is checked.
+    box
+        The part that is about to be read.
     """
     if not _is_deflated(dataset):
         return None
@@ -145,7 +152,7 @@ def _bytes_on_disk(path: Path, limit: int) -> int:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return max(on_disk, _bytes_between_holes(descriptor, status.st_size))
-    except OSError:  # the system does not tell
+    except OSError:  # not available on this system
         return status.st_size
     finally:
         os.close(descriptor)

@@ -37,11 +37,35 @@ class OpenFile:
     n_lookups: int = field(default=0)
 
     def refuse(self, name: str, fault: str) -> NoReturn:
-        """Raise `ProjectError`: the member `name` has a `fault`."""
+        """Refuse the file because of one of its members.
+
+        Parameters
+        ----------
+        name
+            Of the member, as the message shows it.
+        fault
+            What is wrong with it: the rest of a sentence that begins with the name.
+
+        Raises
+        ------
+        ProjectError
+            Always; with the path, the name, the fault and the remedy.
+        """
         raise ProjectError(f"{self.path} is refused: {shown(name)} {fault}; {self.remedy}")
 
     def refuse_if(self, name: str, fault: str | None) -> None:
-        """Raise `ProjectError` where there is a `fault`."""
+        """Refuse the file where there is a fault.
+
+        Parameters
+        ----------
+        name, fault
+            As for `refuse`; without a fault (None) nothing happens.
+
+        Raises
+        ------
+        ProjectError
+            There is one.
+        """
         if fault is not None:
             self.refuse(name, fault)
 
@@ -81,7 +105,7 @@ class H5Node:
         Raises
         ------
         ProjectError
-            With it, more would be held than a file like this plausibly needs.
+            With it, more memory would be taken than a file like this plausibly needs.
         """
         self._source.refuse_if(self.name, self._source.budget.claim(n_bytes))
 

@@ -1,7 +1,7 @@
-"""The beginning of an HDF5 file, looked at before the library is.
+"""The beginning of an HDF5 file, checked before the library opens it.
 
 Files of the first format can name a block for another storage driver, of a size that the library takes
-memory for before it has looked at the length of the file: four gigabytes for 28 kB. No file that lies in one
+memory for before it has checked the length of the file: four gigabytes for 28 kB. No file that lies in one
 piece has such a block.
 
 Layout: HDF5 File Format Specification, version 3.0, section II.A (Superblock, versions 0 and 1).

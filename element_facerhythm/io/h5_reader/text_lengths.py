@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from element_facerhythm.files import open_regular
+from element_facerhythm.files.regular import open_regular
 
 _REFERENCE = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
 _MAX_PIECES = 10_000
@@ -19,7 +19,19 @@ _MAX_PIECES = 10_000
 def fault_of_texts(raw: h5py.Dataset, path: Path) -> str | None:
     """Reason why texts of variable length are refused: one is longer than its file; None where none is.
 
-    Texts in filtered chunks are not looked at.
+    Texts in filtered chunks are not checked.
+
+    Parameters
+    ----------
+    raw
+        A dataset of texts of variable length.
+    path
+        The file that it lies in, which is read as it is, beside HDF5.
+
+    Raises
+    ------
+    PathError, OSError
+        The file is gone, is no regular file, or cannot be read.
     """
     pieces = _pieces(raw)
     if not pieces:

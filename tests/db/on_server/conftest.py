@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+if os.environ.get("FACERHYTHM_TEST_DATABASE") == "mysql":
+    collect_ignore = ["test_bad_options.py"]  # of the command line, and long: one server is enough
 VERSION = pytest.StashKey[str]()
 FRAME_RATE_HZ = 60.0
 PARAMETERS = {
@@ -31,7 +33,8 @@ PARAMETERS = {
     },
 }  # fmt: skip
 WORKER_FACTS = {
-    "host": "elsewhere", "pid": 1, "device": "cpu", "batch_job": "", "package_version": "0",
+    "host": "elsewhere", "pid": 1, "worker_device": "cpu", "batch_job": "",
+    "worker_package_version": "0",
     "lease_s": 1.0,
 }  # fmt: skip
 ROIS = {"points": [[[40, 40], [120, 40], [120, 90], [40, 90]]], "mask": []}
@@ -58,6 +61,9 @@ def pytest_terminal_summary(
 def server(serve: Callable[[str], Any]) -> Iterator[dict[str, str]]:
     """`DJ_*` variables of the server, set in this process."""
     kind = os.environ["FACERHYTHM_TEST_DATABASE"]
+    assert "datajoint" not in sys.modules, (
+        "a test module imports DataJoint, which then knows no server"
+    )
     with serve(kind) as variables, pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
@@ -90,6 +96,7 @@ def workflow(
         workflow.dj.config.safemode = False
         version = workflow.dj.conn().query("SELECT version()").fetchone()[0]
         kind = workflow.dj.config.database.backend
+        assert kind == os.environ["FACERHYTHM_TEST_DATABASE"]
         request.config.stash[VERSION] = f"{kind} {version.split(' on ')[0]}"
         yield workflow
         drop_schemas(workflow)
@@ -116,7 +123,7 @@ def fbe(workflow: ModuleType) -> ModuleType:
 @pytest.fixture(scope="session")
 def videos(root_dir: Path) -> list[Path]:
     """Two real encoded videos of one recording."""
-    from element_facerhythm.synthetic import make_scene_video
+    from element_facerhythm.demo.synthetic import make_scene_video
 
     paths = [root_dir / "mouse" / f"part{i}.mp4" for i in range(2)]
     paths[0].parent.mkdir()
@@ -140,7 +147,7 @@ def register(workflow: ModuleType, videos: list[Path]) -> Callable[..., dict[str
     def register(
         session_id: int, chosen: list[Path] | None = None, **options: Any
     ) -> dict[str, Any]:
-        choice = SessionChoice("mouse1", session_id)
+        choice = SessionChoice.numbered("mouse1", session_id)
         return register_videos(choice, chosen or videos, rois, parameters, **options).key
 
     return register

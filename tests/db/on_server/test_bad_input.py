@@ -58,7 +58,7 @@ def outside(tmp_path: Path, root_dir: Path, videos: list[Path]) -> Iterator[str]
 def test_unreadable_or_ill_fitting_videos_give_no_row(
     recording: Callable[..., Key], fbe: ModuleType, root_dir: Path, outside: str
 ) -> None:
-    from element_facerhythm.synthetic import make_scene_video
+    from element_facerhythm.demo.synthetic import make_scene_video
 
     make_scene_video(root_dir / "small.mp4", n_frames=8, width_px=128, height_px=96)
     (root_dir / "empty.mp4").write_bytes(b"")
@@ -145,14 +145,14 @@ def test_stored_parameters_and_regions_are_never_changed(processed: Key, fbe: Mo
 def test_incomplete_or_foreign_projects_are_not_loaded(
     recording: Callable[..., Key], processed: Key, fbe: ModuleType, processed_dir: Path
 ) -> None:
-    source = (fbe.FaceRhythmProcessing & processed).fetch1("output_dir")
+    source = (fbe.FaceRhythmProcessing & processed).fetch1("project_dir")
     partial = processed_dir / "partial"
     shutil.copytree(processed_dir / source, partial)
     (partial / "analysis_files" / "TCA.h5").unlink()
     shutil.copytree(processed_dir / source, processed_dir / "whole")
     cases = {
         30: ("partial", ProjectError, r"TCA\.h5 is missing"),
-        31: ("whole", ProjectError, "180 tracked frames and the recording has 90"),
+        31: ("whole", ProjectError, "other names: part0.mp4, part1.mp4 in the project"),
         32: ("", ProjectError, "output_dir"),
         33: ("absent", PathError, "does not exist"),
     }
@@ -174,7 +174,7 @@ def test_a_changed_product_is_told_and_not_read(
     for table in (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm):
         table.populate(key)
     path = (fbe.FaceRhythmProcessing.Product & key & {"product": "PointTracker"}).fetch1(
-        "file_path"
+        "product_path"
     )
     with (processed_dir / path).open("ab") as file:
         file.write(b"x")

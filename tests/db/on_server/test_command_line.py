@@ -119,7 +119,7 @@ def test_status_counts_and_explains_failed_jobs(
     copy.write_bytes(videos[0].read_bytes())
     key = register(SESSION + 2, [copy])
     copy.unlink()
-    worked = facerhythm("worker", "--exit-when-idle", "--json")
+    worked = facerhythm("worker", "--exit-when-idle", "--retry-delay", "0", "--json")
     assert worked.code == 1
     assert json.loads(worked.out) == {"n_done": 0, "n_failed": 1, "stopped_by": "idle"}
     assert "vanishes.mp4" in worked.err
@@ -139,7 +139,7 @@ def test_a_worker_that_is_stopped_gives_its_job_back(
     root_dir: Path,
     signal_number: signal.Signals,
 ) -> None:
-    from element_facerhythm.synthetic import make_scene_video
+    from element_facerhythm.demo.synthetic import make_scene_video
 
     long = root_dir / "long.mp4"
     make_scene_video(long, n_frames=300, width_px=160, height_px=120, seed=int(signal_number))
@@ -159,12 +159,12 @@ def test_a_worker_that_is_stopped_gives_its_job_back(
     process.send_signal(signal_number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
-    assert "given back" in err
+    assert "requeued" in err
     assert "stopped: signal" in out
     assert not fbe.FaceRhythmProcessing & key
     assert not len(jobs.reserved) and not len(jobs.errors)
 
-    assert facerhythm("worker", "--exit-when-idle").code == 0
+    assert facerhythm("worker", "--exit-when-idle", "--retry-delay", "0").code == 0
     assert np.isfinite((fbe.FaceRhythmProcessing & key).fetch1("total_seconds"))
     assert len(fbe.FacialRhythm & key) == 1
 

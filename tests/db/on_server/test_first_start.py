@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 START_AS_A_WORKER = """
 import sys
 from element_facerhythm import workflow
-from element_facerhythm.fleet.queue import JobQueue
+from element_facerhythm.fleet.job_queue import JobQueue
 print("ready", flush=True)
 sys.stdin.readline()
 for table in workflow.POPULATED:
@@ -25,8 +27,8 @@ print([cls.__name__ for cls in tables if None in {cls.heading[n].lineage for n i
 """
 DIE_WHILE_CREATING = """
 import itertools, os, signal
-import element_facerhythm.embedded as embedded
-lineage = embedded.import_datajoint().lineage
+from element_facerhythm.database.datajoint import import_datajoint
+lineage = import_datajoint().lineage
 calls, write = itertools.count(), lineage.insert_lineages
 
 def write_or_die(*args):

@@ -19,16 +19,16 @@ from tests.db.on_server.conftest import WORKER_FACTS, forget_workers
 
 if TYPE_CHECKING:
     from element_facerhythm.fleet.claims import Claims, JobName
-    from element_facerhythm.fleet.queue import JobQueue
-    from element_facerhythm.worker import WorkerReport
+    from element_facerhythm.fleet.job_queue import JobQueue
+    from element_facerhythm.fleet.worker import WorkerReport
 
 Command = Callable[..., Any]
 
 
 def work_quickly(queue: JobQueue, on_job: Callable[[Any], None] | None = None) -> WorkerReport:
     """Work on one table until idle, with a lease of a second and no delays."""
-    from element_facerhythm.fleet.outcomes import RetryPolicy
-    from element_facerhythm.worker import WorkerOptions, work
+    from element_facerhythm.fleet.retry_policy import RetryPolicy
+    from element_facerhythm.fleet.worker import WorkerOptions, work
 
     options = WorkerOptions(
         exit_when_idle=True, poll_s=0.2, lease_s=1.0, policy=RetryPolicy(3, 0.0)
@@ -39,7 +39,7 @@ def work_quickly(queue: JobQueue, on_job: Callable[[Any], None] | None = None) -
 @pytest.fixture
 def queue(fbe: ModuleType, workflow: ModuleType) -> Iterator[JobQueue]:
     """Queue of RecordingInfo; the claims and attempts of a test are removed afterwards."""
-    from element_facerhythm.fleet.queue import JobQueue
+    from element_facerhythm.fleet.job_queue import JobQueue
 
     queue = JobQueue(fbe.RecordingInfo)
     yield queue
@@ -48,7 +48,7 @@ def queue(fbe: ModuleType, workflow: ModuleType) -> Iterator[JobQueue]:
 
 @pytest.fixture
 def dead(queue: JobQueue) -> Claims:
-    """A worker that is registered and never gives a sign of life."""
+    """A worker that is registered and never gives a heartbeat."""
     from element_facerhythm.fleet.claims import Claims
 
     claims = Claims(queue.connection, "dead")
@@ -98,8 +98,8 @@ def test_a_job_has_one_owner(queue: JobQueue, dead: Claims, job: JobName) -> Non
     assert dead.take(job) is not None  # its own, where the answer was lost
     assert other.take(job) is None
     assert dead.holds(job) and not other.holds(job)
-    assert dead.tell(job, Progress("recording_info", 1, 2, "files", 3.0))
-    assert not other.tell(job, Progress())
+    assert dead.record_progress(job, Progress("recording_info", 1, 2, "files", 3.0))
+    assert not other.record_progress(job, Progress())
     assert not other.end(job, "done")
     assert dead.jobs_of("dead") == [(job, Progress("recording_info", 1, 2, "files"))]
     assert dead.end(job, "given back", reason="x" * 5000)
@@ -124,7 +124,7 @@ def test_the_job_of_a_dead_worker_is_done_by_another_one(
 def test_the_job_of_a_slow_worker_is_left_to_it(
     queue: JobQueue, dead: Claims, job: JobName
 ) -> None:
-    from element_facerhythm.connection import open_second
+    from element_facerhythm.database.connection import open_second
     from element_facerhythm.fleet.claims import Claims
 
     reserve(queue, dead, job)
@@ -226,6 +226,7 @@ def outcomes_of(workflow: ModuleType, job: JobName) -> list[str]:
     return [row["outcome"] for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["deleted", "without files", "for later", "held by a dead worker"])
 def test_a_job_whose_key_is_gone_ends(
     how: str, queue: JobQueue, dead: Claims, job: JobName, fbe: ModuleType, workflow: ModuleType
@@ -255,7 +256,7 @@ def test_a_job_whose_key_is_gone_ends(
 
 def stop_after(queue: JobQueue, seconds: float) -> WorkerReport:
     """Work on one table, with a lease of a second, until told to stop."""
-    from element_facerhythm.worker import WorkerOptions, work
+    from element_facerhythm.fleet.worker import WorkerOptions, work
 
     stop = threading.Event()
     timer = threading.Timer(seconds, stop.set)
@@ -263,6 +264,7 @@ def stop_after(queue: JobQueue, seconds: float) -> WorkerReport:
     return work([type(queue.target)], WorkerOptions(poll_s=0.2, lease_s=1.0), stop=stop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["make_fetch", "make_compute", "make_insert"])
 def test_a_recording_that_is_deleted_while_its_job_runs_is_forgotten(
     when: str,
@@ -346,6 +348,7 @@ def test_a_key_that_comes_back_starts_anew(queue: JobQueue, dead: Claims, job: J
     assert (history.last_attempt, history.n_retries, history.n_lost) == (4, 1, 0)
 
 
+@pytest.mark.slow
 def test_a_worker_that_died_idle_is_lost_and_one_that_wakes_up_is_not(
     queue: JobQueue, dead: Claims, workflow: ModuleType, facerhythm: Command
 ) -> None:
@@ -366,13 +369,23 @@ def test_a_worker_that_died_idle_is_lost_and_one_that_wakes_up_is_not(
     assert [row["worker_id"] for row in workers_shown(facerhythm)] == ["dead"]
 
 
+def test_a_worker_leaves_the_session_its_limits(queue: JobQueue) -> None:
+    limit = {
+        "mysql": "SELECT @@SESSION.wait_timeout",
+        "postgresql": "SELECT current_setting('idle_in_transaction_session_timeout')",
+    }[queue.connection.adapter.backend]
+    before = queue.connection.query(limit).fetchone()
+    stop_after(queue, 0.5)
+    assert queue.connection.query(limit).fetchone() == before
+
+
 def workers_shown(facerhythm: Command) -> list[dict[str, Any]]:
     return json.loads(facerhythm("status", "--json").out)["workers"]
 
 
 def test_errors_of_a_lost_connection_are_told_from_others(queue: JobQueue) -> None:
-    from element_facerhythm.connection import open_second
-    from element_facerhythm.fleet.connection import is_lost
+    from element_facerhythm.database.connection import open_second
+    from element_facerhythm.fleet.reconnect import is_lost
 
     second = open_second(queue.connection)
     with pytest.raises(Exception, match="nowhere") as wrong:

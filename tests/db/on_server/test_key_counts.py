@@ -1,14 +1,23 @@
 """Keys of a populated table are counted once each, and as DataJoint counts them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from element_facerhythm.key_counts import KeyCounts, count_keys
+if TYPE_CHECKING:
+    from element_facerhythm.fleet.key_counts import KeyCounts
 
 Key = dict[str, Any]
+
+
+def count_keys(table: Any) -> KeyCounts:
+    from element_facerhythm.fleet.key_counts import count_keys
+
+    return count_keys(table)
 
 
 @pytest.fixture

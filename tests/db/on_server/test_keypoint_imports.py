@@ -65,7 +65,7 @@ def counts(kpi: ModuleType) -> Callable[[], dict[str, int]]:
 def test_rows_variables_and_order_go_through_the_tables(
     recording: Key, kpi: ModuleType, fbe: ModuleType, root_dir: Path
 ) -> None:
-    from element_facerhythm.ingest_keypoints import import_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions
 
     given = planted()
     path = saved(given, root_dir / "part.csv")
@@ -74,9 +74,11 @@ def test_rows_variables_and_order_go_through_the_tables(
     )
     row = (kpi.KeypointInference & done.key).fetch1()
     assert (row["total_frame_count"], row["n_filled_frames"]) == (N_FRAMES, N_FRAMES - len(SEEN))
-    assert (row["file_frame_rate_hz"], row["n_individuals"]) == (None, 3)
-    assert f"says nothing of {N_FRAMES - len(SEEN)} of {N_FRAMES} frames" in row["notes"][0]
-    assert done.notes == row["notes"][: len(done.notes)]
+    assert (row["prediction_frame_rate_hz"], row["n_individuals"]) == (None, 3)
+    assert (
+        f"says nothing of {N_FRAMES - len(SEEN)} of {N_FRAMES} frames" in row["inference_notes"][0]
+    )
+    assert done.notes == row["inference_notes"][: len(done.notes)]
     assert rows["KeypointInference.BodyPartPosition"] == 5  # one of six tracks does not exist
     assert rows["KeypointInference.Variable"] == 10
     found = kpi.KeypointInference.fetch_predictions(done.key)
@@ -95,7 +97,7 @@ def test_rows_variables_and_order_go_through_the_tables(
     variable = (kpi.KeypointInference.Variable & done.key & {"variable": "Spread/2"}).to_dicts()
     assert len(variable) == 5
     from element_facerhythm.keypoint_inference.verification import verify_keypoints
-    from element_facerhythm.pipeline.verify import Findings
+    from element_facerhythm.pipeline.results.verify import Findings
 
     findings = Findings()
     verify_keypoints(done.key, findings)
@@ -108,7 +110,7 @@ def test_the_same_import_twice_changes_nothing_and_can_be_removed(
     root_dir: Path,
     counts: Callable[[], dict[str, int]],
 ) -> None:
-    from element_facerhythm.ingest_keypoints import import_predictions, remove_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions, remove_predictions
 
     before = counts()
     path = saved(planted(), root_dir / "twice.csv")
@@ -154,7 +156,7 @@ WRONG = {
 def test_a_refused_import_leaves_nothing(
     recording: Key, root_dir: Path, counts: Callable[[], dict[str, int]], name: str
 ) -> None:
-    from element_facerhythm.ingest_keypoints import import_predictions, register_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions, register_predictions
 
     predictions, change, words = WRONG[name]
     path = saved(predictions, root_dir / "wrong.csv")
@@ -173,8 +175,8 @@ def test_an_import_whose_loading_fails_leaves_nothing(
     counts: Callable[[], dict[str, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from element_facerhythm.ingest_keypoints import import_predictions
-    from element_facerhythm.pipeline import keypoints
+    from element_facerhythm.ingest.keypoints import import_predictions
+    from element_facerhythm.pipeline import keypoint_run as keypoints
 
     path = saved(planted(), root_dir / "fails.csv")
     before = counts()
@@ -209,7 +211,7 @@ def test_names_are_compared_as_the_server_compares_them(
     names: tuple[str, str],
     what: str,
 ) -> None:
-    from element_facerhythm.ingest_keypoints import import_predictions, remove_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions, remove_predictions
 
     given = planted(parts=names) if what == "body parts" else planted(names)
     path = saved(given, root_dir / "alike.csv")
@@ -234,7 +236,7 @@ def test_a_name_in_another_spelling_is_the_one_that_is_there(
     recording: Key, kpi: ModuleType, workflow: ModuleType, root_dir: Path
 ) -> None:
     """facemap's `paw` is there from the beginning."""
-    from element_facerhythm.ingest_keypoints import import_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions
 
     is_mysql = workflow.dj.config.database.backend == "mysql"
     path = saved(planted(("a",), parts=("Paw", "chin 2")), root_dir / "paw.csv")
@@ -253,7 +255,7 @@ ODD = ("nose/tip", ".", "a%b", "Öhr", "ひげ", "a'b", 'a"b', "\U0001f42d", "%s
 
 
 def test_odd_names_are_kept(recording: Key, kpi: ModuleType, root_dir: Path) -> None:
-    from element_facerhythm.ingest_keypoints import import_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions
 
     path = saved(planted(("mouse/1", "%(x)s"), parts=ODD), root_dir / "odd.csv")
     done, _ = import_predictions(
@@ -266,7 +268,7 @@ def test_odd_names_are_kept(recording: Key, kpi: ModuleType, root_dir: Path) -> 
 def test_options_are_kept_with_the_task_for_the_worker(
     recording: Key, kpi: ModuleType, root_dir: Path
 ) -> None:
-    from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
+    from element_facerhythm.ingest.keypoints import populate_keypoints, register_predictions
 
     path = saved(planted(numbers=np.arange(1, 181)), root_dir / "from1.csv")
     options = ReadingOptions(first_frame=1, rename={"ind1": "left"})
@@ -295,7 +297,7 @@ def test_arrays_and_data_frames_go_into_the_tables(
     processed_dir: Path,
     counts: Callable[[], dict[str, int]],
 ) -> None:
-    from element_facerhythm.ingest_keypoints import populate_keypoints, register_arrays
+    from element_facerhythm.ingest.keypoints import populate_keypoints, register_arrays
 
     given = planted(("a",))
     done = register_arrays(
@@ -303,7 +305,7 @@ def test_arrays_and_data_frames_go_into_the_tables(
     )
     populate_keypoints(done.key)
     row = (kpi.KeypointInference & done.key).fetch1()
-    assert (row["source_software"], row["n_filled_frames"]) == (
+    assert (row["inference_software"], row["n_filled_frames"]) == (
         "my tracker",
         N_FRAMES - len(SEEN),
     )
@@ -334,7 +336,7 @@ def test_the_files_rate_stands_beside_the_recordings(
 ) -> None:
     from dataclasses import replace
 
-    from element_facerhythm.ingest_keypoints import import_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions
 
     given = replace(planted(("a",), numbers=None), frame_rate_hz=59.94)
     (path,) = write_predictions(given, root_dir / "rate.nc", "netcdf")
@@ -342,8 +344,8 @@ def test_the_files_rate_stands_beside_the_recordings(
         recording, [path], "movement", model_name="rate", add_body_parts=True
     )
     row = (kpi.KeypointInference & done.key).fetch1()
-    assert row["file_frame_rate_hz"] == pytest.approx(59.94)
-    assert "says 59.94 frames/s, the video 60: the video's is taken" in row["notes"][0]
+    assert row["prediction_frame_rate_hz"] == pytest.approx(59.94)
+    assert "says 59.94 frames/s, the video 60: the video's is taken" in row["inference_notes"][0]
 
 
 def test_an_nwb_file_says_what_the_database_knows(
@@ -351,7 +353,7 @@ def test_an_nwb_file_says_what_the_database_knows(
 ) -> None:
     import pynwb
 
-    from element_facerhythm.ingest_keypoints import import_predictions
+    from element_facerhythm.ingest.keypoints import import_predictions
     from element_facerhythm.keypoint_inference.session_facts import facts_of_run
 
     path = saved(planted(("a",)), root_dir / "facts.csv")

@@ -38,8 +38,8 @@ def test_a_run_fills_its_columns(inferred: Key, kpi: ModuleType) -> None:
     assert row["total_frame_count"] == N_FRAMES
     assert row["inference_run_duration"] > 0
     assert row["frames_per_s"] == pytest.approx(N_FRAMES / row["inference_run_duration"])
-    assert row["device"] == "cpu"
-    assert row["bbox"] == [[10, 150, 5, 115]] * 2
+    assert row["inference_device"] == "cpu"
+    assert row["used_bbox"] == [[10, 150, 5, 115]] * 2
     tracks = (kpi.KeypointInference.BodyPartPosition & inferred).to_dicts()
     assert {track["body_part"] for track in tracks} == set(NAMES)
     for track in tracks:
@@ -49,7 +49,7 @@ def test_a_run_fills_its_columns(inferred: Key, kpi: ModuleType) -> None:
         assert track["median_speed_px_s"] == pytest.approx(float(np.median(steps)) * 60.0, rel=1e-5)
         assert track["mean_likelihood"] == pytest.approx(np.asarray(track["likelihood"]).mean())
         assert track["missing_fraction"] == 0
-    libraries = (kpi.KeypointInference.Library & inferred).to_arrays("library_name")
+    libraries = (kpi.KeypointInference.Library & inferred).to_arrays("inference_library_name")
     assert {"torch", "facemap"} <= set(libraries)
 
 
@@ -92,7 +92,7 @@ def test_predictions_of_another_tracker_come_in(
     workflow: ModuleType,
     root_dir: Path,
 ) -> None:
-    from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
+    from element_facerhythm.ingest.keypoints import populate_keypoints, register_predictions
 
     recording = recording_of(register(31), fbe)
     predictions = planted()
@@ -108,13 +108,13 @@ def test_predictions_of_another_tracker_come_in(
     said = predictions.likelihood[:, 0, 0]
     assert first["confident_fraction"] == pytest.approx((said > 0.5).mean())
     row = (kpi.KeypointInference & done.key).fetch1()
-    assert (row["inference_run_duration"], row["source_software"]) == (None, "DeepLabCut")
+    assert (row["inference_run_duration"], row["inference_software"]) == (None, "DeepLabCut")
 
 
 def test_files_of_each_video_are_put_in_order(
     register: Callable[..., Key], fbe: ModuleType, kpi: ModuleType, root_dir: Path
 ) -> None:
-    from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
+    from element_facerhythm.ingest.keypoints import populate_keypoints, register_predictions
 
     recording = recording_of(register(32), fbe)
     halves = [planted(90, seed) for seed in (1, 2)]
@@ -145,7 +145,7 @@ def test_predictions_that_do_not_fit_leave_nothing(
     predictions: Predictions,
     match: str,
 ) -> None:
-    from element_facerhythm.ingest_keypoints import populate_keypoints, register_predictions
+    from element_facerhythm.ingest.keypoints import populate_keypoints, register_predictions
 
     recording = recording_of(register(session_id), fbe)
     (path,) = write_predictions(predictions, root_dir / f"bad{session_id}.h5", "dlc")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Key = dict[str, Any]
 
 READ_WITHOUT_OUR_TABLES = """
@@ -24,7 +26,7 @@ print(type(trace).__name__, trace.shape, type(points).__name__, (points[:, 1] ==
 
 LAB_WORKFLOW = '''
 """A lab's own linking module, as its other Elements use it."""
-import element_facerhythm.elements
+import element_facerhythm.linking.elements
 from element_lab import lab
 from element_animal import subject
 from element_session import session_with_{session_key} as session
@@ -102,7 +104,7 @@ def test_missing_schema_is_not_created_when_told_so(python: Callable[..., str]) 
     script = """
 import warnings
 warnings.filterwarnings("ignore", message="MariaDB")
-from element_facerhythm.elements import activate_elements
+from element_facerhythm.linking.elements import activate_elements
 import datajoint as dj
 try:
     activate_elements("frabsent_", create_schema=False)

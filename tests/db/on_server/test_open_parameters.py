@@ -30,9 +30,9 @@ def given() -> dict[str, Any]:
 def runs(given: dict[str, Any], workflow: ModuleType, fbe: ModuleType, root_dir: Path) -> list[Key]:
     """Keys of two recordings, at 60 and at 30 frames/s, that were run with one set."""
     from element_facerhythm.core.rois import Rois
+    from element_facerhythm.demo.synthetic import make_scene_video
     from element_facerhythm.ingest import SessionChoice, register_videos
     from element_facerhythm.parameters import open_parameters_from_mapping
-    from element_facerhythm.synthetic import make_scene_video
     from tests.db.on_server.conftest import ROIS
 
     rois = Rois(seed_polygons=tuple(np.array(p, float) for p in ROIS["points"]))
@@ -43,7 +43,7 @@ def runs(given: dict[str, Any], workflow: ModuleType, fbe: ModuleType, root_dir:
             video, n_frames=int(2 * rate_hz), frame_rate_hz=rate_hz, width_px=160, height_px=120
         )
         registered = register_videos(
-            SessionChoice("mouse5", session_id),
+            SessionChoice.numbered("mouse5", session_id),
             [video],
             rois,
             open_parameters_from_mapping(given).parameters,
@@ -92,7 +92,7 @@ def test_a_task_of_a_run_repeats_it_exactly(runs: list[Key], fbe: ModuleType) ->
     first, second = ((fbe.FaceRhythmProcessing & k).fetch1() for k in (key, again))
     assert second["run_parameter_sha256"] == first["run_parameter_sha256"]
     assert second["parameters_fitted"] == []  # nothing was open
-    assert second["output_dir"] != first["output_dir"]
+    assert second["project_dir"] != first["project_dir"]
     names = ("component_index", "weight", "peak_frequency_hz", "centroid_x_px")
     rows = (
         np.array((fbe.FacialRhythm.Component & k).to_arrays(*names), dtype=float)
@@ -108,9 +108,9 @@ def test_a_project_that_is_taken_over_brings_its_parameters_and_reasons(
     from element_facerhythm.ingest import SessionChoice, populate, register_project
     from element_facerhythm.io.project import Project
 
-    source = (fbe.FaceRhythmProcessing & runs[0]).fetch1("output_dir")
+    source = (fbe.FaceRhythmProcessing & runs[0]).fetch1("project_dir")
     shutil.copytree(processed_dir / source, root_dir / "fitted")
-    choice = SessionChoice("mouse5", 7)
+    choice = SessionChoice.numbered("mouse5", 7)
     key = register_project(choice, Project.open(root_dir / "fitted")).key
     populate(key)
     names = ("run_parameters", "run_parameter_sha256", "parameters_fitted")

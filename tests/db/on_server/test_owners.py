@@ -98,13 +98,13 @@ def test_second_keypoints_are_refused_when_they_run(
 ) -> None:
     from tests.unit.keypoints.training import PARTS
 
-    place = (kpi.KeypointInference & inferred).fetch1("file_path")
+    place = (kpi.KeypointInference & inferred).fetch1("keypoints_path")
     other_model = kpi.KeypointModel.insert_new_model(
         None, "a second", "", weights, body_parts=tuple(PARTS)
     )
-    row = {**inferred, "model_id": other_model, "task_mode": "trigger"}
+    row = {**inferred, "model_id": other_model, "inference_task_mode": "trigger"}
     insert_past_every_check(
-        kpi.KeypointInferenceTask, {**row, "output_dir": Path(place).parent.as_posix()}
+        kpi.KeypointInferenceTask, {**row, "inference_output_dir": Path(place).parent.as_posix()}
     )
     with pytest.raises(ProjectError, match="belongs to KeypointInferenceTask"):
         kpi.KeypointInference.populate({**inferred, "model_id": other_model})

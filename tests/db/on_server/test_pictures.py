@@ -50,7 +50,7 @@ def test_facts_of_pictures_are_columns(
     fbe.RecordingInfo.populate(key)
     row = (fbe.RecordingInfo.File & key).fetch1()
     assert (row["rotation_deg"], row["is_flipped"], row["is_incomplete"]) == (180, 0, 1)
-    assert 40 < row["n_frames"] < 90 and row["n_hidden_frames"] == row["n_suspect_frames"] == 0
+    assert 40 < row["file_n_frames"] < 90 and row["n_hidden_frames"] == row["n_suspect_frames"] == 0
     assert (row["bit_depth"], row["level_low"], row["level_high"]) == (8, None, None)
     assert row["pixel_aspect"] == 1
 

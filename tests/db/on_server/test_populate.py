@@ -15,13 +15,13 @@ Key = dict[str, Any]
 def test_recording_info_counts_frames_and_keeps_the_rate(processed: Key, fbe: ModuleType) -> None:
     info = (fbe.RecordingInfo & processed).fetch1()
     files = (fbe.RecordingInfo.File & processed).to_dicts(order_by="file_id")
-    assert (info["n_frames"], info["n_files"], info["source"]) == (180, 2, "video")
+    assert (info["n_frames"], info["n_files"], info["facts_source"]) == (180, 2, "video")
     assert (info["width_px"], info["height_px"]) == (160, 120)
     assert info["frame_rate_hz"] == pytest.approx(60.0, abs=1e-9)
     assert info["duration_s"] == pytest.approx(3.0)
-    assert [row["n_frames"] for row in files] == [90, 90]
-    assert info["size_bytes"] == sum(row["size_bytes"] for row in files)
-    assert all(len(row["sha256"]) == 64 for row in files)
+    assert [row["file_n_frames"] for row in files] == [90, 90]
+    assert info["size_bytes"] == sum(row["file_size_bytes"] for row in files)
+    assert all(len(row["file_sha256"]) == 64 for row in files)
 
 
 def test_processing_records_stages_products_and_versions(processed: Key, fbe: ModuleType) -> None:
@@ -32,7 +32,7 @@ def test_processing_records_stages_products_and_versions(processed: Key, fbe: Mo
     assert {stage["stage"] for stage in stages} == {
         "dataset", "rois", "point_tracking", "spectral_analysis", "decomposition",
     }  # fmt: skip
-    assert all(stage["seconds"] >= 0 and stage["device"] == "cpu" for stage in stages)
+    assert all(stage["seconds"] >= 0 and stage["stage_device"] == "cpu" for stage in stages)
     assert row["total_seconds"] == pytest.approx(sum(stage["seconds"] for stage in stages))
     assert len(products) == 5
     assert {"torch", "numpy"} <= set(libraries)
@@ -43,7 +43,7 @@ def test_rows_agree_with_the_project_directory(processed: Key, fbe: ModuleType) 
     from element_facerhythm.io.project import Project
     from element_facerhythm.pipeline import summarise_project
 
-    directory = project_dir((fbe.FaceRhythmProcessing & processed).fetch1("output_dir"))
+    directory = project_dir((fbe.FaceRhythmProcessing & processed).fetch1("project_dir"))
     project, summary = Project.open(directory), summarise_project(directory)
     tracks = np.asarray(project.tracking(1).points)
     assert np.array_equal(fbe.FacialRhythm.traces(processed, video_index=1), tracks)
@@ -71,7 +71,7 @@ def test_traces_are_fetched_as_arrays(processed: Key, fbe: ModuleType) -> None:
 
 
 def test_rows_are_fetched_where_the_project_is_not_mounted(processed: Key, fbe: ModuleType) -> None:
-    relative = (fbe.FaceRhythmProcessing & processed).fetch1("output_dir")
+    relative = (fbe.FaceRhythmProcessing & processed).fetch1("project_dir")
     project = Path(fbe.get_facerhythm_processed_data_dir()) / relative
     project.rename(project.with_name("away"))
     try:
@@ -99,7 +99,7 @@ def test_factors_are_fetched_as_arrays_and_split_per_video(processed: Key, fbe: 
     assert {(row["component_index"], row["video_index"]) for row in times} == {
         (c, v) for c in range(3) for v in range(2)
     }
-    assert all(row["loadings"].shape == (windows[row["video_index"]],) for row in times)
+    assert all(row["video_loadings"].shape == (windows[row["video_index"]],) for row in times)
 
 
 def test_populate_with_reserved_jobs(register: Any, fbe: ModuleType) -> None:
@@ -119,7 +119,9 @@ def test_delete_cascades_and_a_second_run_reuses_the_products(
     tables = (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm)
     for table in tables:
         table.populate(key)
-    products = (fbe.FaceRhythmProcessing.Product & key).to_arrays("sha256", order_by="product")
+    products = (fbe.FaceRhythmProcessing.Product & key).to_arrays(
+        "product_sha256", order_by="product"
+    )
 
     (workflow.Session & {"subject": "mouse1", "session_id": 3}).delete(prompt=False)
     parts = (
@@ -132,7 +134,7 @@ def test_delete_cascades_and_a_second_run_reuses_the_products(
     for table in tables:
         table.populate(key)
     stages = (fbe.FaceRhythmProcessing.Stage & key).to_dicts()
-    again = (fbe.FaceRhythmProcessing.Product & key).to_arrays("sha256", order_by="product")
+    again = (fbe.FaceRhythmProcessing.Product & key).to_arrays("product_sha256", order_by="product")
     assert all(stage["reused"] and stage["seconds"] is not None for stage in stages)
     assert list(again) == list(products)
 

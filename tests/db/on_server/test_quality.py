@@ -30,7 +30,7 @@ def told_by(directory: Path) -> dict[str, dict[str, Any]]:
 def test_rows_are_the_verdicts_of_the_project(
     processed: Key, fbe: ModuleType, processed_dir: Path
 ) -> None:
-    directory = processed_dir / (fbe.FaceRhythmProcessing & processed).fetch1("output_dir")
+    directory = processed_dir / (fbe.FaceRhythmProcessing & processed).fetch1("project_dir")
     rows, expected = stored(fbe, processed), told_by(directory)
     assert rows.keys() == expected.keys()
     for name, row in rows.items():
@@ -47,10 +47,10 @@ def test_a_loaded_project_is_judged_by_what_it_keeps(
     from element_facerhythm.ingest import SessionChoice, populate, register_project
     from element_facerhythm.io.project import Project
 
-    source = processed_dir / (fbe.FaceRhythmProcessing & processed).fetch1("output_dir")
+    source = processed_dir / (fbe.FaceRhythmProcessing & processed).fetch1("project_dir")
     given = shutil.copytree(source, root_dir / "without_run_json")
     (given / "run.json").unlink()
-    key = register_project(SessionChoice("mouse7", 1), Project.open(given)).key
+    key = register_project(SessionChoice.numbered("mouse7", 1), Project.open(given)).key
     populate(key)
     rows = stored(fbe, key)
     assert rows["suspect_frames"]["verdict"] == "unknown"

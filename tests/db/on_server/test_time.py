@@ -28,7 +28,7 @@ def enter(workflow: ModuleType, root_dir: Path) -> Enter:
     parameters = parameters_from_mapping(PARAMETERS).parameters
 
     def enter(session_id: int, *videos: Path, **options: Any) -> dict[str, Any]:
-        choice = SessionChoice("timed", session_id)
+        choice = SessionChoice.numbered("timed", session_id)
         return register_videos(choice, list(videos), rois, parameters, **options).key
 
     return enter
@@ -58,13 +58,13 @@ def test_a_pause_stands_in_the_rows_and_nothing_spans_it(
     for table in fbe.POPULATED:
         table.populate(key)
     video = (fbe.FacialRhythm.Video & key).fetch1()
-    np.testing.assert_allclose(np.asarray(video["frame_times"]), PAUSE, atol=2e-5)
+    np.testing.assert_allclose(np.asarray(video["video_frame_times"]), PAUSE, atol=2e-5)
     times = video["window_times_s"]
     assert len(times) == video["n_windows"]
     assert not ((times > PAUSE[149]) & (times < PAUSE[150])).any()
     peak = (fbe.FacialRhythm.Component & key).fetch1("peak_frequency_hz")
     assert peak == pytest.approx(RHYTHM_HZ, rel=0.05)
-    assert video["n_gaps"] == 1 and video["duration_s"] == pytest.approx(10, abs=1e-3)
+    assert video["video_n_gaps"] == 1 and video["video_duration_s"] == pytest.approx(10, abs=1e-3)
 
 
 def test_a_given_rate_and_a_part_are_columns_and_count(
@@ -76,10 +76,11 @@ def test_a_given_rate_and_a_part_are_columns_and_count(
         table.populate(key)
     info = (fbe.RecordingInfo & key).fetch1()
     assert (info["frame_rate_source"], info["n_gaps"], info["n_frames"]) == ("given", 0, 300)
-    assert (fbe.VideoRecording & key).fetch1("frame_rate_hz") == 60.0
+    assert (fbe.VideoRecording & key).fetch1("given_frame_rate_hz") == 60.0
     assert (fbe.FaceRhythmTask & key).fetch1("frames") == "20:280"
     row = (fbe.FacialRhythm.Video & key).fetch1()
-    assert row["n_frames"] == 260 and np.asarray(row["frame_times"])[0] == pytest.approx(20 / 60)
+    assert row["video_n_frames"] == 260
+    assert np.asarray(row["video_frame_times"])[0] == pytest.approx(20 / 60)
     with pytest.raises(RequestError, match=r"expected A:B"):
         fbe.FaceRhythmTask.insert1({**key, "roi_id": 1, "frames": "5"})
     with pytest.raises(RequestError, match="was entered with frame rate 60"):
@@ -102,7 +103,7 @@ def test_files_of_times_are_entered_and_must_stay(
     assert file["acquisition"]["SubjectName"] == "m1"
     assert (fbe.RecordingInfo & key).fetch1("n_gaps") == 1
     times.write_text("\n".join(f"{time:.6f}" for time in 2 * PAUSE))
-    with pytest.raises(VideoError, match=r"entered with the times of .*a_timestamps\.txt"):
+    with pytest.raises(VideoError, match=r"came from a_timestamps\.txt"):
         fbe.FaceRhythmProcessing.populate(key)
     own = enter(4, video, times=("stamps",))
     fbe.RecordingInfo.populate(own)
@@ -113,7 +114,7 @@ def test_files_of_times_are_entered_and_must_stay(
 def test_predictions_are_placed_by_the_clock_and_keep_it(
     enter: Enter, folder: Path, fbe: ModuleType, workflow: ModuleType
 ) -> None:
-    from element_facerhythm.ingest_keypoints import populate_keypoints, register_arrays
+    from element_facerhythm.ingest.keypoints import populate_keypoints, register_arrays
     from element_facerhythm.keypoints.predictions import Predictions
 
     kpi = workflow.keypoint_inference

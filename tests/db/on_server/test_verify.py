@@ -99,7 +99,8 @@ def test_a_deleted_component_and_a_changed_number_are_noticed(
     component.delete(prompt=False, part_integrity="ignore")
     found = verify()
     assert any(
-        "FacialRhythm.Component {" in f and "component_index 1 is missing" in f for f in found
+        "FacialRhythm.Component subject=mouse1" in f and "component_index 1 is missing" in f
+        for f in found
     )
     row = (fbe.FacialRhythm.Point & key & "point_index = 2").fetch1()
     fbe.FacialRhythm.Point.update1({**row, "rms_displacement_px": row["rms_displacement_px"] * 2})
@@ -115,6 +116,17 @@ def test_a_deleted_product_row_is_noticed_by_verify_and_by_the_next_table(
     (fbe.FacialRhythm & key).delete(prompt=False)
     with pytest.raises(ProjectError, match="expected Dataset_videos, ROIs, PointTracker"):
         fbe.FacialRhythm.populate(key)
+
+
+def test_a_changed_size_of_a_product_is_noticed(key: Key, fbe: ModuleType, verify: Verify) -> None:
+    row = (fbe.FaceRhythmProcessing.Product & key & {"product": "ROIs"}).fetch1()
+    size = row["product_size_bytes"]
+    fbe.FaceRhythmProcessing.Product.update1({**row, "product_size_bytes": size + 1})
+    try:
+        assert any(f"it has {size} bytes, and had {size + 1}" in found for found in verify())
+    finally:
+        fbe.FaceRhythmProcessing.Product.update1(row)
+    assert verify() == []
 
 
 def test_changed_parameters_are_noticed(key: Key, fbe: ModuleType, verify: Verify) -> None:
@@ -154,9 +166,9 @@ def test_a_file_added_after_the_facts_were_read_is_noticed(
     recording = {name: key[name] for name in fbe.VideoRecording.primary_key}
     row = {**recording, "file_id": 2, "file_path": "verified/part0.mp4"}
     fbe.VideoRecording.File.insert1(row)
-    assert any("has 3 video files, and RecordingInfo knows 2" in found for found in verify())
+    assert any("file 2 (verified/part0.mp4) was added" in found for found in verify())
     (fbe.FaceRhythmProcessing & key).delete(prompt=False)
-    with pytest.raises(VideoError, match="its files were changed"):
+    with pytest.raises(VideoError, match="was added, after RecordingInfo read it"):
         fbe.FaceRhythmProcessing.populate(key)
 
 
@@ -166,7 +178,7 @@ def test_damage_is_never_made_official(
     """The advice of the error, followed: what is damaged is computed again, not entered."""
     import h5py
 
-    relative = (fbe.FaceRhythmProcessing & key).fetch1("output_dir")
+    relative = (fbe.FaceRhythmProcessing & key).fetch1("project_dir")
     path = processed_dir / relative / "analysis_files" / "PointTracker.h5"
     good = fbe.FacialRhythm.traces(key)[:]
     with h5py.File(path) as file:

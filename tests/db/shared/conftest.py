@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ import pytest
 FACERHYTHM = "from element_facerhythm.cli import main; main()"
 PAGE = Path(__file__).parents[3] / "docs" / "admin.md"
 SERVER = "administrator of the server"
+WORK = ("worker", "--exit-when-idle", "--retry-delay", "0")
 ADMINISTRATOR = "administrator"
 ROLES = ("viewer", "analyst", "worker")
 ROIS = {"points": [[[40, 40], [120, 40], [120, 90], [40, 90]]]}
@@ -203,6 +205,29 @@ def database(empty_database: SharedDatabase) -> SharedDatabase:
     return empty_database
 
 
+def take_out_everything(database: SharedDatabase) -> None:
+    """Delete every row and result of the tests so far; subjects, devices and parameter sets stay."""
+    database.python(
+        "analyst",
+        "from element_facerhythm.workflow import POPULATED, Session, dj\n"
+        "from element_facerhythm.workflow import keypoint_inference as kpi\n"
+        "dj.config.safemode = False\n"
+        "Session.delete()\n"
+        "kpi.KeypointModel.delete()\n"
+        "for table in POPULATED: table.jobs.delete()\n",
+    )
+    for path in database.results.iterdir():
+        shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_to_the_next_file(empty_database: SharedDatabase) -> Iterator[None]:
+    """The files run in any order, several of them on one server."""
+    yield
+    if "analyst" in empty_database.accounts:
+        take_out_everything(empty_database)
+
+
 @pytest.fixture(scope="session")
 def guard(database: SharedDatabase) -> Iterator[str]:
     """What `admin guard` prints, installed by the administrator of the server; gives the event's name."""
@@ -220,7 +245,7 @@ def guard(database: SharedDatabase) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def video(empty_database: SharedDatabase) -> Path:
     """A short video below the root directory, with ROI and parameter files beside it."""
-    from element_facerhythm.synthetic import make_scene_video
+    from element_facerhythm.demo.synthetic import make_scene_video
 
     path = empty_database.raw / "mouse.mp4"
     make_scene_video(path, n_frames=90, width_px=160, height_px=120, frame_rate_hz=60.0, seed=1)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.db.shared.conftest import ADMINISTRATOR, SharedDatabase
+from tests.db.shared.conftest import ADMINISTRATOR, WORK, SharedDatabase, take_out_everything
 
-pytestmark = [pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
 
 Ingest = Callable[..., dict[str, Any]]
 
@@ -33,7 +33,7 @@ def work(database: SharedDatabase) -> Callable[[], list[dict[str, Any]]]:
     """Let a worker do what is there; gives table, key and message of each failed job."""
 
     def run() -> list[dict[str, Any]]:
-        done = database.facerhythm("worker", "worker", "--exit-when-idle", "--json")
+        done = database.facerhythm("worker", *WORK, "--json")
         assert json.loads(done.stdout or "{}").get("stopped_by") == "idle", done.stderr
         return database.facerhythm_json("viewer", "status", "--errors")["errors"]
 
@@ -44,13 +44,7 @@ def work(database: SharedDatabase) -> Callable[[], list[dict[str, Any]]]:
 def nothing_left(database: SharedDatabase):
     """Take out what cannot be populated, so that it is in nobody's way."""
     yield
-    database.python(
-        "analyst",
-        "from element_facerhythm.workflow import POPULATED, Session, dj\n"
-        "dj.config.safemode = False\n"
-        "Session.delete()\n"
-        "for table in POPULATED: table.jobs.delete()\n",
-    )
+    take_out_everything(database)
 
 
 def enter(database: SharedDatabase, script: str) -> None:
@@ -89,13 +83,16 @@ for roi_id, output_dir in enumerate(outputs[1:], 10):
 kpi.KeypointModel.insert(dict(model_id=n, model_name="m") for n in range(7))
 for n, path in enumerate(paths):
     load, trigger = {{**recording, "model_id": n}}, {{**recording, "model_id": 3 + n}}
-    kpi.KeypointInferenceTask.insert1({{**load, "task_mode": "load"}})
-    kpi.KeypointInferenceTask.File.insert1({{**load, "file_id": 0, "file_path": path}})
-    kpi.KeypointInferenceTask.insert1({{**trigger, "task_mode": "trigger"}})
-    weights = {{"file_path": path, "size_bytes": 1, "sha256": "0" * 64}}
+    kpi.KeypointInferenceTask.insert1({{**load, "inference_task_mode": "load"}})
+    kpi.KeypointInferenceTask.File.insert1(
+        {{**load, "prediction_file_id": 0, "prediction_file_path": path}}
+    )
+    kpi.KeypointInferenceTask.insert1({{**trigger, "inference_task_mode": "trigger"}})
+    weights = {{"model_file_path": path, "model_size_bytes": 1, "model_sha256": "0" * 64}}
+    weights["model_file_name"] = "m.pt"
     kpi.KeypointModel.File.insert1({{"model_id": 3 + n, **weights}})
-out = {{**recording, "model_id": 6, "task_mode": "load", "output_dir": outputs[0]}}
-kpi.KeypointInferenceTask.insert1(out)
+out = {{"inference_task_mode": "load", "inference_output_dir": outputs[0]}}
+kpi.KeypointInferenceTask.insert1({{**recording, "model_id": 6, **out}})
 """
 
 
@@ -192,8 +189,9 @@ for roi_id in range(10, 10 + n_blobs):
     fbe.FaceRhythmTask.insert1({{**key, "roi_id": roi_id, "task_mode": "trigger"}})
 kpi.KeypointModel.insert1(dict(model_id=20, model_name="trap"))
 kpi.KeypointModel.BodyPart.insert1(dict(model_id=20, body_part="nose(tip)", output_index=0))
-kpi.KeypointModel.File.insert1(dict(model_id=20, file_path="trap.pt", size_bytes=1, sha256=digest))
-kpi.KeypointInferenceTask.insert1({{**recording, "model_id": 20, "task_mode": "trigger"}})
+weights = dict(model_file_name="trap.pt", model_file_path="trap.pt", model_size_bytes=1, model_sha256=digest)
+kpi.KeypointModel.File.insert1(dict(model_id=20, **weights))
+kpi.KeypointInferenceTask.insert1({{**recording, "model_id": 20, "inference_task_mode": "trigger"}})
 """
 READ_ERROR_STACK = """
 from element_facerhythm.workflow import facial_behavior_estimation as fbe
@@ -278,7 +276,7 @@ def test_text_is_never_sql(
         "analyst", "import", "keypoints", path, "--from", "LightningPose", *where, "--model-name", drop[:64],
         "--add-body-parts", "--no-populate",
     )  # fmt: skip
-    worked = database.facerhythm("worker", "worker", "--exit-when-idle", "--json")
+    worked = database.facerhythm("worker", *WORK, "--json")
     assert json.loads(worked.stdout)["n_failed"] == 0, worked.stderr
     out = tmp_path / "out.nwb"
     exported = database.facerhythm(

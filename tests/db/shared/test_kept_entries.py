@@ -7,9 +7,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from tests.db.shared.conftest import ADMINISTRATOR, SharedDatabase
+from tests.db.shared.conftest import ADMINISTRATOR, WORK, SharedDatabase
 
-pytestmark = [pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
 
 REFUSED_BY_A_TRIGGER = 1644
 
@@ -19,7 +19,10 @@ def changes(database: SharedDatabase, where: str) -> dict[str, list[str]]:
     fbe = f"`{database.prefix}facial_behavior_estimation`"
     polygon, file = f"{fbe}.`face_rhythm_r_o_i__polygon`", f"{fbe}.`video_recording__file`"
     columns = "subject, session_id, recording_id"
-    numbers = "vertices, n_vertices, area_px2, centroid_x_px, centroid_y_px"
+    numbers = (
+        "roi_name, region_kind, vertices, n_vertices, area_px2, polygon_centroid_x_px, "
+        "polygon_centroid_y_px"
+    )
     return {
         "FaceRhythmProcessing": [
             f"DELETE FROM {polygon} WHERE {where}",
@@ -38,7 +41,7 @@ def test_parts_of_entries_are_kept_while_there_are_results(
     database: SharedDatabase, ingest: Callable[..., dict[str, Any]], guard: str
 ) -> None:
     ingest("kept", 1)
-    worked = database.facerhythm("worker", "worker", "--exit-when-idle")
+    worked = database.facerhythm("worker", *WORK)
     assert worked.returncode == 0, worked.stderr
     ingest("kept", 2)
     finished, waiting = (f"subject = 'kept' AND session_id = {number}" for number in (1, 2))

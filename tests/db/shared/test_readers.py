@@ -14,9 +14,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from tests.db.shared.conftest import ADMINISTRATOR, SERVER, SharedDatabase
+from tests.db.shared.conftest import ADMINISTRATOR, SERVER, WORK, SharedDatabase
 
-pytestmark = [pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(900)]
 
 Ingest = Callable[..., dict[str, Any]]
 LOCK_WAIT_TIMEOUT = 1205
@@ -82,8 +82,8 @@ def beat(database: SharedDatabase) -> None:
     with closing(database.connect("worker")) as connection, connection.cursor() as cursor:
         cursor.execute("SET innodb_lock_wait_timeout = 10")
         cursor.execute(
-            f"INSERT INTO `{database.prefix}fleet`.`worker` (worker_id, host, pid, device, package_version, "
-            "lease_s, started_time, heartbeat_time, state) "
+            f"INSERT INTO `{database.prefix}fleet`.`worker` (worker_id, host, pid, worker_device, "
+            "worker_package_version, lease_s, worker_started_time, heartbeat_time, state) "
             "VALUES (UUID_SHORT(), 'h', 1, 'cpu', '0', 60, NOW(3), NOW(3), 'stopped')"
         )
 
@@ -99,7 +99,7 @@ def test_a_viewer_stops_no_worker(
     )
     before = database.query("viewer", attempts)  # what other tests have left
     with Reader(database, way) as reader:
-        worked = database.facerhythm("worker", "worker", "--exit-when-idle", "--json")
+        worked = database.facerhythm("worker", *WORK, "--json")
         ended = reader.ended.is_set()
     assert worked.returncode == 0, worked.stderr
     assert json.loads(worked.stdout)["n_failed"] == 0

@@ -15,12 +15,13 @@ from tests.db.shared.conftest import (
     ADMINISTRATOR,
     ROLES,
     SERVER,
+    WORK,
     SharedDatabase,
     came_from,
     printed_sql,
 )
 
-pytestmark = [pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.mysql, pytest.mark.timeout(600)]
 
 Ingest = Callable[..., dict[str, Any]]
 
@@ -33,7 +34,7 @@ READ = {"SELECT"}
 ALL = {"SELECT", "INSERT", "UPDATE", "UPDATE of the key", "DELETE"}
 POLICY: list[tuple[str, dict[str, set[str]]]] = [
     (r".*\.~~.*", {"analyst": ALL, "worker": ALL}),
-    (r".*\.~lineage", {}),
+    (r".*\.~(lineage|schema_version)", {}),
     (r".*\.~table_creation", {role: set() for role in ROLES}),
     (r".*\.#body_part", {"analyst": {"SELECT", "INSERT"}}),
     (r".*_fleet\.job_attempt", {"analyst": {"SELECT", "INSERT"}, "worker": ALL}),
@@ -86,7 +87,7 @@ def probes(cursor: Any, place: str) -> dict[str, str]:
 
 def test_rights_on_every_table_are_those_that_are_meant(database: SharedDatabase) -> None:
     found = tables(database)
-    assert len(found) == 86 + N_LOCK_TABLES
+    assert len(found) == 90 + N_LOCK_TABLES
     with closing(database.connect()) as administrator, administrator.cursor() as columns:
         asked = {name: probes(columns, f"`{name[0]}`.`{name[1]}`") for name in found}
     for role in ROLES:
@@ -112,7 +113,7 @@ def test_no_role_changes_a_table_itself(database: SharedDatabase) -> None:
                 for statement in statements:
                     sql = statement.replace("{}_t", f"`{schema}`.`more`").format(place)
                     assert is_denied(cursor, sql), f"{role}: {sql}"
-    assert len(tables(database)) == 86 + N_LOCK_TABLES
+    assert len(tables(database)) == 90 + N_LOCK_TABLES
 
 
 def test_no_role_goes_beyond_our_schemas(database: SharedDatabase) -> None:
@@ -222,7 +223,7 @@ def test_each_role_does_its_work(
     assert "has no right" in refused.stderr
 
     # a worker computes everything
-    worked = database.facerhythm("worker", "worker", "--exit-when-idle", "--json")
+    worked = database.facerhythm("worker", *WORK, "--json")
     assert worked.returncode == 0, worked.stderr
     assert json.loads(worked.stdout)["n_failed"] == 0
 
@@ -267,7 +268,7 @@ def test_an_analyst_manages_jobs(database: SharedDatabase, ingest: Ingest, video
     key = ingest("mouse2", 1)
     moved = video.rename(video.with_suffix(".away"))
     try:
-        failed = database.facerhythm("worker", "worker", "--exit-when-idle")
+        failed = database.facerhythm("worker", *WORK)
     finally:
         moved.rename(video)
     assert failed.returncode == 1, failed.stderr
@@ -280,7 +281,7 @@ def test_an_analyst_manages_jobs(database: SharedDatabase, ingest: Ingest, video
     assert database.python("analyst", script + ignored).split()[-1] == "1"
     retry = "(jobs & mine).delete_quick()\njobs.refresh()\njobs.update1({**mine, 'priority': 1})"
     database.python("analyst", script + retry)
-    worked = database.facerhythm("worker", "worker", "--exit-when-idle")
+    worked = database.facerhythm("worker", *WORK)
     assert worked.returncode == 0, worked.stderr
 
 
@@ -300,7 +301,7 @@ def test_activation_without_rights_says_who_can_help(
     database.query(
         ADMINISTRATOR, f"DROP TABLE `{database.prefix}keypoint_inference`.`__keypoint_rhythm__pair`"
     )
-    refused = database.facerhythm("worker", "worker", "--exit-when-idle")
+    refused = database.facerhythm("worker", *WORK)
     assert refused.returncode == 2
     assert "facerhythm admin init" in refused.stderr
     created = database.facerhythm_json(ADMINISTRATOR, "admin", "init")["new"]
@@ -309,12 +310,12 @@ def test_activation_without_rights_says_who_can_help(
     }
     again = database.facerhythm_json(ADMINISTRATOR, "admin", "init")
     assert not any(again["new"].values())
-    assert sum(map(len, again["tables"].values())) == 86
+    assert sum(map(len, again["tables"].values())) == 90
     for role in ROLES:
         lines = printed_sql(database, role, database.accounts[role][0], "--existing")
         for line in lines:
             database.query(ADMINISTRATOR, line)
-    assert database.facerhythm("worker", "worker", "--exit-when-idle").returncode == 0
+    assert database.facerhythm("worker", *WORK).returncode == 0
 
 
 def test_the_administrator_of_the_schemas_is_none_of_the_server(database: SharedDatabase) -> None:
@@ -375,7 +376,7 @@ schema.activate("{schema}")
 for role in ("viewer", "analyst", "worker"):
     for right in rights_of(role, [schema], [schema]):
         print(grant_statement(right, Account("anna")))
-schema.drop(prompt=False)
+Beat.drop(prompt=False)
 """
 
 

@@ -16,13 +16,13 @@ import pytest
 
 from tests.db.shared.conftest import ADMINISTRATOR, SERVER, SharedDatabase, printed_sql, run_sql
 
-pytestmark = [pytest.mark.database, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.timeout(600)]
 
 CLIENT_SSL = 0x0800
 """Bit of the server's greeting that says it can do TLS."""
 CIPHER = """
 from element_facerhythm import workflow
-from element_facerhythm.connection import cipher
+from element_facerhythm.database.connection import cipher
 print(cipher(workflow.dj.conn()))
 """
 STOCK = """

@@ -32,7 +32,7 @@ def age_directory(directory: Path, seconds: float = 2 * DAY_S) -> None:
 
 
 def live_names() -> set[str]:
-    from element_facerhythm.garbage.references import read_references
+    from element_facerhythm.admin.garbage.references import read_references
 
     return set(read_references().objects)
 
@@ -92,9 +92,9 @@ def test_directories_in_use_are_left_alone(
     processed_dir: Path,
     processed: dict[str, Any],
 ) -> None:
-    from element_facerhythm.facial_behavior_estimation.product_files import section
-    from element_facerhythm.pipeline.lock import project_lock
-    from element_facerhythm.pipeline.ownership import OWNER
+    from element_facerhythm.facial_behavior_estimation.product_files import schema_name
+    from element_facerhythm.pipeline.run.lock import project_lock
+    from element_facerhythm.pipeline.run.ownership import OWNER
 
     def make(name: str, *owners: str) -> Path:
         directory = processed_dir / "places" / name
@@ -107,7 +107,7 @@ def test_directories_in_use_are_left_alone(
         age_directory(directory)
         return directory
 
-    mine = section()
+    mine = schema_name()
     orphan, locked = make("orphan", mine), make("locked", mine)
     kept = [make("shared", mine, "another_schema"), make("unmarked"), make("named", mine)]
     young = make("young", mine)
@@ -122,7 +122,8 @@ def test_directories_in_use_are_left_alone(
 
     holder = subprocess.Popen(
         [sys.executable, "-c",
-         "import sys; from pathlib import Path; from element_facerhythm.pipeline.lock import project_lock\n"
+         "import sys; from pathlib import Path\n"
+         "from element_facerhythm.pipeline.run.lock import project_lock\n"
          f"with project_lock(Path({str(locked)!r})): print('held', flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -132,7 +133,7 @@ def test_directories_in_use_are_left_alone(
     finally:
         holder.communicate("")
     assert report["removed"] == [str(orphan.resolve())]
-    # the holder's signs of life are files, too, and make its directory young
+    # the holder's heartbeats are files, too, and make its directory young
     assert report["n_locked"] + report["n_young"] == 2
     assert not orphan.exists()
     assert all(path.is_dir() for path in (*kept, locked, young, outside))
@@ -143,8 +144,8 @@ WORKER = """
 import os, time
 from pathlib import Path
 from element_facerhythm.workflow import dj, facial_behavior_estimation as fbe
-from element_facerhythm.stores import configured_store
-from element_facerhythm.stores.object_store import product_name
+from element_facerhythm.storage import configured_store
+from element_facerhythm.storage.object_store import product_name
 dj.config.safemode = False
 key, data, signs = {key!r}, {data!r}, Path({signs!r})
 insert = fbe.FaceRhythmProcessing.make_insert
@@ -189,7 +190,7 @@ for index in range({rounds}):
         time.sleep(2)  # until the server sees it
     fbe.FaceRhythmProcessing.populate(key)
     wait_for(lambda before=rounds_done(): all(b > a for a, b in zip(before, rounds_done())))
-    for sha256 in (fbe.FaceRhythmProcessing.Product() & key).to_arrays("sha256"):
+    for sha256 in (fbe.FaceRhythmProcessing.Product() & key).to_arrays("product_sha256"):
         name = product_name({section!r}, sha256)
         assert store.look(name) is not None, f"LOST in round {{index}}: {{name}}"
     (fbe.FaceRhythmProcessing() & key).delete(prompt=False)
@@ -202,7 +203,7 @@ COLLECTOR = """
 import os, time
 from pathlib import Path
 from element_facerhythm import workflow
-from element_facerhythm.garbage import collect_garbage
+from element_facerhythm.admin.garbage import collect_garbage
 signs, removed = Path({signs!r}), 0
 mine = signs / f"paused-{{os.getpid()}}"
 while not (signs / "stop").exists():
@@ -211,7 +212,8 @@ while not (signs / "stop").exists():
         time.sleep(0.02)
         continue
     mine.unlink(missing_ok=True)
-    removed += len(collect_garbage(older_than_hours=1.0, delete=True, even_all=True).objects.removed)
+    report = collect_garbage(older_than_hours=1.0, delete=True, allow_deleting_all=True)
+    removed += len(report.objects.removed)
     with (signs / f"rounds-{{os.getpid()}}").open("ab") as rounds:
         rounds.write(b".")
 print(removed)

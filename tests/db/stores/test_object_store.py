@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,18 +31,18 @@ np.savez({out!r}, points=points[10:20], spectrogram=np.asarray(spectrogram), tra
 
 
 def store_and_section() -> tuple[Any, str]:
-    from element_facerhythm.facial_behavior_estimation.product_files import section
-    from element_facerhythm.stores import configured_store
+    from element_facerhythm.facial_behavior_estimation.product_files import schema_name
+    from element_facerhythm.storage import configured_store
 
     store = configured_store()
     assert store is not None
-    return store, section()
+    return store, schema_name()
 
 
 def product_of(fbe: Any, key: dict[str, Any], product: str) -> tuple[str, str]:
     """Path relative to the processed directory, and digest."""
     return (fbe.FaceRhythmProcessing.Product() & key & {"product": product}).fetch1(
-        "file_path", "sha256"
+        "product_path", "product_sha256"
     )
 
 
@@ -66,6 +68,32 @@ def test_client_without_the_disk_reads_what_the_worker_wrote(
     here = kpi.KeypointInference.get_trajectory(inferred).to_numpy()
     np.testing.assert_array_equal(read["table"], here)
     assert list(Path(other_machine["FACERHYTHM_PROCESSED_DATA_DIR"]).iterdir()) == []
+
+
+def test_figures_are_drawn_where_only_the_store_is(
+    processed: dict[str, Any], fbe: Any, other_machine: dict[str, str], tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "element_facerhythm",
+        "figures",
+        "--json",
+        "--subject",
+        "mouse1",
+    ]
+    command += ["--session", str(processed["session_id"]), "-o", str(tmp_path / "out")]
+    done = subprocess.run(
+        command, env={**os.environ, **other_machine}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert len(told["files"]) == 5 and told["notes"] == []
+    assert all(Path(path).read_bytes()[:4] == b"\x89PNG" for path in told["files"])
+    there = Path(other_machine["FACERHYTHM_PROCESSED_DATA_DIR"])
+    restored = there / (fbe.FaceRhythmProcessing & processed).fetch1("project_dir")
+    assert len(list((restored / "analysis_files").iterdir())) == 5
+    assert not (restored / "visualizations").exists()
 
 
 def test_reader_that_activates_nothing_needs_the_store_alone(
@@ -108,7 +136,7 @@ def test_run_whose_store_is_down_fails_and_a_retry_only_uploads(
     processed_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from element_facerhythm.stores import failures
+    from element_facerhythm.storage import retry as failures
 
     monkeypatch.setattr(failures, "WAITS_S", (0.1,))
     key = register(3)
@@ -131,7 +159,7 @@ def test_run_whose_store_is_down_fails_and_a_retry_only_uploads(
     assert all((fbe.FaceRhythmProcessing.Stage() & key).to_arrays("reused"))
     store, section = store_and_section()
     names = {item.name for item in store.listing(section)}
-    for sha256 in (fbe.FaceRhythmProcessing.Product() & key).to_arrays("sha256"):
+    for sha256 in (fbe.FaceRhythmProcessing.Product() & key).to_arrays("product_sha256"):
         assert any(sha256 in name for name in names)
 
 
@@ -142,7 +170,7 @@ def test_wrong_secret_is_told_without_being_printed(
     script = """
 import sys
 from element_facerhythm.errors import ConfigurationError
-from element_facerhythm.stores import configured_store
+from element_facerhythm.storage import configured_store
 try:
     configured_store().check()
 except ConfigurationError as error:
@@ -160,7 +188,7 @@ except SystemExit as stop:
     assert wrong not in said and SECRET_KEY not in said
 
     said = python(script, DJ_STORES=s3.settings())
-    assert "takes objects and gives them back" in said
+    assert "takes objects and returns them" in said
 
 
 def test_damaged_object_is_told_by_its_digest(
@@ -171,9 +199,9 @@ def test_damaged_object_is_told_by_its_digest(
     tmp_path: Path,
 ) -> None:
     from element_facerhythm.errors import ProcessingError
-    from element_facerhythm.stores import failures
-    from element_facerhythm.stores.array import present_file
-    from element_facerhythm.stores.object_store import product_name
+    from element_facerhythm.storage import retry as failures
+    from element_facerhythm.storage.object_store import product_name
+    from element_facerhythm.storage.stored_array import present_file
 
     monkeypatch.setenv("FACERHYTHM_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(failures, "WAITS_S", ())
@@ -192,7 +220,7 @@ def test_damaged_object_is_told_by_its_digest(
 def test_upload_is_streamed_in_parts_verified_and_not_repeated(
     workflow: Any, tmp_path: Path, s3: S3Server
 ) -> None:
-    from element_facerhythm.stores.upload_check import tag_agrees
+    from element_facerhythm.storage.etag import tag_agrees
 
     store, section = store_and_section()
     file = tmp_path / "large"
@@ -259,17 +287,21 @@ def test_section_without_objects_is_empty(workflow: Any, tmp_path: Path) -> None
 def test_cache_keeps_within_its_limit(
     processed: dict[str, Any], fbe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from element_facerhythm.stores.cache import cached_file
-    from element_facerhythm.stores.object_store import product_name
+    from element_facerhythm.storage.cache import cached_file
+    from element_facerhythm.storage.object_store import product_name
 
     monkeypatch.setenv("FACERHYTHM_CACHE_DIR", str(tmp_path))
     store, section = store_and_section()
-    products = (fbe.FaceRhythmProcessing.Product() & processed).to_dicts(order_by="size_bytes")
-    largest = products[-1]["size_bytes"]
+    products = (fbe.FaceRhythmProcessing.Product() & processed).to_dicts(
+        order_by="product_size_bytes"
+    )
+    largest = products[-1]["product_size_bytes"]
     monkeypatch.setenv("FACERHYTHM_CACHE_GB", str(largest * 1.01 / 1e9))
     for row in products:
-        path = cached_file(store, product_name(section, row["sha256"]), row["sha256"])
-        assert path.stat().st_size == row["size_bytes"]
+        path = cached_file(
+            store, product_name(section, row["product_sha256"]), row["product_sha256"]
+        )
+        assert path.stat().st_size == row["product_size_bytes"]
         time.sleep(0.02)
     assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= largest * 1.01
     assert path.exists()
@@ -278,14 +310,16 @@ def test_cache_keeps_within_its_limit(
 def test_links_in_the_cache_are_replaced_and_not_followed(
     processed: dict[str, Any], fbe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from element_facerhythm.stores.cache import cached_file
-    from element_facerhythm.stores.object_store import product_name
+    from element_facerhythm.storage.cache import cached_file
+    from element_facerhythm.storage.object_store import product_name
 
     cache = tmp_path / "cache"
     monkeypatch.setenv("FACERHYTHM_CACHE_DIR", str(cache))
     store, section = store_and_section()
-    row = (fbe.FaceRhythmProcessing.Product() & processed).to_dicts(order_by="size_bytes")[0]
-    entry = cached_file(store, product_name(section, row["sha256"]), row["sha256"])
+    row = (fbe.FaceRhythmProcessing.Product() & processed).to_dicts(order_by="product_size_bytes")[
+        0
+    ]
+    entry = cached_file(store, product_name(section, row["product_sha256"]), row["product_sha256"])
     assert cache.stat().st_mode & 0o077 == 0
     outside = (
         tmp_path / "outside.h5"
@@ -293,5 +327,8 @@ def test_links_in_the_cache_are_replaced_and_not_followed(
     entry.rename(outside)
     entry.symlink_to(outside)
     (cache / "gone.h5").symlink_to("not-there")
-    assert cached_file(store, product_name(section, row["sha256"]), row["sha256"]) == entry
+    assert (
+        cached_file(store, product_name(section, row["product_sha256"]), row["product_sha256"])
+        == entry
+    )
     assert not entry.is_symlink() and entry.read_bytes() == outside.read_bytes()

@@ -25,7 +25,7 @@ def test_a_fresh_sign_of_life_is_health_even_without_a_database(
 ) -> None:
     outcome = facerhythm("health", "--health-file", health_file)
     assert outcome.code == 0
-    assert outcome.out == "worker abc is working; the database is away since 12.0 s\n"
+    assert outcome.out == "worker abc is working; the database has not answered for 12.0 s\n"
     about = json.loads(facerhythm("health", "--health-file", health_file, "--json").out)
     assert about["age_s"] < 60
 
@@ -37,7 +37,7 @@ def test_an_old_one_or_none_is_not(
     os.utime(health_file, (old, old))
     outcome = facerhythm("health", "--health-file", health_file)
     assert outcome.code == 1
-    assert "its last sign of life 1 min 40 s ago" in outcome.err
+    assert "its last heartbeat 1 min 40 s ago" in outcome.err
     assert facerhythm("health", "--health-file", health_file, "--max-age", "200").code == 0
     health_file.unlink()
     assert facerhythm("health", "--health-file", health_file).code == 1

@@ -8,17 +8,20 @@ import pytest
 
 from element_facerhythm.cli import app
 
-HEAVY = ("torch", "cv2", "av", "datajoint", "matplotlib", "h5py", "numpy", "scipy", "tensorly")
+HEAVY = (
+    "torch", "cv2", "av", "datajoint", "matplotlib", "h5py", "numpy", "scipy", "tensorly",
+    "element_facerhythm.parameters",
+)  # fmt: skip
 GROUPS = {
     "rois": ("propose", "check"),
     "params": ("suggest",),
     "keypoints": ("run",),
-    "import": ("keypoints", "remove-keypoints"),
+    "import": ("keypoints", "element-facemap", "remove-keypoints"),
     "export": ("keypoints",),
     "jobs": ("show", "retry", "ignore", "priority"),
     "slurm": ("submit", "status", "cancel"),
     "db": ("start", "stop", "status", "url"),
-    "admin": ("init", "grants", "guard"),
+    "admin": ("init", "views", "grants", "guard", "upgrade"),
 }
 VERBS = [command.name for command in app.registered_commands]
 COMMANDS = [(verb,) for verb in VERBS] + [(g, sub) for g, subs in GROUPS.items() for sub in subs]

@@ -53,7 +53,7 @@ def test_a_part_that_moves_with_the_component_is_found_with_its_lag(lag_frames):
     assert found.correlation > 0.9
     assert found.lag_s == pytest.approx(lag_frames / RATE_HZ, abs=1.5 * STEP / RATE_HZ)
     assert found.p_value < 0.01
-    assert found.n_windows == len(CENTRES)
+    assert found.n_compared_windows == len(CENTRES)
 
 
 def test_chance_is_called_chance_as_often_as_it_says():
@@ -73,7 +73,7 @@ def test_several_videos_are_one_recording():
     courses = [np.interp(CENTRES, np.arange(N_FRAMES), e) for e in envelopes]
     speeds = [speed_of(oscillation(e, rng)) for e in envelopes]
     found = couple(courses, speeds, [CENTRES] * 2, frame_rate_hz=RATE_HZ)
-    assert found.n_windows == 2 * len(CENTRES)
+    assert found.n_compared_windows == 2 * len(CENTRES)
     assert found.correlation > 0.9
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from element_facerhythm.core.roi_proposal import propose_rois
 from element_facerhythm.core.rois import place_rois
+from element_facerhythm.demo.synthetic import Renderer, plan_scene
 from element_facerhythm.errors import RoiError
-from element_facerhythm.synthetic import Renderer, plan_scene
 
 SIZE = {"height_px": 240, "width_px": 320}
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
-from element_facerhythm.synthetic import make_scene_video
 
 PARAMETERS = {
     "ROIs": {"make_rois": {"point_spacing": 6}},

@@ -1,41 +1,39 @@
 """Figures show the numbers of the project, in the right place and unit."""
 
 import re
-from dataclasses import dataclass
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
 from element_facerhythm.core.rois import Rois
-from element_facerhythm.errors import RoiError
+from element_facerhythm.errors import ProjectError, RequestError, RoiError
 from element_facerhythm.figures import (
     component_figure,
     displacement_figure,
+    draw_figure,
+    figure_names,
     overlay_rois,
     spectrogram_figure,
     violation_figure,
     write_figures,
 )
 from element_facerhythm.figures import traces as traces_module
-from element_facerhythm.figures.components import component_pictures, spatial_maps
+from element_facerhythm.figures.components import component_panels
 from element_facerhythm.figures.spectra import mean_spectrogram
 from element_facerhythm.figures.style import write_bytes
 from element_facerhythm.figures.traces import drawn_traces, pick_points, rms_motion
 from element_facerhythm.io.project import Project
+from element_facerhythm.parameters.axes import has_parts
 
 NAMES = ["rois", "displacements", "violations", "spectrogram", "components"]
 
 
-@dataclass(frozen=True)
-class Model:
-    names: tuple
-    factors: dict
-    explained_variance: object = None
-
-
 def test_every_figure_is_written_as_a_picture_that_shows_something(project, tmp_path):
-    paths = write_figures(project, tmp_path / "out")
+    drawn = write_figures(project, tmp_path / "out")
+    paths = list(drawn.paths)
+    assert drawn.notes == ()
     assert paths == [tmp_path / "out" / f"{name}.png" for name in NAMES]
     assert sorted(item.name for item in (tmp_path / "out").iterdir()) == sorted(
         path.name for path in paths
@@ -47,8 +45,8 @@ def test_every_figure_is_written_as_a_picture_that_shows_something(project, tmp_
 
 
 def test_figures_are_the_same_on_every_run(project, tmp_path):
-    first = write_figures(project, tmp_path / "a")
-    second = write_figures(project, tmp_path / "b")
+    first = write_figures(project, tmp_path / "a").paths
+    second = write_figures(project, tmp_path / "b").paths
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 
@@ -59,28 +57,36 @@ def test_unfinished_project_gets_the_figures_of_what_is_there(project, tmp_path)
     for name in ("Dataset_videos", "ROIs"):
         source = project.product_path(name)
         (tmp_path / "analysis_files" / source.name).write_bytes(source.read_bytes())
-    paths = write_figures(Project.open(tmp_path), tmp_path / "out")
-    assert [path.stem for path in paths] == ["rois"]
+    drawn = write_figures(Project.open(tmp_path), tmp_path / "out")
+    assert [path.stem for path in drawn.paths] == ["rois"] and not drawn.failed
+    assert len(drawn.left_out) == 4
+    assert "spectrogram is left out: analysis_files/PointTracker.h5 and" in drawn.left_out[2]
+    with pytest.raises(ProjectError, match=r"analysis_files/PointTracker\.h5"):
+        draw_figure(Project.open(tmp_path), "violations")
 
 
-@pytest.mark.parametrize(
-    ("names", "order"), [(("(xy points)", "frequency"), 0), (("(points xy)", "frequency"), 1)]
-)
-def test_map_finds_each_point_in_a_folded_axis(names, order):
-    truth = np.arange(2 * 5 * 3, dtype=np.float32).reshape(2, 5, 3)
-    folded = truth if order == 0 else truth.transpose(1, 0, 2)
-    model = Model(names, {names[0]: folded.reshape(10, 3)})
-    np.testing.assert_array_equal(spatial_maps(model, 5), truth)
+def test_a_figure_that_fails_takes_no_other_with_it(project, tmp_path):
+    copy = shutil.copytree(project.directory, tmp_path / "project")
+    path = copy / "analysis_files" / "TCA.h5"
+    path.write_bytes(path.read_bytes()[:2000])
+    drawn = write_figures(Project.open(copy), tmp_path / "out")
+    assert [path.stem for path in drawn.paths] == NAMES[:-1]
+    (told,) = drawn.failed
+    assert told.startswith("figure components could not be drawn: ") and "TCA.h5" in told
 
 
-def test_map_of_separate_axes_is_their_product():
-    xy, points = np.random.default_rng(0).random((2, 3)), np.random.default_rng(1).random((5, 3))
-    maps = spatial_maps(Model(("xy", "points"), {"xy": xy, "points": points}), 5)
-    np.testing.assert_allclose(maps, np.einsum("dr,pr->dpr", xy, points))
+def test_figures_are_drawn_by_name(project):
+    assert figure_names(project) == tuple(NAMES)
+    figure = draw_figure(project, "components")
+    assert len(figure.axes) == 4 * 3
+    shown = cv2.imdecode(np.frombuffer(figure._repr_png_(), np.uint8), 1)  # by any notebook
+    assert (shown < 250).mean() > 0.05
+    with pytest.raises(RequestError, match=r"'component' of .*expected one of rois, displacements"):
+        draw_figure(project, "component")
 
 
 def test_time_courses_of_the_videos_lie_one_after_the_other(project):
-    pictures = component_pictures(project)
+    pictures = component_panels(project)
     assert len(pictures) == 3
     first_end_s = project.n_frames[0] / project.frame_rate_hz
     for picture in pictures:
@@ -89,7 +95,7 @@ def test_time_courses_of_the_videos_lie_one_after_the_other(project):
         assert times_b.max() < sum(project.n_frames) / project.frame_rate_hz
         assert len(times_a) == len(loadings_a) and len(times_b) == len(loadings_b)
     whole = project.models()["0"].factors
-    time_name = next(name for name in whole if "time" in name)
+    time_name = next(name for name in whole if has_parts(name, "time"))
     joined = np.concatenate([loadings for _, loadings in pictures[0].time_courses])
     np.testing.assert_array_equal(joined, whole[time_name][:, 0])
 
@@ -101,7 +107,7 @@ def test_component_sheet_has_a_row_per_component_with_units(project):
     assert {"frequency (Hz)", "time (s)"} <= labels
     headings = [axis.get_title(loc="left") for axis in axes[::4]]
     peaks = [float(re.search(r"([\d.]+) Hz", heading).group(1)) for heading in headings]
-    expected = [picture.peak_frequency_hz for picture in component_pictures(project)]
+    expected = [picture.peak_frequency_hz for picture in component_panels(project)]
     np.testing.assert_allclose(peaks, expected, atol=0.05)
 
 
@@ -192,5 +198,5 @@ def test_file_is_replaced_whole(tmp_path):
 
 @pytest.mark.reference
 def test_figures_of_a_project_that_face_rhythm_wrote(reference_data, tmp_path):
-    paths = write_figures(Project.open(reference_data / "project"), tmp_path)
-    assert [path.stem for path in paths] == NAMES
+    drawn = write_figures(Project.open(reference_data / "project"), tmp_path)
+    assert [path.stem for path in drawn.paths] == NAMES and drawn.notes == ()

@@ -4,8 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from element_facerhythm.digest import file_sha256
 from element_facerhythm.errors import ProjectError
+from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.lazy import LazyArray
 
 VALUES = np.arange(6 * 5 * 4, dtype=np.float32).reshape(6, 5, 4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from element_facerhythm.synthetic import make_scene_video
+from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.video import VideoMetadata, probe_video
 from tests.unit.keypoints.training import save_weights, train_on_faces
 

@@ -151,7 +151,7 @@ def test_percentiles_are_torchs(random_frames):
 
 
 def test_a_frame_of_one_gray_has_no_keypoints(weights, cpu, tmp_path):
-    from element_facerhythm.synthetic import write_gray_video
+    from element_facerhythm.demo.synthetic import write_gray_video
     from element_facerhythm.video import probe_video
 
     frames = np.zeros((6, 64, 64), np.uint8)

@@ -213,7 +213,7 @@ def test_positions_that_are_none_are_refused(value):
 
 def test_positions_outside_of_the_picture_are_told():
     (note,) = outside_note(rows(120), 100, 200)
-    assert note.startswith("119 of 120 positions lie outside of the picture of 100 x 200 px")
+    assert note.startswith("119 of 120 positions lie outside of the frame of 100 x 200 px")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from facemap.pose.facemap_network import FMnet
 
+from element_facerhythm.demo.synthetic import Renderer, Scene, plan_scene
+from element_facerhythm.demo.synthetic.drawing import EYE_CENTER, NOSE_TIP
 from element_facerhythm.keypoints.facemap_frames import CELL_PX, BoundingBox, FrameWindow
 from element_facerhythm.keypoints.facemap_model import INPUT_PX
-from element_facerhythm.synthetic import Renderer, Scene, plan_scene
-from element_facerhythm.synthetic.drawing import EYE_CENTER, NOSE_TIP
 
 PARTS = {
     "eye": EYE_CENTER,

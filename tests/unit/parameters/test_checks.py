@@ -20,18 +20,27 @@ def test_the_defaults_fit_a_recording_at_their_own_rate_without_notes():
     assert check_parameters(Parameters(), **FACTS) == ()
 
 
-def test_the_frame_rate_is_the_videos_and_a_typed_one_is_only_told():
+def test_the_frame_rate_is_the_videos_and_only_a_typed_one_is_told():
     facts = {**FACTS, "frame_rate_hz": 250.0}
-    (note,) = check_parameters(Parameters(), **facts)
-    assert "Fs_sample: 120 Hz is not used; the frame rate is 250 Hz" in note
+    assert check_parameters(Parameters(), **facts) == ()  # nobody said 120
+    for typed in (120.0, 240.0):
+        parameters = make(VQT_Analyzer={"params_VQT": {"Fs_sample": typed}})
+        (note,) = check_parameters(parameters, **facts)
+        assert f"Fs_sample: {typed:g} Hz is not used; the frame rate is 250 Hz" in note
+    assert check_parameters(make(VQT_Analyzer={"params_VQT": {"Fs_sample": 250}}), **facts) == ()
     assert Parameters().spectral_rate_hz(250.0) == 250.0
 
 
-def test_compat_uses_the_typed_rate_and_says_so():
+def test_compat_uses_its_own_rate_and_says_so_where_it_is_not_the_videos():
+    facts = {**FACTS, "frame_rate_hz": 250.0}
     parameters = make(compat="face-rhythm")
     assert parameters.spectral_rate_hz(250.0) == 120.0
-    (note,) = check_parameters(parameters, **{**FACTS, "frame_rate_hz": 250.0})
-    assert "as typed, 120 Hz" in note
+    (note,) = check_parameters(parameters, **facts)
+    assert "Fs_sample face-rhythm's default, 120 Hz; the frame rate is 250 Hz" in note
+    typed = make(compat="face-rhythm", VQT_Analyzer={"params_VQT": {"Fs_sample": 200}})
+    (note,) = check_parameters(typed, **facts)
+    assert "Fs_sample as typed, 200 Hz" in note
+    assert check_parameters(parameters, **FACTS) == ()
 
 
 def test_a_clamp_takes_the_place_of_the_videos_rate():
@@ -68,7 +77,7 @@ def test_the_rank_is_bounded_by_the_tensor():
         return make(TCA={"fit": {"params_method": {"rank": rank}}})
 
     (note,) = check_parameters(with_rank(6 * 36), **facts)
-    assert "216 components are asked for, and the recording can tell about 1 apart" in note
+    assert "216 components are asked for, and the recording can distinguish about 1" in note
     with pytest.raises(ParameterError, match="given 217, expected at most 216"):
         check_parameters(with_rank(6 * 36 + 1), **facts)
     assert check_parameters(with_rank(217), **{**facts, "n_points": None}) == ()
@@ -85,11 +94,13 @@ def test_a_rank_beyond_what_the_recording_tells_is_told_and_not_refused():
     # (3600 - 480) / 98 frames = 31 stretches of the shorter video, 37 of the longer one; 36 frequencies
     assert notes(31) == ()
     (note,) = notes(32)
-    assert "can tell about 31 apart: it has 31 separate stretches of 0.82 s, 36 frequencies" in note
+    assert (
+        "can distinguish about 31: it has 31 separate stretches of 0.82 s, 36 frequencies" in note
+    )
     assert notes(36, method="concatenate") == ()
     (note,) = notes(37, method="concatenate")
-    assert "about 36 apart: it has 68 separate stretches" in note
-    assert "about 9 apart" in notes(10, n_points=9)[0]
+    assert "about 36: it has 68 separate stretches" in note
+    assert "distinguish about 9:" in notes(10, n_points=9)[0]
 
 
 def test_more_neighbours_than_points_are_told():

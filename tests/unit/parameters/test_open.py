@@ -152,3 +152,19 @@ def test_a_wrong_setting_is_told(text, message):
 def test_settings_of_keys_that_change_nothing_are_reported():
     loaded = open_parameters_from_mapping({}, settings=["TCA.verbose=2"])
     assert loaded.unused == ("TCA.verbose",)
+
+
+def test_compat_has_one_digest_for_one_set_of_numbers():
+    """What it decides stands as it is computed with, and what was typed in vain is told."""
+    plain = open_parameters_from_mapping({"compat": "face-rhythm"})
+    tracker = {"params_optical_flow": {"refine": True}}
+    typed = open_parameters_from_mapping({"compat": "face-rhythm", "PointTracker": tracker})
+    assert typed.parameters.sha256() == plain.parameters.sha256()
+    assert plain.notes == ()
+    assert typed.notes == (
+        "PointTracker.params_optical_flow.refine is False with compat: face-rhythm; True is not used",
+    )
+    tree = typed.parameters.to_tree()
+    assert tree["VQT_Analyzer"]["params_VQT"]["averaging"] == "exact"
+    again = open_parameters_from_mapping(tree, fitted=False).parameters
+    assert again.sha256() == plain.parameters.sha256()

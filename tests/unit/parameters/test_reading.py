@@ -239,11 +239,11 @@ def test_yaml_and_json_say_the_same(tmp_path):
     ids=range(18),
 )
 def test_huge_values_are_refused_at_once_and_in_a_few_words(tree):
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ParameterError) as caught:
         parameters_from_mapping(tree)
     assert len(str(caught.value)) < 4000
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_frames_to_ignore_may_be_many():

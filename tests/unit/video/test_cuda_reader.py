@@ -1,4 +1,4 @@
-"""Frames for a GPU are the gray frames of the usual reader, whoever decodes them."""
+"""Frames for a GPU are the gray frames of the usual reader, by every decoder."""
 
 import logging
 import sys

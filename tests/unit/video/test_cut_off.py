@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from element_facerhythm.errors import VideoError
-from element_facerhythm.pipeline.video_notes import video_notes
+from element_facerhythm.pipeline.run.video_notes import video_notes
 from element_facerhythm.video import iterate_gray_frames, probe_video
 
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from element_facerhythm.errors import DecodeError, VideoError
-from element_facerhythm.pipeline.video_notes import video_notes
+from element_facerhythm.pipeline.run.video_notes import video_notes
 from element_facerhythm.video import (
     iterate_gray_frames,
     iterate_rgb_frames,

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from element_facerhythm.errors import ParameterError
+from element_facerhythm.core.tracking.settings import ClaheSettings
 
 _N_GRAY = 256
 _EAGER_TABLES_BYTES = 64 * 2**20  # histograms that the eager path holds at once
@@ -51,18 +51,18 @@ class Tiles:
         return float(np.float32(_N_GRAY - 1) / np.float32(self.width * self.height))
 
 
-def make_tiles(shape: tuple[int, int], clip_limit: float, grid: tuple[int, int]) -> Tiles:
-    """Cut a frame of (height, width) into a grid of (across, down) tiles.
+def make_tiles(shape: tuple[int, int], settings: ClaheSettings) -> Tiles:
+    """Cut a frame into tiles.
 
-    Raises
-    ------
-    ParameterError
-        The grid has no tile.
+    Parameters
+    ----------
+    shape
+        (height, width) of the frame in pixels.
+    settings
+        Contrast limit and grid of tiles.
     """
     height, width = shape
-    across, down = (int(n) for n in grid)
-    if across < 1 or down < 1:
-        raise ParameterError(f"The CLAHE tile grid is {grid}; expected two numbers of tiles >= 1.")
+    (across, down), clip_limit = settings.tile_grid, settings.clip_limit
     if width % across or height % down:
         # both sides are extended as soon as one has to be, by a whole row of tiles if need be
         width += across - width % across
@@ -79,8 +79,8 @@ class BatchedPreparation:
     ----------
     visible_mask
         (H, W) bool; pixels outside are set to 0.
-    clahe_clip_limit, clahe_tile_grid
-        Contrast limit and number of tiles (across, down); None leaves contrast as it is.
+    clahe
+        Local contrast; None leaves it as it is.
     device
         Where the frames are.
     use_triton
@@ -90,9 +90,8 @@ class BatchedPreparation:
     def __init__(
         self,
         visible_mask: NDArray[np.bool_],
+        clahe: ClaheSettings | None,
         *,
-        clahe_clip_limit: float,
-        clahe_tile_grid: tuple[int, int] | None,
         device: torch.device,
         use_triton: bool,
     ) -> None:
@@ -102,8 +101,8 @@ class BatchedPreparation:
         if not visible_mask.all():
             self._mask = torch.from_numpy(visible_mask.astype(np.uint8)).to(device)
         self._tiles = None
-        if clahe_tile_grid is not None:
-            self._tiles = make_tiles(self.shape, clahe_clip_limit, clahe_tile_grid)
+        if clahe is not None:
+            self._tiles = make_tiles(self.shape, clahe)
             across = _neighbours(self.shape[1], self._tiles.width, self._tiles.n_across)
             down = _neighbours(self.shape[0], self._tiles.height, self._tiles.n_down)
             self._places = tuple(torch.from_numpy(a).to(device) for a in (*across, *down))

@@ -11,24 +11,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from element_facerhythm.core.tracking.frames import GrayFrame, OpenFrames
+from element_facerhythm.core.arrays import GrayFrame
+from element_facerhythm.core.tracking.frames import OpenFrames
 from element_facerhythm.errors import DecodeError
 
 
 class FrameReader(Protocol):
-    """Gives raw frames by their numbers; one thread at a time calls it."""
+    """A source of raw frames by their numbers; one thread at a time calls it."""
 
     def read(self, start: int, stop: int) -> Tensor:
-        """Frames `start` to `stop` (n, H, W) uint8, on the host or already on the device."""
+        """Read frames (n, H, W) uint8, to the host or already to the device.
+
+        Parameters
+        ----------
+        start, stop
+            First frame, and the one after the last.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
 class IteratedFrames:
-    """A reader over iterators of frames: going on is cheap, going elsewhere opens a new one.
+    """A reader over iterators of frames: reading on is cheap, reading elsewhere opens a new one.
 
     Parameters
     ----------
@@ -45,7 +52,12 @@ class IteratedFrames:
         self._next = 0
 
     def read(self, start: int, stop: int) -> Tensor:
-        """Frames `start` to `stop`; fewer only where the video ends.
+        """Read frames (n, H, W) uint8; fewer only where the video ends.
+
+        Parameters
+        ----------
+        start, stop
+            First frame, and the one after the last.
 
         Raises
         ------
@@ -93,7 +105,14 @@ class FrameFeed:
         self._ahead: tuple[int, Future[Tensor]] | None = None
 
     def get(self, start: int, n_wanted: int) -> Tensor:
-        """Frames of the sequence from `start` on: `n_wanted`, or what is left of it.
+        """Frames (n, H, W) uint8 of the sequence.
+
+        Parameters
+        ----------
+        start
+            First frame, counted in the sequence.
+        n_wanted
+            Number of frames; what is left of the sequence where that is less.
 
         Raises
         ------
@@ -119,7 +138,7 @@ class FrameFeed:
         if self._ahead is not None:
             self._ahead[1].cancel()
             if not self._ahead[1].cancelled():
-                self._ahead[1].exception()  # whatever it was, nobody needs the frames any more
+                self._ahead[1].exception()  # ignored: the frames are no longer needed
             self._ahead = None
         self._reader.close()
 

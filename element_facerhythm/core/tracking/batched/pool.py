@@ -35,7 +35,7 @@ class FramePool:
     use_triton
         Halve with Triton's kernel; otherwise with torch's operations. The results are equal.
     keep_smooth
-        Keep the frames as they came, too, smoothed.
+        Keep the raw frames, too, smoothed.
     """
 
     def __init__(
@@ -65,7 +65,14 @@ class FramePool:
         return Frames(self.rows, self.smooth)
 
     def put(self, slots: list[int], frames: Tensor) -> None:
-        """Prepare (N, H, W) uint8 raw frames and keep them in the slots.
+        """Prepare raw frames and keep them.
+
+        Parameters
+        ----------
+        slots
+            N places to keep them in.
+        frames
+            (N, H, W) uint8 raw frames.
 
         Raises
         ------
@@ -114,7 +121,15 @@ class FramePool:
 
 
 def pyramid_rows(images: Tensor, geometry: PyramidGeometry) -> Tensor:
-    """Lay out the pyramids of (N, H, W) uint8 images as rows (N, n_bytes)."""
+    """Lay out the pyramids of images as rows (N, n_bytes).
+
+    Parameters
+    ----------
+    images
+        (N, H, W) uint8 gray levels.
+    geometry
+        Where the levels lie in a row.
+    """
     levels = [images]
     for _ in geometry.levels[1:]:
         levels.append(halved(levels[-1]))

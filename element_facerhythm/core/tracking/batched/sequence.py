@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.arrays import Points
 from element_facerhythm.core.tracking.batched.feed import FrameFeed, FrameReader
 from element_facerhythm.core.tracking.batched.steps import FOLLOWS, SETTLES, STANDS
 from element_facerhythm.core.tracking.light import LightWatch
+from element_facerhythm.core.tracking.motion import Motion
 from element_facerhythm.core.tracking.point_store import PointArray, PointStore
-from element_facerhythm.core.tracking.settings import Points
-from element_facerhythm.core.tracking.violations import ViolationLog, violating_points
+from element_facerhythm.core.tracking.violations import ViolationLog
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,30 +42,6 @@ class TrackingSequence:
     frames_freeze: NDArray[np.bool_] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Halting:
-    """When a point has strayed, and how long it is held then.
-
-    Attributes
-    ----------
-    home, neighbors
-        (P, 2) positions at rest; (P, K) mesh neighbours, who stray together.
-    threshold_px
-        Largest distance from home.
-    n_before, n_after
-        Frames held before the event, and from it on.
-    relaxation_during_freeze
-        Whether mesh and relaxation act in frames in which the flow is not followed.
-    """
-
-    home: Points
-    neighbors: NDArray[np.int64]
-    threshold_px: float
-    n_before: int
-    n_after: int
-    relaxation_during_freeze: bool
-
-
 class SequenceState:
     """Where one sequence stands. All of it is on the host: a device may be lost at any time.
 
@@ -81,16 +58,16 @@ class SequenceState:
     kept_seen
         Frame that lies in the pool's extra slot of this sequence; None for none.
     flags
-        Which point was held in which frame.
+        Which point was held in place in which frame.
     light
-        Light of the frames that were loaded, and those in which all points are held.
+        Light of the frames that were loaded, and those in which all points are held in place.
     """
 
-    def __init__(self, sequence: TrackingSequence, halting: Halting) -> None:
+    def __init__(self, sequence: TrackingSequence, motion: Motion) -> None:
         self._sequence = sequence
-        self._halting = halting
-        self._store = PointStore(sequence.out, n_recent=halting.n_before + 2)
-        self.flags = ViolationLog(sequence.n_frames, len(halting.home))
+        self._motion, self._dynamics = motion, motion.dynamics
+        self._store = PointStore(sequence.out, n_recent=motion.dynamics.n_frames_halted_before + 2)
+        self.flags = ViolationLog(sequence.n_frames, len(motion.home))
         self.light = LightWatch(sequence.n_frames)
         self.feed: FrameFeed | None = None
         self.index = 0
@@ -112,14 +89,14 @@ class SequenceState:
     @property
     def points(self) -> Points:
         """Points (P, 2) that the next step starts from."""
-        return self._halting.home if self.index == 0 else self._store[self.index - 1]
+        return self._motion.home if self.index == 0 else self._store[self.index - 1]
 
     def modes(self, n_steps: int) -> NDArray[np.int8]:
-        """Say what the next steps do."""
+        """Return what the next steps do."""
         freeze = self._sequence.frames_freeze
         modes = np.full(n_steps, FOLLOWS, np.int8)
         if freeze is not None:
-            still = SETTLES if self._halting.relaxation_during_freeze else STANDS
+            still = SETTLES if self._dynamics.relaxation_during_freeze else STANDS
             modes[freeze[self.index : self.index + n_steps]] = still
         for k in range(n_steps):
             if self.light.holds(self.index + k):
@@ -127,10 +104,21 @@ class SequenceState:
         return modes
 
     def accept(self, points: Points, strayed: NDArray[np.bool_]) -> bool:
-        """Take over steps (K, P, 2) as far as they stand; return whether all of them do.
+        """Store the steps up to the first in which a point strayed.
 
-        A step in which a point strayed changes what is held in the steps after it, so these have
-        to be done again.
+        Such a step changes which points are held in place from there on, so those after it have to be
+        computed again.
+
+        Parameters
+        ----------
+        points
+            (K, P, 2) points after each step.
+        strayed
+            (K,) whether a point was too far from home.
+
+        Returns
+        -------
+        Whether all of the steps were stored.
         """
         for k, after in enumerate(points):
             self._store[self.index] = after
@@ -154,14 +142,13 @@ class SequenceState:
             self.feed = None
 
     def _rewound(self) -> int:
-        return max(self.index - self._halting.n_before, 0)
+        return max(self.index - self._dynamics.n_frames_halted_before, 0)
 
     def _flag(self, points: Points) -> tuple[bool, bool]:
-        """Flag who violates in this frame: whether a flag is new, and whether a replay follows."""
-        halting = self._halting
-        strayed = violating_points(points, halting.home, halting.neighbors, halting.threshold_px)
+        """Flag the points that violate in this frame: whether a flag is new, and whether a replay follows."""
+        dynamics, strayed = self._dynamics, self._motion.strayed(points)
         fresh = strayed & ~self.flags.row(self.index)
-        stop = self.index + max(halting.n_after, 1)
-        grown = self.flags.add(self.index - halting.n_before, stop, fresh)
+        stop = self.index + max(dynamics.n_frames_halted_after, 1)
+        grown = self.flags.add(self.index - dynamics.n_frames_halted_before, stop, fresh)
         grown = self.flags.add(self.index, stop, strayed) or grown
         return grown, bool(fresh.any())

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking.batched.sequence import Halting, TrackingSequence
-from element_facerhythm.core.tracking.batched.steps import (
-    Motion,
-    Scene,
+from element_facerhythm.core.arrays import Points
+from element_facerhythm.core.tracking.batched.backends import (
     StepBackend,
-    has_triton,
+    choose_backend,
     make_stepper,
 )
+from element_facerhythm.core.tracking.batched.sequence import TrackingSequence
+from element_facerhythm.core.tracking.batched.steps import Scene
 from element_facerhythm.core.tracking.batched.tracker import BatchedTracker, BatchSizes
 from element_facerhythm.core.tracking.light import sample_places
 from element_facerhythm.core.tracking.mesh import Mesh
-from element_facerhythm.core.tracking.settings import Points, flow_settings
+from element_facerhythm.core.tracking.motion import Motion
+from element_facerhythm.core.tracking.settings import TrackingSettings
 from element_facerhythm.core.tracking.tracker import TrackedVideo
 from element_facerhythm.errors import ParameterError
 
 if TYPE_CHECKING:
     import torch
 
-logger = logging.getLogger(__name__)
-
 
 def track_side_by_side(
     sequences: Sequence[TrackingSequence],
     point_positions: Points,
+    settings: TrackingSettings,
     *,
     mesh: Mesh,
     visible_mask: NDArray[np.bool_],
-    window_px: int | Sequence[int],
-    max_level: int,
-    criteria: Sequence[float],
-    mesh_rigidity: float,
-    relaxation: float,
-    clahe_clip_limit: float,
-    clahe_tile_grid: tuple[int, int] | None,
-    displacement_threshold_px: float,
-    n_frames_halted_before: int,
-    n_frames_halted_after: int,
-    relaxation_during_freeze: bool = True,
-    refine: bool = False,
     device: torch.device | str = "cuda",
     backend: StepBackend | None = None,
     sizes: BatchSizes | None = None,
@@ -56,8 +43,8 @@ def track_side_by_side(
     """Track the same points through many sequences at once.
 
     Every sequence starts at home with its own first frame, and is tracked as `track_points` does
-    with ``rewind="correct"``: the numbers are those of its OpenCV arithmetic but for the order of
-    float sums, whatever goes on in the other sequences and however much is done at once.
+    with ``rewind="correct"``: its numbers are reproduced but for the order of float sums, whatever the
+    other sequences contain and however much is computed at once.
 
     Parameters
     ----------
@@ -65,9 +52,7 @@ def track_side_by_side(
         What to track, and where its points go.
     point_positions
         (P, 2) float32 home of each point, in pixels (x, y).
-    mesh, visible_mask, window_px, max_level, criteria, mesh_rigidity, relaxation, \
-clahe_clip_limit, clahe_tile_grid, displacement_threshold_px, n_frames_halted_before, \
-n_frames_halted_after, relaxation_during_freeze, refine
+    settings, mesh, visible_mask
         As in `track_points`.
     device
         `cuda[:N]`, or `cpu` (for tests; `track_points` is faster there).
@@ -87,7 +72,7 @@ n_frames_halted_after, relaxation_during_freeze, refine
     Raises
     ------
     ParameterError
-        Arguments do not fit together.
+        Arguments do not fit together, or ``rewind="face-rhythm"`` is asked for.
     RoiError
         Frames are not of the mask's size.
     DecodeError
@@ -101,41 +86,22 @@ n_frames_halted_after, relaxation_during_freeze, refine
     from element_facerhythm.core.tracking.batched.geometry import pyramid_geometry
 
     there = torch.device(device)
-    chosen = _chosen_backend(backend, there)
+    chosen = choose_backend(backend, there)
     home = np.ascontiguousarray(point_positions, dtype=np.float32)
-    _check(sequences, home, mesh, n_frames_halted_before, n_frames_halted_after)
-    settings = flow_settings(window_px, max_level, criteria)
+    _check(sequences, home, mesh, settings)
     height, width = visible_mask.shape
-    geometry = pyramid_geometry((height, width), settings)
+    geometry = pyramid_geometry((height, width), settings.flow)
     use_triton = chosen == "triton"
+    refine_within = visible_mask if settings.refine else None
     tracker = BatchedTracker(
-        make_stepper(
-            Scene.of(home, mesh, geometry, there, visible_mask if refine else None),
-            Motion(
-                settings, float(mesh_rigidity), float(relaxation), float(displacement_threshold_px)
-            ),
-            chosen,
-        ),
+        make_stepper(Scene.of(home, mesh, geometry, there, refine_within), settings, chosen),
         geometry,
-        BatchedPreparation(
-            visible_mask,
-            clahe_clip_limit=clahe_clip_limit,
-            clahe_tile_grid=clahe_tile_grid,
-            device=there,
-            use_triton=use_triton,
-        ),
-        Halting(
-            home,
-            mesh.neighbors,
-            float(displacement_threshold_px),
-            int(n_frames_halted_before),
-            int(n_frames_halted_after),
-            relaxation_during_freeze,
-        ),
+        BatchedPreparation(visible_mask, settings.clahe, device=there, use_triton=use_triton),
+        Motion(home, mesh, settings.dynamics),
         device=there,
         sizes=sizes or BatchSizes(),
         use_triton=use_triton,
-        refine=refine,
+        refine=settings.refine,
         look_at=sample_places(visible_mask),
     )
     states = tracker.track(sequences, on_frames)
@@ -151,28 +117,13 @@ n_frames_halted_after, relaxation_during_freeze, refine
     ]
 
 
-def _chosen_backend(backend: StepBackend | None, device: torch.device) -> StepBackend:
-    if backend not in (None, "triton", "torch"):
-        raise ParameterError(f"backend is {backend!r}; expected 'triton', 'torch' or None.")
-    if backend is not None:
-        return backend
-    if device.type != "cuda":
-        return "torch"
-    if not has_triton():
-        logger.warning(
-            "Triton is not installed: the flow is computed in thousands of small launches a step. "
-            "Install it with: pip install triton"
-        )
-        return "torch"
-    return "triton"
-
-
 def _check(
-    sequences: Sequence[TrackingSequence], home: Points, mesh: Mesh, n_before: int, n_after: int
+    sequences: Sequence[TrackingSequence], home: Points, mesh: Mesh, settings: TrackingSettings
 ) -> None:
-    if n_before < 0 or n_after < 0:
+    if settings.dynamics.as_face_rhythm:
         raise ParameterError(
-            f"framesHalted_before is {n_before}, framesHalted_after {n_after}; expected 0 or more."
+            "rewind is 'face-rhythm', whose numbers OpenCV alone gives, on the CPU; use device 'cpu' "
+            "with backend 'opencv'."
         )
     n_points = len(home)
     expected: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = [

@@ -1,33 +1,21 @@
-"""Some steps of many sequences at once: what goes in and comes out, whoever computes it."""
+"""Some steps of many sequences at once: what goes in and comes out, for every backend."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from element_facerhythm.core.arrays import Points
 from element_facerhythm.core.tracking.batched.geometry import PyramidGeometry
 from element_facerhythm.core.tracking.mesh import Mesh
-from element_facerhythm.core.tracking.settings import FlowSettings, Points
-
-StepBackend = Literal["triton", "torch"]
 
 FOLLOWS, SETTLES, STANDS = 0, 1, 2
-"""What a sequence does in a step: follows the flow; mesh and relaxation alone; nothing."""
-
-
-@dataclass(frozen=True)
-class Motion:
-    """How points move: the flow's settings, the shares taken back in a frame, when one strays."""
-
-    flow: FlowSettings
-    mesh_rigidity: float
-    relaxation: float
-    threshold_px: float
+"""What happens in a step: points follow the flow; mesh and relaxation alone; nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +27,7 @@ class Frames:
     rows
         (n_slots, n_bytes) uint8 pyramids of prepared frames.
     smooth
-        (n_slots, H * W) int16 frames as they came, smoothed; None where matches are not refined.
+        (n_slots, H * W) int16 raw frames, smoothed; None where matches are not refined.
     """
 
     rows: Tensor
@@ -79,7 +67,21 @@ class Scene:
         device: torch.device,
         refine_within: NDArray[np.bool_] | None = None,
     ) -> Scene:
-        """Bring home, mesh and the mask to refine within to a device."""
+        """Bring home, mesh and mask to a device.
+
+        Parameters
+        ----------
+        home
+            (P, 2) float32 positions at rest.
+        mesh
+            Of these points.
+        geometry
+            Where the levels of a frame lie.
+        device
+            Where to.
+        refine_within
+            (H, W) bool, where matches are refined; None to leave them.
+        """
         visible = None
         if refine_within is not None:
             visible = torch.from_numpy(refine_within.astype(np.float32)).to(device)
@@ -93,7 +95,7 @@ class Scene:
 
 
 class Stepper(Protocol):
-    """Takes B sequences K steps on; all tensors are on the device.
+    """Computes K steps of B sequences; all tensors are on the device.
 
     Arguments
     ---------
@@ -121,21 +123,3 @@ class Stepper(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Points after each step, and where one strayed."""
         ...
-
-
-def has_triton() -> bool:
-    """Whether Triton can be imported here (it comes with torch's CUDA builds for Linux)."""
-    from importlib.util import find_spec
-
-    return find_spec("triton") is not None
-
-
-def make_stepper(scene: Scene, motion: Motion, backend: StepBackend) -> Stepper:
-    """Choose who computes the steps."""
-    if backend == "triton":
-        from element_facerhythm.core.tracking.batched.triton_steps import TritonStepper
-
-        return TritonStepper(scene, motion)
-    from element_facerhythm.core.tracking.batched.torch_steps import TorchStepper
-
-    return TorchStepper(scene, motion)

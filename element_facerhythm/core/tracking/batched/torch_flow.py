@@ -128,7 +128,21 @@ class LevelFlow:
         return (x >= -width) & (x < self.level.width) & (y >= -height) & (y < self.level.height)
 
     def pixels(self, rows: Tensor, cell: Tensor, margin: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels (N, h + 1 + 2 margin, w + 1 + 2 margin) around a cell; the rows and columns."""
+        """Pixels around a cell of each of N points, mirrored beyond the border.
+
+        Parameters
+        ----------
+        rows
+            (N,) pyramid of each point.
+        cell
+            (N, 2) first pixel (x, y) of each window.
+        margin
+            Pixels around the window on each side.
+
+        Returns
+        -------
+        (N, h + 1 + 2 margin, w + 1 + 2 margin) int32 pixels; their rows (N, h + 1 + 2 margin) and columns.
+        """
         width, height = self.settings.window_px
         device = cell.device
         across = torch.arange(-margin, width + 1 + margin, device=device)

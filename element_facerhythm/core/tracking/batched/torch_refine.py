@@ -1,4 +1,4 @@
-"""Matches on frames as they are (`core.tracking.refinement`) by torch's operations, all points at once."""
+"""Matches on raw frames (`core.tracking.refinement`) by torch's operations, all points at once."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ class BatchedMatches:
         return self.lean * self.taken[..., None] * share[:, None, None]
 
     def clear(self) -> Tensor:
-        """(B, P) bool: the match is beyond doubt."""
+        """(B, P) bool: the match is reliable."""
         return self.taken & (self.mismatch <= CLEAR_MISMATCH * self.texture)
 
     def lost(self) -> Tensor:
-        """(B, P) bool: something has come between."""
+        """(B, P) bool: the point is occluded."""
         measured = self.texture > 0
         n_measured = measured.sum(1, keepdim=True)
         mismatch = torch.where(measured, self.mismatch, torch.inf)
@@ -93,7 +93,15 @@ class BatchedMatches:
         return measured & differs & (self.mismatch > WORST_RATIO * usual)
 
     def where(self, chosen: Tensor, others: BatchedMatches) -> BatchedMatches:
-        """Take these where `chosen`, the others elsewhere."""
+        """Choose between these matches and others, point by point.
+
+        Parameters
+        ----------
+        chosen
+            (B, P) bool: these.
+        others
+            Taken elsewhere.
+        """
         return BatchedMatches(
             torch.where(chosen, self.mismatch, others.mismatch),
             torch.where(chosen, self.texture, others.texture),
@@ -107,9 +115,20 @@ class BatchedMatches:
 def carry(
     before: Tensor, moved: Tensor, lost: Tensor, clear: Tensor, neighbors: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Move lost points (B, P, 2) with their clear neighbours, as `carrying.carry` does.
+    """Move occluded points with their reliable neighbours, as `carrying.carry` does.
 
-    Returns all points, and (B, P) bool, lost points that have a clear neighbour.
+    Parameters
+    ----------
+    before, moved
+        (B, P, 2) points before and after the flow.
+    lost, clear
+        (B, P) bool: occluded, and reliably matched.
+    neighbors
+        (P, K) mesh neighbours.
+
+    Returns
+    -------
+    (B, P, 2) points, and (B, P) bool: occluded points that have a reliable neighbour.
     """
     chosen = neighbors.to(torch.int64)
     there = clear[:, chosen]
@@ -281,7 +300,7 @@ class _Shapes:
             self._shapes.append(shape * torch.where(there, 1 / square.clamp(min=1e-12).sqrt(), 0.0))
 
     def taken_off(self, part: Tensor) -> Tensor:
-        """Windows (N, h, w) about their mean, weighed, without shapes where these are taken off."""
+        """Windows (N, h, w) about their mean, weighed, without shapes where these are removed."""
         even = part
         for shape in self._shapes:
             even = even - _dot(even, shape) * shape

@@ -1,11 +1,11 @@
-"""Steps of many sequences by torch's own operations, where Triton is not at hand."""
+"""Steps of many sequences by torch's own operations, where Triton is not available."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from element_facerhythm.core.tracking.batched.steps import FOLLOWS, STANDS, Frames, Motion, Scene
+from element_facerhythm.core.tracking.batched.steps import FOLLOWS, STANDS, Frames, Scene
 from element_facerhythm.core.tracking.batched.torch_flow import batched_flow
 from element_facerhythm.core.tracking.batched.torch_refine import (
     BatchedMatches,
@@ -13,14 +13,15 @@ from element_facerhythm.core.tracking.batched.torch_refine import (
     carry,
 )
 from element_facerhythm.core.tracking.refinement import FIRST_LOOK, LAST_LOOK, Look
+from element_facerhythm.core.tracking.settings import TrackingSettings
 
 
 class TorchStepper:
     """The arithmetic of `TritonStepper` in a few thousand launches a step."""
 
-    def __init__(self, scene: Scene, motion: Motion) -> None:
+    def __init__(self, scene: Scene, settings: TrackingSettings) -> None:
         self._scene = scene
-        self._motion = motion
+        self._flow_settings, self._dynamics = settings.flow, settings.dynamics
 
     def __call__(
         self, frames: Frames, slots: Tensor, modes: Tensor, held: Tensor, start: Tensor
@@ -34,7 +35,7 @@ class TorchStepper:
             after = self._settled(torch.where(found[..., None], moved, before))
             points.append(torch.where((modes[:, k] >= STANDS)[:, None, None], before, after))
             apart = torch.linalg.vector_norm(points[-1] - self._scene.home, dim=2)
-            strayed.append((apart > self._motion.threshold_px).any(1))
+            strayed.append((apart > self._dynamics.displacement_threshold_px).any(1))
         return torch.stack(points[1:], 1), torch.stack(strayed, 1).to(torch.int32)
 
     def _flow(
@@ -44,7 +45,7 @@ class TorchStepper:
         everyone = follows[:, None].expand(before.shape[:2])
         if self._scene.visible is None or frames.smooth is None:
             return self._searched(frames, slots, before, everyone)
-        refine = TorchRefinement(frames.smooth, self._scene.visible, self._motion.flow)
+        refine = TorchRefinement(frames.smooth, self._scene.visible, self._flow_settings)
         nowhere = torch.zeros_like(follows)
         moved, matches = _matched(refine, slots, before, before, everyone, FIRST_LOOK, nowhere)
         other_light, gain = matches.in_other_light(), matches.common_gain()
@@ -67,19 +68,19 @@ class TorchStepper:
         self, frames: Frames, slots: Tensor, before: Tensor, follows: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Search for the points that follow (B, P) on the prepared frames."""
-        settings, geometry = self._motion.flow, self._scene.geometry
+        settings, geometry = self._flow_settings, self._scene.geometry
         return batched_flow(
             frames.rows, geometry, slots[:, 0], slots[:, 1], before, follows, settings
         )
 
     def _settled(self, points: Tensor) -> Tensor:
-        """Take back shares of the way to the mesh and home."""
-        scene, motion = self._scene, self._motion
+        """Move points by a share of the way to the mesh and home."""
+        scene, dynamics = self._scene, self._dynamics
         total = torch.zeros_like(points)
         for neighbor in scene.neighbors.to(torch.int64).T:
             total += points - points[:, neighbor]
-        points = points - (total / scene.neighbors.shape[1] - scene.rest) * motion.mesh_rigidity
-        return points - (points - scene.home) * motion.relaxation
+        points = points - (total / scene.neighbors.shape[1] - scene.rest) * dynamics.mesh_rigidity
+        return points - (points - scene.home) * dynamics.relaxation
 
 
 def _matched(

@@ -1,9 +1,9 @@
 """Many sequences tracked side by side on one device.
 
 Each sequence (a video, or a block of one) is tracked as `track_points` does it, replays included;
-what one does has no influence on another. In a round every sequence takes some steps without the
-host looking on; then the host takes over the steps up to the first in which a point strayed. All
-that lasts is on the host, so that a device that runs out of memory costs a few frames, no result.
+what happens in one has no influence on another. In a round every sequence takes some steps on the
+device; then the host stores the steps up to the first in which a point strayed. The state is kept on
+the host, so that a device that runs out of memory costs a few frames, no result.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from element_facerhythm.core.tracking.batched.feed import FrameFeed
 from element_facerhythm.core.tracking.batched.geometry import PyramidGeometry
 from element_facerhythm.core.tracking.batched.pool import FramePool
 from element_facerhythm.core.tracking.batched.sequence import (
-    Halting,
     SequenceState,
     TrackingSequence,
 )
 from element_facerhythm.core.tracking.batched.steps import STANDS, Stepper
+from element_facerhythm.core.tracking.motion import Motion
 from element_facerhythm.errors import ProcessingError
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class BatchSizes:
     n_side_by_side
         Sequences tracked at the same time.
     n_steps
-        Steps that the device takes before the host looks.
+        Steps that the device takes before the host checks them.
     n_frames_read
         Frames of a sequence that are read and prepared at a time.
     """
@@ -78,8 +78,8 @@ class BatchedTracker:
         Who computes the steps.
     geometry, preparation
         Pyramids of the frames, and what goes before them.
-    halting
-        When points are held.
+    motion
+        Where points are at home, and when they are held in place.
     device
         Where all this happens.
     sizes
@@ -87,9 +87,9 @@ class BatchedTracker:
     use_triton
         Whether pyramids are made by Triton's kernel.
     refine
-        Whether the stepper refines matches, for which frames are kept as they came, too.
+        Whether the stepper refines matches, for which raw frames are kept, too.
     look_at
-        (N,) places in the flat frame at which light is looked at, `light.sample_places`.
+        (N,) places in the flat frame at which light is measured, `light.sample_places`.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class BatchedTracker:
         stepper: Stepper,
         geometry: PyramidGeometry,
         preparation: BatchedPreparation,
-        halting: Halting,
+        motion: Motion,
         *,
         device: torch.device,
         sizes: BatchSizes,
@@ -108,7 +108,7 @@ class BatchedTracker:
         self._stepper = stepper
         self._geometry = geometry
         self._preparation = preparation
-        self._halting = halting
+        self._motion = motion
         self._device = device
         self._sizes = sizes
         self._use_triton = use_triton
@@ -140,7 +140,7 @@ class BatchedTracker:
         DecodeError
             A video ends early, or a frame could not be decoded.
         """
-        states = [SequenceState(sequence, self._halting) for sequence in sequences]
+        states = [SequenceState(sequence, self._motion) for sequence in sequences]
         numbers = {id(state): number for number, state in enumerate(states)}
         waiting = deque(state for state in states if not state.is_finished)
         n_readers = min(max(len(waiting), 1), self._sizes.n_side_by_side, os.cpu_count() or 1)
@@ -163,7 +163,7 @@ class BatchedTracker:
     def _round(
         self, waiting: deque[SequenceState], executor: ThreadPoolExecutor
     ) -> list[SequenceState]:
-        """Take some steps with as many sequences as fit; return who got on."""
+        """Take some steps with as many sequences as fit; return those that advanced."""
         try:
             points, strayed = self._advance(waiting, executor)
         except Exception as error:
@@ -190,7 +190,7 @@ class BatchedTracker:
     def _accept(
         self, points: NDArray[np.float32], strayed: NDArray[np.bool_]
     ) -> list[SequenceState]:
-        """Take over what stands of the steps; return who got on."""
+        """Store the steps that are valid; return the sequences that advanced."""
         got_on = [state for _, state in self._active]
         all_stand = True
         for row, (place, state) in enumerate(list(self._active)):
@@ -210,7 +210,7 @@ class BatchedTracker:
     @property
     def _window(self) -> int:
         """Frames of one sequence in the pool: those that a replay may need, and those ahead."""
-        return self._halting.n_before + 2 + self._sizes.n_frames_read
+        return self._motion.dynamics.n_frames_halted_before + 2 + self._sizes.n_frames_read
 
     def _make_pool(self, n_sequences: int) -> FramePool:
         bytes_per_pixel = 2 if self._refine else 0
@@ -237,7 +237,7 @@ class BatchedTracker:
     def _load(
         self, pool: FramePool, place: int, state: SequenceState, executor: ThreadPoolExecutor
     ) -> None:
-        """Have the frame before the next one in the pool, the next, and what fits after it."""
+        """Load into the pool the frame before the next one, the next, and what fits after it."""
         if state.feed is None:
             sequence = state.sequence
             state.feed = FrameFeed(
@@ -259,7 +259,7 @@ class BatchedTracker:
         state.loaded = (first, stop)
 
     def _look(self, state: SequenceState, start: int, frames: Tensor) -> None:
-        """Show a sequence the light of those of its frames, from `start` on, that it has not seen."""
+        """Pass a sequence the light of those of its frames, from `start` on, that are new to it."""
         n_known = max(state.light.n_shown - start, 0)
         if n_known < len(frames) and frames[0].numel() > int(self._look_at[-1]):
             places = self._look_at.to(frames.device)
@@ -284,7 +284,7 @@ class BatchedTracker:
 
     def _steps(self, pool: FramePool) -> tuple[Tensor, Tensor]:
         n_steps = max(self._n_steps_of(state) for _, state in self._active)
-        n_points = len(self._halting.home)
+        n_points = len(self._motion.home)
         shape = (len(self._active), n_steps)
         slots = np.zeros((shape[0], n_steps + 1), np.int32)
         modes = np.full(shape, STANDS, np.int8)
@@ -308,14 +308,14 @@ class BatchedTracker:
         return self._stepper(pool.frames, *(self._there(a) for a in (slots, modes, held, start)))
 
     def _there(self, array: NDArray[Any]) -> Tensor:
-        if not array.any():  # mostly nobody is held: nothing to send then
+        if not array.any():  # mostly no point is held in place: nothing to send then
             return torch.zeros(
                 array.shape, dtype=torch.from_numpy(array[:0]).dtype, device=self._device
             )
         return torch.from_numpy(array).to(self._device)
 
     def _shrink(self, waiting: deque[SequenceState], reason: str) -> None:
-        """Give all memory back and go on with half as much at once."""
+        """Free all memory and go on with half as much at once."""
         smaller = self._sizes.halved()
         if smaller is None:
             raise ProcessingError(

@@ -1,4 +1,4 @@
-"""Triton kernel of matches on frames as they are (`core.tracking.refinement`): one program a point."""
+"""Triton kernel of matches on raw frames (`core.tracking.refinement`): one program a point."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _slopes(image, row, column, height, width, fraction_x, fraction_y):
 
 @triton.jit
 def _off(part, shape):
-    """Take a shape of length 1 off a window."""
+    """Subtract from a window its projection on a shape of length 1."""
     return part - tl.sum(part * shape, axis=0) * shape
 
 
@@ -56,13 +56,13 @@ def _of_length_one(part):
 
 @triton.jit
 def _even(part, one, two, three, four):
-    """Take the shapes of light off a window."""
+    """Remove the shapes of light from a window."""
     return _off(_off(_off(_off(part, one), two), three), four)
 
 
 @triton.jit
 def _about_mean(part, weights, share):
-    """Take the mean off a weighed window."""
+    """Subtract the mean from a weighed window."""
     return part - tl.sum(part, axis=0) * share * weights
 
 

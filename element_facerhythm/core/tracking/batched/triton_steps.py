@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from element_facerhythm.core.tracking.batched.steps import FOLLOWS, Frames, Motion, Scene
+from element_facerhythm.core.tracking.batched.steps import FOLLOWS, Frames, Scene
 from element_facerhythm.core.tracking.batched.torch_refine import BatchedMatches, carry
 from element_facerhythm.core.tracking.batched.triton_flow import flow_kernel
 from element_facerhythm.core.tracking.batched.triton_refine import refine_kernel
@@ -17,6 +17,7 @@ from element_facerhythm.core.tracking.refinement import (
     STEP_PX,
     Look,
 )
+from element_facerhythm.core.tracking.settings import TrackingSettings
 
 _SETTLE_BLOCK = 128
 
@@ -26,16 +27,18 @@ class TritonStepper:
 
     Parameters
     ----------
-    scene, motion
-        What the sequences share, and how points move.
+    scene, settings
+        What the sequences share; flow, mesh, relaxation and threshold.
     flow_warps
         Warps that follow one point; None takes one per 128 pixels of the window.
     """
 
-    def __init__(self, scene: Scene, motion: Motion, flow_warps: int | None = None) -> None:
+    def __init__(
+        self, scene: Scene, settings: TrackingSettings, flow_warps: int | None = None
+    ) -> None:
         self._scene = scene
-        self._motion = motion
-        width, height = motion.flow.window_px
+        self._flow_settings, self._dynamics = settings.flow, settings.dynamics
+        width, height = settings.flow.window_px
         self._n_tile = 1 << (width * height - 1).bit_length()
         self._flow_warps = flow_warps or min(max(self._n_tile // 128, 1), 8)
         levels = [[level.offset, level.width, level.height] for level in scene.geometry.levels]
@@ -64,7 +67,7 @@ class TritonStepper:
     ) -> tuple[Tensor, Tensor]:
         """Where the points (B, P, 2) went in step k, and (B, P) uint8 where that is known.
 
-        Of those that are held, too: how well they match counts.
+        Computed for points held in place, too: how well they match counts.
         """
         before = points[:, k].contiguous()
         follows = (modes[:, k] == FOLLOWS)[:, None].expand(before.shape[:2]).contiguous()
@@ -74,7 +77,7 @@ class TritonStepper:
         other_light, gain = matches.in_other_light(), matches.common_gain()
         lit = (follows & other_light[:, None]).contiguous()
         light = other_light.to(torch.uint8)
-        # mostly for nobody; asking the device whether for anybody would take longer
+        # mostly for no sequence; asking the device whether there is one would take longer
         others = self._refine(frames, slots, points, again, lit, k, FIRST_LOOK, light)
         moved = torch.where(other_light[:, None, None], again, moved)
         matches = others.where(lit, matches)
@@ -97,7 +100,7 @@ class TritonStepper:
         n_steps = modes.shape[1]
         moved = points.new_empty((n_sequences, n_points, 2))
         found = torch.empty_like(stays)
-        settings, geometry = self._motion.flow, self._scene.geometry
+        settings, geometry = self._flow_settings, self._scene.geometry
         flow_kernel[(n_points, n_sequences)](
             rows,
             self._levels,
@@ -143,7 +146,7 @@ class TritonStepper:
         lean = moved.new_empty((n_sequences, n_points, 2))
         visible = self._scene.visible
         assert visible is not None
-        width, height = self._motion.flow.window_px
+        width, height = self._flow_settings.window_px
         refine_kernel[(n_points, n_sequences)](
             frames.smooth,
             visible,
@@ -178,7 +181,7 @@ class TritonStepper:
         self, points: Tensor, moved: Tensor, found: Tensor, modes: Tensor, strayed: Tensor, k: int
     ) -> None:
         n_sequences, n_points = found.shape
-        scene, motion = self._scene, self._motion
+        scene, dynamics = self._scene, self._dynamics
         settle_kernel[(-(-n_points // _SETTLE_BLOCK), n_sequences)](
             points,
             moved,
@@ -191,9 +194,9 @@ class TritonStepper:
             k,
             modes.shape[1],
             n_points,
-            motion.mesh_rigidity,
-            motion.relaxation,
-            motion.threshold_px,
+            dynamics.mesh_rigidity,
+            dynamics.relaxation,
+            dynamics.displacement_threshold_px,
             N_NEIGHBORS=scene.neighbors.shape[1],
             N_BLOCK=_SETTLE_BLOCK,
             num_warps=4,

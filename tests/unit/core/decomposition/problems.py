@@ -18,5 +18,5 @@ def planted(shape=(160, 20, 130), rank=3, noise=0.1, seed=0, signed=False):
     tensor = np.einsum("ir,jr,kr->ijk", *factors.values())
     error = rng.standard_normal(shape)
     tensor = tensor + noise * error * np.linalg.norm(tensor) / np.linalg.norm(error)
-    truth = CpModel(NAMES, factors, np.ones(rank), np.zeros(rank), 0.0, 0.0)
+    truth = CpModel(NAMES, factors, np.ones(rank), np.zeros(rank), np.zeros(rank), 0.0, 1.0)
     return tensor.astype(np.float32), truth

@@ -1,12 +1,15 @@
 """Names and order of folded axes, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from element_facerhythm.core.decomposition import AxisPlan, rearrange, undo_factors
 from element_facerhythm.errors import ParameterError
+from element_facerhythm.parameters.axes import AXES, axis_parts, find_axis, has_parts
 
-NAMES = ("xy", "points", "frequency", "time")
+NAMES = AXES
 
 
 def arrays(n_times=(5, 4)):
@@ -106,6 +109,10 @@ def test_names_that_no_plan_makes_are_refused():
         ({"element_axis": "time"}, "not all different"),
         ({"element_axis": "my trials"}, "'my trials' is no axis name"),
         ({"windows": ((0, 1),), "window_axis": "frames"}, "name_dim_array_window is 'frames'"),
+        ({"pairs": (("xy",),)}, "expected two axis names"),
+        ({"pairs": ("xy",)}, "expected two axis names"),
+        ({"undo_join": True}, "undo_concat_dictElements is true"),
+        ({"undo_complex": True}, "undo_concat_complexDim is true"),
     ],
 )
 def test_impossible_plans_are_refused(options, told):
@@ -134,34 +141,36 @@ def test_arrays_that_do_not_fit_are_refused():
 def test_undoing_gives_facerhythms_tree():
     plan = AxisPlan(NAMES, (("xy", "points"),), complex_into="time", method="concatenate")
     made = rearrange({name: array + 0j for name, array in arrays().items()}, plan)
+
+    def undone(**flags):
+        return undo_factors(replace(made, plan=replace(plan, **flags)), {"0": rows})
+
     rows = {
         name: np.arange(n, dtype=float)[:, None]
         for name, n in zip(made.names, made.tensors["0"].shape, strict=True)
     }
-    tree, names = undo_factors(
-        made, {"0": rows}, undo_concat_elements=True, undo_concat_complex=True
-    )
+    tree, names = undone(undo_join=True, undo_complex=True)
     assert names == ("(xy points)", "frequency", "time")
     assert set(tree["0"]) == {"(xy points)", "frequency", "trials"}
     assert set(tree["0"]["trials"]) == {"time_0", "time_1"}
     np.testing.assert_array_equal(
         tree["0"]["trials"]["time_1"][:, 0], [10 + 11j, 12 + 13j, 14 + 15j, 16 + 17j]
     )
-    elements_only, names = undo_factors(
-        made, {"0": rows}, undo_concat_elements=True, undo_concat_complex=False
-    )
+    elements_only, names = undone(undo_join=True)
     assert names[2] == "(time complex)"
     assert set(elements_only["0"]["trials"]) == {"(time complex)_0", "(time complex)_1"}
-    complex_only, names = undo_factors(
-        made, {"0": rows}, undo_concat_elements=False, undo_concat_complex=True
-    )
+    complex_only, names = undone(undo_complex=True)
     assert names[2] == "(time trials)"
     assert complex_only["0"]["(time trials)"].shape == (9, 1)
 
 
-def test_what_was_not_done_cannot_be_undone():
-    made = rearrange(arrays(), AxisPlan(NAMES, method="separate"))
-    with pytest.raises(ParameterError, match="undo_concat_dictElements is true"):
-        undo_factors(made, {}, undo_concat_elements=True, undo_concat_complex=False)
-    with pytest.raises(ParameterError, match="undo_concat_complexDim is true"):
-        undo_factors(made, {}, undo_concat_elements=False, undo_concat_complex=True)
+def test_axes_are_known_by_their_parts_and_not_by_letters():
+    names = ("((time complex) trials)", "(xy points)", "timepoint")
+    assert axis_parts(names[0]) == ("time", "complex", "trials")
+    assert [has_parts(name, "time") for name in names] == [True, False, False]
+    assert has_parts(names[0], "time", "trials") and not has_parts(names[0], "time", "points")
+    assert not has_parts("(times trial)", "time") and not has_parts("(complexes x)", "complex")
+    assert find_axis("time", names) == names[0]
+    assert find_axis(names[1], names) == names[1]
+    assert find_axis("point", names) is None
+    assert find_axis("x", ("(x y)", "(x z)")) is None

@@ -1,26 +1,27 @@
 """Tensors read in blocks hold what the arrays hold, whatever they are read from."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
-from element_facerhythm.core.decomposition import AxisPlan, decompose, prepare_tensors, rearrange
+from element_facerhythm.core.decomposition import (
+    AxisPlan,
+    FitSettings,
+    TensorScaling,
+    decompose,
+    prepare_tensors,
+    rearrange,
+)
 from element_facerhythm.core.decomposition import block_tensor as block_module
 from element_facerhythm.core.decomposition import quality as quality_module
 from element_facerhythm.errors import ParameterError, ProcessingError
 from element_facerhythm.io.lazy import LazyArray
 
 NAMES = ("xy", "points", "frequency", "time")
-OPTIONS = {
-    "names_dims_concat_array": [["xy", "points"]],
-    "name_dim_dict_elements": "trials",
-    "method_handling_dict_elements": "concatenate",
-    "method": "CP_NN_HALS",
-    "rank": 2,
-    "seed": 0,
-    "n_restarts": 2,
-    "undo_concat_elements": True,
-}
+PLAN = AxisPlan(NAMES, (("xy", "points"),), method="concatenate", undo_join=True)
+FIT = FitSettings("CP_NN_HALS", rank=2, seed=0, n_restarts=2)
 
 
 @pytest.fixture
@@ -47,24 +48,26 @@ def small_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "scaling", "method"),
     [
-        {},
-        {"idx_windows": [[10, 99], None]},
-        {"mean_subtract": True, "method": "CP"},
-        {"std_divide": True},
-        {"mean_subtract": True, "std_divide": True, "normalize_dim": "points", "method": "CP"},
-        {"method_handling_dict_elements": "separate", "undo_concat_elements": False},
-        {"names_dims_concat_array": [["points", "xy"]]},
-        {"names_dims_concat_array": []},
+        ({}, TensorScaling(), "CP_NN_HALS"),
+        ({"windows": ((10, 99), None)}, TensorScaling(), "CP_NN_HALS"),
+        ({}, TensorScaling(mean_subtract=True), "CP"),
+        ({}, TensorScaling(std_divide=True), "CP_NN_HALS"),
+        ({}, TensorScaling(mean_subtract=True, std_divide=True, axis="points"), "CP"),
+        ({"method": "separate", "undo_join": False}, TensorScaling(), "CP_NN_HALS"),
+        ({"pairs": (("points", "xy"),)}, TensorScaling(), "CP_NN_HALS"),
+        ({"pairs": ()}, TensorScaling(), "CP_NN_HALS"),
     ],
 )
-def test_reading_from_a_file_gives_the_same_decomposition(stored, small_blocks, changes):
+def test_reading_from_a_file_gives_the_same_decomposition(
+    stored, small_blocks, changes, scaling, method
+):
     arrays, lazy = stored
-    options = {**OPTIONS, **changes}
-    in_memory = decompose(arrays, **options)
-    streamed = decompose(lazy, **options, resident_bytes=0)
-    loaded = decompose(lazy, **options)
+    asked = replace(PLAN, **changes), replace(FIT, method=method), scaling
+    in_memory = decompose(arrays, *asked)
+    streamed = decompose(lazy, *asked, resident_bytes=0)
+    loaded = decompose(lazy, *asked)
     for key, model in in_memory.models.items():
         for other in (streamed.models[key], loaded.models[key]):
             assert other.relative_error == pytest.approx(model.relative_error, rel=1e-9)
@@ -121,16 +124,10 @@ def test_bad_numbers_in_a_file_are_named(stored, tmp_path):
     with h5py.File(path, "w") as file:
         file["1"] = arrays["1"]
     with pytest.raises(ProcessingError, match=r"1 values.*xy 1, points 4, frequency 3, frame 2"):
-        decompose({"1": LazyArray(path, "1")}, **OPTIONS, resident_bytes=0)
+        decompose({"1": LazyArray(path, "1")}, PLAN, FIT, resident_bytes=0)
 
 
 def test_a_single_axis_is_refused():
     plan = AxisPlan(("points", "time"), (("points", "time"),))
     with pytest.raises(ParameterError, match="a decomposition needs two"):
-        prepare_tensors(
-            {"0": np.ones((3, 4))},
-            plan,
-            mean_subtract=False,
-            std_divide=False,
-            normalize_dim="time",
-        )
+        prepare_tensors({"0": np.ones((3, 4))}, plan)

@@ -9,6 +9,7 @@ from element_facerhythm.core.decomposition import (
     CpModel,
     describe,
     match_components,
+    peak_frequencies_hz,
     summarise_components,
 )
 from element_facerhythm.errors import ParameterError
@@ -24,8 +25,9 @@ def make_model(factors, weights=None):
         factors={name: np.asarray(f, dtype=np.float32) for name, f in factors.items()},
         weights=np.ones(rank) if weights is None else weights,
         explained_variance=np.linspace(0.5, 0.1, rank),
-        explained_variance_total=0.6,
+        squared_correlation=np.linspace(0.6, 0.3, rank),
         relative_error=0.5,
+        r_squared=0.7,
         stability=np.linspace(0.9, 0.8, rank),
     )
 
@@ -61,10 +63,32 @@ def test_every_quantity_of_a_known_component(folded):
     assert summary.centroid_y_px == pytest.approx(10.0)
     assert summary.xy_ratio == pytest.approx(0.9)  # 9 / (9 + 1)
     assert summary.weight == pytest.approx(np.sqrt(10) * np.sqrt(10) * 4)
-    assert summary.explained_variance == 0.5
+    assert (summary.explained_variance, summary.squared_correlation) == (0.5, 0.6)
     assert summary.stability == 0.9
     assert "2 Hz" in describe([summary])
     assert "90 % along x" in describe([summary])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_gives_no_number(folded, value):
+    for name, known in (
+        ("frequency", {"xy_ratio", "centroid_x_px", "centroid_y_px"}),
+        ("(xy points)", {"peak_frequency_hz", "centroid_frequency_hz", "bandwidth_hz"}),
+    ):
+        factors = {axis: factor.copy() for axis, factor in folded.factors.items()}
+        factors[name][1, 0] = value
+        (summary,) = summarise(make_model(factors))
+        numbers = dataclasses.asdict(summary)
+        assert {n for n in {*known, "weight"} if np.isfinite(numbers[n])} == known
+        unknown = {"xy_ratio", "centroid_x_px", "peak_frequency_hz", "bandwidth_hz"} - known
+        assert not any(np.isfinite(numbers[n]) for n in unknown)
+
+
+def test_the_peak_is_that_of_the_magnitudes():
+    loadings = np.array([[1.0, 0.0, np.nan], [2.0, 0.0, 1.0], [0.0, 0.0, 0.0], [-3.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(peak_frequencies_hz(loadings, FREQUENCIES), [8, np.nan, np.nan])
+    (summary,) = summarise(make_model({"points": np.ones((3, 1)), "frequency": loadings[:, :1]}))
+    assert summary.peak_frequency_hz == 8
 
 
 def test_separate_axes_say_the_same_of_the_same_component():

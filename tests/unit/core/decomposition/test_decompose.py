@@ -1,33 +1,45 @@
 """Decompositions of tensors whose components are known, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorly as tl
 import torch
 
 from element_facerhythm.core.decomposition import (
+    AxisPlan,
     CpModel,
+    FitSettings,
+    TensorScaling,
     decompose,
     evaluate_factors,
     largest_rank,
     match_components,
 )
-from element_facerhythm.core.decomposition.tensorly_cp import leading_singular_vectors
+from element_facerhythm.core.decomposition.settings import AS_IT_IS
+from element_facerhythm.core.decomposition.tensorly_cp import (
+    fit_tensorly,
+    leading_singular_vectors,
+)
 from element_facerhythm.errors import ParameterError, ProcessingError
+from element_facerhythm.parameters import parameters_from_mapping
 
 N_POINTS, N_FREQUENCIES, N_TIMES = 6, 8, (15, 10)
-OPTIONS = {
-    "names_dims_concat_array": [["xy", "points"]],
-    "name_dim_dict_elements": "trials",
-    "method_handling_dict_elements": "concatenate",
-    "method": "CP_NN_HALS",
-    "rank": 3,
-    "seed": 0,
-    "n_iter_max": 200,
-    "init": "random",
-    "tol": 1e-9,
-    "undo_concat_elements": True,
-}
+PLAN = AxisPlan(pairs=(("xy", "points"),), method="concatenate", undo_join=True)
+FIT = FitSettings("CP_NN_HALS", rank=3, seed=0)
+CPU = torch.device("cpu")
+
+
+def run(spectrograms, plan=PLAN, scaling=AS_IT_IS, on_iteration=None, **fit):
+    """Decompose with other settings of the fit than usual."""
+    settings = replace(FIT, **fit)
+    return decompose(spectrograms, plan, settings, scaling, on_iteration=on_iteration)
+
+
+def joined(spectrograms):
+    """Give the tensor that is decomposed."""
+    return np.concatenate(list(spectrograms.values()), axis=3).reshape(12, 8, 25)
 
 
 def planted(seed=0, rank=3, signed=False, noise=0.01):
@@ -44,8 +56,9 @@ def planted(seed=0, rank=3, signed=False, noise=0.01):
         dict(zip(("(xy points)", "frequency", "(time trials)"), factors, strict=True)),
         np.ones(rank),
         np.zeros(rank),
+        np.zeros(rank),
         0.0,
-        0.0,
+        1.0,
     )
     videos = np.split(tensor, [N_TIMES[0]], axis=3)
     return {str(i): video for i, video in enumerate(videos)}, truth
@@ -56,48 +69,46 @@ def planted(seed=0, rank=3, signed=False, noise=0.01):
     [
         ("CP_NN_HALS", {}),
         ("CP_NN_HALS", {"init": "svd", "n_restarts": 1}),
-        ("CP_NN_HALS", {"nn_modes": [0, 1]}),
+        ("CP_NN_HALS", {"nn_modes": (0, 1)}),
         ("CP", {}),
         ("CP", {"init": "svd", "n_restarts": 1}),
         ("CP_NN_HALS", {"solver": "tensorly"}),
         ("CP_NN_HALS", {"solver": "tensorly", "init": "svd", "svd": "truncated_svd"}),
-        (
-            "CP_NN_HALS",
-            {
-                "solver": "tensorly",
-                "backend": "pytorch",
-                "init": "svd",
-                "svd": "randomized_svd",
-            },
-        ),
         ("CP", {"solver": "tensorly", "n_iter_max": 500}),
-        ("CP", {"linesearch": True, "init": "svd"}),
-        ("CP", {"solver": "tensorly", "backend": "pytorch", "n_iter_max": 500}),
         ("RandomizedCP", {"n_samples": 60}),
     ],
 )
 def test_planted_components_are_found(method, changes):
     spectrograms, truth = planted(signed=method != "CP_NN_HALS")
-    result = decompose(spectrograms, **{**OPTIONS, "method": method, **changes})
+    result = run(spectrograms, method=method, **changes)
     model = result.models["0"]
     assert match_components(truth, model).congruence.min() > 0.95
     assert model.relative_error < 0.05
     np.testing.assert_array_equal(model.weights, 1)
-    assert (np.diff(model.explained_variance) <= 0).all()
+    assert (np.diff(model.squared_correlation) <= 0).all()
     assert tl.get_backend() == "numpy"  # as before
 
 
-def test_constrained_cp_keeps_its_constraint():
-    spectrograms, _ = planted()
-    result = decompose(
-        spectrograms, **{**OPTIONS, "method": "ConstrainedCP", "init": "svd", "non_negative": True}
-    )
-    assert min(f.min() for f in result.models["0"].factors.values()) >= 0
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [("CP_NN_HALS", {"init": "svd", "svd": "randomized_svd"}), ("CP", {"n_iter_max": 500})],
+)
+def test_tensorly_finds_planted_components_with_pytorch(method, changes):
+    """As on a GPU."""
+    spectrograms, truth = planted(signed=method != "CP_NN_HALS")
+    settings = replace(FIT, method=method, **changes)
+    tensor = joined(spectrograms)
+    factors, weights, _ = fit_tensorly(tensor, settings, CPU, lambda n_done: None, "pytorch")
+    factors = dict(zip(truth.names, factors, strict=True))
+    nan = np.full(3, np.nan)
+    model = CpModel(truth.names, factors, weights, nan, nan, np.nan, np.nan)
+    assert match_components(truth, model).congruence.min() > 0.95
+    assert tl.get_backend() == "numpy"  # as before
 
 
 def test_the_result_has_facerhythms_names():
     spectrograms, _ = planted()
-    result = decompose(spectrograms, **OPTIONS)
+    result = run(spectrograms)
     run_data = result.run_data
     assert run_data["names_dims_array_preDecomp"] == ["(xy points)", "frequency", "(time trials)"]
     assert run_data["names_dims_array"] == ["(xy points)", "frequency", "time"]
@@ -114,40 +125,36 @@ def test_the_result_has_facerhythms_names():
 
 def test_the_factors_alone_reconstruct():
     spectrograms, _ = planted(noise=0)
-    model = decompose(spectrograms, **{**OPTIONS, "method": "CP", "n_iter_max": 500}).models["0"]
+    model = run(spectrograms, method="CP", n_iter_max=500).models["0"]
     fitted = np.einsum("ir,jr,kr->ijk", *model.factors.values())
-    tensor = np.concatenate(list(spectrograms.values()), axis=3).reshape(fitted.shape)
+    tensor = joined(spectrograms)
     assert np.linalg.norm(fitted - tensor) / np.linalg.norm(tensor) < 1e-2
 
 
 @pytest.mark.parametrize("backend", ["numpy", "pytorch"])
 def test_iterating_in_steps_is_tensorlys_own_run(backend):
     spectrograms, _ = planted(noise=0.5)
-    tensor = np.concatenate(list(spectrograms.values()), axis=3).reshape(12, 8, 25)
-    seen = []
-    model = decompose(
-        spectrograms,
-        **{**OPTIONS, "n_iter_max": 40, "tol": 1e-4, "backend": backend, "solver": "tensorly"},
-        on_iteration=seen.append,
-    ).models["0"]
+    tensor, seen = joined(spectrograms), []
+    settings = replace(FIT, n_iter_max=40, tol=1e-4)
+    factors, _, n_iterations = fit_tensorly(tensor, settings, CPU, seen.append, backend)
     with tl.backend_context(backend, local_threadsafe=True):
         estimator = tl.decomposition.CP_NN_HALS(
             3, n_iter_max=40, init="random", tol=1e-4, random_state=0
         )
         whole = estimator.fit_transform(tl.tensor(tensor))
-    assert model.n_iterations == len(estimator.errors_) < 40
-    assert seen == list(range(1, model.n_iterations + 1))
-    theirs = np.sort(np.asarray(whole.factors[1]), axis=1)
-    np.testing.assert_allclose(np.sort(model.factors["frequency"], axis=1), theirs, rtol=1e-5)
+    assert n_iterations == len(estimator.errors_) < 40
+    assert seen == list(range(1, n_iterations + 1))
+    for ours, theirs in zip(factors, whole.factors, strict=True):
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("solver", ["auto", "tensorly"])
 @pytest.mark.parametrize("init", ["svd", "random"])
 def test_the_seed_decides_the_result(init, solver):
     spectrograms, _ = planted(noise=1.0)
-    options = {**OPTIONS, "init": init, "n_iter_max": 3, "n_restarts": 1, "solver": solver}
-    first, second = (decompose(spectrograms, **options).models["0"] for _ in range(2))
-    other = decompose(spectrograms, **{**options, "random_state": 7}).models["0"]
+    options = {"init": init, "n_iter_max": 3, "n_restarts": 1, "solver": solver}
+    first, second = (run(spectrograms, **options).models["0"] for _ in range(2))
+    other = run(spectrograms, **options, seed=7).models["0"]
     for name in first.names:
         np.testing.assert_array_equal(first.factors[name], second.factors[name])
     same = all(np.array_equal(first.factors[n], other.factors[n]) for n in first.names)
@@ -157,17 +164,8 @@ def test_the_seed_decides_the_result(init, solver):
 def test_separate_videos_have_models_of_their_own():
     spectrograms, _ = planted()
     seen = []
-    result = decompose(
-        spectrograms,
-        **{
-            **OPTIONS,
-            "method_handling_dict_elements": "separate",
-            "undo_concat_elements": False,
-            "n_iter_max": 5,
-            "n_restarts": 1,
-        },
-        on_iteration=seen.append,
-    )
+    plan = replace(PLAN, method="separate", undo_join=False)
+    result = run(spectrograms, plan, on_iteration=seen.append, n_iter_max=5, n_restarts=1)
     assert list(result.models) == ["0", "1"]
     assert result.models["1"].factors["time"].shape == (10, 3)
     assert seen == list(range(1, 11))
@@ -175,15 +173,10 @@ def test_separate_videos_have_models_of_their_own():
 
 def test_normalisation_centres_and_scales_each_trace():
     spectrograms, _ = planted(noise=1.0)
-    plain = decompose(spectrograms, **{**OPTIONS, "method": "CP", "n_iter_max": 20})
-    result = decompose(
-        spectrograms,
-        **{**OPTIONS, "method": "CP", "n_iter_max": 20},
-        mean_subtract=True,
-        std_divide=True,
-        normalize_dim="time",
-    )
-    tensor = np.concatenate(list(spectrograms.values()), axis=3).reshape(12, 8, 25).astype(float)
+    plain = run(spectrograms, method="CP", n_iter_max=20)
+    scaling = TensorScaling(mean_subtract=True, std_divide=True, axis="time")
+    result = run(spectrograms, scaling=scaling, method="CP", n_iter_max=20)
+    tensor = joined(spectrograms).astype(float)
     centred = tensor - tensor.mean(axis=2, keepdims=True)
     scaled = centred / tensor.std(axis=2, ddof=1, keepdims=True)
     fitted = np.einsum("ir,jr,kr->ijk", *result.models["0"].factors.values())
@@ -195,78 +188,82 @@ def test_normalisation_centres_and_scales_each_trace():
 def test_complex_spectrograms_enter_as_magnitudes_or_folded():
     spectrograms, _ = planted()
     turned = {name: array * np.exp(1j) for name, array in spectrograms.items()}
-    magnitudes = decompose(turned, **{**OPTIONS, "n_iter_max": 3}).models["0"]
+    magnitudes = run(turned, n_iter_max=3).models["0"]
     assert magnitudes.factors["(time trials)"].shape == (25, 3)
-    folded = decompose(
-        turned,
-        **{**OPTIONS, "method": "CP", "n_iter_max": 3},
-        concat_complex_dim=True,
-        undo_concat_complex=True,
-    )
+    plan = replace(PLAN, complex_into="time", undo_complex=True)
+    folded = run(turned, plan, method="CP", n_iter_max=3)
     assert folded.names_before[2] == "((time complex) trials)"
     assert np.iscomplexobj(folded.factors_rearranged["0"]["trials"]["time_1"])
 
 
 def test_factors_from_elsewhere_are_evaluated_in_their_own_order():
     spectrograms, truth = planted(noise=0)
-    models = evaluate_factors(
-        spectrograms,
-        names=truth.names,
-        name_dim_dict_elements="trials",
-        factors={"0": truth.factors},
-    )
+    plan = AxisPlan.from_names(truth.names, element_axis="trials")
+    models = evaluate_factors(spectrograms, plan, {"0": truth.factors})
     assert models["0"].relative_error < 1e-6
     np.testing.assert_array_equal(models["0"].factors["frequency"], truth.factors["frequency"])
     with pytest.raises(ParameterError, match=r"factors for \['1'\]"):
-        evaluate_factors(
-            spectrograms,
-            names=truth.names,
-            name_dim_dict_elements="trials",
-            factors={"1": truth.factors},
-        )
+        evaluate_factors(spectrograms, plan, {"1": truth.factors})
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"method": "CP_HALS"}, "method is 'CP_HALS'"),
-        ({"n_iter": 5}, "did you mean 'n_iter_max'"),
         ({"n_samples": 50}, "'n_samples' is no option of CP_NN_HALS"),
+        ({"method": "CP", "exact": True}, "'exact' is no option of CP"),
         ({"init": "ones"}, "init is 'ones'"),
+        ({"svd": "full"}, "svd is 'full'"),
+        ({"cvg_criterion": "error"}, "cvg_criterion is 'error'"),
         ({"tol": -1.0}, "tol is -1.0"),
+        ({"tol": np.nan}, "tol is nan"),
         ({"rank": 0}, "rank is 0"),
-        ({"rank": 97}, "rank is 97.*with 96 components"),
+        ({"seed": -1}, "seed is -1"),
         ({"n_iter_max": 2.5}, "n_iter_max is 2.5"),
-        ({"backend": "jax"}, "backend is 'jax'"),
+        ({"n_iter_max": True}, "n_iter_max is True"),
         ({"solver": "mine"}, "solver is 'mine'"),
         ({"n_restarts": 0}, "n_restarts is 0"),
-        (
-            {
-                "names_dims_concat_array": [
-                    ["xy", "points"],
-                    ["points", "time"],
-                    ["time", "frequency"],
-                ]
-            },
-            "folded into one",
-        ),
         ({"method": "RandomizedCP", "n_samples": None}, "n_samples = None"),
-        ({"fixed_modes": [2]}, "fixed_modes names the last axis"),
-        ({"undo_concat_complex": True}, "undo_concat_complexDim is true"),
-        ({"names_dims_concat_array": [["xy"]]}, "expected two axis names"),
-        ({"normalize_dim": "frames", "mean_subtract": True}, "no axis 'frames'"),
     ],
 )
-def test_impossible_requests_are_refused(changes, told):
+def test_impossible_settings_are_refused(changes, told):
+    with pytest.raises(ParameterError, match=told):
+        replace(FIT, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rank": 97}, "rank is 97.*with 96 components"),
+        ({"fixed_modes": (2,)}, "fixed_modes names the last axis"),
+        (
+            {"plan": AxisPlan(pairs=(("xy", "points"), ("points", "time"), ("time", "frequency")))},
+            "folded into one",
+        ),
+        ({"scaling": TensorScaling(True, axis="frames")}, "no axis 'frames'"),
+    ],
+)
+def test_what_does_not_fit_the_tensor_is_refused(changes, told):
     spectrograms, _ = planted()
     with pytest.raises(ParameterError, match=told):
-        decompose(spectrograms, **{**OPTIONS, **changes})
+        run(spectrograms, **changes)
 
 
-def test_harmless_options_of_other_methods_are_accepted():
-    spectrograms, _ = planted()
-    options = {"verbose": True, "n_samples": None, "random_state": None, "fixed_modes": None}
-    assert decompose(spectrograms, **{**OPTIONS, "n_iter_max": 2}, **options).models["0"].rank == 3
+@pytest.mark.parametrize("n_samples", [5, 6, 7])
+def test_samples_are_enough_for_a_parameter_file_where_they_are_for_a_fit(n_samples):
+    asked = {"method": "RandomizedCP", "params_method": {"rank": 6, "n_samples": n_samples}}
+    answers = []
+    for ask in (
+        lambda: parameters_from_mapping({"TCA": {"fit": asked}}),
+        lambda: FitSettings("RandomizedCP", rank=6, seed=0, n_samples=n_samples),
+    ):
+        try:
+            ask()
+            answers.append("taken")
+        except ParameterError as error:
+            assert "above the rank" in str(error)
+            answers.append("refused")
+    assert answers == ["taken" if n_samples > 6 else "refused"] * 2
 
 
 def test_bad_numbers_are_named():
@@ -275,17 +272,17 @@ def test_bad_numbers_are_named():
     with pytest.raises(
         ProcessingError, match=r"video '1' has 1 values.*xy 1, points 4, frequency 3, frame 2"
     ):
-        decompose(spectrograms, **OPTIONS)
+        run(spectrograms)
     spectrograms["1"][1, 4, 3, 2] = 0
     for video in spectrograms.values():
         video[:, 2] = 1.0
     with pytest.raises(ProcessingError, match="16 of 96 traces do not vary along 'time'"):
-        decompose(spectrograms, **OPTIONS, std_divide=True)
+        run(spectrograms, scaling=TensorScaling(std_divide=True))
 
 
 def test_negative_values_are_told_to_a_non_negative_method(caplog):
     spectrograms, _ = planted(signed=True)
-    decompose(spectrograms, **{**OPTIONS, "n_iter_max": 1})
+    run(spectrograms, n_iter_max=1)
     assert "negative values" in caplog.text
 
 
@@ -319,5 +316,5 @@ def test_a_deficient_matrix_still_gives_finite_unit_vectors():
 @pytest.mark.gpu
 def test_a_gpu_finds_the_same_components():
     spectrograms, truth = planted()
-    model = decompose(spectrograms, **OPTIONS, device="cuda").models["0"]
+    model = decompose(spectrograms, PLAN, FIT, device="cuda").models["0"]
     assert match_components(truth, model).congruence.min() > 0.95

@@ -4,19 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from element_facerhythm.core.decomposition import dense_tensor, model_from_factors, sweep_ranks
+from element_facerhythm.core.decomposition import (
+    FitSettings,
+    dense_tensor,
+    model_from_factors,
+    sweep_ranks,
+)
 from element_facerhythm.core.decomposition.quality import tensor_sums
 from element_facerhythm.core.decomposition.stability import component_stability, congruence
 from element_facerhythm.errors import ParameterError, ProcessingError
 from tests.unit.core.decomposition.problems import NAMES, planted
 
 
-def sweep(tensor, ranks, **options):
+def sweep(tensor, ranks, on_rank=None, **options):
     blocks = dense_tensor(tensor, NAMES)
+    settings = FitSettings("CP_NN_HALS", rank=1, seed=0, **options)
     return sweep_ranks(
-        blocks, tensor_sums(blocks), ranks, nonnegative=True, seed=0, device=torch.device("cpu"),
-        **options,
-    )  # fmt: skip
+        blocks, tensor_sums(blocks), ranks, settings, device=torch.device("cpu"), on_rank=on_rank
+    )
 
 
 def test_the_planted_rank_is_where_stability_ends():

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from element_facerhythm.core.spectral import (
+    TransformOptions,
+    kernels,
+    make_filter_bank,
+    variable_q_transform,
+)
 from element_facerhythm.core.spectral import averages as averages_module
-from element_facerhythm.core.spectral import kernels, make_filter_bank, variable_q_transform
 
 
 def complex_noise(*shape):
@@ -50,8 +55,8 @@ def test_the_path_of_a_gpu_gives_the_same_spectrogram(monkeypatch, averaging):
     )
     traces = np.random.default_rng(0).standard_normal((3, 2_003)).astype(np.float32)
     options = {"downsample_factor": 12, "padding": "same", "take_abs": True, "averaging": averaging}
-    compiled = variable_q_transform(traces, bank, **options)
+    compiled = variable_q_transform(traces, bank, TransformOptions(**options))
     monkeypatch.setattr(averages_module, "fold", kernels.fold_in_torch)
     monkeypatch.setattr(averages_module, "average_magnitude", kernels.average_magnitude_in_torch)
-    in_torch = variable_q_transform(traces, bank, **options)
+    in_torch = variable_q_transform(traces, bank, TransformOptions(**options))
     np.testing.assert_allclose(in_torch, compiled, rtol=1e-5, atol=1e-6)

@@ -1,10 +1,14 @@
 """Spectrograms of points against the formula in plain numpy."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
 from element_facerhythm.core.spectral import (
+    Normalisation,
+    TransformOptions,
     make_filter_bank,
     point_spectrograms,
     variable_q_transform,
@@ -13,11 +17,8 @@ from element_facerhythm.core.spectral import normalisation as normalisation_modu
 from element_facerhythm.errors import ParameterError, ProcessingError
 
 TRANSFORM = {"downsample_factor": 5, "padding": "valid"}
-NORMALISATION = {
-    "normalization_factor": 0.9,
-    "spectrogram_exponent": 1.3,
-    "one_over_f_exponent": 0.5,
-}
+MAGNITUDES = TransformOptions(take_abs=True, **TRANSFORM)
+NORMALISATION = Normalisation(factor=0.9, spectrogram_exponent=1.3, one_over_f_exponent=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def points(homes):
 def expected_spectrograms(points, homes, bank, take_abs):
     displacements = points.astype(np.float64) - homes
     traces = np.concatenate([displacements[..., 0].T, displacements[..., 1].T])
-    raw = variable_q_transform(traces, bank, take_abs=take_abs, **TRANSFORM)
+    raw = variable_q_transform(traces, bank, TransformOptions(take_abs=take_abs, **TRANSFORM))
     magnitude, phase = np.abs(raw).astype(np.float64) ** 1.3, np.angle(raw)
     mean_power = magnitude.sum(axis=1).mean(axis=0)
     scaled = magnitude / (0.9 * mean_power + 0.1) * np.sqrt(bank.frequencies_hz)[:, None]
@@ -59,10 +60,9 @@ def test_normalisation_follows_its_formula(points, homes, bank, take_abs, block_
         points,
         homes,
         bank,
-        take_abs=take_abs,
+        TransformOptions(take_abs=take_abs, **TRANSFORM),
+        NORMALISATION,
         block_bytes=block_bytes,
-        **TRANSFORM,
-        **NORMALISATION,
     )
     expected = expected_spectrograms(points, homes, bank, take_abs)
     assert result.dtype == (np.float32 if take_abs else np.complex64)
@@ -71,7 +71,7 @@ def test_normalisation_follows_its_formula(points, homes, bank, take_abs, block_
 
 def test_a_dataset_is_filled_in_place(tmp_path, points, homes, bank):
     done = []
-    expected = point_spectrograms(points, homes, bank, take_abs=True, **TRANSFORM, **NORMALISATION)
+    expected = point_spectrograms(points, homes, bank, MAGNITUDES, NORMALISATION)
     with h5py.File(tmp_path / "spectrograms.h5", "w") as file:
         tracks = file.create_dataset("points", data=points)
         target = file.create_dataset("spectrograms", shape=expected.shape, dtype="f4")
@@ -79,12 +79,11 @@ def test_a_dataset_is_filled_in_place(tmp_path, points, homes, bank):
             tracks,
             homes,
             bank,
-            take_abs=True,
+            MAGNITUDES,
+            NORMALISATION,
             block_bytes=1,
             out=target,
             on_windows=done.append,
-            **TRANSFORM,
-            **NORMALISATION,
         )
         np.testing.assert_array_equal(target[()], expected)
     assert done == sorted(set(done))
@@ -92,10 +91,10 @@ def test_a_dataset_is_filled_in_place(tmp_path, points, homes, bank):
 
 
 def test_groups_of_points_give_the_numbers_of_all_at_once(monkeypatch, points, homes, bank):
-    options = {"take_abs": True, "averaging": "fast", **TRANSFORM, **NORMALISATION}
-    whole = point_spectrograms(points, homes, bank, **options)
+    how = (bank, replace(MAGNITUDES, averaging="fast"), NORMALISATION)
+    whole = point_spectrograms(points, homes, *how)
     monkeypatch.setattr(normalisation_module, "BLOCK_BYTES", 2**18)
-    grouped = point_spectrograms(points, homes, bank, block_bytes=2**10, **options)
+    grouped = point_spectrograms(points, homes, *how, block_bytes=2**10)
     assert len(normalisation_module._point_groups(7, 3)) == 3
     np.testing.assert_allclose(grouped, whole, rtol=1e-5, atol=1e-7)
 
@@ -105,28 +104,25 @@ def test_full_normalisation_gives_every_window_the_same_power(points, homes, ban
         points,
         homes,
         bank,
-        take_abs=True,
-        normalization_factor=1.0,
-        spectrogram_exponent=1.0,
-        one_over_f_exponent=0.0,
-        **TRANSFORM,
+        MAGNITUDES,
+        Normalisation(factor=1.0, spectrogram_exponent=1.0, one_over_f_exponent=0.0),
     )
     power = spectrograms.sum(axis=2).reshape(14, -1).mean(axis=0)
     np.testing.assert_allclose(power, 1.0, rtol=1e-5)
 
 
 def test_bad_points_are_named(points, homes, bank):
-    options = {"take_abs": True, **TRANSFORM, **NORMALISATION}
+    how = (bank, MAGNITUDES, NORMALISATION)
     broken = points.copy()
     broken[17, 5, 1] = np.nan
     with pytest.raises(ProcessingError, match=r"point 5 in frame 17 is not finite \(y = nan\)"):
-        point_spectrograms(broken, homes, bank, block_bytes=1, **options)
+        point_spectrograms(broken, homes, *how, block_bytes=1)
     still = np.broadcast_to(homes, points.shape)
     with pytest.raises(ProcessingError, match="no point moves in window 0"):
-        point_spectrograms(still, homes, bank, **{**options, "normalization_factor": 1.0})
+        point_spectrograms(still, homes, bank, MAGNITUDES, replace(NORMALISATION, factor=1.0))
     with pytest.raises(ParameterError, match=r"point_positions have shape \(6, 2\)"):
-        point_spectrograms(points, homes[:6], bank, **options)
+        point_spectrograms(points, homes[:6], *how)
     with pytest.raises(ParameterError, match=r"normalization_factor is 1\.5"):
-        point_spectrograms(points, homes, bank, **{**options, "normalization_factor": 1.5})
+        replace(NORMALISATION, factor=1.5)
     with pytest.raises(ParameterError, match="out has shape"):
-        point_spectrograms(points, homes, bank, out=np.zeros((2, 7, 5, 3)), **options)
+        point_spectrograms(points, homes, *how, out=np.zeros((2, 7, 5, 3)))

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from element_facerhythm.core.spectral import SampledPoints, make_filter_bank, point_spectrograms
+from element_facerhythm.core.spectral import (
+    Normalisation,
+    SampledPoints,
+    TransformOptions,
+    make_filter_bank,
+    point_spectrograms,
+)
 
 RATE_HZ = 60.0
 
@@ -47,10 +53,9 @@ def test_a_rhythm_keeps_its_frequency_where_the_rate_is_halved():
     bank = make_filter_bank(
         frame_rate_hz=RATE_HZ, q_low=4, q_high=6, freq_min_hz=2, freq_max_hz=12, n_freq_bins=41
     )
-    options = {"downsample_factor": 5, "padding": "valid", "take_abs": True}
-    options |= {"normalization_factor": 0, "spectrogram_exponent": 1, "one_over_f_exponent": 0}
+    options, normalisation = TransformOptions(5, "valid", take_abs=True), Normalisation(0, 1, 0)
     samples = SampledPoints(tracks_at(times), 0, len(times), times * RATE_HZ)
-    spectrogram = point_spectrograms(samples, [[100, 50]], bank, **options)[0, 0]
+    spectrogram = point_spectrograms(samples, [[100, 50]], bank, options, normalisation)[0, 0]
     peaks = bank.frequencies_hz[spectrogram.argmax(axis=0)]
     assert np.abs(peaks / 6 - 1).max() < 0.05
     amplitude = spectrogram.max(axis=0)

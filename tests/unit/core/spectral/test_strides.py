@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from element_facerhythm.core.spectral import (
+    TransformOptions,
     choose_strides,
     expected_errors,
     make_filter_bank,
@@ -36,8 +37,8 @@ def test_the_expected_error_is_that_of_white_noise(bank, monkeypatch, stride):
     monkeypatch.setattr(vqt_module, "choose_strides", lambda *_: strides)
     noise = np.random.default_rng(stride).standard_normal((20, 12_000)).astype(np.float32)
     options = {"downsample_factor": FACTOR, "padding": "valid", "take_abs": True}
-    exact = variable_q_transform(noise, bank, averaging="exact", **options)
-    fast = variable_q_transform(noise, bank, averaging="fast", **options)
+    exact = variable_q_transform(noise, bank, TransformOptions(averaging="exact", **options))
+    fast = variable_q_transform(noise, bank, TransformOptions(averaging="fast", **options))
     measured = np.sqrt(((fast - exact) ** 2).mean(axis=(0, 2)) / (exact**2).mean(axis=(0, 2)))
     expected = expected_errors(bank, FACTOR, [stride])[0]
     # Most of a small error comes from few places, where the magnitude almost vanishes. Filters at the
@@ -71,8 +72,8 @@ def test_weights_average_polynomials_of_third_degree_exactly(stride):
 def test_a_shorter_last_window_is_averaged_over_every_frame(bank, padding, n_frames):
     trace = np.random.default_rng(0).standard_normal((2, n_frames)).astype(np.float32)
     options = {"downsample_factor": FACTOR, "padding": padding, "take_abs": True}
-    exact = variable_q_transform(trace, bank, averaging="exact", **options)
-    fast = variable_q_transform(trace, bank, averaging="fast", **options)
+    exact = variable_q_transform(trace, bank, TransformOptions(averaging="exact", **options))
+    fast = variable_q_transform(trace, bank, TransformOptions(averaging="fast", **options))
     assert fast.shape == exact.shape
     kept = {
         "valid": n_frames - bank.n_taps + 1,
@@ -93,7 +94,7 @@ def test_a_strong_slow_drift_does_not_spoil_the_fast_bins(bank):
     drift = 100 * np.sin(2 * np.pi * 0.05 * frames / 120)
     trace = (drift + np.random.default_rng(0).standard_normal(6_000)).astype(np.float32)
     options = {"downsample_factor": FACTOR, "padding": "valid", "take_abs": True}
-    exact = variable_q_transform(trace, bank, averaging="exact", **options)[0]
-    fast = variable_q_transform(trace, bank, averaging="fast", **options)[0]
+    exact = variable_q_transform(trace, bank, TransformOptions(averaging="exact", **options))[0]
+    fast = variable_q_transform(trace, bank, TransformOptions(averaging="fast", **options))[0]
     errors = np.linalg.norm(fast - exact, axis=1) / np.linalg.norm(exact, axis=1)
     assert errors.max() < 2e-2

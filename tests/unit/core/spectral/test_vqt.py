@@ -6,6 +6,7 @@ import torch
 
 from element_facerhythm.core.spectral import (
     FilterBank,
+    TransformOptions,
     make_filter_bank,
     variable_q_transform,
     window_centres,
@@ -61,10 +62,12 @@ def test_the_transform_is_the_averaged_convolution(bank, factor, average, paddin
     result = variable_q_transform(
         traces,
         bank,
-        downsample_factor=factor,
-        padding=padding,
-        take_abs=average == "magnitude",
-        complex_average="linear" if average == "magnitude" else average,
+        TransformOptions(
+            downsample_factor=factor,
+            padding=padding,
+            take_abs=average == "magnitude",
+            complex_average="linear" if average == "magnitude" else average,
+        ),
     )
     expected = np.stack([direct(t, bank, factor, padding, AVERAGES[average]) for t in traces])
     assert result.dtype == (np.float32 if average == "magnitude" else np.complex64)
@@ -78,10 +81,10 @@ def test_long_traces_in_segments_equal_short_ones(bank, monkeypatch, options):
     trace = (trace - trace.mean()).astype(np.float32)
     arguments = {"downsample_factor": 6, "padding": "same", "take_abs": True, **options}
     monkeypatch.setattr(segments_module, "_lengths", lambda *_: {9_600: 1.0})
-    whole = variable_q_transform(trace, bank, **arguments)
+    whole = variable_q_transform(trace, bank, TransformOptions(**arguments))
     monkeypatch.setattr(segments_module, "_lengths", lambda *_: {192: 1.0})
     monkeypatch.setattr(vqt_module, "_SAMPLES_IN_FLIGHT", {"cpu": 1})
-    cut = variable_q_transform(trace, bank, **arguments)
+    cut = variable_q_transform(trace, bank, TransformOptions(**arguments))
     np.testing.assert_allclose(cut, whole, atol=2e-6 * np.abs(trace).max(), rtol=0)
 
 
@@ -90,7 +93,7 @@ def test_long_traces_in_segments_equal_short_ones(bank, monkeypatch, options):
 def test_a_trace_of_about_one_window(bank, options, n_more):
     trace = np.random.default_rng(2).standard_normal(bank.n_taps + n_more).astype(np.float32)
     arguments = {"downsample_factor": 20, "padding": "valid", "take_abs": True, **options}
-    result = variable_q_transform(trace, bank, **arguments)[0]
+    result = variable_q_transform(trace, bank, TransformOptions(**arguments))[0]
     average = AVERAGES["magnitude" if arguments["take_abs"] else "linear"]
     expected = direct(trace, bank, 20, "valid", average)
     assert result.shape == expected.shape
@@ -115,9 +118,9 @@ def test_window_centres_follow_an_impulse(n_taps, padding):
     kernel = np.ones((1, n_taps), np.complex64) / n_taps
     bank = FilterBank(kernel, kernel.real.copy(), np.ones(1, np.float32), 10.0)
     ramp = np.arange(100, dtype=np.float32)[None]  # a flat filter returns its centre's value
-    arguments = {"downsample_factor": 4, "padding": padding}
-    response = variable_q_transform(ramp, bank, take_abs=True, **arguments)[0, 0]
-    centres = window_centres(100, bank, **arguments)
+    options = TransformOptions(downsample_factor=4, padding=padding, take_abs=True)
+    response = variable_q_transform(ramp, bank, options)[0, 0]
+    centres = window_centres(100, bank, options)
     assert centres.shape == response.shape
     inside = slice(None) if padding == "valid" else slice(4, -4)
     np.testing.assert_allclose(response[inside], centres[inside], atol=1e-4)
@@ -127,22 +130,22 @@ def test_what_cannot_be_transformed_is_refused(bank):
     short = np.zeros((1, 50), np.float32)
     options = {"downsample_factor": 4, "padding": "valid", "take_abs": True}
     with pytest.raises(ParameterError, match=r"50 frames and the filters have 51.*F_min"):
-        variable_q_transform(short, bank, **options)
+        variable_q_transform(short, bank, TransformOptions(**options))
     with pytest.raises(ParameterError, match="50 frames"):
-        window_centres(50, bank, downsample_factor=4, padding="same")
+        window_centres(50, bank, TransformOptions(**options))
     with pytest.raises(ParameterError, match="padding is 'reflect'"):
-        variable_q_transform(short, bank, **{**options, "padding": "reflect"})
+        TransformOptions(**{**options, "padding": "reflect"})
     with pytest.raises(ParameterError, match="downsample_factor is 0"):
-        variable_q_transform(short, bank, **{**options, "downsample_factor": 0})
+        TransformOptions(**{**options, "downsample_factor": 0})
     with pytest.raises(ParameterError, match="complex_average is 'mean'"):
-        variable_q_transform(short, bank, complex_average="mean", **options)
+        TransformOptions(complex_average="mean", **options)
 
 
 def test_a_device_without_memory_gets_smaller_blocks(bank, monkeypatch, caplog):
     """The path of a GPU, on a CPU that pretends to have room for five traces only."""
     traces = np.random.default_rng(0).standard_normal((11, 900)).astype(np.float32)
     transform = vqt_module.Transform(
-        bank, n_frames=900, downsample_factor=4, padding="valid", take_abs=True, averaging="fast"
+        bank, TransformOptions(4, "valid", take_abs=True, averaging="fast"), n_frames=900
     )
     windows = slice(0, transform.n_windows)
     expected = transform(traces, windows)
@@ -173,6 +176,6 @@ def test_a_gpu_gives_the_same_numbers(bank, averaging):
         "take_abs": True,
         "averaging": averaging,
     }
-    on_cpu = variable_q_transform(traces, bank, device="cpu", **options)
-    on_gpu = variable_q_transform(traces, bank, device="cuda", **options)
+    on_cpu = variable_q_transform(traces, bank, TransformOptions(**options), device="cpu")
+    on_gpu = variable_q_transform(traces, bank, TransformOptions(**options), device="cuda")
     np.testing.assert_allclose(on_gpu, on_cpu, atol=2e-6, rtol=0)

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from element_facerhythm.core.tracking import TrackedVideo, make_mesh, track_points
+from tests.tracking_settings import changed, settings_with
 
 HEIGHT, WIDTH = 96, 128
+EXACT = settings_with(criteria=[3, 30, 0.001], n_frames_halted_before=3, n_frames_halted_after=3)
 
 
 def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -96,18 +98,9 @@ def track() -> Callable[..., TrackedVideo]:
         arguments: dict[str, Any] = {
             "mesh": make_mesh(points, n_neighbors=5),
             "visible_mask": np.ones(source.frames.shape[1:], dtype=bool),
-            "window_px": [15, 15],
-            "max_level": 2,
-            "criteria": [3, 30, 0.001],
-            "mesh_rigidity": 0.0,
-            "relaxation": 0.0,
-            "clahe_clip_limit": 40.0,
-            "clahe_tile_grid": None,
-            "displacement_threshold_px": 1000.0,
-            "n_frames_halted_before": 3,
-            "n_frames_halted_after": 3,
         }
         n_frames = changes.pop("n_frames", len(source.frames))
-        return track_points(source, n_frames, points, **{**arguments, **changes})
+        settings, others = changed(EXACT, changes)
+        return track_points(source, n_frames, points, settings, **{**arguments, **others})
 
     return run

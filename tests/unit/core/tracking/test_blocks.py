@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from element_facerhythm.core.tracking import batched, make_mesh, track_points
+from element_facerhythm.core.tracking import ClaheSettings, batched, make_mesh, track_points
 from element_facerhythm.core.tracking.batched import IteratedFrames, track_side_by_side
 from element_facerhythm.core.tracking.blocks import TimeBlock, plan_blocks, warm_up_frames
 from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
 from element_facerhythm.errors import DecodeError
+from tests.tracking_settings import changed, settings_with
 
 
 @given(
@@ -68,26 +69,25 @@ def moving(shifted_texture):
     return shifted_texture(shifts)
 
 
+SETTINGS = settings_with(mesh_rigidity=0.02, relaxation=0.5, clahe=ClaheSettings(40.0, (8, 8)))
+
+
 def tracked(frames, points, frames_per_block, n_threads=2, **changes):
-    options = {
-        "mesh": make_mesh(points, n_neighbors=6),
-        "visible_mask": np.ones(frames.shape[1:], bool),
-        "window_px": [15, 15],
-        "max_level": 2,
-        "criteria": [3, 10, 0.03],
-        "mesh_rigidity": 0.02,
-        "relaxation": 0.5,
-        "clahe_clip_limit": 40.0,
-        "clahe_tile_grid": (8, 8),
-        "displacement_threshold_px": 1000.0,
-        "n_frames_halted_before": 4,
-        "n_frames_halted_after": 5,
-        **changes,
-    }
+    settings, left = changed(SETTINGS, changes)
+    assert not left
     out = np.full((len(frames), len(points), 2), np.nan, np.float32)
     video = VideoToTrack(lambda start: iter(frames[start:]), len(frames), out)
+    where = {
+        "mesh": make_mesh(points, n_neighbors=6),
+        "visible_mask": np.ones(frames.shape[1:], bool),
+    }
     return track_videos(
-        [video], points, frames_per_block=frames_per_block, n_threads=n_threads, **options
+        [video],
+        points,
+        settings,
+        frames_per_block=frames_per_block,
+        n_threads=n_threads,
+        **where,
     )[0]
 
 
@@ -104,19 +104,10 @@ def test_blocks_deviate_within_the_bound(moving, grid, relaxation):
 def test_without_blocks_the_track_is_exact(moving, grid):
     """Also side by side with another video."""
     short = moving[:40]
-    options = {
+    settings, _ = changed(SETTINGS, {"relaxation": 0.0015})
+    where = {
         "mesh": make_mesh(grid, n_neighbors=6),
         "visible_mask": np.ones(short.shape[1:], bool),
-        "window_px": [15, 15],
-        "max_level": 2,
-        "criteria": [3, 10, 0.03],
-        "mesh_rigidity": 0.02,
-        "relaxation": 0.0015,
-        "clahe_clip_limit": 40.0,
-        "clahe_tile_grid": (8, 8),
-        "displacement_threshold_px": 1000.0,
-        "n_frames_halted_before": 4,
-        "n_frames_halted_after": 5,
     }
     sources = [short, short[10:]]
     videos = [
@@ -128,9 +119,11 @@ def test_without_blocks_the_track_is_exact(moving, grid):
         for frames in sources
     ]
     told = []
-    together = track_videos(videos, grid, n_threads=2, on_frames=told.append, **options)
+    together = track_videos(videos, grid, settings, n_threads=2, on_frames=told.append, **where)
     for one, frames in zip(together, sources, strict=True):
-        alone = track_points(lambda start, f=frames: iter(f[start:]), len(frames), grid, **options)
+        alone = track_points(
+            lambda start, f=frames: iter(f[start:]), len(frames), grid, settings, **where
+        )
         assert np.array_equal(one.points, alone.points)
     assert told == sorted(told)
     assert told[-1] == 70
@@ -176,18 +169,9 @@ def test_a_failing_block_stops_the_others_and_is_raised(moving, grid):
         track_videos(
             [VideoToTrack(open_frames, 300, out)],
             grid,
+            settings_with(relaxation=0.5),
             mesh=make_mesh(grid, n_neighbors=6),
             visible_mask=np.ones((96, 128), bool),
-            window_px=[15, 15],
-            max_level=2,
-            criteria=[3, 10, 0.03],
-            mesh_rigidity=0.0,
-            relaxation=0.5,
-            clahe_clip_limit=1.0,
-            clahe_tile_grid=None,
-            displacement_threshold_px=1000.0,
-            n_frames_halted_before=4,
-            n_frames_halted_after=5,
             frames_per_block=70,
             n_threads=2,
         )
@@ -201,20 +185,17 @@ def resident_blocks(frames, points, open_reader, device):
     tracked = track_videos(
         [VideoToTrack(lambda s: iter(frames[s:]), len(frames), out, open_reader=open_reader)],
         points,
+        settings_with(
+            window_px=[9, 9],
+            max_level=1,
+            criteria=[3, 5, 0.03],
+            mesh_rigidity=0.02,
+            relaxation=0.5,
+            displacement_threshold_px=3.0,
+        ),
         mesh=make_mesh(points, n_neighbors=6),
         visible_mask=np.ones(frames.shape[1:], bool),
-        window_px=[9, 9],
-        max_level=1,
-        criteria=[3, 5, 0.03],
-        mesh_rigidity=0.02,
-        relaxation=0.5,
-        clahe_clip_limit=1.0,
-        clahe_tile_grid=None,
-        displacement_threshold_px=3.0,
-        n_frames_halted_before=4,
-        n_frames_halted_after=5,
         frames_per_block=70,
-        rewind="correct",
         device=device,
         on_frames=told.append,
     )[0]
@@ -236,10 +217,10 @@ def test_blocks_go_side_by_side_to_the_gpu(moving, grid, monkeypatch, one_thread
     """What is handed to the device, and what is made of its answer; the CPU stands in for it."""
     frames, points = moving[:150], grid[::12]
 
-    def on_the_cpu(sequences, homes, *, device, **options):
+    def on_the_cpu(sequences, homes, settings, *, device, **options):
         assert device == "cuda"
         assert [(s.first, s.n_frames) for s in sequences] == [(0, 74), (38, 112)]
-        return track_side_by_side(sequences, homes, device="cpu", **options)
+        return track_side_by_side(sequences, homes, settings, device="cpu", **options)
 
     monkeypatch.setattr(batched, "track_side_by_side", on_the_cpu)
     reader = partial(IteratedFrames, lambda start: iter(frames[start:]), pinned=False)

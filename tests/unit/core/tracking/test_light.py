@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from element_facerhythm.core.tracking import ClaheSettings
 from element_facerhythm.core.tracking.light import (
     LightWatch,
     dark_frames,
@@ -58,7 +59,7 @@ LIGHTS = {
 @pytest.mark.parametrize("name", LIGHTS)
 def test_light_that_changes_moves_nothing(swaying, grid, track, name):
     """As near to the truth as in steady light, but for noise, and nearer than without refinement."""
-    how = {"clahe_tile_grid": (20, 16), "window_px": [20, 20], "criteria": [3, 2, 0.03]}
+    how = {"clahe": ClaheSettings(40.0, (20, 16)), "window_px": [20, 20], "criteria": [3, 2, 0.03]}
     pictures = shown(swaying, LIGHTS[name])
     refined = track(pictures, grid, refine=True, **how)
     plain = track(pictures, grid, refine=False, **how)
@@ -75,7 +76,7 @@ def test_light_that_changes_moves_nothing(swaying, grid, track, name):
 def test_bands_as_narrow_as_a_few_windows_do_no_more_harm_than_without_refinement(
     swaying, grid, track
 ):
-    how = {"clahe_tile_grid": (20, 16), "window_px": [20, 20], "criteria": [3, 2, 0.03]}
+    how = {"clahe": ClaheSettings(40.0, (20, 16)), "window_px": [20, 20], "criteria": [3, 2, 0.03]}
     light = 0.8 + 0.2 * np.sin(2 * np.pi * 1.2 * (T[:, None, None] + ROWS / 96))
     pictures = shown(swaying, light)
     ours, without = (errors_px(track(pictures, grid, refine=r, **how), grid) for r in (True, False))

@@ -37,7 +37,6 @@ def refining(points, prepare=None, visible=VISIBLE, **how):
     return closing(
         make_flow(
             SETTINGS,
-            device="cpu",
             prepare=prepare or Preparation(),
             refine_within=RefineWithin(visible, neighbors),
             **how,
@@ -130,7 +129,7 @@ def test_a_narrow_bar_drags_half_as_many_points_along(passing_bar, grid):
     sway = np.stack([2 * np.sin(t / 3.0), np.cos(t / 4.0)], axis=1)
     share_dragged = []
     with refining(grid) as refined:
-        for flow in (refined, make_flow(SETTINGS, device="cpu", backend="opencv")):
+        for flow in (refined, make_flow(SETTINGS, backend="opencv")):
             errors = []
             for i, (before, after) in enumerate(pairwise(passing_bar)):
                 points = (grid + sway[i]).astype(np.float32)

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from element_facerhythm.core.tracking import ClaheSettings
 from element_facerhythm.core.tracking import tracker as tracker_module
 from element_facerhythm.errors import DecodeError, ParameterError, RoiError
 
@@ -156,7 +157,7 @@ def test_a_point_that_starts_too_far_away_is_flagged_without_endless_replays(
 
 def test_a_video_in_two_parts_is_tracked_as_in_one(shifted_texture, grid, track):
     frames = shifted_texture(np.cumsum(np.full((16, 2), 0.4), axis=0))
-    options = {"relaxation": 0.1, "mesh_rigidity": 0.05, "clahe_tile_grid": (4, 4)}
+    options = {"relaxation": 0.1, "mesh_rigidity": 0.05, "clahe": ClaheSettings(40.0, (4, 4))}
     whole = track(frames, grid, **options)
     first = track(frames[:7], grid, **options)
     second = track(
@@ -211,7 +212,9 @@ def test_thread_count_changes_nothing(jump, grid, track):
     try:
         for n in (1, 4):
             cv2.setNumThreads(n)
-            answers.append(track(jump, grid, clahe_tile_grid=(8, 8), relaxation=0.5).points)
+            answers.append(
+                track(jump, grid, clahe=ClaheSettings(40.0, (8, 8)), relaxation=0.5).points
+            )
     finally:
         cv2.setNumThreads(n_threads)
     assert np.array_equal(*answers)
@@ -230,8 +233,10 @@ def test_what_is_hidden_by_the_mask_has_no_effect(shifted_texture, grid, track):
     mask = np.zeros(frames.shape[1:], dtype=bool)
     mask[16:80, 16:112] = True
     disturbed = np.where(mask, frames, np.random.default_rng(0).integers(0, 256, frames.shape))
-    clean = track(frames, grid, visible_mask=mask, clahe_tile_grid=(8, 8))
-    noisy = track(disturbed.astype(np.uint8), grid, visible_mask=mask, clahe_tile_grid=(8, 8))
+    clean = track(frames, grid, visible_mask=mask, clahe=ClaheSettings(40.0, (8, 8)))
+    noisy = track(
+        disturbed.astype(np.uint8), grid, visible_mask=mask, clahe=ClaheSettings(40.0, (8, 8))
+    )
     assert np.array_equal(clean.points, noisy.points)
 
 
@@ -249,20 +254,9 @@ def test_one_point_and_no_frame_are_no_special_cases(shifted_texture, track):
         ({"out": np.zeros((12, 1, 2), np.float32)}, ParameterError, "out has shape"),
         ({"rewind": "forward"}, ParameterError, "rewind is 'forward'"),
         ({"n_frames_halted_before": -1}, ParameterError, "framesHalted_before"),
-        ({"clahe_tile_grid": (0, 4)}, ParameterError, "CLAHE tile grid"),
         ({"visible_mask": np.ones((10, 10), bool)}, RoiError, "128 x 96 px"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(shifted_texture, grid, track, changes, error, match):
     with pytest.raises(error, match=match):
         track(shifted_texture(STILL), grid, **changes)
-
-
-@pytest.mark.gpu
-def test_cuda_tracks_as_the_cpu_does(shifted_texture, grid, track):
-    frames = shifted_texture(np.cumsum(np.full((20, 2), 0.3), axis=0))
-    options = {"relaxation": 0.1, "mesh_rigidity": 0.01, "clahe_tile_grid": (8, 8)}
-    apart = (
-        track(frames, grid, device="cuda", **options).points - track(frames, grid, **options).points
-    )
-    assert np.percentile(np.linalg.norm(apart, axis=-1), 99) <= 0.02

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from element_facerhythm.core.tracking import make_mesh
+from element_facerhythm.core.tracking import ClaheSettings, make_mesh
+from tests.tracking_settings import settings_with
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are first imported
@@ -43,14 +44,11 @@ def options(few_points: np.ndarray) -> dict[str, Any]:
     return {
         "mesh": make_mesh(few_points, n_neighbors=5),
         "visible_mask": visible,
-        "window_px": [11, 11],
-        "max_level": 2,
-        "criteria": [3, 5, 0.03],
-        "mesh_rigidity": 0.02,
-        "relaxation": 0.5,
-        "clahe_clip_limit": 20.0,
-        "clahe_tile_grid": (6, 5),
-        "displacement_threshold_px": 1000.0,
-        "n_frames_halted_before": 4,
-        "n_frames_halted_after": 5,
+        "settings": settings_with(
+            window_px=[11, 11],
+            criteria=[3, 5, 0.03],
+            mesh_rigidity=0.02,
+            relaxation=0.5,
+            clahe=ClaheSettings(20.0, (6, 5)),
+        ),
     }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from element_facerhythm.core.tracking import flow_settings
+from element_facerhythm.core.tracking import ClaheSettings, flow_settings
 from element_facerhythm.core.tracking.batched.clahe import BatchedPreparation
 from element_facerhythm.core.tracking.batched.geometry import pyramid_geometry
 from element_facerhythm.core.tracking.batched.pool import FramePool
@@ -33,8 +33,7 @@ def noisy(height: int, width: int) -> np.ndarray:
 def prepared(frames, clip_limit, grid, device, use_triton, visible=None):
     preparation = BatchedPreparation(
         np.ones(frames.shape[1:], bool) if visible is None else visible,
-        clahe_clip_limit=clip_limit,
-        clahe_tile_grid=grid,
+        ClaheSettings(clip_limit, grid),
         device=torch.device(device),
         use_triton=use_triton,
     )
@@ -83,8 +82,7 @@ def test_pyramids_equal_opencv(device, use_triton):
     there = torch.device(device)
     preparation = BatchedPreparation(
         np.ones((61, 84), bool),
-        clahe_clip_limit=0.0,
-        clahe_tile_grid=None,
+        None,
         device=there,
         use_triton=use_triton,
     )
@@ -105,8 +103,7 @@ def test_frames_of_another_size_are_refused():
     geometry = pyramid_geometry((48, 64), flow_settings([9, 9], 1, [3, 10, 0.03]))
     preparation = BatchedPreparation(
         np.ones((48, 64), bool),
-        clahe_clip_limit=0.0,
-        clahe_tile_grid=None,
+        None,
         device=torch.device("cpu"),
         use_triton=False,
     )

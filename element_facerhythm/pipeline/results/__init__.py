@@ -1,0 +1,1 @@
+"""Results in a project directory: summarised, judged, compared with what was entered, drawn."""

@@ -1,0 +1,249 @@
+"""Run the stages that need running; each product and its proof of validity appear together."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
+from pathlib import Path
+
+import element_facerhythm
+from element_facerhythm.errors import ProcessingError, ProjectError
+from element_facerhythm.files.digest import file_sha256
+from element_facerhythm.io.atomic import remove_leftovers
+from element_facerhythm.io.folders import OpenDirectory
+from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
+from element_facerhythm.io.products import new_product, stamp_texts
+from element_facerhythm.io.project import Project
+from element_facerhythm.pipeline.progress import current_progress
+from element_facerhythm.pipeline.records import (
+    STAGES,
+    Progress,
+    RunRecord,
+    RunRequest,
+    StageRecord,
+)
+from element_facerhythm.pipeline.results.load import product_records
+from element_facerhythm.pipeline.run.check import CheckedRequest, check_directory, check_request
+from element_facerhythm.pipeline.run.core_arguments import tracking_device
+from element_facerhythm.pipeline.run.face_rhythm_files import write_description
+from element_facerhythm.pipeline.run.fingerprint import STAGE_VERSIONS, UPSTREAM, rois_sha256
+from element_facerhythm.pipeline.run.light import light_notes
+from element_facerhythm.pipeline.run.lock import ProjectLock, project_lock
+from element_facerhythm.pipeline.run.ownership import claim_directory
+from element_facerhythm.pipeline.run.plan import (
+    PlannedStage,
+    RunPlan,
+    plan_checked,
+    require_overwrite,
+    stage_product,
+)
+from element_facerhythm.pipeline.run.run_file import fitted_of_run, write_run_file
+from element_facerhythm.pipeline.run.stages import READING_STAGES, STAGE_FUNCTIONS, StageContext
+from element_facerhythm.pipeline.run.tracking_stage import parts_directory
+from element_facerhythm.video import require_unchanged
+
+logger = logging.getLogger(__name__)
+
+_DISTRIBUTIONS = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "opencv": "opencv-python-headless",
+    "tensorly": "tensorly",
+    "h5py": "h5py",
+    "av": "av",
+}
+
+
+def run_project(request: RunRequest, *, progress: Progress | None = None) -> RunRecord:
+    """Analyse one recording into a project directory.
+
+    Everything is checked first. Then the stages run in order; one whose product carries the
+    fingerprint that this request asks for is reused. A product is written under a temporary name
+    and renamed when it is complete, so an interrupted run leaves finished products only, and the
+    next run goes on from there.
+
+    Parameters
+    ----------
+    request
+        What to analyse and where to write.
+    progress
+        Progress callback; None for the one set by `use_progress`, else none.
+
+    Returns
+    -------
+    RunRecord
+
+    Raises
+    ------
+    RequestError
+        The request is wrong; nothing was written.
+    ProcessingError
+        The work failed, for example at a frame that cannot be decoded.
+    """
+    checked = check_request(request)
+    if not request.overwrite:
+        require_overwrite(plan_checked(checked), request)
+    directory = request.project_dir
+    with OpenDirectory(directory, make=True) as root:
+        for name in ("analysis_files", "visualizations"):
+            with root.folder(directory / name, make=True):
+                pass
+    with project_lock(directory) as lock:
+        # again, now that no other run can change it
+        check_directory(directory, request.owner)
+        for folder in (directory, directory / "analysis_files", directory / "visualizations"):
+            remove_leftovers(folder)
+        if request.owner is not None:
+            claim_directory(directory, request.owner)
+        run = _Run(checked, directory, progress or current_progress(), package_versions(), lock)
+        return run.execute()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of this package, of Python, and of the libraries that compute."""
+    versions = {
+        "element-facerhythm": element_facerhythm.__version__,
+        "python": platform.python_version(),
+    }
+    for name, distribution in _DISTRIBUTIONS.items():
+        try:
+            versions[name] = version(distribution)
+        except PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions
+
+
+@dataclass(frozen=True)
+class _Run:
+    checked: CheckedRequest
+    directory: Path
+    progress: Progress
+    versions: dict[str, str]
+    lock: ProjectLock
+
+    def execute(self) -> RunRecord:
+        """Run what needs running, and write the readable files after each stage."""
+        plan = plan_checked(self.checked)
+        self._restore_index(plan)
+        records: list[StageRecord] = []
+        for stage in plan.stages:
+            if stage.runs:
+                self._compute(stage)
+                self._write_index([*(r.name for r in records), stage.name])
+            records.append(self._record(stage))
+        self._write_index(STAGES)
+        project = Project.open(self.directory)
+        return RunRecord(
+            project_dir=self.directory,
+            stages=tuple(records),
+            products=product_records(project),
+            device=str(self.checked.device),
+            versions=self.versions,
+            notes=(
+                *self.checked.notes,
+                *self._damage(plan),
+                *device_notes(records),
+                *light_notes(project),
+            ),
+            videos=self.checked.videos,
+            layout=f"element-facerhythm {FORMAT_VERSION}",
+            parameters=self.checked.parameters,
+            parameters_fitted=fitted_of_run(self.directory, self.checked.parameters),
+        )
+
+    def _restore_index(self, plan: RunPlan) -> None:
+        """Write the readable files of the first stages again where a later stage could not read them."""
+        kept = [stage.name for stage in takewhile(lambda stage: not stage.runs, plan.stages)]
+        try:
+            Project.open(self.directory)
+        except ProjectError as error:
+            if kept:
+                logger.info("the description of the project is written anew: %s", error)
+                self._write_index(kept)
+
+    def _damage(self, plan: RunPlan) -> tuple[str, ...]:
+        return tuple(f"{fault}; it was computed again" for fault in plan.damage)
+
+    def _compute(self, stage: PlannedStage) -> None:
+        logger.info("%s: %s", stage.name, "; ".join(stage.reasons))
+        started = time.monotonic()
+        path = stage_product(self.directory, stage.name)
+        try:
+            with new_product(path, lambda: self._stamp(stage.name, started)) as file:
+                context = StageContext(self.checked, self.directory, file, self.progress)
+                STAGE_FUNCTIONS[stage.name](context)
+                if stage.name in READING_STAGES:
+                    require_unchanged(self.checked.videos, self.checked.signatures)
+                self._drop_later(stage.name)
+            if stage.name == "point_tracking":
+                self.lock.withdraw(parts_directory(self.directory))
+        except OSError as error:
+            raise ProcessingError(
+                f"stage {stage.name}: {path} could not be made: {error}"
+            ) from error
+
+    def _drop_later(self, stage: str) -> None:
+        """Remove the products made from the one that is about to be replaced."""
+        for later in STAGES[STAGES.index(stage) + 1 :]:
+            self.lock.withdraw(stage_product(self.directory, later))
+
+    def _stamp(self, stage: str, started: float) -> dict[str, str]:
+        record = {
+            "stage": stage,
+            "seconds": round(time.monotonic() - started, 3),
+            "completed_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "device": self._device(stage),
+            "versions": self.versions,
+        }
+        return stamp_texts(self.checked.fingerprints[stage], self._inputs(stage), record)
+
+    def _device(self, stage: str) -> str:
+        device = str(self.checked.device)
+        return (
+            tracking_device(self.checked.parameters, device)
+            if stage == "point_tracking"
+            else device
+        )
+
+    def _inputs(self, stage: str) -> dict[str, str]:
+        """SHA-256 of what a stage reads: videos, ROIs, the product before it."""
+        upstream = UPSTREAM[stage]
+        if upstream is None:
+            return {video.path.name: video.sha256 for video in self.checked.videos}
+        before = stage_product(self.directory, upstream)
+        rois = {"rois": rois_sha256(self.checked.rois)} if stage == "rois" else {}
+        return {before.name: file_sha256(before), **rois}
+
+    def _record(self, stage: PlannedStage) -> StageRecord:
+        stored = stage_record(stage_product(self.directory, stage.name))
+        return StageRecord(
+            stage.name,
+            stored["seconds"],
+            not stage.runs,
+            str(stored["completed_utc"]),
+            str(stored["device"]),
+            STAGE_VERSIONS[stage.name],
+        )
+
+    def _write_index(self, done: Sequence[str]) -> None:
+        """Write config.yaml, run_info.json and run.json for the stages that are done."""
+        write_description(self.checked, self.directory, done)
+        write_run_file(self.checked, self.directory, done, self.versions)
+
+
+def device_notes(records: Sequence[StageRecord]) -> tuple[str, ...]:
+    """Return which stages another device computed than the others; their last digits may differ."""
+    devices = dict.fromkeys(record.device for record in records)
+    if len(devices) == 1:
+        return ()
+    by_device = (
+        f"{', '.join(record.name for record in records if record.device == device)} on {device}"
+        for device in devices
+    )
+    return (f"computed on several devices: {'; '.join(by_device)}",)

@@ -1,0 +1,73 @@
+"""The page on architecture shows the package as it is."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "element_facerhythm"
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
+
+
+@pytest.fixture(scope="module")
+def rooms_page() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("rooms_page", ROOT / "docs" / "rooms_page.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_imports_between_rooms_are_those_that_import_linter_sees(rooms_page: ModuleType) -> None:
+    graph = grimp.build_graph(PACKAGE.name, cache_dir=None)
+    rooms = rooms_page.rooms()
+    modules = {f"{PACKAGE.name}.{room}": room for room in rooms}
+    for module in modules:
+        graph.squash_module(module)
+    seen = {
+        (room, modules[other])
+        for module, room in modules.items()
+        for other in graph.find_modules_directly_imported_by(module)
+        if other in modules and other != module
+    }
+    assert rooms_page.imports() == seen
+
+
+def test_arrows_lead_wherever_a_room_imports_from(rooms_page: ModuleType) -> None:
+    imports = rooms_page.imports()
+    assert len(imports) > 100
+    assert rooms_page.reached(rooms_page.drawn_arrows()) == rooms_page.reached(imports)
+
+
+def test_every_drawn_arrow_is_an_import_and_is_needed(rooms_page: ModuleType) -> None:
+    arrows = rooms_page.drawn_arrows()
+    assert set(arrows) <= rooms_page.imports()
+    for one, other in arrows:
+        rest = rooms_page.reached(arrow for arrow in arrows if arrow != (one, other))
+        assert other not in rest[one]
+
+
+def test_every_room_is_drawn_and_listed_with_what_it_is_for(rooms_page: ModuleType) -> None:
+    drawing, listed = rooms_page.drawing(), rooms_page.room_list()
+    for room in rooms_page.rooms():
+        assert f">{room}</text>" in drawing
+        assert re.search(rf"^\| `{room}` \| \S.*\. ?\|$", listed, re.MULTILINE), room
+    assert (
+        drawing.count("<path d=") == len(rooms_page.drawn_arrows()) + 1
+    )  # and the tip of an arrow
+    text = PAGE.read_text("utf-8")
+    assert rooms_page.LIST in text and rooms_page.DRAWING in text
+
+
+def test_places_in_the_code_that_the_page_names_are_there() -> None:
+    places = re.findall(r"`((?:\w+/)*\w+\.py)(?:::(\w+))?`", PAGE.read_text("utf-8"))
+    assert len(places) > 30
+    for file, name in places:
+        assert (PACKAGE / file).is_file(), file
+        assert not name or re.search(
+            rf"^(def|class) {name}\b", (PACKAGE / file).read_text("utf-8"), re.MULTILINE
+        ), f"{file}::{name}"
