@@ -16,7 +16,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
-TEST_PROCESSES ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# one process more than there are cores: they also wait, for servers and workers
+TEST_PROCESSES ?= -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 BENCH_FLAGS ?=
 FAULTS ?= long
 FAULTS_REPORT ?=

@@ -41,7 +41,7 @@ from benchmarks.common import CACHE_DIR, write_result
 from benchmarks.ours_run import run_job, spectrogram
 from benchmarks.peer import VERSION, ask_peer, job
 from benchmarks.planted import PlantedScene, scene_files
-from benchmarks.variants import VARIANTS
+from benchmarks.variants import ANCHORED, VARIANTS
 from element_facerhythm.core.tracking import make_mesh
 from element_facerhythm.parameters import parameters_from_mapping
 
@@ -153,7 +153,7 @@ def measure(case: Case, variants: list[str]) -> dict[str, Any]:
     for variant in variants:
         request = job([video], rois, case.parameters, steps=case.steps)
         _, arrays = run_job(request, variant)
-        row[variant] = _measures(case, arrays, truth)
+        row[variant] = _measures(case, arrays, truth, is_displacement=variant == ANCHORED)
     return row
 
 
@@ -211,6 +211,7 @@ def _truth(case: Case) -> dict[str, Any]:
         "home": home,
         "ideal": scene.ideal_track(home, mesh, **motion),
         "steady": steady.ideal_track(home, mesh, **motion) if steady != scene else None,
+        "steady_true": steady.true_positions(home) if steady != scene else None,
         "true": true,
         "in_view": ~scene.hidden(true),
         "moving": np.any([s.region.weight(home) > 0.5 for s in scene.sources], axis=0),
@@ -218,27 +219,34 @@ def _truth(case: Case) -> dict[str, Any]:
     if case.has_components:
         parameters = parameters_from_mapping(case.parameters).parameters
         alone = [replace(scene, sources=(source,)) for source in scene.sources]
-        spectrograms = [
-            spectrogram(parameters, s.ideal_track(home, mesh, **motion).astype(np.float32), home)
-            for s in alone
-        ]
-        truth["components"] = planted_components(scene, spectrograms)
+        tracks = {
+            "components": [s.ideal_track(home, mesh, **motion) for s in alone],
+            "components_true": [s.true_positions(home) for s in alone],
+        }
+        for name, of_sources in tracks.items():
+            spectrograms = [spectrogram(parameters, t.astype(np.float32), home) for t in of_sources]
+            truth[name] = planted_components(scene, spectrograms)
     return truth
 
 
-def _measures(case: Case, arrays: Mapping[str, Any], truth: dict[str, Any]) -> dict[str, float]:
+def _measures(
+    case: Case, arrays: Mapping[str, Any], truth: dict[str, Any], *, is_displacement: bool = False
+) -> dict[str, float]:
     points = np.asarray(arrays["points/0"], np.float64)
-    measures = endpoint_errors(points, truth["ideal"], truth["in_view"])
+    expected_track = truth["true"] if is_displacement else truth["ideal"]
+    measures = endpoint_errors(points, expected_track, truth["in_view"])
     apart = np.linalg.norm(points - truth["true"], axis=-1)[truth["in_view"]]
     measures["displacement_error_median_px"] = float(np.median(apart))
     if case.has_components:
         found = {name: arrays[f"factors/0/{name}"] for name in TENSOR_AXES}
-        values = congruences(truth["components"], found)
+        planted = truth["components_true" if is_displacement else "components"]
+        values = congruences(planted, found)
         measures["congruence_min"] = min(values)
         measures["incongruence"] = 1 - float(np.mean(values))
     elif "spectrograms/0" in arrays:
         parameters = parameters_from_mapping(case.parameters).parameters
-        course = truth["ideal"] if truth["steady"] is None else truth["steady"]
+        steady = "steady_true" if is_displacement else "steady"
+        course = expected_track if truth[steady] is None else truth[steady]
         ideal = spectrogram(parameters, course.astype(np.float32), truth["home"])
         expected = mean_power(ideal, truth["moving"])
         found = mean_power(arrays["spectrograms/0"], truth["moving"])

@@ -34,7 +34,7 @@ from benchmarks.scenes import BenchVideo, face_video
 from benchmarks.spectral import DOWNSAMPLE_FACTOR, filter_bank, make_traces
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.spectral import TransformOptions, variable_q_transform
-from element_facerhythm.core.tracking import TrackingSettings, track_points
+from element_facerhythm.core.tracking import TrackingSettings, VideoToTrack, track_points
 from element_facerhythm.core.tracking.batched import (
     BatchSizes,
     IteratedFrames,
@@ -42,7 +42,7 @@ from element_facerhythm.core.tracking.batched import (
     has_triton,
     track_side_by_side,
 )
-from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
+from element_facerhythm.core.tracking.videos import track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline.run.core_arguments import tracking_mesh, tracking_settings

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.variants import VARIANTS
+from benchmarks.variants import ANCHORED, VARIANTS
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.spectral import FilterBank, point_spectrograms
-from element_facerhythm.core.tracking import TrackedVideo
-from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
+from element_facerhythm.core.tracking import TrackedVideo, VideoToTrack
+from element_facerhythm.core.tracking.anchored import AnchoredSettings, track_anchored
+from element_facerhythm.core.tracking.videos import track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.parameters.tree import Parameters
@@ -100,6 +101,16 @@ def _track(
         VideoToTrack(_opener(video), n, np.empty((n, len(home), 2), np.float32))
         for video, n in zip(videos, lengths, strict=True)
     ]
+    if variant == ANCHORED:
+        tracks = track_anchored(
+            to_track,
+            home,
+            AnchoredSettings(),
+            mesh=tracking_mesh(parameters, home),
+            visible_mask=placed.visible_mask,
+            n_threads=n_cores(),
+        )
+        return [(track, home) for track in tracks]
     tracks = track_videos(
         to_track,
         home,

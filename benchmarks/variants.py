@@ -28,4 +28,8 @@ VARIANTS: dict[str, Callable[[TrackingSettings], TrackingSettings]] = {
     "exact": _as_face_rhythm,  # by OpenCV
     "no-clahe": lambda settings: replace(settings, clahe=None),
     "tiles-8": _small_grid,
+    "anchored": lambda settings: settings,  # which it does not use
 }
+
+ANCHORED = "anchored"
+"""Tracks of this variant are displacements; those of the others are pulled home and to the mesh."""

@@ -130,9 +130,16 @@ def write_rois(
 
 
 def start_point_tracker(
-    file: h5py.File, placed: PlacedRois, mesh: Mesh, n_frames: Sequence[int]
-) -> list[h5py.Dataset]:
-    """Lay out PointTracker.h5; return the (T, P, 2) dataset of each sequence, to be filled.
+    file: h5py.File,
+    placed: PlacedRois,
+    mesh: Mesh,
+    n_frames: Sequence[int],
+    *,
+    has_confidence: bool = False,
+) -> list[tuple[h5py.Dataset, h5py.Dataset | None]]:
+    """Lay out PointTracker.h5; return the datasets of each sequence, to be filled.
+
+    They are the tracks (T, P, 2), and the confidences (T, P), if there are any.
 
     Parameters
     ----------
@@ -144,6 +151,8 @@ def start_point_tracker(
         Their neighbours.
     n_frames
         T of each sequence.
+    has_confidence
+        Whether the tracks will have one.
 
     Raises
     ------
@@ -162,9 +171,16 @@ def start_point_tracker(
     shape = placed.point_positions.shape
     make_room(file, sum(n_frames) * math.prod(shape) * np.float32().nbytes)
     group = file.create_group("points_tracked", track_order=True)
-    return [
+    tracks = [
         group.create_dataset(str(i), shape=(n, *shape), dtype=np.float32)
         for i, n in enumerate(n_frames)
+    ]
+    if not has_confidence:
+        return [(track, None) for track in tracks]
+    group = file.create_group("confidence", track_order=True)
+    return [
+        (track, group.create_dataset(str(i), shape=track.shape[:2], dtype=np.float16))
+        for i, track in enumerate(tracks)
     ]
 
 

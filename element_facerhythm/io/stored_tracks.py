@@ -27,6 +27,9 @@ class TrackingView:
         where the project does not say.
     held_frames
         (N,) frames in which nothing was to be seen and the points were held in place; None likewise.
+    confidence
+        (T, P) float16, 0 to 1: how surely a point is where it is said to be; on disk until sliced. None
+        where the tracking does not tell.
     """
 
     points: LazyArray
@@ -34,6 +37,7 @@ class TrackingView:
     violation_cols: NDArray[np.int32]
     frame_light: NDArray[np.float32] | None
     held_frames: NDArray[np.int32] | None
+    confidence: LazyArray | None = None
 
 
 def read_tracking(file: H5Group, key: str, path: Path) -> TrackingView:
@@ -59,7 +63,16 @@ def read_tracking(file: H5Group, key: str, path: Path) -> TrackingView:
     rows = _indices(violations.dataset("row"), flagged, n_frames)
     cols = _indices(violations.dataset("col"), flagged, n_points)
     light, held = _light(file, key, n_frames)
-    return TrackingView(LazyArray(path, f"points_tracked/{key}"), rows, cols, light, held)
+    confidence = None
+    if "confidence" in file:
+        stored = file.dataset(f"confidence/{key}")
+        if stored.shape != (n_frames, n_points) or stored.dtype.kind != "f":
+            stored.refuse(
+                f"is {stored.dtype} of shape {stored.shape}; expected floats {(n_frames, n_points)}"
+            )
+        confidence = LazyArray(path, f"confidence/{key}")
+    points = LazyArray(path, f"points_tracked/{key}")
+    return TrackingView(points, rows, cols, light, held, confidence)
 
 
 def tracks(file: H5Group, key: str) -> H5Dataset:

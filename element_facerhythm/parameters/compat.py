@@ -56,6 +56,7 @@ class ComputationRules:
 _OURS = ComputationRules()
 _FACE_RHYTHM = ComputationRules(
     fixed_values={
+        "PointTracker.method": "flow",
         "PointTracker.params_optical_flow.refine": False,
         "VQT_Analyzer.params_VQT.averaging": "exact",
         "TCA.fit.params_method.n_restarts": 1,

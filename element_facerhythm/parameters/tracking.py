@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 from element_facerhythm.files.texts import shortened
 from element_facerhythm.parameters.base import (
@@ -39,6 +39,12 @@ def _frames(value: Any) -> tuple[Any, ...] | None:
 
 
 _Frames = PlainValidator(_frames)
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError(f"given {value}, expected an odd number")
+    return value
 
 
 class MakeRois(Section):
@@ -125,8 +131,28 @@ class OutlierHandling(Section):
     )
 
 
+class Anchored(Section):
+    """Matching against references (method "anchored")."""
+
+    window_px: Annotated[int, Field(ge=9, le=63), AfterValidator(_odd)] = Field(
+        default=29, description="Width and height of the window around a point, in pixels; odd."
+    )
+    n_reference_frames: Annotated[Count, Field(ge=8, le=1000)] = Field(
+        default=96,
+        description="Frames of the recording, spread evenly, that the references are made of.",
+    )
+
+
 class TrackerParameters(Section):
     """Point tracking."""
+
+    method: Literal["flow", "anchored"] = Field(
+        default="flow",
+        description='"flow" follows the optical flow from frame to frame. "anchored" matches every frame '
+        "against what each point looks like in the whole recording: tracks do not drift, nothing pulls "
+        "points home, and each has a confidence in each frame; on the CPU.",
+    )
+    params_anchored: Anchored = Anchored()
 
     contiguous: bool = Field(
         default=False,

@@ -1,7 +1,7 @@
 """Database servers for the tests, and one child run of `on_server/` and one of `upgrade/` for each of them.
 
 DataJoint keeps one connection per process, so the tests of the tables run in a process of their own for each
-kind of server: `test_servers.py` and its neighbour start them, or by hand
+kind of server: `test_on_postgresql.py` and its neighbours start them, or by hand
 
     FACERHYTHM_TEST_DATABASE=mysql pytest tests/db/on_server
 
@@ -28,7 +28,13 @@ from tests.conftest import NOTES, leave_out
 
 KIND = os.environ.get("FACERHYTHM_TEST_DATABASE")
 SERVERS = ("postgresql", "mysql")
-LONGEST = ("test_servers.py", "test_lab_cases.py", "test_upgrades_and_stores.py", "test_roles.py")
+LONGEST = (
+    "test_on_mysql.py",
+    "test_on_postgresql.py",
+    "test_upgrades_and_stores.py",
+    "test_lab_cases.py",
+    "test_roles.py",
+)
 START_TIMEOUT_S = 60
 
 if KIND is None:

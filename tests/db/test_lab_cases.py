@@ -1,7 +1,8 @@
 """The pipelines of a directory of labs, each from activation to results by the command line.
 
 FACERHYTHM_LAB_CASES names the directory; its `lab_pipeline.py` is a linking module whose style of keys
-`LAB_STYLE` picks. Without it this file is left out.
+`LAB_STYLE` picks. Without it this file is left out. A style takes turns with the next one on the two kinds of
+servers, and what is refused is tried on both; FACERHYTHM_LAB_CASES_ON=both tries all of them on both.
 """
 
 import json
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +44,28 @@ PARAMETERS = {
 }
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("postgresql", id="embedded"),
-        pytest.param("mysql", marks=pytest.mark.mysql),
-    ],
-)
-def server(request: pytest.FixtureRequest, serve: Callable[[str], Any]) -> Iterator[dict[str, str]]:
-    with serve(request.param) as variables:
-        yield {**variables, "KIND": request.param}
+def _cases() -> list[Any]:
+    cases, on_both = [], os.environ.get("FACERHYTHM_LAB_CASES_ON") == "both"
+    for n_before, (kind, refused) in enumerate(REFUSED.items()):
+        for number, style in enumerate(STYLES):
+            if on_both or style in refused or number % 2 == n_before:
+                marks = [pytest.mark.mysql] if kind == "mysql" else []
+                cases.append(pytest.param(kind, style, id=f"{kind}-{style}", marks=marks))
+    return cases
+
+
+@pytest.fixture(scope="module")
+def start(serve: Callable[[str], Any]) -> Iterator[Callable[[str], dict[str, str]]]:
+    """Start a server of a kind when it is first asked for; return what leads to it."""
+    started: dict[str, dict[str, str]] = {}
+    with ExitStack() as servers:
+
+        def variables(kind: str) -> dict[str, str]:
+            if kind not in started:
+                started[kind] = servers.enter_context(serve(kind))
+            return started[kind]
+
+        yield variables
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +98,12 @@ def data(tmp_path: Path, video: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(("kind", "style"), _cases())
 def test_a_lab_goes_from_activation_to_results(
-    style: str, server: dict[str, str], data: Path
+    kind: str, style: str, start: Callable[[str], dict[str, str]], data: Path
 ) -> None:
-    kind, prefix = server["KIND"], f"fr{secrets.token_hex(3)}_"
-    environment = os.environ | server | {
+    prefix = f"fr{secrets.token_hex(3)}_"
+    environment = os.environ | start(kind) | {
         "LAB_STYLE": style, "LAB_DATA": str(data), "FACERHYTHM_LINKING_MODULE": "lab_pipeline",
         "LAB_PREFIX": f"{prefix}lab_", "FACERHYTHM_DB_PREFIX": f"{prefix}{style}_",
         "DJ_IGNORE_CONFIG_FILE": "true",

@@ -73,7 +73,7 @@ def test_the_lines_run_as_they_stand(
         assert done.returncode == 0, f"{' '.join(line)}: {done.stderr}"
         told.append(done.stdout)
     assert "fitted" in told[1]
-    assert f"no rhythm above {rate_hz / 2:g} Hz can be told" in " ".join(told[1].split())
+    assert f"no rhythm above {rate_hz / 2:g} Hz can be resolved" in " ".join(told[1].split())
 
     project = tmp_path / "mouse-facerhythm"
     parameters = parameters_of_run(project)

@@ -11,7 +11,8 @@ from element_facerhythm.core.tracking.settings import (
     TrackingSettings,
     flow_settings,
 )
-from element_facerhythm.core.tracking.tracker import TrackedVideo, track_points
+from element_facerhythm.core.tracking.tracked_video import TrackedVideo, VideoToTrack
+from element_facerhythm.core.tracking.tracker import track_points
 
 __all__ = [
     "ClaheSettings",
@@ -24,6 +25,7 @@ __all__ = [
     "RefineWithin",
     "TrackedVideo",
     "TrackingSettings",
+    "VideoToTrack",
     "flow_settings",
     "make_flow",
     "make_mesh",

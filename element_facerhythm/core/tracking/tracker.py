@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,6 +29,7 @@ from element_facerhythm.core.tracking.point_store import PointArray, PointStore
 from element_facerhythm.core.tracking.preparation import FramePreparation
 from element_facerhythm.core.tracking.refinement import RefineWithin
 from element_facerhythm.core.tracking.settings import TrackingSettings
+from element_facerhythm.core.tracking.tracked_video import TrackedVideo
 from element_facerhythm.core.tracking.violations import ViolationLog
 from element_facerhythm.errors import ParameterError
 
@@ -37,33 +37,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_VAIN_REPLAYS = 100
 _KEPT_FRAMES_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class TrackedVideo:
-    """Where the points went.
-
-    Attributes
-    ----------
-    points
-        (T, P, 2) float32 positions in pixels (x, y); the `out` that was given, if one was.
-    violation_rows, violation_cols
-        (N,) int32 frame and point of every flag: there the point did not follow the flow.
-    n_frames_processed
-        Frames tracked, replayed ones counted again.
-    frame_light
-        (T, 3) float32 per frame: mean gray level, standard deviation over pixels, mean absolute
-        difference to the frame before (NaN in the first); of visible pixels, see `light`.
-    held_frames
-        (N,) int32 frames in which nothing was to be seen, and all points were held in place.
-    """
-
-    points: Any
-    violation_rows: NDArray[np.int32]
-    violation_cols: NDArray[np.int32]
-    n_frames_processed: int
-    frame_light: NDArray[np.float32]
-    held_frames: NDArray[np.int32]
 
 
 def track_points(

@@ -13,42 +13,17 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.arrays import Points
 from element_facerhythm.core.tracking.blocks import TimeBlock, plan_blocks
-from element_facerhythm.core.tracking.frames import OpenFrames
 from element_facerhythm.core.tracking.lucas_kanade import Backend
 from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.core.tracking.point_store import PointArray
 from element_facerhythm.core.tracking.settings import TrackingSettings
-from element_facerhythm.core.tracking.tracker import TrackedVideo, track_points
+from element_facerhythm.core.tracking.tracked_video import TrackedVideo, VideoToTrack
+from element_facerhythm.core.tracking.tracker import track_points
 
 if TYPE_CHECKING:
     import torch
 
     from element_facerhythm.core.tracking.batched import FrameReader
-
-
-@dataclass(frozen=True, eq=False)
-class VideoToTrack:
-    """A video to track, and where its points go.
-
-    Attributes
-    ----------
-    open_frames
-        Called with a frame index; returns an iterator of (H, W) uint8 frames from there on.
-    n_frames
-        Number of frames, T.
-    out
-        (T, P, 2) array or dataset that the points are written to.
-    frames_freeze
-        (T,) bool: frames in which the flow is not followed; None for none.
-    open_reader
-        Opens the frames for a GPU, decoded there perhaps; None reads them by `open_frames`.
-    """
-
-    open_frames: OpenFrames
-    n_frames: int
-    out: PointArray
-    frames_freeze: NDArray[np.bool_] | None = None
-    open_reader: Callable[[], FrameReader] | None = None
 
 
 def track_videos(

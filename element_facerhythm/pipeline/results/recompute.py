@@ -6,13 +6,13 @@ import math
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from element_facerhythm.core.spectral import point_spectrograms, window_centres
-from element_facerhythm.core.tracking.videos import VideoToTrack
+from element_facerhythm.core.tracking import VideoToTrack
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.product_stamps import stage_fingerprint
 from element_facerhythm.io.project import Project
@@ -119,7 +119,12 @@ def _recompute_tracking(
         out,
         None if frozen is None else frozen[:n_frames],
     )
-    track_as_asked(checked, tracking_mesh(parameters, homes), [video])
+    recording = [
+        VideoToTrack(frame_opener(sequence), sequence.n_frames, out)
+        for sequence in checked.sequences
+    ]
+    recording[index] = replace(recording[index], open_frames=video.open_frames)
+    track_as_asked(checked, tracking_mesh(parameters, homes), [video], recording)
     # a violation just behind the part holds points still within it
     n_sure = max(n_frames - parameters.PointTracker.params_outlier_handling.framesHalted_before, 1)
     stored = project.tracking(index).points[:n_sure]

@@ -18,6 +18,7 @@ from element_facerhythm.core.tracking import (
     flow_settings,
     make_mesh,
 )
+from element_facerhythm.core.tracking.anchored import AnchoredSettings
 from element_facerhythm.core.tracking.lucas_kanade import Backend
 from element_facerhythm.parameters import Parameters
 
@@ -40,6 +41,18 @@ def tracking_settings(parameters: Parameters) -> TrackingSettings:
             rewind=parameters.rules.rewind,
         ),
         refine=flow.refine,
+    )
+
+
+def anchored_settings(parameters: Parameters) -> AnchoredSettings | None:
+    """Return the settings of `track_anchored`; None where points follow the optical flow."""
+    tracker = parameters.PointTracker
+    if tracker.method != "anchored":
+        return None
+    return AnchoredSettings(
+        window_px=tracker.params_anchored.window_px,
+        n_reference_frames=tracker.params_anchored.n_reference_frames,
+        displacement_threshold_px=tracker.params_outlier_handling.threshold_displacement,
     )
 
 
@@ -68,11 +81,12 @@ def tracking_device(parameters: Parameters, device: str) -> str:
     Parameters
     ----------
     parameters
-        Say whether OpenCV tracks, which it does on the CPU.
+        Say whether OpenCV tracks, or points are matched with references: both on the CPU.
     device
         `cpu` or `cuda[:N]`.
     """
-    return "cpu" if parameters.rules.tracks_by_opencv else device
+    on_cpu = parameters.rules.tracks_by_opencv or parameters.PointTracker.method == "anchored"
+    return "cpu" if on_cpu else device
 
 
 def filter_bank(parameters: Parameters, frame_rate_hz: float) -> FilterBank:

@@ -189,6 +189,15 @@ def _without(tree: Fingerprint, upstream: str | None) -> dict[str, Any]:
 def _tracking(parameters: Parameters) -> dict[str, Any]:
     tracker = parameters.to_tree()["PointTracker"]
     flow = tracker["params_optical_flow"]
+    if tracker["method"] == "anchored":
+        return {
+            "method": "anchored",
+            "contiguous": tracker["contiguous"],
+            **tracker["params_anchored"],
+            "mesh_n_neighbors": flow["mesh_n_neighbors"],
+            "threshold_displacement": tracker["params_outlier_handling"]["threshold_displacement"],
+            "frames_freeze": _short(tracker["frames_freeze"]),
+        }
     return {
         "contiguous": tracker["contiguous"],
         "mesh_rigidity": flow["mesh_rigidity"],

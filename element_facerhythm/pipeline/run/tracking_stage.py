@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking import Mesh, TrackedVideo
-from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
+from element_facerhythm.core.tracking import Mesh, TrackedVideo, VideoToTrack
+from element_facerhythm.core.tracking.anchored import track_anchored
+from element_facerhythm.core.tracking.videos import track_videos
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.atomic import remove_leftovers
 from element_facerhythm.io.content_digest import Content, content_of, seal
@@ -39,6 +40,7 @@ from element_facerhythm.io.product_stamps import ATTRIBUTE_FINGERPRINT
 from element_facerhythm.io.products import start_point_tracker, write_light, write_violations
 from element_facerhythm.pipeline.run.check import CheckedRequest
 from element_facerhythm.pipeline.run.core_arguments import (
+    anchored_settings,
     tracking_backend,
     tracking_device,
     tracking_mesh,
@@ -85,7 +87,9 @@ def track_sequences(
     """
     homes = checked.placed.point_positions
     mesh = tracking_mesh(checked.parameters, homes)
-    targets = start_point_tracker(file, checked.placed, mesh, checked.n_frames)
+    targets = start_point_tracker(
+        file, checked.placed, mesh, checked.n_frames, has_confidence=_has_confidence(checked)
+    )
     videos = [
         VideoToTrack(
             frame_opener(sequence),
@@ -93,12 +97,13 @@ def track_sequences(
             target,
             frozen,
             _gpu_reader(checked, sequence),
+            confidence,
         )
-        for sequence, target, frozen in zip(
+        for sequence, (target, confidence), frozen in zip(
             checked.sequences, targets, checked.frozen_frames(), strict=True
         )
     ]
-    track = partial(track_as_asked, checked, mesh)
+    track = partial(track_as_asked, checked, mesh, recording=videos)
     if len(videos) == 1:
         facts = [_Facts.of(tracked) for tracked in track(videos, on_frames=advance)]
     else:
@@ -184,9 +189,13 @@ class TrackedParts:
     def _copy(self, number: int, video: VideoToTrack) -> _Facts:
         with open_h5(self._path(number), "delete it and run the project again") as part:
             points = part.dataset("points")
+            copied = [(points, video.out)]
+            if video.confidence is not None:
+                copied.append((part.dataset("confidence"), video.confidence))
             for first in range(0, video.n_frames, _ROWS_PER_COPY):
                 rows = slice(first, first + _ROWS_PER_COPY)
-                video.out[rows] = points[rows]
+                for source, target in copied:
+                    target[rows] = source[rows]
             return _Facts(
                 part.dataset("rows").numbers(1),
                 part.dataset("cols").numbers(1),
@@ -204,9 +213,11 @@ class _Draft:
         self._fingerprint = fingerprint
         make_room(self._file, 4 * 2 * video.n_frames * n_points)
         out = self._file.create_dataset("points", (video.n_frames, n_points, 2), np.float32)
-        self.video = VideoToTrack(
-            video.open_frames, video.n_frames, out, video.frames_freeze, video.open_reader
-        )
+        confidence = None
+        if video.confidence is not None:
+            shape = (video.n_frames, n_points)
+            confidence = self._file.create_dataset("confidence", shape, np.float16)
+        self.video = replace(video, out=out, confidence=confidence)
 
     def finish(self, tracked: TrackedVideo) -> None:
         """Add the facts and put the file in its place."""
@@ -240,6 +251,7 @@ def track_as_asked(
     checked: CheckedRequest,
     mesh: Mesh,
     videos: Sequence[VideoToTrack],
+    recording: Sequence[VideoToTrack] | None = None,
     on_frames: Callable[[int], None] | None = None,
     on_video: Callable[[int, TrackedVideo], None] | None = None,
 ) -> list[TrackedVideo]:
@@ -253,10 +265,25 @@ def track_as_asked(
         Of the points, from `tracking_mesh`.
     videos
         What to track, and where the points go.
+    recording
+        All sequences of the recording, where these are not all: see `track_anchored`.
     on_frames, on_video
         As in `track_videos`.
     """
     parameters = checked.parameters
+    anchored = anchored_settings(parameters)
+    if anchored is not None:
+        return track_anchored(
+            videos,
+            checked.placed.point_positions,
+            anchored,
+            mesh=mesh,
+            visible_mask=checked.placed.visible_mask,
+            recording=recording,
+            n_threads=n_cores(),
+            on_frames=on_frames,
+            on_video=on_video,
+        )
     return track_videos(
         videos,
         checked.placed.point_positions,
@@ -277,6 +304,10 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _has_confidence(checked: CheckedRequest) -> bool:
+    return anchored_settings(checked.parameters) is not None
 
 
 def _on_gpu(checked: CheckedRequest) -> bool:

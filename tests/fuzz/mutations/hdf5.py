@@ -26,7 +26,7 @@ def mutate_hdf5(path: Path, context: Context) -> None:
 def poison_attributes(path: Path, context: Context) -> None:
     """Put pickles where PyTables and pandas keep theirs: in attributes and in vlen datasets."""
     with h5py.File(path, "r+") as file:
-        group = file[context.rng.choice(_names(file, h5py.Group))]
+        group = file[context.rng.choice(names_of(file, h5py.Group))]
         data = hostile_pickle(context)
         kept = [name for name in group.attrs if isinstance(group.attrs[name], bytes | np.bytes_)]
         name = context.rng.choice(
@@ -48,7 +48,7 @@ def poison_attributes(path: Path, context: Context) -> None:
             )
 
 
-def _names(file: h5py.File, kind: type) -> list[str]:
+def names_of(file: h5py.File, kind: type) -> list[str]:
     """Names of the groups or datasets that hard links lead to, the root included."""
     found = ["/"] if kind is h5py.Group else []
     waiting = ["/"]
@@ -68,7 +68,7 @@ def _names(file: h5py.File, kind: type) -> list[str]:
 
 def _take_place(file: h5py.File, context: Context) -> tuple[h5py.Group, str, h5py.Dataset | None]:
     """Remove a dataset; return its group, its name, and it, by which it can still be read."""
-    names = _names(file, h5py.Dataset)
+    names = names_of(file, h5py.Dataset)
     if not names:
         return file, "nothing", None
     full = context.rng.choice(names)
@@ -80,13 +80,15 @@ def _take_place(file: h5py.File, context: Context) -> tuple[h5py.Group, str, h5p
 
 def _delete(file: h5py.File, context: Context) -> None:
     kind = context.rng.choice((h5py.Dataset, h5py.Group))
-    names = [name for name in _names(file, kind) if name != "/"]
+    names = [name for name in names_of(file, kind) if name != "/"]
     if names:
         del file[context.rng.choice(names)]
 
 
 def _rename(file: h5py.File, context: Context) -> None:
-    names = [name for name in _names(file, h5py.Dataset) + _names(file, h5py.Group) if name != "/"]
+    names = [
+        name for name in names_of(file, h5py.Dataset) + names_of(file, h5py.Group) if name != "/"
+    ]
     if not names:
         return
     name = context.rng.choice(names)
@@ -98,7 +100,7 @@ def _rename(file: h5py.File, context: Context) -> None:
 
 
 def _exchange(file: h5py.File, context: Context) -> None:
-    names = _names(file, h5py.Dataset)
+    names = names_of(file, h5py.Dataset)
     one, other = (context.rng.choice(names) for _ in range(2)) if names else ("", "")
     if one != other and "/between" not in file:
         file.move(one, "/between")
@@ -108,7 +110,9 @@ def _exchange(file: h5py.File, context: Context) -> None:
 
 def _other_values(file: h5py.File, context: Context) -> None:
     """Same shape and type, some numbers odd."""
-    names = [n for n in _names(file, h5py.Dataset) if file[n].dtype.kind in "fiub" and file[n].size]
+    names = [
+        n for n in names_of(file, h5py.Dataset) if file[n].dtype.kind in "fiub" and file[n].size
+    ]
     if not names:
         return
     dataset = file[context.rng.choice(names)]
@@ -200,11 +204,13 @@ def _declare_much(file: h5py.File, context: Context) -> None:
 
 def _link(file: h5py.File, context: Context) -> None:
     """Put a link of any kind where a dataset or group was."""
-    names = [name for name in _names(file, h5py.Dataset) + _names(file, h5py.Group) if name != "/"]
+    names = [
+        name for name in names_of(file, h5py.Dataset) + names_of(file, h5py.Group) if name != "/"
+    ]
     if not names:
         return
     name = context.rng.choice(names)
-    groups = _names(file, h5py.Group)
+    groups = names_of(file, h5py.Group)
     way = context.rng.randrange(5)
     if way == 4:  # a group that holds itself, or one further up
         group = file[context.rng.choice(groups)]
@@ -244,7 +250,7 @@ def _store_elsewhere(file: h5py.File, context: Context) -> None:
 def _attributes(file: h5py.File, context: Context) -> None:
     """Replace, remove or add attributes."""
     rng = context.rng
-    group = file[rng.choice(_names(file, h5py.Group))]
+    group = file[rng.choice(names_of(file, h5py.Group))]
     kept = list(group.attrs)
     name = rng.choice([*kept, *kept, "facerhythm_format_version", "facerhythm_fingerprint.1"])
     action = rng.randrange(6)
@@ -268,9 +274,9 @@ def _attributes(file: h5py.File, context: Context) -> None:
 
 def _many(file: h5py.File, context: Context) -> None:
     """Very many members, or groups within groups."""
-    group = file[context.rng.choice(_names(file, h5py.Group))]
+    group = file[context.rng.choice(names_of(file, h5py.Group))]
     if context.rng.random() < 0.5:
-        names = _names(file, h5py.Dataset)
+        names = names_of(file, h5py.Dataset)
         for i in range(2000):
             group[f"{i + 10}"] = file[names[0]] if names else np.zeros(1)
         return

@@ -21,7 +21,7 @@ from element_facerhythm.core.tracking.light import sample_places
 from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.core.tracking.motion import Motion
 from element_facerhythm.core.tracking.settings import TrackingSettings
-from element_facerhythm.core.tracking.tracker import TrackedVideo
+from element_facerhythm.core.tracking.tracked_video import TrackedVideo
 from element_facerhythm.errors import ParameterError
 
 if TYPE_CHECKING:

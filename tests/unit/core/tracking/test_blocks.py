@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from element_facerhythm.core.tracking import ClaheSettings, batched, make_mesh, track_points
+from element_facerhythm.core.tracking import (
+    ClaheSettings,
+    VideoToTrack,
+    batched,
+    make_mesh,
+    track_points,
+)
 from element_facerhythm.core.tracking.batched import IteratedFrames, track_side_by_side
 from element_facerhythm.core.tracking.blocks import TimeBlock, plan_blocks, warm_up_frames
-from element_facerhythm.core.tracking.videos import VideoToTrack, track_videos
+from element_facerhythm.core.tracking.videos import track_videos
 from element_facerhythm.errors import DecodeError
 from tests.tracking_settings import changed, settings_with
 

@@ -1,0 +1,99 @@
+"""What every point looks like in the recording: the mean of its aligned patches over a sample of frames.
+
+The template of a point begins as its patch in the first frame, where it is at home. The points are found in
+all sampled frames, and the mean of the patches found is the next template: noise and coding errors average
+out, and, other than in a track from frame to frame, no error adds up (I. Matthews, T. Ishikawa, S. Baker,
+"The template update problem", IEEE PAMI 26, 2004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.arrays import Points
+from element_facerhythm.core.tracking.anchored.matcher import Matcher, pyramid
+from element_facerhythm.core.tracking.anchored.templates import Stack, Templates, mean_patches
+
+N_PASSES = 3
+_TOO_UNLIKE = 0.2  # patches whose correlation is so much below the median do not count
+
+
+def build_matcher(
+    samples: Stack,
+    home: Points,
+    neighbors: NDArray[np.int64],
+    visible: NDArray[np.int16],
+    sides: Sequence[int],
+    threshold_px: float,
+    executor: Executor,
+) -> tuple[Matcher, NDArray[np.float32]]:
+    """Make the templates of all points.
+
+    Parameters
+    ----------
+    samples
+        (N, h, w) frames; in the first, points are at home.
+    home
+        (P, 2) float32 in pixels of the samples.
+    neighbors
+        (P, K) int64, see `Mesh`.
+    visible
+        (h, w) int16: large where a pixel is visible, 0 elsewhere.
+    sides
+        Rows of a window at each scale, finest first.
+    threshold_px
+        Points are not looked for further from home than this.
+    executor
+        Runs several frames at once; the result does not depend on how many.
+
+    Returns
+    -------
+    The matcher, and (N, P, 2) float32 displacements in the samples.
+    """
+    n_points, n_levels = len(home), len(sides)
+    seen = [
+        mean_patches(
+            [(level, home / np.float32(2**n), np.ones(n_points, np.float32))], n_points, sides[n]
+        )
+        / np.float32(max(int(visible.max()), 1))
+        for n, level in enumerate(pyramid(visible, n_levels))
+    ]
+    levels = [pyramid(frame, n_levels) for frame in samples]
+
+    def made(aligned: Sequence[tuple[int, Points, NDArray[np.float32]]]) -> list[Templates]:
+        def at(level: int) -> Templates:
+            scaled = [(levels[i][level], p / np.float32(2**level), w) for i, p, w in aligned]
+            return Templates.of(
+                mean_patches(scaled, n_points, sides[level]), seen[level], sides[level]
+            )
+
+        return list(executor.map(at, range(n_levels)))
+
+    # before anything is known, half of a perfect correlation is enough
+    usual = np.full(n_points, 0.8, np.float32)
+    matcher = Matcher(
+        made([(0, home, np.ones(n_points, np.float32))]), home, neighbors, usual, threshold_px
+    )
+    displacements = np.zeros((len(samples), n_points, 2), np.float32)
+    for number in range(N_PASSES):
+
+        def find(i: int, hint: Points | None) -> tuple[Points, NDArray[np.float32]]:
+            block = matcher.match(samples[i : i + 1], hint)  # noqa: B023 - used within this pass
+            return block.displacement[0], block.correlation[0]
+
+        hints = [home + d if number else None for d in displacements]
+        found = list(executor.map(find, range(len(samples)), hints))
+        displacements = np.stack([displacement for displacement, _ in found])
+        correlations = np.stack([correlation for _, correlation in found])
+        usual = np.median(correlations, axis=0).astype(np.float32)
+        if number == N_PASSES - 1:
+            return Matcher(matcher.templates, home, neighbors, usual, threshold_px), displacements
+        weights = np.where(correlations > usual - _TOO_UNLIKE, np.maximum(correlations, 0), 0)
+        weights[0] = np.maximum(weights[0], 1e-3)
+        aligned = [(i, home + displacements[i], weights[i]) for i in range(len(samples))]
+        matcher = Matcher(made(aligned), home, neighbors, usual, threshold_px)
+    raise AssertionError("no pass")
