@@ -8,6 +8,8 @@ from types import ModuleType
 import grimp
 import pytest
 
+from element_facerhythm.parameters.quality import QualityLimits
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "element_facerhythm"
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
@@ -71,3 +73,14 @@ def test_places_in_the_code_that_the_page_names_are_there() -> None:
         assert not name or re.search(
             rf"^(def|class) {name}\b", (PACKAGE / file).read_text("utf-8"), re.MULTILINE
         ), f"{file}::{name}"
+
+
+def test_the_page_names_the_function_of_every_check_of_quality() -> None:
+    (section,) = re.findall(
+        r"^### From a check to its formula\n(.*?)^## ", PAGE.read_text("utf-8"), re.M | re.S
+    )
+    rows = re.findall(r"^\| (`[^|]+) \| ([^|]+) \|$", section, re.MULTILINE)
+    checks = [name for row, _ in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(checks) == sorted(QualityLimits.model_fields)
+    for row, place in rows:
+        assert re.search(r"`[\w/]+\.py::\w+`", place), row
