@@ -2,7 +2,6 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +20,9 @@ app = typer.Typer(help="Run workers as a job array of a Slurm cluster.", no_args
 
 COLUMNS = ("task", "state", "elapsed", "time limit", "partition", "node", "reason")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+Missing = dict[type[Exception], Exception]
+"""What a dry run goes without, by the class of the error that says so."""
 
 
 @app.command("submit", cls=DatabaseCommand)
@@ -72,59 +74,38 @@ def submit(
         before=tuple(before or ()),
     )
     with quiet_stdout():
-        size, unchecked = measure(name, max_workers, dry_run=dry_run)
+        size, missing = measure(name, max_workers, dry_run=dry_run)
         if directory is None:
-            options = replace(options, log_dir=default_directory(unchecked))
+            options = replace(options, log_dir=default_directory(missing))
     command = worker_command(max_jobs, lease)
     if dry_run:
-        show_script(options, size, command, unchecked, as_json)
+        show_script(options, size, command, missing, as_json)
     else:
         submit_and_report(options, size, command, as_json)
 
 
-def measure(
-    name: str, max_workers: int, *, dry_run: bool
-) -> "tuple[ArraySize, tuple[Exception, ...]]":
+def measure(name: str, max_workers: int, *, dry_run: bool) -> "tuple[ArraySize, Missing]":
     """Count what is pending, and the workers that are there already.
 
-    Returns
-    -------
-    The size of the array, and the errors that a dry run passes over: Slurm is not here (no workers are
-    counted then), or no server is configured (a job is counted for each worker then).
-
-    Raises
-    ------
-    ClusterError
-        Slurm is not there.
-    ConfigurationError
-        The database cannot be used.
+    A dry run passes over what is missing: without Slurm (ClusterError) it counts no workers, without a server
+    (ConfigurationError) a job for each worker.
     """
     from element_facerhythm.slurm import ArraySize, list_tasks
 
-    unchecked: list[Exception] = []
+    missing: Missing = {}
     tasks: list[Task] = []
     try:
         tasks = list_tasks(name)
     except ClusterError as error:
-        if not dry_run:
-            raise
-        unchecked.append(error)
+        missing[ClusterError] = error
     try:
         require_server()
     except ConfigurationError as error:
-        if not dry_run:
-            raise
-        unchecked.append(error)
-        n_pending = max_workers
-    else:
-        n_pending = count_pending()
-    size = ArraySize.beside(tasks, n_pending=n_pending, max_workers=max_workers)
-    return size, tuple(unchecked)
-
-
-def lacks(unchecked: Sequence[Exception], kind: type[Exception]) -> bool:
-    """Return whether an error of this kind is among those that a dry run passed over."""
-    return any(isinstance(error, kind) for error in unchecked)
+        missing[ConfigurationError] = error
+    if missing and not dry_run:
+        raise next(iter(missing.values()))
+    n_pending = max_workers if ConfigurationError in missing else count_pending()
+    return ArraySize.beside(tasks, n_pending=n_pending, max_workers=max_workers), missing
 
 
 def count_pending() -> int:
@@ -158,9 +139,9 @@ def require_server() -> None:
         )
 
 
-def default_directory(unchecked: Sequence[Exception] = ()) -> Path:
+def default_directory(missing: Missing) -> Path:
     """Directory for scripts and logs: `slurm/` in that of the results, which the nodes reach as well."""
-    if lacks(unchecked, ConfigurationError):  # a dry run starts no embedded database
+    if ConfigurationError in missing:  # a dry run starts no embedded database
         from element_facerhythm.linking import environment_processed_dir
 
         return (environment_processed_dir({}) or Path.cwd()) / "slurm"
@@ -172,39 +153,31 @@ def default_directory(unchecked: Sequence[Exception] = ()) -> Path:
 def worker_command(max_jobs: int | None, lease: float | None) -> list[str]:
     """Program and arguments of one worker: this Python."""
     options = {"--max-jobs": max_jobs, "--lease": lease}
-    given = [
-        part for name, value in options.items() if value is not None for part in (name, str(value))
-    ]
-    return [
-        sys.executable, "-m", "element_facerhythm", "worker", "--exit-when-idle", *given
-    ]  # fmt: skip
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    return [sys.executable, "-m", "element_facerhythm", "worker", "--exit-when-idle", *given]
 
 
 def show_script(
-    options: "BatchOptions",
-    size: "ArraySize",
-    command: list[str],
-    unchecked: Sequence[Exception],
-    as_json: bool,
+    options: "BatchOptions", size: "ArraySize", command: list[str], missing: Missing, as_json: bool
 ) -> None:
     """Print the script that would be submitted, with what stays unchecked; of no array, for one worker."""
     from element_facerhythm.slurm import batch_script, check_script
 
     n_tasks = max(size.n_tasks, 1)
     script = batch_script(options, n_tasks, command)
-    if not lacks(unchecked, ClusterError):
+    if ClusterError not in missing:
         check_script(options, n_tasks, command)
-    counted = not lacks(unchecked, ConfigurationError)
+    counted = ConfigurationError not in missing
     about = (
         f"for {size.n_pending} pending jobs" if counted else "(--max-workers; no job was counted)"
     )
     notes = [f"would submit an array of {size.n_tasks} workers {about}; logs in {options.log_dir}"]
     if not size.n_tasks:
         notes = [f"nothing would be submitted: {size.reason}"]
-    notes += [f"not checked, `submit` itself is refused: {error}" for error in unchecked]
+    notes += [f"not checked, `submit` itself is refused: {error}" for error in missing.values()]
     if as_json:
-        numbers = {**sizes(size), **({} if counted else {"n_pending": None})}
-        print_json({"submitted": False, **numbers, "script": script, "notes": notes})
+        answer = {"submitted": False, **sizes(size), "script": script, "notes": notes}
+        print_json(answer if counted else {**answer, "n_pending": None})
         return
     typer.echo(script, nl=False)
     for note in notes:

@@ -11,6 +11,7 @@ from element_facerhythm.cli.output import JsonOption, print_json, progress_bars,
 from element_facerhythm.cli.signals import stop_event
 from element_facerhythm.database.keys import key_text
 from element_facerhythm.database.settings import DEVICE_VARIABLE, FIGURES_VARIABLE
+from element_facerhythm.database.worker_options import RetryPolicy, WorkerOptions
 
 if TYPE_CHECKING:
     from element_facerhythm.fleet.conclusion import Job
@@ -33,16 +34,16 @@ HealthFileOption = Annotated[
 def worker(
     max_jobs: Annotated[
         int | None, typer.Option("--max-jobs", help="Stop after so many jobs.", min=1)
-    ] = None,
+    ] = WorkerOptions.max_jobs,
     exit_when_idle: Annotated[
         bool,
         typer.Option(
             "--exit-when-idle", help="Stop when nothing is left to do, in place of waiting."
         ),
-    ] = False,
+    ] = WorkerOptions.exit_when_idle,
     poll: Annotated[
         float, typer.Option(help="Seconds between polls for new jobs.", min=0.1, max=86400)
-    ] = 10.0,
+    ] = WorkerOptions.poll_s,
     device: Annotated[
         str | None, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:1.")
     ] = None,
@@ -53,22 +54,22 @@ def worker(
             min=1,
             max=1e6,
         ),
-    ] = 60.0,
+    ] = WorkerOptions.lease_s,
     grace: Annotated[
         float,
         typer.Option(help="Seconds that a stop may take; then the process ends.", min=0, max=1e6),
-    ] = 25.0,
+    ] = WorkerOptions.grace_s,
     max_tries: Annotated[
         int,
         typer.Option(help="Tries that may fail, and workers that may die, for one job.", min=1),
-    ] = 3,
+    ] = RetryPolicy.max_tries,
     retry_delay: Annotated[
         float,
         typer.Option(
             help="Seconds to the second try; the third waits four times as long.", min=0, max=1e6
         ),
-    ] = 30.0,
-    health_file: HealthFileOption = None,
+    ] = RetryPolicy.first_delay_s,
+    health_file: HealthFileOption = WorkerOptions.health_file,
     no_figures: Annotated[
         bool, typer.Option("--no-figures", help="Draw no figures of what was computed.")
     ] = False,
@@ -89,8 +90,7 @@ def worker(
         os.environ[FIGURES_VARIABLE] = "off"
     with stop_event() as stop, quiet_stdout(), progress_bars(None) as progress:
         from element_facerhythm.cli.database_access import pipeline_to_fill
-        from element_facerhythm.fleet.retry_policy import RetryPolicy
-        from element_facerhythm.fleet.worker import WorkerOptions, require_machine, work
+        from element_facerhythm.fleet.worker import require_machine, work
 
         tables = pipeline_to_fill(to_populate=True).populated
         logging.getLogger("datajoint").addFilter(is_not_about_a_job)

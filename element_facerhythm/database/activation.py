@@ -59,6 +59,10 @@ class ElementSchema(dj.Schema):
             _refuse("this schema", self._how)
         return bool(super().exists)
 
+    def table(self, name: str) -> Any:
+        """Return a declared class by its name, as definitions refer to it; KeyError where there is none."""
+        return {cls.__name__: cls for cls, _ in self.declare_list}[name]
+
     def activate(
         self, schema_name: str | None = None, *, connection: Any = None, **options: Any
     ) -> None:

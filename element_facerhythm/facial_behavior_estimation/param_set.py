@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from element_facerhythm.database.columns import require_length
 from element_facerhythm.errors import ConfigurationError, ParameterError
 from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
+from element_facerhythm.facial_behavior_estimation.run_parameters import parameters_of_row
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.files.plain import plain_row, whole_number
 from element_facerhythm.linking import active_link
@@ -145,8 +146,6 @@ class FaceRhythmParamSet(dj.Lookup):
             There is no such run, its parameters are not known (a project that was taken over), or they are
             not those that were written.
         """
-        from element_facerhythm.facial_behavior_estimation.processing import parameters_of_row
-
         parameters = parameters_of_row(key)
         key = plain_row(key)
         names = ", ".join(

@@ -9,7 +9,7 @@ import numpy as np
 
 from element_facerhythm.database.keys import key_text, restriction_of
 from element_facerhythm.database.settings import figures_wanted
-from element_facerhythm.errors import ConfigurationError, ProjectError, RoiError
+from element_facerhythm.errors import ProjectError, RoiError
 from element_facerhythm.facial_behavior_estimation.entered_files import (
     entered_files,
     require_same_content,
@@ -38,7 +38,6 @@ from element_facerhythm.pipeline.supervision import supervised
 from element_facerhythm.storage import configured_store
 
 if TYPE_CHECKING:
-    from element_facerhythm.parameters import Parameters
     from element_facerhythm.pipeline import RunRecord
 
 
@@ -269,35 +268,3 @@ def _pack(array: Any) -> PackedArray | None:
             "the entry and enter the regions again"
         )
     return pack_array(array)
-
-
-def parameters_of_row(key: Key) -> "Parameters":
-    """Parameters that a run was made with, once it is certain that they are those that were written.
-
-    Raises
-    ------
-    ConfigurationError
-        There is no such run, its parameters are not known, or they do not have the digest of its row.
-    """
-    from element_facerhythm.parameters import open_parameters_from_mapping
-
-    key = restriction_of(FaceRhythmProcessing, key)
-    rows = (FaceRhythmProcessing() & key).to_dicts()
-    if len(rows) != 1:
-        raise ConfigurationError(
-            f"{key_text(key)} is the key of {len(rows)} runs; expected that of one"
-        )
-    tree, sha256 = rows[0]["run_parameters"], rows[0]["run_parameter_sha256"]
-    if tree is None or sha256 is None:
-        raise ConfigurationError(
-            f"the parameters of run {key_text(key)} are not known, or not all: it is a project that was "
-            "taken over and does not say them. Enter them with FaceRhythmParamSet.insert_new_params"
-        )
-    parameters = open_parameters_from_mapping(tree, fitted=False).parameters
-    if not parameters.is_closed or parameters.sha256() != sha256:
-        raise ConfigurationError(
-            f"run_parameters of run {key_text(key)} do not give the digest they were stored with: the row "
-            "was changed since, or written by another version of element-facerhythm. Delete the entry of "
-            "FaceRhythmProcessing and populate again"
-        )
-    return parameters.stand_in

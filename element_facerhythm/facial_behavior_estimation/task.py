@@ -1,10 +1,8 @@
 """Tasks, which join recordings with parameter sets and regions."""
 
-import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,18 +16,12 @@ from element_facerhythm.facial_behavior_estimation.roi import (
 )
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.facial_behavior_estimation.task_directories import (
-    MAX_DIRECTORY,
-    MIN_NAME,
+    inferred_directory,
     register_task_table,
     with_own_directories,
 )
-from element_facerhythm.files.names import short_names
 from element_facerhythm.files.plain import plain_row
-from element_facerhythm.linking import active_link, resolve_new_path
 from element_facerhythm.pipeline.run.frame_range import frame_range
-
-if TYPE_CHECKING:
-    pass
 
 TASK_MODES = ("load", "trigger")
 
@@ -159,14 +151,11 @@ class FaceRhythmTask(dj.Manual):
         ----------
         key
             Primary key of the task (it need not be entered yet).
-        relative
-            Relative to the processed data directory, else absolute.
-        mkdir
-            Create it.
+        relative, mkdir
+            As of `directory_of`.
         """
-        key = key_of(cls, key)
-        ids = (directory_name(name, key[name]) for name in ("paramset_id", "roi_id"))
-        return directory_of(key, "_".join(ids), relative=relative, mkdir=mkdir)
+        own = ("paramset_id", "roi_id")
+        return inferred_directory(cls, key, own, relative=relative, mkdir=mkdir)
 
 
 def _completed_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,33 +260,6 @@ def with_task_mode(row: Mapping[str, Any], mode: str, directory: str) -> dict[st
     return {mode: "load" if row.get(directory) else "trigger", **row}
 
 
-def directory_of(key: Key, last: str, *, relative: bool, mkdir: bool) -> Path:
-    """Directory of a recording below the processed data directory, made of its primary key.
-
-    Parameters
-    ----------
-    key
-        Primary key of the recording; it may hold more.
-    last
-        Name of the directory in that of the recording; long names are shortened.
-    relative
-        Relative to the processed data directory, else absolute.
-    mkdir
-        Create it.
-
-    Raises
-    ------
-    RequestError
-        The key lacks a column of the recording's, or the path leads out of the processed data directory.
-    """
-    recording = [directory_name(*item) for item in key_of(VideoRecording, key).items()]
-    output_dir = Path(*short_names([*recording, last], MAX_DIRECTORY, MIN_NAME))
-    absolute = resolve_new_path(output_dir, active_link().processed_dir())
-    if mkdir:
-        absolute.mkdir(parents=True, exist_ok=True)
-    return output_dir if relative else absolute
-
-
 def check_task_mode(task_mode: Any) -> None:
     """Raise ConfigurationError unless the mode is known."""
     if task_mode not in TASK_MODES:
@@ -305,21 +267,3 @@ def check_task_mode(task_mode: Any) -> None:
             f"task_mode {task_mode!r} is not known; expected 'load' (take an existing project "
             "directory) or 'trigger' (run the analysis)"
         )
-
-
-def directory_name(name: str, value: Any) -> str:
-    """Return a directory name `name-value`; a digest distinguishes values that differ in odd characters only.
-
-    Parameters
-    ----------
-    name
-        Name of a column; an ending `_id` is left out.
-    value
-        Its value; what is not a letter, digit, `.` or `-` becomes `_`.
-    """
-    text = str(value)
-    safe = re.sub(r"[^A-Za-z0-9.-]", "_", text)
-    if safe != text:
-        digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-        safe += f"-{digest[:8]}"
-    return f"{name.removesuffix('_id')}-{safe}"

@@ -1,15 +1,19 @@
 """Directories of tasks: no two tasks have the same one, nor one inside that of the other."""
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from element_facerhythm.database.activation import is_activated
 from element_facerhythm.database.connection import server_identity
 from element_facerhythm.database.keys import key_of
 from element_facerhythm.errors import ConfigurationError
-from element_facerhythm.files.names import MAX_NAME_BYTES
+from element_facerhythm.facial_behavior_estimation.recording import Key, VideoRecording
+from element_facerhythm.files.names import MAX_NAME_BYTES, short_names
+from element_facerhythm.linking import active_link, resolve_new_path
 from element_facerhythm.pipeline.run.ownership import DirectoryOwner
 
 MAX_DIRECTORY = 470
@@ -51,6 +55,79 @@ def directories_of(table: Any) -> Iterator[str]:
     column = _TASK_TABLES[table].column
     for row in table().proj(column).to_dicts():
         yield row[column] or table.infer_output_dir(row).as_posix()
+
+
+def inferred_directory(
+    table: Any, key: Key, own: Sequence[str], prefix: str = "", *, relative: bool, mkdir: bool
+) -> Path:
+    """Directory of a task whose row names none: made of its primary key.
+
+    Parameters
+    ----------
+    table
+        The table class of the task, activated.
+    key
+        Primary key of the task (it need not be entered yet); it may hold more.
+    own
+        Columns of the key that distinguish tasks of one recording.
+    prefix
+        What the name of the directory in that of the recording begins with.
+    relative, mkdir
+        As of `directory_of`.
+
+    Raises
+    ------
+    RequestError
+        The key lacks a column, or the path leads out of the processed data directory.
+    """
+    key = key_of(table, key)
+    last = prefix + "_".join(directory_name(name, key[name]) for name in own)
+    return directory_of(key, last, relative=relative, mkdir=mkdir)
+
+
+def directory_of(key: Key, last: str, *, relative: bool, mkdir: bool) -> Path:
+    """Directory of a recording below the processed data directory, made of its primary key.
+
+    Parameters
+    ----------
+    key
+        Primary key of the recording; it may hold more.
+    last
+        Name of the directory in that of the recording; long names are shortened.
+    relative
+        Relative to the processed data directory, else absolute.
+    mkdir
+        Create it.
+
+    Raises
+    ------
+    RequestError
+        The key lacks a column of the recording's, or the path leads out of the processed data directory.
+    """
+    recording = [directory_name(*item) for item in key_of(VideoRecording, key).items()]
+    output_dir = Path(*short_names([*recording, last], MAX_DIRECTORY, MIN_NAME))
+    absolute = resolve_new_path(output_dir, active_link().processed_dir())
+    if mkdir:
+        absolute.mkdir(parents=True, exist_ok=True)
+    return output_dir if relative else absolute
+
+
+def directory_name(name: str, value: Any) -> str:
+    """Return a directory name `name-value`; a digest distinguishes values that differ in odd characters only.
+
+    Parameters
+    ----------
+    name
+        Name of a column; an ending `_id` is left out.
+    value
+        Its value; what is not a letter, digit, `.` or `-` becomes `_`.
+    """
+    text = str(value)
+    safe = re.sub(r"[^A-Za-z0-9.-]", "_", text)
+    if safe != text:
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+        safe += f"-{digest[:8]}"
+    return f"{name.removesuffix('_id')}-{safe}"
 
 
 def owner_of(table: Any, key: Mapping[str, Any]) -> DirectoryOwner:

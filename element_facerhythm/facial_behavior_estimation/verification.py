@@ -26,10 +26,7 @@ from element_facerhythm.facial_behavior_estimation.param_set import (
     FaceRhythmParamSet,
     parameters_as_entered,
 )
-from element_facerhythm.facial_behavior_estimation.processing import (
-    FaceRhythmProcessing,
-    parameters_of_row,
-)
+from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.product_files import (
     ensure_local_project,
     fetch_verified_file,
@@ -43,6 +40,7 @@ from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, polygon_rows
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
 from element_facerhythm.facial_behavior_estimation.rows import part_rows, totals
+from element_facerhythm.facial_behavior_estimation.run_parameters import parameters_of_row
 from element_facerhythm.facial_behavior_estimation.schema import dj
 from element_facerhythm.facial_behavior_estimation.task import FaceRhythmTask
 from element_facerhythm.linking import active_link, resolve_path

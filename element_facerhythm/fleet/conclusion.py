@@ -4,12 +4,13 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from element_facerhythm.database.worker_options import RetryPolicy
 from element_facerhythm.errors import ProcessingError
 from element_facerhythm.fleet.attempt import Result
 from element_facerhythm.fleet.claims import Claims, History, JobName
 from element_facerhythm.fleet.job_outcomes import DONE, FAILED, GIVEN_BACK, GONE
 from element_facerhythm.fleet.job_queue import JobQueue
-from element_facerhythm.fleet.retry_policy import GONE_REASON, RetryPolicy, in_one_line, judge
+from element_facerhythm.fleet.retry_policy import GONE_REASON, in_one_line, judge
 
 logger = logging.getLogger(__name__)
 

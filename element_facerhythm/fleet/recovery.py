@@ -6,10 +6,11 @@ Jobs whose key was deleted meanwhile are removed.
 import logging
 from collections.abc import Iterable, Mapping
 
+from element_facerhythm.database.worker_options import RetryPolicy
 from element_facerhythm.fleet.claims import Claims, JobName, Progress
 from element_facerhythm.fleet.job_outcomes import GONE, LOST
 from element_facerhythm.fleet.job_queue import JobQueue
-from element_facerhythm.fleet.retry_policy import GONE_REASON, RetryPolicy, set_aside_reason
+from element_facerhythm.fleet.retry_policy import GONE_REASON, set_aside_reason
 
 logger = logging.getLogger(__name__)
 

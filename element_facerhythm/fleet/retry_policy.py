@@ -2,28 +2,13 @@
 
 from dataclasses import dataclass
 
+from element_facerhythm.database.worker_options import RetryPolicy
 from element_facerhythm.errors import ProjectBusyError, ProjectLostError, RequestError
 from element_facerhythm.fleet.claims import History
 from element_facerhythm.fleet.job_outcomes import FAILED, GIVEN_BACK, RETRY
 
 BUSY_DELAY_S = 15.0
 GONE_REASON = "the entry that the job was for was deleted, or never was there"
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often, and when, a job is tried.
-
-    Attributes
-    ----------
-    max_tries
-        Tries that may fail, and workers that may die, before a job is left alone.
-    first_delay_s
-        Time to the second try; each further one is four times as long.
-    """
-
-    max_tries: int = 3
-    first_delay_s: float = 30.0
 
 
 @dataclass(frozen=True)

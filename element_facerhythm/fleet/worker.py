@@ -14,12 +14,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import element_facerhythm
 from element_facerhythm.database.settings import device_of_this_process, figures_wanted
+from element_facerhythm.database.worker_options import WorkerOptions
 from element_facerhythm.errors import ConfigurationError, ProcessingError
 from element_facerhythm.fleet.attempt import Attempt
 from element_facerhythm.fleet.claims import Claims, History, JobName
@@ -30,7 +30,6 @@ from element_facerhythm.fleet.job_progress import ClaimLost, JobProgress, Stoppe
 from element_facerhythm.fleet.job_queue import JobQueue
 from element_facerhythm.fleet.reconnect import ReconnectingConnection, is_lost, is_transient
 from element_facerhythm.fleet.recovery import requeue_lost
-from element_facerhythm.fleet.retry_policy import RetryPolicy
 from element_facerhythm.linking import ROOT_VARIABLE, active_link
 from element_facerhythm.pipeline import NullProgress, Progress
 
@@ -56,37 +55,6 @@ class WorkerReport:
     n_done: int
     n_failed: int
     stopped_by: str
-
-
-@dataclass(frozen=True)
-class WorkerOptions:
-    """Options of a worker.
-
-    Attributes
-    ----------
-    max_jobs
-        Stop after so many jobs, done or failed.
-    exit_when_idle
-        Stop when no table has a job left, in place of waiting for one.
-    poll_s
-        Seconds between polls for new jobs.
-    lease_s
-        Seconds without a heartbeat after which others requeue this worker's job.
-    grace_s
-        Seconds that a stop may take; then the job is requeued, and the process ended.
-    policy
-        How often a job is tried.
-    health_file
-        Written with every heartbeat.
-    """
-
-    max_jobs: int | None = None
-    exit_when_idle: bool = False
-    poll_s: float = 10.0
-    lease_s: float = 60.0
-    grace_s: float = 25.0
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    health_file: Path | None = None
 
 
 def work(

@@ -335,7 +335,7 @@ def _new_file(
     key: dict[str, Any], model_name: str, predictions: "Predictions", write: Any
 ) -> "Iterator[Path]":
     """File of predictions in memory, named by its content; removed where what follows fails."""
-    from element_facerhythm.facial_behavior_estimation.task import directory_of
+    from element_facerhythm.facial_behavior_estimation.task_directories import directory_of
 
     digest = hashlib.sha256(repr((predictions.body_parts, predictions.individuals)).encode())
     for array in (predictions.positions, predictions.likelihood, *predictions.variables.values()):

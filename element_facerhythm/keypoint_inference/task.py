@@ -16,12 +16,13 @@ from element_facerhythm.facial_behavior_estimation.recording import (
 from element_facerhythm.facial_behavior_estimation.task import (
     check_task_mode,
     checked_rows,
-    directory_name,
-    directory_of,
     number_of,
     with_task_mode,
 )
-from element_facerhythm.facial_behavior_estimation.task_directories import register_task_table
+from element_facerhythm.facial_behavior_estimation.task_directories import (
+    inferred_directory,
+    register_task_table,
+)
 from element_facerhythm.files.plain import plain, plain_row
 from element_facerhythm.keypoint_inference.facemap_result import FACEMAP_RESULT, facemap_result
 from element_facerhythm.keypoint_inference.model import (
@@ -180,14 +181,11 @@ class KeypointInferenceTask(dj.Manual):
         ----------
         key
             Primary key of the task (it need not be entered yet).
-        relative
-            Relative to the processed data directory, else absolute.
-        mkdir
-            Create it.
+        relative, mkdir
+            As of `directory_of`.
         """
-        key = key_of(cls, key)
-        last = f"keypoints_{directory_name('model_id', key['model_id'])}"
-        return directory_of(key, last, relative=relative, mkdir=mkdir)
+        own = ("model_id",)
+        return inferred_directory(cls, key, own, "keypoints_", relative=relative, mkdir=mkdir)
 
 
 # predictions that are loaded are written, too

@@ -1,4 +1,4 @@
-"""Write the batch script and submit it; where Slurm refuses, the script is removed."""
+"""How many workers an array gets, and its submission; where Slurm refuses, the script is removed."""
 
 import os
 from collections.abc import Sequence
@@ -9,16 +9,66 @@ from tempfile import mkstemp
 
 from element_facerhythm.errors import ClusterError
 from element_facerhythm.slurm.client import ask_slurm
-from element_facerhythm.slurm.options import BatchOptions
-from element_facerhythm.slurm.script import batch_script, sbatch_options
+from element_facerhythm.slurm.script import BatchOptions, batch_script, sbatch_options
+from element_facerhythm.slurm.tasks import Task
+
+
+@dataclass(frozen=True)
+class ArraySize:
+    """How many tasks to submit: as many as there are jobs that no other worker will take.
+
+    Parameters
+    ----------
+    n_pending : int
+        Jobs that could start now.
+    n_queued, n_running : int
+        Workers of earlier arrays that wait for a place, or have one.
+    max_workers : int
+        At most so many workers at a time, those of earlier arrays counted.
+    """
+
+    n_pending: int
+    n_queued: int
+    n_running: int
+    max_workers: int
+
+    @classmethod
+    def beside(cls, tasks: Sequence[Task], *, n_pending: int, max_workers: int) -> "ArraySize":
+        """Count the workers among the tasks of earlier arrays.
+
+        Parameters
+        ----------
+        tasks
+            As `list_tasks` returns them.
+        n_pending, max_workers
+            As of the class.
+        """
+        n_queued = sum(task.is_queued for task in tasks)
+        n_running = sum(task.is_running for task in tasks)
+        return cls(n_pending, n_queued, n_running, max_workers)
+
+    @property
+    def n_tasks(self) -> int:
+        """Tasks to submit; a waiting worker will take a job of its own, a running one has one."""
+        room = self.max_workers - self.n_queued - self.n_running
+        return max(min(room, self.n_pending - self.n_queued), 0)
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is to be submitted."""
+        workers = f"{self.n_running} workers run and {self.n_queued} wait in Slurm's queue"
+        if self.n_pending == 0:
+            return "no job is pending"
+        if self.n_queued + self.n_running >= self.max_workers:
+            return f"{workers}, {self.max_workers} are allowed (--max-workers)"
+        return f"{workers}: enough for {self.n_pending} pending jobs"
 
 
 @dataclass(frozen=True)
 class Submission:
-    """An array that Slurm took: its number, its size, its script, and the pattern of its logs."""
+    """An array that Slurm took: its number, its script, and the pattern of its logs."""
 
     array: str
-    n_tasks: int
     script: Path
     logs: Path
 
@@ -37,7 +87,7 @@ def submit_script(options: BatchOptions, n_tasks: int, command: Sequence[str]) -
     Raises
     ------
     ClusterError
-        The directory cannot be written, or Slurm refused.
+        The directory cannot be written, or Slurm refused; what was written is removed.
     """
     made = [place for place in (options.log_dir, *options.log_dir.parents) if not place.exists()]
     script: Path | None = None
@@ -47,15 +97,18 @@ def submit_script(options: BatchOptions, n_tasks: int, command: Sequence[str]) -
         script = Path(name)
         with os.fdopen(number, "w") as file:
             file.write(batch_script(options, n_tasks, command))
-        asked = ["--parsable", *sbatch_options(options, n_tasks), name]
-        answer = ask_slurm("sbatch", asked)
+        answer = ask_slurm("sbatch", ["--parsable", *sbatch_options(options, n_tasks), name])
     except (OSError, ClusterError) as error:
-        _remove(script, made)
+        if script is not None:
+            script.unlink(missing_ok=True)
+        for place in made:
+            with suppress(OSError):  # it was not made, or is not empty
+                place.rmdir()
         if isinstance(error, ClusterError):
             raise
         raise ClusterError(f"{options.log_dir} cannot be written: {error}; see --dir") from error
     array = answer.strip().split(";")[0]  # on several clusters: number;cluster
-    return Submission(array, n_tasks, script, options.log_dir / f"{array}_*.log")
+    return Submission(array, script, options.log_dir / f"{array}_*.log")
 
 
 def check_script(options: BatchOptions, n_tasks: int, command: Sequence[str]) -> None:
@@ -73,12 +126,3 @@ def check_script(options: BatchOptions, n_tasks: int, command: Sequence[str]) ->
     """
     asked = ["--test-only", *sbatch_options(options, n_tasks)]
     ask_slurm("sbatch", asked, batch_script(options, n_tasks, command))
-
-
-def _remove(script: Path | None, made: Sequence[Path]) -> None:
-    """Remove what was written, and the directories made for it that hold nothing else."""
-    if script is not None:
-        script.unlink(missing_ok=True)
-    for place in made:
-        with suppress(OSError):  # it was not made, or is not empty
-            place.rmdir()

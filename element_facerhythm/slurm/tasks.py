@@ -1,8 +1,9 @@
-"""Tasks of these arrays: those that the controller knows, and older ones where accounting is kept."""
+"""Tasks of these arrays: listing them, of the past too where accounting is kept, and ending them."""
 
 import logging
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ RUNNING = frozenset({"RUNNING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESIZING
 SQUEUE_FORMAT = "%i|%T|%M|%l|%P|%N|%r|%o"
 SACCT_FORMAT = "JobID,State,Elapsed,Timelimit,Partition,NodeList,ExitCode"
 NO_ACCOUNTING = "accounting storage is disabled"
+LOOK_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Task:
         return self.state in RUNNING
 
 
+@dataclass(frozen=True)
+class Cancelled:
+    """Tasks that never started, that stopped when asked, and that had to be ended."""
+
+    withdrawn: tuple[str, ...]
+    stopped: tuple[str, ...]
+    ended: tuple[str, ...]
+
+
 def list_tasks(name: str, arrays: Sequence[str] = ()) -> list[Task]:
     """List this user's tasks of a job name that the controller knows: waiting, running, lately ended.
 
@@ -63,8 +74,7 @@ def list_tasks(name: str, arrays: Sequence[str] = ()) -> list[Task]:
     """
     arguments = ["--array", "--noheader", "--states=all", *_ours(name)]
     answer = ask_slurm("squeue", [*arguments, f"--format={SQUEUE_FORMAT}"])
-    tasks = [_read_squeue(line) for line in answer.splitlines() if line.strip()]
-    return sorted((t for t in tasks if _belongs(t, arrays)), key=_order)
+    return _chosen([_read_squeue(line) for line in answer.splitlines() if line.strip()], arrays)
 
 
 def past_tasks(name: str, arrays: Sequence[str] = (), *, days: int = 2) -> list[Task]:
@@ -89,8 +99,61 @@ def past_tasks(name: str, arrays: Sequence[str] = (), *, days: int = 2) -> list[
             logger.warning("no tasks of the past: %s", error)
         return []
     tasks = [_read_sacct(line) for line in answer.splitlines() if line.strip()]
-    started = (t for t in tasks if "[" not in t.task and not t.is_queued)
-    return sorted((t for t in started if _belongs(t, arrays)), key=_order)
+    return _chosen([t for t in tasks if "[" not in t.task and not t.is_queued], arrays)
+
+
+def cancel_tasks(name: str, arrays: Sequence[str] = (), *, grace_s: float = 60.0) -> Cancelled:
+    """Withdraw waiting tasks, signal running ones to stop, and end those that have not after `grace_s`.
+
+    `scancel` alone gives a worker as long as the cluster's KillWait, often 30 s, before it is killed. So
+    running workers are sent SIGTERM first, and once only: a second one ends a worker at once, and its job
+    stays reserved.
+
+    Parameters
+    ----------
+    name, arrays
+        As of `list_tasks`.
+    grace_s : float
+        Seconds to wait for workers to stop.
+
+    Raises
+    ------
+    ClusterError
+        Slurm is not there, or refused.
+    """
+    deadline = time.monotonic() + grace_s
+    withdrawn: set[str] = set()
+    signalled: set[str] = set()
+    while True:
+        tasks = [task for task in list_tasks(name, arrays) if task.is_queued or task.is_running]
+        if not tasks or time.monotonic() >= deadline:
+            break
+        # repeated, since a task may start, or be requeued after its node died, meanwhile
+        waiting = {task.task for task in tasks if task.is_queued}
+        running = {task.task for task in tasks if task.is_running} - signalled
+        _scancel(["--state=PENDING"], waiting)
+        _scancel(["--signal=TERM", "--batch"], running)
+        withdrawn |= waiting
+        signalled |= running
+        time.sleep(LOOK_EVERY_S)
+    left = {task.task for task in tasks}
+    if left:
+        ask_slurm("scancel", sorted(left))
+    return Cancelled(
+        tuple(sorted(withdrawn - signalled - left)),
+        tuple(sorted(signalled - left)),
+        tuple(sorted(left)),
+    )
+
+
+def _scancel(options: Sequence[str], tasks: set[str]) -> None:
+    """Run scancel; it refuses tasks that ended meanwhile, so what is left is read from the queue."""
+    if not tasks:
+        return
+    try:
+        ask_slurm("scancel", [*options, *sorted(tasks)])
+    except ClusterError as error:
+        logger.info("scancel: %s", error)
 
 
 def _ours(name: str) -> tuple[str, str]:
@@ -98,9 +161,10 @@ def _ours(name: str) -> tuple[str, str]:
     return f"--user={os.geteuid()}", f"--name={name}"
 
 
-def _belongs(task: Task, arrays: Sequence[str]) -> bool:
-    """Return whether a task is of one of the arrays; of any where none is named."""
-    return not arrays or task.task.partition("_")[0] in arrays
+def _chosen(tasks: Sequence[Task], arrays: Sequence[str]) -> list[Task]:
+    """Tasks of the arrays (of all where none is named), by number of the array, then by index."""
+    chosen = [task for task in tasks if not arrays or task.task.partition("_")[0] in arrays]
+    return sorted(chosen, key=lambda t: [int(n) for n in t.task.split("_") if n.isdigit()])
 
 
 def _read_squeue(line: str) -> Task:
@@ -118,8 +182,3 @@ def _read_sacct(line: str) -> Task:
     known_node = "" if node == "None assigned" else node
     why = rest or ("" if exit_code == "0:0" else f"exit code {exit_code}")
     return Task(number, word, elapsed, limit, partition, known_node, why, None)
-
-
-def _order(task: Task) -> tuple[int, ...]:
-    """Order by number of the array, then by index."""
-    return tuple(int(part) for part in task.task.split("_") if part.isdigit())

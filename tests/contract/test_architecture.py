@@ -2,11 +2,14 @@
 
 import importlib.util
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
 import grimp
 import pytest
+
+from element_facerhythm.parameters.quality import QualityLimits
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "element_facerhythm"
@@ -35,6 +38,13 @@ def test_imports_between_rooms_are_those_that_import_linter_sees(rooms_page: Mod
         if other in modules and other != module
     }
     assert rooms_page.imports() == seen
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Imports within functions count; those for types alone do not."""
+    graph = grimp.build_graph(PACKAGE.name, cache_dir=None, exclude_type_checking_imports=True)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # its error names the circle
 
 
 def test_arrows_lead_wherever_a_room_imports_from(rooms_page: ModuleType) -> None:
@@ -71,3 +81,14 @@ def test_places_in_the_code_that_the_page_names_are_there() -> None:
         assert not name or re.search(
             rf"^(def|class) {name}\b", (PACKAGE / file).read_text("utf-8"), re.MULTILINE
         ), f"{file}::{name}"
+
+
+def test_the_page_names_the_function_of_every_check_of_quality() -> None:
+    (section,) = re.findall(
+        r"^### From a check to its formula\n(.*?)^## ", PAGE.read_text("utf-8"), re.M | re.S
+    )
+    rows = re.findall(r"^\| (`[^|]+) \| ([^|]+) \|$", section, re.MULTILINE)
+    checks = [name for row, _ in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(checks) == sorted(QualityLimits.model_fields)
+    for row, place in rows:
+        assert re.search(r"`[\w/]+\.py::\w+`", place), row

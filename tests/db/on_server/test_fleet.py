@@ -27,8 +27,8 @@ Command = Callable[..., Any]
 
 def work_quickly(queue: JobQueue, on_job: Callable[[Any], None] | None = None) -> WorkerReport:
     """Work on one table until idle, with a lease of a second and no delays."""
-    from element_facerhythm.fleet.retry_policy import RetryPolicy
-    from element_facerhythm.fleet.worker import WorkerOptions, work
+    from element_facerhythm.database.worker_options import RetryPolicy, WorkerOptions
+    from element_facerhythm.fleet.worker import work
 
     options = WorkerOptions(
         exit_when_idle=True, poll_s=0.2, lease_s=1.0, policy=RetryPolicy(3, 0.0)
@@ -256,7 +256,8 @@ def test_a_job_whose_key_is_gone_ends(
 
 def stop_after(queue: JobQueue, seconds: float) -> WorkerReport:
     """Work on one table, with a lease of a second, until told to stop."""
-    from element_facerhythm.fleet.worker import WorkerOptions, work
+    from element_facerhythm.database.worker_options import WorkerOptions
+    from element_facerhythm.fleet.worker import work
 
     stop = threading.Event()
     timer = threading.Timer(seconds, stop.set)

@@ -33,6 +33,7 @@ POPULATED = {
 }
 HELPERS = {
     "insert_new_params": lambda: fbe.FaceRhythmParamSet.insert_new_params(0, "", {}),
+    "insert_from_run": lambda: fbe.FaceRhythmParamSet.insert_from_run({}),
     "insert_rois": lambda: fbe.FaceRhythmROI.insert_rois(
         {}, {"points": [[[1, 1], [9, 1], [9, 9]]]}),
     "infer_output_dir": lambda: fbe.FaceRhythmTask.infer_output_dir({}),

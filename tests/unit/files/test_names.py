@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from element_facerhythm.facial_behavior_estimation.task import directory_name
+from element_facerhythm.facial_behavior_estimation.task_directories import directory_name
 from element_facerhythm.files.names import MAX_NAME_BYTES, short_name, short_names
 from element_facerhythm.io.atomic import atomic_path
 

@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from element_facerhythm.database.worker_options import RetryPolicy
 from element_facerhythm.errors import (
     ProcessingError,
     ProjectBusyError,
@@ -11,7 +12,7 @@ from element_facerhythm.errors import (
     VideoError,
 )
 from element_facerhythm.fleet.claims import History
-from element_facerhythm.fleet.retry_policy import RetryPolicy, in_one_line, judge
+from element_facerhythm.fleet.retry_policy import in_one_line, judge
 
 POLICY = RetryPolicy(max_tries=3, first_delay_s=30)
 

@@ -7,6 +7,5 @@ A check warns or is red, and refuses nothing; what cannot be known of a project 
 
 from element_facerhythm.pipeline.records import Verdict
 from element_facerhythm.pipeline.results.quality.assessment import assess
-from element_facerhythm.pipeline.results.quality.clock import clock_facts
 
-__all__ = ["Verdict", "assess", "clock_facts"]
+__all__ = ["Verdict", "assess"]

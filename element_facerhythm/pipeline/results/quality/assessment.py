@@ -11,7 +11,6 @@ from element_facerhythm.parameters.reading import parameters_from_mapping
 from element_facerhythm.pipeline.records import ProjectSummary, Verdict
 from element_facerhythm.pipeline.results.model_summary import as_model
 from element_facerhythm.pipeline.results.quality.clock import (
-    clock_facts,
     clock_measures,
     run_file_of,
     suspect_frames,
@@ -53,7 +52,7 @@ def assess(project: Project, summary: ProjectSummary) -> tuple[Verdict, ...]:
             data_measures(models, summary.videos, frequencies_hz, project.element_axis()),
             track_measures(project, summary.videos, summary.points),
             light_measures(_lights(project), summary.frame_rate_hz),
-            clock_measures(clock_facts(project), n_frames),
+            clock_measures(project, n_frames),
             [suspect_frames(project, n_frames)],
             model_measures(summary.models, models, frequencies_hz, summary.n_points),
         )

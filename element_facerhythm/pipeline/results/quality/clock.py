@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from element_facerhythm.errors import ProjectError
@@ -13,105 +12,76 @@ from element_facerhythm.io.data_paths import place_inside
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.results.quality.judging import Measure, unknown
 from element_facerhythm.pipeline.run.run_file import RUN_FILE
-from element_facerhythm.video.clock import Gap
+from element_facerhythm.video.clock import Clock
 
 _MEASURED = ("stamps", "time file")
 _MOST_NAMED = 4
 
 
-@dataclass(frozen=True)
-class ClockFacts:
-    """What the time stamps of a recording show.
+def clock_measures(project: Project, n_frames: int) -> Iterator[Measure]:
+    """Measure gaps, dropped frames, changes of rate and jitter.
 
-    Attributes
+    Parameters
     ----------
-    jitter
-        Standard deviation of the frames' times from equal distances, in intervals; of videos, the largest.
-    n_dropped_frames
-        Frames that are missing where traces are interpolated.
-    pauses
-        Name of the video and gap, for every gap that nothing is computed across.
-    rate_changes
-        Names of the videos whose rate changes.
-    """
-
-    jitter: float
-    n_dropped_frames: int
-    pauses: tuple[tuple[str, Gap], ...]
-    rate_changes: tuple[str, ...]
-
-
-def clock_facts(project: Project) -> ClockFacts | None:
-    """Facts of the recording's clock; None where no stamps were read, or none are stored.
+    project
+        The project, for the clocks of its videos.
+    n_frames
+        Frames of all videos.
 
     Raises
     ------
     ProjectError
         The stored times are invalid.
     """
-    if not project.has_clock:
-        return None
-    names = project.video_names
-    clocks = [project.clock(index) for index in range(len(names))]
-    if not all(clock.source in _MEASURED for clock in clocks):
-        return None
-    return ClockFacts(
-        jitter=max(clock.jitter_s * clock.frame_rate_hz for clock in clocks),
-        n_dropped_frames=sum(clock.n_dropped_frames for clock in clocks),
-        pauses=tuple(
-            (name, gap) for name, clock in zip(names, clocks, strict=True) for gap in clock.pauses
-        ),
-        rate_changes=tuple(n for n, clock in zip(names, clocks, strict=True) if not clock.is_even),
-    )
-
-
-def clock_measures(clock: ClockFacts | None, n_frames: int) -> Iterator[Measure]:
-    """Measure gaps, dropped frames, changes of rate and jitter.
-
-    Parameters
-    ----------
-    clock
-        Facts of the recording's clock; None where no time stamps were used, and nothing is known.
-    n_frames
-        Frames of all videos.
-    """
-    if clock is None:
+    clocks = _measured_clocks(project)
+    if clocks is None:
         for name in ("gaps", "dropped_frames", "rate_changes", "clock_jitter"):
             yield unknown(name, "no time stamps of the frames were used")
         return
+    pauses = [(name, gap) for name, clock in clocks for gap in clock.pauses]
     places = ", ".join(
         f"{gap.seconds:.3g} s after frame {gap.after_frame} of {name}"
-        for name, gap in clock.pauses[:_MOST_NAMED]
+        for name, gap in pauses[:_MOST_NAMED]
     )
     yield Measure(
         "gaps",
-        float(len(clock.pauses)),
+        float(len(pauses)),
         f"the time stamps have gaps ({places}), and nothing is computed across them"
-        if clock.pauses
+        if pauses
         else "the time stamps have no gaps",
         "count in seconds rather than frames, and enter the parts as recordings of their own if they are",
     )
-    n_dropped = clock.n_dropped_frames
+    n_dropped = sum(clock.n_dropped_frames for _, clock in clocks)
     yield Measure(
         "dropped_frames",
         n_dropped / max(n_frames + n_dropped, 1),
         f"{n_dropped} frames were dropped, and traces are interpolated there",
         "the camera or the disk was too slow, so lower size or rate when recording again",
     )
+    changing = [name for name, clock in clocks if not clock.is_even]
     yield Measure(
         "rate_changes",
-        float(len(clock.rate_changes)),
-        f"the frame rate changes within {', '.join(clock.rate_changes[:_MOST_NAMED])}"
-        if clock.rate_changes
+        float(len(changing)),
+        f"the frame rate changes within {', '.join(changing[:_MOST_NAMED])}"
+        if changing
         else "the frame rate stays the same",
         "rhythms above half of the lower rate are not in the slower part, so keep F_max below that",
     )
+    jitter = max(clock.jitter_s * clock.frame_rate_hz for _, clock in clocks)
     yield Measure(
         "clock_jitter",
-        clock.jitter,
-        f"the times of the frames scatter by {clock.jitter:.2g} of the interval between them",
+        jitter,
+        f"the times of the frames scatter by {jitter:.2g} of the interval between them",
         "fast rhythms are blurred, so record with a camera that keeps its rate, or keep F_max low",
     )
+
+
+def _measured_clocks(project: Project) -> list[tuple[str, Clock]] | None:
+    """Name and clock of each video; None where no stamps were read, or none are stored."""
+    if not project.has_clock:
+        return None
+    clocks = [(name, project.clock(index)) for index, name in enumerate(project.video_names)]
+    return clocks if all(clock.source in _MEASURED for _, clock in clocks) else None
 
 
 def run_file_of(project: Project) -> dict[str, Any]:
