@@ -67,6 +67,8 @@ class FacialRhythm(ResultViews, dj.Imported):
         window_centres           : <blob>  # (W,) frame at the centre of each spectrogram column
         window_times_s           : <blob>  # (W,) seconds of these, by the times of the frames
         video_frame_times=null   : <facerhythm_array> # (T,) seconds of each frame; null if not stored
+        confidence=null          : <facerhythm_array> # (T, P) float16, 0 to 1; null if flow was followed
+        video_mean_confidence=null : float64 # mean of confidence; null if flow was followed
         """
 
     class Point(dj.Part):
@@ -84,6 +86,7 @@ class FacialRhythm(ResultViews, dj.Imported):
         path_length_px=null : float64 # sum of the distances from frame to frame, pixels
         mean_speed_px_s=null : float64 # path_length_px / (tracked_duration_s less gaps), pixels per second
         point_violation_fraction : float64 # frames in which it was frozen / n_tracked_frames
+        point_mean_confidence=null : float64 # mean of confidence over all frames, 0 to 1
         """
 
     class PointTrace(dj.Part):
@@ -95,6 +98,7 @@ class FacialRhythm(ResultViews, dj.Imported):
         -> master.Video
         ---
         trace               : <facerhythm_array> # (T, 2) float32: x, y in pixels
+        trace_mean_confidence=null : float64 # mean of the point's confidence in this video, 0 to 1
         """
 
     class Frequency(dj.Part):

@@ -124,6 +124,10 @@ def _video_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str,
             "window_centres": video.window_centres,
             "window_times_s": video.window_times_s,
             "video_frame_times": None if times is None else _reference(times, places),
+            "confidence": None
+            if video.confidence is None
+            else _reference(video.confidence, places),
+            "video_mean_confidence": _mean(video.point_confidence),
             "points": _reference(video.points, places),
             "spectrogram": _reference(video.spectrogram, places),
         }
@@ -134,7 +138,17 @@ def _trace_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str,
         n_frames, n_points, _ = video.points.shape
         for index in range(n_points):
             trace = _reference(video.points, places, shape=(n_frames, 2), point_index=index)
-            yield {"point_index": index, "video_index": video.video_index, "trace": trace}
+            confidence = video.point_confidence
+            yield {
+                "point_index": index,
+                "video_index": video.video_index,
+                "trace": trace,
+                "trace_mean_confidence": None if confidence is None else float(confidence[index]),
+            }
+
+
+def _mean(values: Any) -> float | None:
+    return None if values is None else float(values.mean())
 
 
 def _reference(array: "ArrayRef", places: Places, **changes: Any) -> ArrayReference:

@@ -178,7 +178,8 @@ class VideoSummary:
     `n_dark_frames` those that are dark, `n_frozen_frames` those that repeat the frame before; None
     where the project does not say. `window_centres` (W,) are frame indices, `window_times_s` (W,) the
     seconds there. `frame_times` refers to (T,) seconds; None where the project stores none. `gaps` are
-    those of its clock.
+    those of its clock. `confidence` refers to (T, P) float16, and `point_confidence` (P,) is its mean over
+    frames, both 0 to 1; None where the tracking tells none.
     """
 
     video_index: int
@@ -200,6 +201,8 @@ class VideoSummary:
     window_centres: NDArray[np.float32]
     window_times_s: NDArray[np.float64]
     frame_times: ArrayRef | None
+    confidence: ArrayRef | None = None
+    point_confidence: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,8 @@ class PointSummary:
 
     Displacements are distances from the seed position in pixels. `path_length_px` sums the
     distances between successive frames (videos of a recording are not bridged), and
-    `mean_speed_px_s` divides it by the recording's duration without gaps.
+    `mean_speed_px_s` divides it by the recording's duration without gaps. `point_mean_confidence` is the
+    mean over all frames, 0 to 1; None where the tracking tells none.
     """
 
     point_index: int
@@ -219,6 +223,7 @@ class PointSummary:
     path_length_px: float
     mean_speed_px_s: float
     point_violation_fraction: float
+    point_mean_confidence: float | None = None
 
 
 REAL, IMAGINARY = " (real)", " (imaginary)"

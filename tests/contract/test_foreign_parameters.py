@@ -66,6 +66,8 @@ REMAINING = {
 }  # fmt: skip
 UNSAID = {
     "project.random_seed",
+    "PointTracker.params_anchored.n_reference_frames",
+    "PointTracker.params_anchored.window_px",
     "PointTracker.params_clahe",
     "TCA.normalize_data.dim_name",
     "TCA.rearrange_data.name_dim_array_window",

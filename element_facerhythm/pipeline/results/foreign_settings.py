@@ -42,7 +42,8 @@ def _tracker(project: Project) -> Settings:
     name = "PointTracker.frames_freeze"
     if known.pop(name, None) is False:  # true: there are some, and which ones is not recorded
         known[name] = None
-    # face-rhythm has neither option, and computes as with these values
+    # face-rhythm has none of these options, and computes as with these values
+    known["PointTracker.method"] = "flow"
     known["PointTracker.params_optical_flow.refine"] = False
     known["PointTracker.frames_per_block"] = None
     with open_h5(project.product_path("PointTracker")) as file:

@@ -15,7 +15,16 @@ class _Sliceable(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
-    def __getitem__(self, key: slice, /) -> NDArray[np.float32]: ...
+    def __getitem__(self, key: slice, /) -> NDArray[np.floating]: ...
+
+
+def mean_over_frames(values: _Sliceable) -> NDArray[np.float64]:
+    """Mean (P,) over the frames of (T, P) values, which are read in blocks."""
+    rows = max(_BLOCK_BYTES // max(8 * values.shape[1], 1), 1)
+    total = np.zeros(values.shape[1])
+    for start in range(0, values.shape[0], rows):
+        total += np.asarray(values[start : start + rows], dtype=np.float64).sum(axis=0)
+    return total / max(values.shape[0], 1)
 
 
 @dataclass

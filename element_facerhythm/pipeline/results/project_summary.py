@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from element_facerhythm.io.layout import PRODUCTS
 from element_facerhythm.io.lazy import LazyArray
@@ -18,7 +19,7 @@ from element_facerhythm.pipeline.records import (
     VideoSummary,
 )
 from element_facerhythm.pipeline.results.model_summary import summarise_models
-from element_facerhythm.pipeline.results.point_statistics import PointStatistics
+from element_facerhythm.pipeline.results.point_statistics import PointStatistics, mean_over_frames
 from element_facerhythm.pipeline.results.quality import assess
 from element_facerhythm.pipeline.run.light import frame_kinds
 
@@ -51,7 +52,9 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
         frame_rate_hz=project.frame_rate_hz,
         n_points=len(project.point_positions),
         videos=videos,
-        points=_summarise_points(statistics, sum(map(_seen_s, videos))),
+        points=_summarise_points(
+            statistics, sum(map(_seen_s, videos)), _mean_confidence(videos, statistics.n_frames)
+        ),
         frequencies_hz=project.frequencies_hz,
         models=summarise_models(project),
     )
@@ -65,7 +68,7 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
     n_violations = len(tracking.violation_rows)
     clock = project.clock(index)
     spectrogram = project.spectrogram(index)
-    kinds = frame_kinds(tracking)
+    kinds, confidence = frame_kinds(tracking), tracking.confidence
     return VideoSummary(
         video_index=index,
         file_name=project.video_names[index],
@@ -86,6 +89,8 @@ def _summarise_video(project: Project, index: int, statistics: PointStatistics) 
         window_centres=project.window_centres(index),
         window_times_s=project.window_times_s(index),
         frame_times=_frame_times(project, index, n_frames),
+        confidence=None if confidence is None else _reference("PointTracker", confidence),
+        point_confidence=None if confidence is None else mean_over_frames(confidence),
     )
 
 
@@ -105,7 +110,15 @@ def _seen_s(video: VideoSummary) -> float:
     return video.duration_s - sum(gap.seconds for gap in video.gaps if not gap.is_bridged)
 
 
-def _summarise_points(statistics: PointStatistics, seen_s: float) -> tuple[PointSummary, ...]:
+def _mean_confidence(videos: Sequence[VideoSummary], n_frames: int) -> NDArray[np.float64] | None:
+    """Mean (P,) over the frames of all videos."""
+    known = [v.n_frames * v.point_confidence for v in videos if v.point_confidence is not None]
+    return np.sum(known, axis=0) / n_frames if len(known) == len(videos) else None
+
+
+def _summarise_points(
+    statistics: PointStatistics, seen_s: float, confidence: NDArray[np.float64] | None
+) -> tuple[PointSummary, ...]:
     columns = zip(
         statistics.point_positions,
         statistics.rms_displacement_px,
@@ -124,6 +137,7 @@ def _summarise_points(statistics: PointStatistics, seen_s: float) -> tuple[Point
             path_length_px=float(path),
             mean_speed_px_s=float(path) / seen_s,
             point_violation_fraction=float(violated),
+            point_mean_confidence=None if confidence is None else float(confidence[i]),
         )
         for i, (position, rms, largest, path, violated) in enumerate(columns)
     )

@@ -13,7 +13,7 @@ from element_facerhythm.admin.upgrade.definitions import classes_of
 from element_facerhythm.admin.upgrade.versions import CHANGES
 from element_facerhythm.database.schema_version import SCHEMA_VERSION
 
-DIGEST_OF_VERSION_2 = "1eb57f54f70e9071ea7191c0a3da923ae808a8adb6111bb1e37591ad4412721e"
+DIGEST_OF_VERSION_2 = "bc0ae0a3d3330af890e8c0bfd780eb8d59848115f7f1bb1eeb5ac79d7c079d57"
 COLUMN = re.compile(r"^\s*(\w+)\s*(?:=\s*\S+)?\s*:", re.MULTILINE)
 
 

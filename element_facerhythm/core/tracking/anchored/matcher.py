@@ -59,7 +59,15 @@ class MatchedBlock:
 
 
 def pyramid(frame: NDArray[np.int16], n_levels: int) -> list[NDArray[np.int16]]:
-    """Return a frame (h, w), halved again and again, finest first."""
+    """Return a frame, halved again and again, finest first.
+
+    Parameters
+    ----------
+    frame
+        (h, w) gray levels.
+    n_levels
+        How many, the frame itself included.
+    """
     levels = [frame]
     while len(levels) < n_levels:
         levels.append(cv2.pyrDown(levels[-1]))
