@@ -12,13 +12,13 @@ from element_facerhythm.core.arrays import Points
 from element_facerhythm.core.tracking.anchored.patch_kernel import settle
 from element_facerhythm.core.tracking.anchored.templates import MatchSettings, Stack, Templates
 
-COARSE = MatchSettings(n_steps=8, step_px=0.05, reach_px=6.0)
+COARSE = MatchSettings(n_steps=8, step_px=0.1, reach_px=6.0)
 """On halved frames, from home."""
-FIRST = MatchSettings(n_steps=10, step_px=0.02, reach_px=6.0)
+FIRST = MatchSettings(n_steps=10, step_px=0.05, reach_px=6.0)
 """Where a point may be some pixels off its start."""
-NEXT = MatchSettings(n_steps=6, step_px=0.02, reach_px=4.0)
+NEXT = MatchSettings(n_steps=7, step_px=0.05, reach_px=4.0)
 """From the frame before."""
-AGAIN = MatchSettings(n_steps=8, step_px=0.02, reach_px=3.0)
+AGAIN = MatchSettings(n_steps=8, step_px=0.05, reach_px=3.0)
 """From where the neighbours say."""
 
 STRAIN = 0.025
@@ -30,9 +30,11 @@ LEAST_SHARE = 0.6
 """A match whose correlation is below this share of what is usual at its point is not taken."""
 LEAST_CORRELATION = 0.3
 """Nor is one with less correlation than this."""
+MANY_LOST = 0.1
+"""Where more than this share of the points is lost, they are searched for from home."""
 OUTLIER_PX = 2.0
 """A match further than this from what its neighbours say is looked at again."""
-_N_SWEEPS = 12
+_N_SWEEPS = 6
 _PRECISE_PX = 0.5  # a match of this standard deviation has half the confidence of a precise one
 
 
@@ -135,25 +137,23 @@ class Matcher:
             places = found * scale
         return places, correlations
 
-    def match(self, stack: Stack, hint: Points | None = None) -> MatchedBlock:
+    def match(self, stack: Stack, starts: NDArray[np.float32] | None = None) -> MatchedBlock:
         """Find the points in all frames of a block.
 
         Parameters
         ----------
         stack
-            (B, h, w) frames that follow one another.
-        hint
-            (P, 2) places that are tried in the first frame, too.
+            (B, h, w) frames; they follow one another, unless each has its starts.
+        starts
+            (P, 2) places to begin the first frame from, or (B, P, 2) to begin each frame from; None searches
+            for the points in the first.
         """
-        starts, correlations = self.search(stack[0])
-        if hint is not None:
-            self._try(
-                stack, np.zeros(1, np.int64), hint[None], FIRST, starts[None], correlations[None]
-            )
-        places, correlations = self._finest.match_in_turn(stack, starts, self.floors, NEXT)
+        if starts is None:
+            starts = self.search(stack[0])[0]
+        places, correlations = self._finest.match_block(stack, starts, self.floors, NEXT)
         found, settled = places - self.home, np.empty_like(places)
-        lost = np.flatnonzero(np.mean(correlations < self.floors, axis=1) > 0.2)
-        for number in lost[lost > 0]:
+        lost = np.mean(correlations < self.floors, axis=1) > MANY_LOST
+        for number in np.flatnonzero(lost):
             again, there = self.search(stack[number])
             better = there > correlations[number]
             found[number, better] = again[better] - self.home[better]
@@ -168,25 +168,6 @@ class Matcher:
             self._settle(found, correlations, settled)
         taken = correlations >= self.floors
         return MatchedBlock(settled, taken, correlations, self._confidence(correlations, taken))
-
-    def _try(
-        self,
-        stack: Stack,
-        frames: NDArray[np.int64],
-        starts: NDArray[np.float32],
-        settings: MatchSettings,
-        places: NDArray[np.float32],
-        correlations: NDArray[np.float32],
-    ) -> None:
-        """Match all points from other starts; put what is better into `places` and `correlations`."""
-        n_points = len(self.home)
-        points = np.tile(np.arange(n_points), len(frames))
-        found, there = self._finest.match(
-            stack, np.repeat(frames, n_points), points, starts.reshape(-1, 2), settings
-        )
-        found, there = found.reshape(places.shape), there.reshape(correlations.shape)
-        better = there > correlations
-        places[better], correlations[better] = found[better], there[better]
 
     def _look_again(
         self,

@@ -27,43 +27,50 @@ _LONGEST_STEP_PX = _f4(2)
 
 
 @inlined
-def _match(pixels, shape, side, lanes, parts, sums, start_x, start_y, settings):  # type: ignore[no-untyped-def]
+def _blend_columns(pixels, place, stride, n_rows, lanes, share, rows):  # type: ignore[no-untyped-def]
+    """Fill in rows of pixels from `place` on, moved to the left by a share of a pixel."""
+    for j in range(n_rows):
+        begin, cell = place + j * stride, j * lanes
+        for i in range(lanes):
+            value = _f4(pixels[uintp(begin + i)])
+            rows[uintp(cell + i)] = value + share * (_f4(pixels[uintp(begin + i + 1)]) - value)
+
+
+@inlined
+def _sums(rows, parts, n_cells, lanes, share):  # type: ignore[no-untyped-def]
+    """Weighted sums over a patch, moved up by a share of a pixel: values, squares, products with parts."""
+    total, square, product, lean_x, lean_y = _f4(0), _f4(0), _f4(0), _f4(0), _f4(0)
+    for cell in range(n_cells):
+        k = uintp(cell)
+        value = rows[k] + share * (rows[uintp(cell + lanes)] - rows[k])
+        weighed = parts[0, k] * value
+        total += weighed
+        square += weighed * value
+        product += parts[1, k] * value
+        lean_x += parts[2, k] * value
+        lean_y += parts[3, k] * value
+    return total, square, product, lean_x, lean_y
+
+
+@inlined
+def _match(pixels, origin, shape, side, lanes, parts, sums, start_x, start_y, settings, rows):  # type: ignore[no-untyped-def]
     """Place that matches best near a start, and its correlation with the template; -1 where none is found."""
     n_steps, step_px, reach_px = settings
     height, width = shape
     half = _f4(side // 2)
-    x, y, length, correlation = start_x, start_y, _f4(9), _f4(-1)
-    for number in range(n_steps + 1):
+    x, y, correlation = start_x, start_y, _f4(-1)
+    for _ in range(n_steps):
         left, top = np.floor(x - half), np.floor(y - half)
         column, row = int(left), int(top)
         if column < 0 or row < 0 or column + lanes >= width or row + side >= height:
             return start_x, start_y, _f4(-1)
-        right_share, down_share = x - half - _f4(left), y - half - _f4(top)
-        w11 = right_share * down_share
-        w01, w10 = right_share - w11, down_share - w11
-        w00 = _f4(1) - right_share - w10
-        total, square, product, lean_x, lean_y = _f4(0), _f4(0), _f4(0), _f4(0), _f4(0)
-        for j in range(side):
-            above, cell = (row + j) * width + column, j * lanes
-            below = above + width
-            for i in range(lanes):
-                k = uintp(cell + i)
-                value = w00 * _f4(pixels[uintp(above + i)]) + w01 * _f4(
-                    pixels[uintp(above + i + 1)]
-                )
-                value += w10 * _f4(pixels[uintp(below + i)]) + w11 * _f4(
-                    pixels[uintp(below + i + 1)]
-                )
-                weighed = parts[0, k] * value
-                total += weighed
-                square += weighed * value
-                product += parts[1, k] * value
-                lean_x += parts[2, k] * value
-                lean_y += parts[3, k] * value
+        place = origin + row * width + column
+        _blend_columns(pixels, place, width, side + 1, lanes, x - half - _f4(left), rows)
+        total, square, product, lean_x, lean_y = _sums(
+            rows, parts, side * lanes, lanes, y - half - _f4(top)
+        )
         variance = square - total * total / sums[0]
         correlation = product / np.sqrt(max(variance * sums[1], _f4(1e-6)))
-        if number == n_steps or length < step_px:
-            break
         gain = min(max(product / sums[1], _LEAST_GAIN), _MOST_GAIN)
         off_x, off_y = lean_x / gain - sums[5], lean_y / gain - sums[6]
         step_x = -(sums[2] * off_x + sums[3] * off_y)
@@ -73,7 +80,9 @@ def _match(pixels, shape, side, lanes, parts, sums, start_x, start_y, settings):
         x, y = x + step_x * scale, y + step_y * scale
         if (x - start_x) * (x - start_x) + (y - start_y) * (y - start_y) > reach_px * reach_px:
             return start_x, start_y, _f4(-1)
-        if length < _f4(0.5) * step_px:  # what is left is less than matters: no second look
+        if (
+            length < step_px
+        ):  # steps shrink by far more than half: what is left is less than matters
             break
     return x, y, correlation
 
@@ -102,15 +111,17 @@ def match_some(  # type: ignore[no-untyped-def]
         (N, 2) and (N,) float32, filled in; a correlation of -1 where nothing was found.
     """
     _, height, width = stack.shape
+    pixels = stack.reshape(-1)
+    rows = np.empty((side + 1) * lanes, np.float32)
     for n in range(len(frames)):
         p = points[n]
-        pixels = stack[frames[n]].reshape(-1)
         if sums[p, 1] <= _f4(0):
             places[n] = starts[n]
             correlations[n] = _f4(-1)
             continue
         x, y, correlation = _match(
             pixels,
+            frames[n] * height * width,
             (height, width),
             side,
             lanes,
@@ -119,29 +130,36 @@ def match_some(  # type: ignore[no-untyped-def]
             starts[n, 0],
             starts[n, 1],
             settings,
+            rows,
         )
         places[n, 0], places[n, 1], correlations[n] = x, y, correlation
 
 
 @compiled
-def match_in_turn(  # type: ignore[no-untyped-def]
+def match_block(  # type: ignore[no-untyped-def]
     stack, starts, floors, side, lanes, parts, sums, settings, places, correlations
 ):
-    """Match every point in every frame, each frame from where the point was found before.
+    """Match every point in every frame.
 
-    Parameters are those of `match_some`, but ``starts`` (P, 2) are of the first frame, ``floors`` (P,) are
-    correlations below which the next frame begins where this one did, and ``places`` (B, P, 2) and
-    ``correlations`` (B, P) are of all frames. Points are the outer loop: a template stays in the cache.
+    Parameters are those of `match_some`, but ``starts`` (1 or B, P, 2) are of the first frame, each other one
+    then begins where the point was found before, or of all; ``floors`` (P,) are correlations below which it
+    was not found; ``places`` (B, P, 2) and ``correlations`` (B, P) are of all frames. Points are the outer
+    loop: a template stays in the cache.
     """
     n_frames, height, width = stack.shape
-    for p in range(len(starts)):
-        x, y = starts[p, 0], starts[p, 1]
+    pixels = stack.reshape(-1)
+    rows = np.empty((side + 1) * lanes, np.float32)
+    for p in range(starts.shape[1]):
+        x, y = starts[0, p, 0], starts[0, p, 1]
         for b in range(n_frames):
+            if b > 0 and len(starts) > 1:
+                x, y = starts[b, p, 0], starts[b, p, 1]
             places[b, p, 0], places[b, p, 1], correlations[b, p] = x, y, _f4(-1)
             if sums[p, 1] <= _f4(0):
                 continue
             found_x, found_y, correlation = _match(
-                stack[b].reshape(-1),
+                pixels,
+                b * height * width,
                 (height, width),
                 side,
                 lanes,
@@ -150,6 +168,7 @@ def match_in_turn(  # type: ignore[no-untyped-def]
                 x,
                 y,
                 settings,
+                rows,
             )
             places[b, p, 0], places[b, p, 1], correlations[b, p] = found_x, found_y, correlation
             if correlation >= floors[p]:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.arrays import Points
-from element_facerhythm.core.tracking.anchored.matcher import Matcher, pyramid
+from element_facerhythm.core.tracking.anchored.matcher import MatchedBlock, Matcher, pyramid
 from element_facerhythm.core.tracking.anchored.templates import Stack, Templates, mean_patches
 
 N_PASSES = 3
+_SAMPLES_AT_ONCE = 8
 _TOO_UNLIKE = 0.2  # patches whose correlation is so much below the median do not count
 
 
@@ -81,14 +82,16 @@ def build_matcher(
     displacements = np.zeros((len(samples), n_points, 2), np.float32)
     for number in range(N_PASSES):
 
-        def find(i: int, hint: Points | None) -> tuple[Points, NDArray[np.float32]]:
-            block = matcher.match(samples[i : i + 1], hint)  # noqa: B023 - used within this pass
-            return block.displacement[0], block.correlation[0]
+        def find(first: int) -> MatchedBlock:
+            block = slice(first, first + _SAMPLES_AT_ONCE)
+            starts = home + displacements[block]  # noqa: B023 - used within this pass
+            if number == 0:  # noqa: B023
+                starts = np.stack([matcher.search(frame)[0] for frame in samples[block]])  # noqa: B023
+            return matcher.match(samples[block], starts)  # noqa: B023
 
-        hints = [home + d if number else None for d in displacements]
-        found = list(executor.map(find, range(len(samples)), hints))
-        displacements = np.stack([displacement for displacement, _ in found])
-        correlations = np.stack([correlation for _, correlation in found])
+        found = list(executor.map(find, range(0, len(samples), _SAMPLES_AT_ONCE)))
+        displacements = np.concatenate([block.displacement for block in found])
+        correlations = np.concatenate([block.correlation for block in found])
         usual = np.median(correlations, axis=0).astype(np.float32)
         if number == N_PASSES - 1:
             return Matcher(matcher.templates, home, neighbors, usual, threshold_px), displacements

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,10 @@ from element_facerhythm.errors import DecodeError, ProcessingError
 
 _MOST_BYTES = 128 * 2**20
 _FEWEST = 8
-_NEAR = 48  # frames apart: below, those between are decoded, too, which takes less than to go there
+_NEAR = (
+    128  # frames apart: below, those between are decoded, too, which takes less than to go there
+)
+_AT_ONCE = 16  # frames that one thread fetches from a video before others may go on with it
 _FAINT = 0.3  # of the usual contrast: a frame with less shows no face
 
 
@@ -39,7 +43,7 @@ class Sample:
 
 
 def sampled_frames(
-    videos: Sequence[VideoToTrack], n_wanted: int, part: VisiblePart
+    videos: Sequence[VideoToTrack], n_wanted: int, part: VisiblePart, executor: Executor
 ) -> list[Sample]:
     """Return frames spread evenly over a recording, the first that shows something at the start.
 
@@ -51,6 +55,8 @@ def sampled_frames(
         How many; fewer where the recording is shorter or frames are very large, and one per video at least.
     part
         Of the frames.
+    executor
+        Decodes several stretches at once.
 
     Raises
     ------
@@ -62,12 +68,18 @@ def sampled_frames(
     n_room = max(_MOST_BYTES // (2 * part.weights.size), _FEWEST)
     n_all = sum(video.n_frames for video in videos)
     n_wanted = min(n_wanted, n_room, n_all)
-    samples: list[Sample] = []
+    stretches: list[tuple[int, list[int]]] = []
     for number, video in enumerate(videos):
         share = max(round(n_wanted * video.n_frames / n_all), 1)
         indices = np.unique(np.linspace(0, video.n_frames - 1, share).astype(int)).tolist()
-        for index, frame in zip(indices, _frames_at(video, indices), strict=True):
-            samples.append(Sample(number, index, part.smoothed(frame)))
+        stretches += [(number, indices[n : n + _AT_ONCE]) for n in range(0, len(indices), _AT_ONCE)]
+
+    def sampled(stretch: tuple[int, list[int]]) -> list[Sample]:
+        number, indices = stretch
+        frames = zip(indices, _frames_at(videos[number], indices), strict=True)
+        return [Sample(number, index, part.smoothed(frame)) for index, frame in frames]
+
+    samples = list(chain.from_iterable(executor.map(sampled, stretches)))
     visible = part.weights > 0
     contrasts = np.array([float(sample.frame[visible].std()) for sample in samples])
     shown = contrasts > max(_FAINT * float(np.median(contrasts)), 1.0)

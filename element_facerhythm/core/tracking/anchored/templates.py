@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from element_facerhythm.core.arrays import Points
 from element_facerhythm.core.tracking.anchored.patch_kernel import (
     add_patches,
-    match_in_turn,
+    match_block,
     match_some,
 )
 from element_facerhythm.core.tracking.window_kernel import n_lanes
@@ -163,25 +163,26 @@ class Templates:
         )  # fmt: skip
         return places, correlations
 
-    def match_in_turn(
+    def match_block(
         self, stack: Stack, starts: Points, floors: NDArray[np.float32], settings: MatchSettings
     ) -> tuple[Points, NDArray[np.float32]]:
-        """Match all points in all frames, one after the other; places (B, P, 2) and correlations (B, P).
+        """Match all points in all frames; places (B, P, 2) and correlations (B, P).
 
         Parameters
         ----------
         stack
             (B, h, w) frames.
         starts
-            (P, 2) in the first frame.
+            (P, 2) in the first frame, each other one begins from the one before; or (B, P, 2) in all.
         floors
             (P,) correlation below which a match is not gone on from.
         settings
             When a match ends.
         """
-        shape = (len(stack), len(starts))
+        starts = starts if starts.ndim == 3 else starts[None]
+        shape = (len(stack), starts.shape[1])
         places, correlations = np.empty((*shape, 2), np.float32), np.empty(shape, np.float32)
-        match_in_turn(
+        match_block(
             stack, np.ascontiguousarray(starts, np.float32), floors, self.side, n_lanes(self.side),
             self.parts, self.sums, settings.values, places, correlations,
         )  # fmt: skip

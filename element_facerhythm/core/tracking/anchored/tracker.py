@@ -36,7 +36,7 @@ COARSE_WINDOW_PX = 17
 N_LEVELS = 3
 _VISIBLE = 4096  # of a pixel that the mask shows
 _PIXELS_PER_BLOCK = 2**25
-_MOST_FRAMES, _FEWEST_FRAMES = 64, 8
+_MOST_FRAMES, _FEWEST_FRAMES = 32, 8
 _BLOCKS_AHEAD = 1  # read, and waiting for a thread
 
 
@@ -95,11 +95,9 @@ def track_anchored(
     part = VisiblePart(visible_mask, pad_px)
     left, top = part.layout[2:4]
     in_part = home + np.array([pad_px - left, pad_px - top], np.float32)
-    samples = sampled_frames(
-        videos if recording is None else recording, settings.n_reference_frames, part
-    )
     sides = [settings.window_px, *[COARSE_WINDOW_PX] * (N_LEVELS - 1)]
     with ThreadPoolExecutor(n_threads, thread_name_prefix="track") as executor:
+        samples = sampled_frames(recording or videos, settings.n_reference_frames, part, executor)
         matcher, displacements = build_matcher(
             np.stack([sample.frame for sample in samples]),
             in_part,
