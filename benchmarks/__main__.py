@@ -21,6 +21,7 @@ ORDER = (
     "spectral",
     "decomposition",
     "accuracy",
+    "real_pictures",
     "scaling",
     "memory",
     "keypoints",

@@ -14,6 +14,7 @@ from typing import Any
 from element_facerhythm.parameters.open import OpenParameters, in_order, put_value, value_at
 from element_facerhythm.parameters.reading import validated
 from element_facerhythm.parameters.resolution import resolution
+from element_facerhythm.parameters.tracking_methods import unused_by
 
 _N_POINTS = 250
 _FEWEST_POINTS = 20
@@ -161,6 +162,14 @@ class _Fit:
         facts, rate = self.facts, f"{self.facts.frame_rate_hz:g} frames/s"
         side = max(facts.width_px, facts.height_px)
         size = f"{facts.width_px} x {facts.height_px} px"
+        self._put(
+            f"{_OUTLIERS}.threshold_displacement", round(_OF_SIDE * side, 1),
+            f"{_OF_SIDE:.0%} of the longer side of {size}: further than a face moves; a paw, or a point lost",
+        )  # fmt: skip
+        method = self.value("PointTracker.method")
+        self.open.difference_update(unused_by(method, self.open))  # their defaults stand there
+        if method == "anchored":
+            return
         relaxation = _down(min(_RELAXATION, _HOMEWARD_PER_S / facts.frame_rate_hz))
         memory_s = 1 / (relaxation * facts.frame_rate_hz)
         self._put(
@@ -174,10 +183,6 @@ class _Fit:
         self._put(
             "PointTracker.params_clahe.tileGridSize", tiles,
             f"face-rhythm's {_TILES} tiles, or as many of {_SMALLEST_TILE_PX} px as fit {size}",
-        )  # fmt: skip
-        self._put(
-            f"{_OUTLIERS}.threshold_displacement", round(_OF_SIDE * side, 1),
-            f"{_OF_SIDE:.0%} of the longer side of {size}: further than a face moves; a paw, or a point lost",
         )  # fmt: skip
         halted = max(2, round(facts.frame_rate_hz / 12))
         for name in ("framesHalted_before", "framesHalted_after"):

@@ -29,6 +29,7 @@ from element_facerhythm.parameters.reading import (
     validated,
 )
 from element_facerhythm.parameters.recorded import from_stored_tree, leaves, with_stated_values
+from element_facerhythm.parameters.tracking_methods import unused_by
 from element_facerhythm.parameters.tree import Parameters
 
 _SPECTRAL = "VQT_Analyzer.params_VQT"
@@ -167,13 +168,20 @@ def open_parameters_from_mapping(
 
 
 def _overridden(typed: Mapping[str, Any], parameters: OpenParameters) -> Iterable[str]:
-    """Yield what was typed in vain because `compat` decides it."""
+    """Yield what was typed in vain, because `compat` or the method of tracking decides it."""
     given = leaves(typed)
     for name, value in parameters.stand_in.rules.fixed_values.items():
         if name in given and given[name] != value:
             yield (
                 f"{name} is {shortened(value)} with compat: face-rhythm; {shortened(given[name])} is not used"
             )
+    method = parameters.stand_in.PointTracker.method
+    default = leaves(Parameters().to_tree())
+    in_vain = [name for name in unused_by(method, given) if given[name] != default[name]]
+    if in_vain:
+        names = ", ".join(name.removeprefix("PointTracker.") for name in in_vain)
+        other = "flow" if method == "anchored" else "anchored"
+        yield f"PointTracker.method {method} does not use {names}: these are of method {other}"
 
 
 def _said_by(base: Parameters) -> dict[str, Any]:

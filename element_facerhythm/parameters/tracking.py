@@ -148,9 +148,9 @@ class TrackerParameters(Section):
 
     method: Literal["flow", "anchored"] = Field(
         default="flow",
-        description='"flow" follows the optical flow from frame to frame. "anchored" matches every frame '
-        "against what each point looks like in the whole recording: tracks do not drift, nothing pulls "
-        "points home, and each has a confidence in each frame; on the CPU.",
+        description='"flow" follows the optical flow from frame to frame, as face-rhythm does. "anchored" '
+        "matches every frame against what each point looks like in the whole recording: tracks do not drift, "
+        "nothing pulls points home, and each has a confidence in each frame; on the CPU.",
     )
     params_anchored: Anchored = Anchored()
 

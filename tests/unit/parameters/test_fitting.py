@@ -87,6 +87,28 @@ def test_a_minute_of_an_ordinary_camera():
     assert "no rhythm above 15 Hz" in told["VQT_Analyzer.params_VQT.F_max"]
 
 
+def test_only_what_the_method_uses_is_fitted_and_the_rest_is_told():
+    loaded = open_parameters_from_mapping(
+        {
+            "PointTracker": {
+                "method": "anchored",
+                "params_optical_flow": {"relaxation": 0.1, "mesh_n_neighbors": 6},
+                "params_clahe": {"clipLimit": 40.0, "tileGridSize": [8, 8]},
+            }
+        }
+    )
+    (note,) = loaded.notes
+    assert "does not use params_optical_flow.relaxation, params_clahe: these" in note
+    closed, fitted_values = fit_parameters(loaded.parameters, facts(30.0, (60.0,)))
+    assert not closed.open_names
+    names = {value.name for value in fitted_values if value.name.startswith("PointTracker")}
+    assert names == {"PointTracker.params_outlier_handling.threshold_displacement"}
+    for method, unused in (("flow", "params_anchored.window_px=21"), ("anchored", "refine=false")):
+        settings = [f"PointTracker.method={method}", unused]
+        (note,) = open_parameters_from_mapping({}, settings=settings).notes
+        assert f"method {method} does not use" in note
+
+
 def test_what_counts_frames_follows_the_rate():
     tracker = fitted(known=facts(250.0))[0].PointTracker
     assert (

@@ -1,0 +1,34 @@
+"""Which parameters of tracking belong to one of its methods alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_OF_METHOD = {
+    "flow": (
+        "PointTracker.params_optical_flow.mesh_rigidity",
+        "PointTracker.params_optical_flow.relaxation",
+        "PointTracker.params_optical_flow.kwargs_method",
+        "PointTracker.params_optical_flow.refine",
+        "PointTracker.params_clahe",
+        "PointTracker.params_outlier_handling.framesHalted_before",
+        "PointTracker.params_outlier_handling.framesHalted_after",
+        "PointTracker.frames_per_block",
+        "PointTracker.relaxation_during_freeze_frames",
+    ),
+    "anchored": ("PointTracker.params_anchored",),
+}
+
+
+def unused_by(method: str, names: Iterable[str]) -> list[str]:
+    """Return the parameters, of some, that a method of tracking does not use.
+
+    Parameters
+    ----------
+    method
+        `anchored` or `flow`.
+    names
+        Dotted names of parameters.
+    """
+    others = tuple(prefix for other, own in _OF_METHOD.items() if other != method for prefix in own)
+    return [name for name in names if any(f"{name}.".startswith(f"{p}.") for p in others)]
