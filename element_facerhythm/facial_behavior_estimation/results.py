@@ -36,7 +36,7 @@ class FacialRhythm(ResultViews, dj.Imported):
     tracked_duration_s   : float64 # sum of video_duration_s, seconds
     n_points             : int32   # tracked points
     n_frequencies        : int32   # centre frequencies of the spectrograms
-    n_violations         : int64   # point-frames in which a point left its track and was frozen
+    n_violations         : int64   # point-frames in which a point left its track or was not found
     violation_fraction   : float64 # n_violations / (n_tracked_frames x n_points)
     index (violation_fraction)
     """
@@ -55,9 +55,9 @@ class FacialRhythm(ResultViews, dj.Imported):
         video_n_dropped_frames   : int64   # missing frames that traces are interpolated across
         video_n_gaps             : int32   # longer gaps, which no window spans
         video_rate_changes       : bool    # the frame rate changes; traces were interpolated to one rate
-        video_n_violations       : int64   # point-frames in which a point was frozen
+        video_n_violations       : int64   # point-frames in which a point was frozen or not found
         video_violation_fraction : float64 # video_n_violations / (video_n_frames x n_points)
-        violation_frame_fraction : float64 # frames with a frozen point / video_n_frames
+        violation_frame_fraction : float64 # frames with such a point / video_n_frames
         n_held_frames=null       : int64   # frames that show nothing, in which all points were held
         n_dark_frames=null       : int64   # frames below half the usual level and contrast
         n_frozen_frames=null     : int64   # frames that repeat the frame before
@@ -85,7 +85,7 @@ class FacialRhythm(ResultViews, dj.Imported):
         max_displacement_px=null : float64 # largest distance from the seed, pixels
         path_length_px=null : float64 # sum of the distances from frame to frame, pixels
         mean_speed_px_s=null : float64 # path_length_px / (tracked_duration_s less gaps), pixels per second
-        point_violation_fraction : float64 # frames in which it was frozen / n_tracked_frames
+        point_violation_fraction : float64 # frames in which it was frozen or not found / n_tracked_frames
         point_mean_confidence=null : float64 # mean of confidence over all frames, 0 to 1
         """
 

@@ -13,7 +13,7 @@ from element_facerhythm.admin.upgrade.definitions import classes_of
 from element_facerhythm.admin.upgrade.versions import CHANGES
 from element_facerhythm.database.schema_version import SCHEMA_VERSION
 
-DIGEST_OF_VERSION_2 = "bc0ae0a3d3330af890e8c0bfd780eb8d59848115f7f1bb1eeb5ac79d7c079d57"
+DIGEST_OF_VERSION_2 = "5ea9ccfc2e594c8d9dc4105f643cae11add66176661bd8be9ae2cb5f2e93d339"
 COLUMN = re.compile(r"^\s*(\w+)\s*(?:=\s*\S+)?\s*:", re.MULTILINE)
 
 

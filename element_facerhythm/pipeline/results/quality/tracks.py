@@ -44,10 +44,19 @@ def track_measures(
 def _violations(videos: Sequence[VideoSummary]) -> Measure:
     fractions = [video.violation_fraction for video in videos]
     worst = int(np.argmax(fractions))
+    told = f"{fractions[worst]:.1%} of the point-frames of {videos[worst].file_name}"
+    if videos[worst].confidence is not None:
+        return Measure(
+            "violations",
+            fractions[worst],
+            f"{told} were not found, and move with their neighbours",
+            "look at the overlay, and take what is often hidden out of the ROI; where the animal shifts or "
+            'changes its looks for good, PointTracker.method "flow" follows it',
+        )
     return Measure(
         "violations",
         fractions[worst],
-        f"{fractions[worst]:.1%} of the point-frames of {videos[worst].file_name} were flagged and frozen",
+        f"{told} were flagged and frozen",
         "look at the overlay where points stray, raise threshold_displacement if they are right there, or "
         "take what is often hidden out of the ROI",
     )
