@@ -62,8 +62,9 @@ def propose(
         rois, proposal = propose_rois_for_video(video, metadata.n_frames, progress=progress)
         placed = place(rois, metadata, spacing)
         write_rois(rois, output)
-        write_overlay(rois, placed, metadata, image)
-    report(output, image, placed, as_json, n_polygons=proposal.n_regions)
+        frame = middle_frame(metadata)
+        write_overlay(rois, placed, frame, image)
+    report(output, image, placed, frame, as_json, n_polygons=proposal.n_regions)
 
 
 @app.command()
@@ -78,6 +79,8 @@ def check(
 ) -> None:
     """Check that ROIs fit a video: inside the frame, with at least one seed point that is visible.
 
+    Points around which the picture has nothing to follow are counted, and red in the image.
+
     Example: `facerhythm rois check mouse.mp4 rois.json --overlay rois.png`
     """
     from element_facerhythm.io.rois_file import read_rois
@@ -88,9 +91,10 @@ def check(
         metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ, allow_incomplete=True)
         rois = read_rois(rois_file)
         placed = place(rois, metadata, spacing)
+        frame = middle_frame(metadata)
         if overlay is not None:
-            write_overlay(rois, placed, metadata, overlay)
-    report(rois_file, overlay, placed, as_json, n_polygons=len(rois.seed_polygons))
+            write_overlay(rois, placed, frame, overlay)
+    report(rois_file, overlay, placed, frame, as_json, n_polygons=len(rois.seed_polygons))
 
 
 def place(rois: "Rois", metadata: "VideoMetadata", spacing: int | None) -> "PlacedRois":
@@ -108,29 +112,43 @@ def place(rois: "Rois", metadata: "VideoMetadata", spacing: int | None) -> "Plac
     )
 
 
-def write_overlay(
-    rois: "Rois", placed: "PlacedRois", metadata: "VideoMetadata", path: Path
-) -> None:
-    """Draw the ROIs and their points over the middle frame of the video."""
+def middle_frame(metadata: "VideoMetadata") -> Any:
+    """Frame (H, W, 3) uint8 in the middle of the video."""
+    from element_facerhythm.video import read_rgb_frame
+
+    return read_rgb_frame(metadata.path, metadata.n_frames // 2)
+
+
+def write_overlay(rois: "Rois", placed: "PlacedRois", frame: Any, path: Path) -> None:
+    """Draw the ROIs and their points over a frame of the video."""
     from dataclasses import replace
 
     from element_facerhythm.figures.overlay import overlay_rois
     from element_facerhythm.figures.style import save_figure
-    from element_facerhythm.video import read_rgb_frame
 
-    frame = read_rgb_frame(metadata.path, metadata.n_frames // 2)
     shown = replace(rois, point_positions=placed.point_positions)
     save_figure(overlay_rois(frame, shown), path)
 
 
 def report(
-    rois_file: Path, image: Path | None, placed: "PlacedRois", as_json: bool, *, n_polygons: int
+    rois_file: Path,
+    image: Path | None,
+    placed: "PlacedRois",
+    frame: Any,
+    as_json: bool,
+    *,
+    n_polygons: int,
 ) -> None:
     """Print the counts and the area of the ROIs."""
+    from element_facerhythm.core.texture import LEAST_TEXTURE, texture_at
+
+    has_texture = texture_at(frame, placed.point_positions) >= LEAST_TEXTURE
+    n_weak = int((~has_texture).sum())
     result: dict[str, Any] = {
         "rois": rois_file,
         "n_polygons": n_polygons,
         "n_points": len(placed.point_positions),
+        "n_points_without_texture": n_weak,
         "area_fraction": float(placed.seed_mask.mean()),
         "overlay": image,
     }
@@ -140,6 +158,10 @@ def report(
     lines: Sequence[str] = (
         f"{rois_file}: {n_polygons} polygons, {result['n_points']} seed points, "
         f"{result['area_fraction']:.1%} of the frame",
+        f"{n_weak} points have nothing to follow around them (red in the image): take even skin, glare and "
+        "shadow out of the ROI"
+        if n_weak
+        else "",
         f"look at {image} before you use it" if image else "",
     )
     typer.echo("\n".join(line for line in lines if line))

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from element_facerhythm.core.rois import Rois, place_rois
+from element_facerhythm.core.texture import LEAST_TEXTURE, texture_at
 from element_facerhythm.figures.style import (
     FONT_SIZE,
     INK,
     MASK_COLOUR,
     SEED_COLOUR,
+    WEAK_COLOUR,
     new_figure,
     show_frame,
 )
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 def overlay_rois(
     frame_rgb: npt.NDArray[np.uint8], rois: Rois, *, spacing_px: int = 8, title: str | None = None
 ) -> Figure:
-    """Draw seed polygons, the points that they seed, and what the mask hides.
+    """Draw seed polygons, the points that they seed (red without texture), and what the mask hides.
 
     Parameters
     ----------
@@ -51,10 +53,15 @@ def overlay_rois(
     if not placed.visible_mask.all():
         _outline(axes, placed.visible_mask, MASK_COLOUR)
     _outline(axes, placed.seed_mask, SEED_COLOUR)
-    x, y = placed.point_positions.T
-    axes.plot(x, y, "o", color="white", markersize=3.4, markeredgecolor=INK, markeredgewidth=0.5)
+    image = np.atleast_3d(frame_rgb)
+    has_texture = texture_at(image, placed.point_positions) >= LEAST_TEXTURE
+    for shown, colour in ((has_texture, "white"), (~has_texture, WEAK_COLOUR)):
+        x, y = placed.point_positions[shown].T
+        axes.plot(x, y, "o", color=colour, markersize=3.4, markeredgecolor=INK, markeredgewidth=0.5)
+    n_points, n_weak = len(has_texture), int(np.count_nonzero(~has_texture))
+    weak = f", {n_weak} of them (red) with nothing to follow" if n_weak else ""
     hidden = "" if placed.visible_mask.all() else ", dark: hidden from the tracker"
-    caption = f"{len(x)} points in {placed.seed_mask.mean():.0%} of the frame{hidden}"
+    caption = f"{n_points} points in {placed.seed_mask.mean():.0%} of the frame{weak}{hidden}"
     axes.set_title(
         caption if title is None else f"{title}: {caption}", loc="left", fontsize=FONT_SIZE + 1
     )

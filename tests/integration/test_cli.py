@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
+from element_facerhythm.demo.synthetic.render import write_gray_video
 from element_facerhythm.io.rois_file import write_rois
 
 Command = Callable[..., Any]  # the fixture `facerhythm`: arguments to code, out, err
@@ -185,6 +188,28 @@ def test_rois_are_proposed_and_fit(facerhythm: Command, recording: Any, tmp_path
     before = rois.read_bytes()
     assert facerhythm("rois", "propose", video, "-o", rois).code == 2
     assert rois.read_bytes() == before
+
+
+def test_points_with_nothing_to_follow_are_told_and_red(
+    facerhythm: Command, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    texture = cv2.GaussianBlur(rng.normal(0, 200, (200, 240)), (0, 0), 2) + 90
+    frame = np.clip(texture, 0, 255).astype(np.uint8)
+    frame[:, 120:] = 90
+    video, rois, picture = (tmp_path / name for name in ("half.mkv", "half.json", "half.png"))
+    write_gray_video(video, iter([frame] * 20), frame_rate_hz=30)
+    rois.write_text(json.dumps({"points": [[[20, 20], [220, 20], [220, 180], [20, 180]]]}))
+    told = facerhythm("rois", "check", video, rois, "--overlay", picture, "--spacing", "10")
+    assert told.code == 0, told.err
+    counted = json.loads(facerhythm("rois", "check", video, rois, "--spacing", 10, "--json").out)
+    share = counted["n_points_without_texture"] / counted["n_points"]
+    assert 0.3 < share < 0.5  # a window that reaches over the edge has something
+    assert f"{counted['n_points_without_texture']} points have nothing to follow" in told.out
+    blue, green, red = np.moveaxis(cv2.imread(str(picture)).astype(int), -1, 0)
+    is_red = (red > 150) & (green < 80) & (blue < 80)
+    columns = np.flatnonzero(is_red.any(axis=0)) / is_red.shape[1]
+    assert columns.min() > 0.5 and columns.max() < 0.95
 
 
 def test_rois_outside_the_frame_are_refused(

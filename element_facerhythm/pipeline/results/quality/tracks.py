@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.texture import LEAST_TEXTURE, USUAL_WINDOW_PX, texture_at
 from element_facerhythm.io.lazy import LazyArray
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.records import PointSummary, VideoSummary
@@ -17,10 +18,6 @@ _MOSTLY = 0.5
 _FEWEST_FRAMES = 20
 _N_FRAMES_OF_TENTH = 2000
 _SMALLEST_MOVEMENT_PX = 1.0
-_SMOOTHING_PX = 1.5
-_LEAST_GRADIENT = 0.25
-_DEFAULT_WINDOW_PX = 20
-_LARGEST_WINDOW_PX = 1000
 
 
 def track_measures(
@@ -130,48 +127,19 @@ def _texture(project: Project) -> Measure:
     method = flow.get("kwargs_method") if isinstance(flow, dict) else None
     window = method.get("winSize") if isinstance(method, dict) else None
     plain = isinstance(window, list | tuple) and all(type(side) is int for side in window)
-    side_px = max(window) if plain and window else _DEFAULT_WINDOW_PX
+    side_px = max(window) if plain and window else USUAL_WINDOW_PX
     image = project.example_image()
     if image.ndim != 3 or not image.size:
         return unknown("points_without_texture", "the project holds no first frame of the video")
-    gradients = gradients_at(image, project.point_positions, side_px)
-    weak = np.flatnonzero(gradients < _LEAST_GRADIENT)
+    has_texture = texture_at(image, project.point_positions, side_px) >= LEAST_TEXTURE
+    n_weak, n_points = np.count_nonzero(~has_texture), len(has_texture)
     return Measure(
         "points_without_texture",
-        len(weak) / len(gradients),
-        f"{len(weak)} of {len(gradients)} points have hardly any structure around them in the first frame",
+        n_weak / n_points,
+        f"{n_weak} of {n_points} points have hardly any structure around them in the first frame",
         "they go along with their neighbours at best, so take even skin, glare and shadow out of the ROI, or "
         "improve light and focus",
     )
-
-
-def gradients_at(
-    image: NDArray[np.uint8], positions: NDArray[np.float32], side_px: int
-) -> NDArray[np.float64]:
-    """(P,) root mean square gradient in the weaker direction around each point, gray levels per pixel.
-
-    The root of the smaller eigenvalue of the mean structure tensor within a square of `side_px`, of the gray
-    image smoothed by a Gaussian of 1.5 px; noise of standard deviation s gives about 0.065 s.
-
-    Parameters
-    ----------
-    image
-        (H, W, 3) image.
-    positions
-        (P, 2) x, y in pixels.
-    side_px
-        Side of the square, as the tracker's window.
-    """
-    import cv2
-
-    gray = cv2.GaussianBlur(image.astype(np.float32).mean(axis=2), (0, 0), _SMOOTHING_PX)
-    # OpenCV's derivative is of two pixels
-    side_px = min(max(side_px, 3), _LARGEST_WINDOW_PX, *gray.shape)
-    weaker = np.sqrt(np.maximum(cv2.cornerMinEigenVal(gray, side_px, ksize=3), 0)) / 2
-    inside = np.clip(np.rint(positions), 0, np.array(gray.shape[::-1]) - 1)
-    x, y = inside.astype(int).T
-    at_points = weaker[y, x]
-    return np.asarray(at_points, dtype=np.float64)
 
 
 def _some(numbers: Sequence[int]) -> str:

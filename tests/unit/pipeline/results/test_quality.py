@@ -7,6 +7,7 @@ import pytest
 
 from element_facerhythm.core.decomposition import CpModel
 from element_facerhythm.core.decomposition.components import largest_point_shares
+from element_facerhythm.core.texture import texture_at
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
 from element_facerhythm.parameters.quality import FLAGGED_BELOW, QualityLimits
@@ -21,7 +22,7 @@ from element_facerhythm.pipeline.results.quality.picture import (
     line_amplitude,
     longest_run,
 )
-from element_facerhythm.pipeline.results.quality.tracks import drift_in_movements, gradients_at
+from element_facerhythm.pipeline.results.quality.tracks import drift_in_movements
 
 LIMITS = QualityLimits()
 
@@ -107,7 +108,7 @@ def test_texture_is_found_where_there_is_some():
     gray += rng.normal(0, 1.5, gray.shape)
     image = np.repeat(gray.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
     points = np.array([[40, 30], [40, 90], [120, 60], [159.6, 119.6]], np.float32)
-    flat, ramp, squares, corner = gradients_at(image, points, 15)
+    flat, ramp, squares, corner = texture_at(image, points, 15)
     assert flat < 0.25
     assert ramp < 0.25
     assert squares > 1
