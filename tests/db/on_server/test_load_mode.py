@@ -83,6 +83,7 @@ OF_ONE = {
     "bandwidth_hz",
     "squared_correlation",
 }
+FLOW = {"point_mean_confidence"}  # which only references give
 MOVED = {"rms_displacement_px", "max_displacement_px", "path_length_px", "mean_speed_px_s"}
 
 
@@ -118,7 +119,7 @@ def test_what_is_not_finite_is_null_with_a_note(
         "FacialRhythm": [set()],
         "Decomposition": [FIT | {"n_iterations", "model_stability"}],
         "Component": [OF_ALL | OF_ONE | not_stored, OF_ALL | not_stored],
-        "Point": [set(), set(), MOVED, set()],
+        "Point": [FLOW, FLOW, MOVED | FLOW, FLOW],
     }
     verdicts = {
         row["quality_name"]: (row["value"], row["verdict"])

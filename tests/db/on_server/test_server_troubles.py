@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,56 +20,69 @@ Command = Callable[..., Any]
 FACERHYTHM = [sys.executable, "-m", "element_facerhythm"]
 SESSION = 960
 ROIS = {"points": [[[40, 40], [120, 40], [120, 90], [40, 90]]]}
+ACCOUNT = "troubled"
+HOSTS = ("localhost", "%%")  # MariaDB's anonymous account for localhost would come before %
+RIGHTS = (
+    "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES, CREATE VIEW, TRIGGER"
+)
 SETTINGS = {
+    # other tests use the same MySQL meanwhile: what each new session is told to do heeds one account alone
     "mysql": {
-        "read-only": ("SET GLOBAL {only}=1", "SET GLOBAL {only}=0"),
-        "short waits": (
-            "SET GLOBAL innodb_lock_wait_timeout=1",
-            "SET GLOBAL innodb_lock_wait_timeout=50",
-        ),
+        "read-only": "SET SESSION {only} = IF(CURRENT_USER() LIKE '{account}@%', 1, 0)",
+        "short waits": "SET SESSION innodb_lock_wait_timeout = IF(CURRENT_USER() LIKE '{account}@%', 1, 50)",
     },
     "postgresql": {
-        "read-only": (
-            "ALTER ROLE CURRENT_USER SET default_transaction_read_only=on",
-            "ALTER ROLE CURRENT_USER RESET default_transaction_read_only",
-        ),
-        "short waits": (
-            "ALTER ROLE CURRENT_USER SET lock_timeout='1s'",
-            "ALTER ROLE CURRENT_USER RESET lock_timeout",
-        ),
+        "read-only": "default_transaction_read_only='on'",
+        "short waits": "lock_timeout='1s'",
     },
 }
 
 
 @pytest.fixture
 def setting(workflow: ModuleType) -> Callable[[str], Any]:
-    """A context in which new sessions of the server have a setting."""
+    """A context in which new sessions of an account have a setting; gives the variables of the account."""
     connection = workflow.dj.conn()
     kind = connection.adapter.backend
 
     @contextmanager
-    def set_for_a_while(name: str) -> Iterator[None]:
-        only = "transaction_read_only"
-        if kind == "mysql" and "MariaDB" in connection.query("SELECT VERSION()").fetchone()[0]:
-            only = "tx_read_only"
-        on, off = (statement.format(only=only) for statement in SETTINGS[kind][name])
-        connection.query(on)
+    def of_mysql(statement: str) -> Iterator[dict[str, str]]:
+        version = connection.query("SELECT VERSION()").fetchone()[0]
+        only = "tx_read_only" if "MariaDB" in version else "transaction_read_only"
+        password = secrets.token_hex(8)
+        for host in HOSTS:
+            connection.query(f"CREATE USER '{ACCOUNT}'@'{host}' IDENTIFIED BY '{password}'")
+            connection.query(f"GRANT {RIGHTS} ON *.* TO '{ACCOUNT}'@'{host}'")
+        told = statement.format(only=only, account=ACCOUNT).replace("'", "''").replace("%", "%%")
+        connection.query(f"SET GLOBAL init_connect = '{told}'")
         try:
-            yield
+            yield {"DJ_USER": ACCOUNT, "DJ_PASS": password}
         finally:
-            connection.query(off)
+            connection.query("SET GLOBAL init_connect = ''")
+            for host in HOSTS:
+                connection.query(f"DROP USER '{ACCOUNT}'@'{host}'")
 
-    return set_for_a_while
+    @contextmanager
+    def of_postgresql(statement: str) -> Iterator[dict[str, str]]:
+        connection.query(f"ALTER ROLE CURRENT_USER SET {statement}")
+        try:
+            yield {}
+        finally:
+            connection.query(f"ALTER ROLE CURRENT_USER RESET {statement.partition('=')[0]}")
+
+    return lambda name: (of_mysql if kind == "mysql" else of_postgresql)(SETTINGS[kind][name])
 
 
-def ingest(video: Path, session: int, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def ingest(
+    video: Path, session: int, folder: Path, account: dict[str, str], *more: str
+) -> subprocess.CompletedProcess[str]:
     rois = folder / "rois.json"
     rois.write_text(json.dumps(ROIS))
     options = ["--rois", rois, "--subject", "mouse1", "--session", session, "--no-populate", *more]
     command = [*FACERHYTHM, "ingest", video, *options]
     return subprocess.run(
-        list(map(str, command)), env=dict(os.environ), capture_output=True, text=True, check=False
-    )
+        list(map(str, command)), env={**os.environ, **account}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
 
 
 def assert_told(outcome: subprocess.CompletedProcess[str], code: int, words: str) -> None:
@@ -80,8 +94,8 @@ def assert_told(outcome: subprocess.CompletedProcess[str], code: int, words: str
 def test_a_read_only_server_is_told(
     setting: Callable[[str], Any], workflow: ModuleType, videos: list[Path], tmp_path: Path
 ) -> None:
-    with setting("read-only"):
-        outcome = ingest(videos[0], SESSION, tmp_path, "--json")
+    with setting("read-only") as account:
+        outcome = ingest(videos[0], SESSION, tmp_path, account, "--json")
     assert_told(outcome, 1, "the database is read-only")
     assert json.loads(outcome.stdout)["error"]["exit_code"] == 1
     assert not workflow.Session & {"session_id": SESSION}
@@ -96,11 +110,11 @@ def test_what_another_session_has_locked_is_told(
 ) -> None:
     connection = workflow.dj.conn()
     key = {"subject": "mouse1", "session_id": SESSION + 1}
-    with setting("short waits"):
+    with setting("short waits") as account:
         connection.start_transaction()
         try:
             workflow.Session.insert1({**key, "session_datetime": "2026-03-01 10:00:00"})
-            outcome = ingest(videos[0], SESSION + 1, tmp_path)
+            outcome = ingest(videos[0], SESSION + 1, tmp_path, account)
         finally:
             connection.cancel_transaction()
     assert_told(outcome, 1, "has locked")
