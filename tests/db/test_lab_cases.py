@@ -1,8 +1,8 @@
 """The pipelines of a directory of labs, each from activation to results by the command line.
 
 FACERHYTHM_LAB_CASES names the directory; its `lab_pipeline.py` is a linking module whose style of keys
-`LAB_STYLE` picks. Without it this file is left out. A style takes turns with the next one on the two kinds of
-servers, and what is refused is tried on both; FACERHYTHM_LAB_CASES_ON=both tries all of them on both.
+`LAB_STYLE` picks. Without it this file is left out. Where FACERHYTHM_LAB_CASES_IN_TURNS is 1, a style is tried
+on one kind of server and the next style on the other, and what is refused on both.
 """
 
 import json
@@ -45,10 +45,10 @@ PARAMETERS = {
 
 
 def _cases() -> list[Any]:
-    cases, on_both = [], os.environ.get("FACERHYTHM_LAB_CASES_ON") == "both"
+    cases, in_turns = [], os.environ.get("FACERHYTHM_LAB_CASES_IN_TURNS") == "1"
     for n_before, (kind, refused) in enumerate(REFUSED.items()):
         for number, style in enumerate(STYLES):
-            if on_both or style in refused or number % 2 == n_before:
+            if not in_turns or style in refused or number % 2 == n_before:
                 marks = [pytest.mark.mysql] if kind == "mysql" else []
                 cases.append(pytest.param(kind, style, id=f"{kind}-{style}", marks=marks))
     return cases
