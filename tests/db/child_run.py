@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-TIMEOUT_S = 2400
+TIMEOUT_S = 3600
 MYSQL = pytest.param("mysql", marks=pytest.mark.mysql)
 ON_EACH_SERVER = pytest.mark.parametrize("kind", ["postgresql", MYSQL])
 

@@ -1,8 +1,8 @@
 """The pipelines of a directory of labs, each from activation to results by the command line.
 
 FACERHYTHM_LAB_CASES names the directory; its `lab_pipeline.py` is a linking module whose style of keys
-`LAB_STYLE` picks. Without it this file is left out. Where FACERHYTHM_LAB_CASES_IN_TURNS is 1, a style is tried
-on one kind of server and the next style on the other, and what is refused on both.
+`LAB_STYLE` picks. Without it this file is left out. Where FACERHYTHM_LAB_CASES_IN_TURNS is 1, a style is
+tried on one kind of server and the next style on the other, and what is refused on both.
 """
 
 import json
