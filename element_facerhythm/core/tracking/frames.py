@@ -20,6 +20,22 @@ Prepare = Callable[[GrayFrame], Any]
 _POLL_S = 0.1  # how soon the thread notices that its reader has closed
 
 
+def ended_early(index: int, n_frames: int) -> DecodeError:
+    """Error about a video that ended before one of its frames.
+
+    Parameters
+    ----------
+    index
+        The first frame that was not there.
+    n_frames
+        How many were expected.
+    """
+    return DecodeError(
+        f"The video ended before frame {index} of {n_frames}; the file is damaged or changed while it "
+        "was read."
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class _Ready:
     """A frame that is prepared already, with the interface of a future."""
@@ -195,10 +211,7 @@ class PreparedFrames:
         assert self._source is not None
         frame = next(self._source, None)
         if frame is None:
-            raise DecodeError(
-                f"The video ended before frame {self._next} of {self._n_frames}; the file is "
-                "damaged or changed while it was read."
-            )
+            raise ended_early(self._next, self._n_frames)
         self._kept.append(frame)
         self._next += 1
         self.n_decoded += 1

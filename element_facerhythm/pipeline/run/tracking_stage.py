@@ -87,8 +87,9 @@ def track_sequences(
     """
     homes = checked.placed.point_positions
     mesh = tracking_mesh(checked.parameters, homes)
+    has_confidence = anchored_settings(checked.parameters) is not None
     targets = start_point_tracker(
-        file, checked.placed, mesh, checked.n_frames, has_confidence=_has_confidence(checked)
+        file, checked.placed, mesh, checked.n_frames, has_confidence=has_confidence
     )
     videos = [
         VideoToTrack(
@@ -304,10 +305,6 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _has_confidence(checked: CheckedRequest) -> bool:
-    return anchored_settings(checked.parameters) is not None
 
 
 def _on_gpu(checked: CheckedRequest) -> bool:

@@ -158,16 +158,15 @@ class Matcher:
             better = there > correlations[number]
             found[number, better] = again[better] - self.home[better]
             correlations[number, better] = there[better]
-        correlations[np.linalg.norm(found, axis=2) > self._threshold_px] = -1
-        self._settle(found, correlations, settled)
+        information = self._settle(found, correlations, settled)
         apart = np.linalg.norm(found - settled, axis=2) > OUTLIER_PX
         unsure = (correlations < self.floors) | apart
         if unsure.any():
             self._look_again(stack, unsure, apart, found, correlations, settled)
-            correlations[np.linalg.norm(found, axis=2) > self._threshold_px] = -1
-            self._settle(found, correlations, settled)
+            information = self._settle(found, correlations, settled)
         taken = correlations >= self.floors
-        return MatchedBlock(settled, taken, correlations, self._confidence(correlations, taken))
+        confidence = self._confidence(correlations, information) * taken
+        return MatchedBlock(settled, taken, correlations, confidence)
 
     def _look_again(
         self,
@@ -188,30 +187,28 @@ class Matcher:
         found[frames, points] = places[better] - self.home[points]
         correlations[frames, points] = there[better]
 
-    def _information(self, correlations: NDArray[np.float32]) -> NDArray[np.float32]:
-        noise = NOISE_FACTOR * self._finest.noise(correlations) + np.float32(1e-6)
-        taken = correlations >= self.floors
-        information: NDArray[np.float32] = (self._finest.information / noise[..., None]) * taken[
-            ..., None
-        ]
-        return information
-
     def _settle(
         self,
         found: NDArray[np.float32],
         correlations: NDArray[np.float32],
         settled: NDArray[np.float32],
-    ) -> None:
-        information = self._information(correlations).astype(np.float32)
+    ) -> NDArray[np.float32]:
+        """Fill in `settled`; return the information (B, P, 3) of the matches, 0 where one is not taken."""
+        correlations[np.linalg.norm(found, axis=2) > self._threshold_px] = -1
+        noise = NOISE_FACTOR * self._finest.noise(correlations) + np.float32(1e-6)
+        taken = correlations >= self.floors
+        information = self._finest.information * (taken / noise)[..., None]
+        information = information.astype(np.float32)
         settle(found, information, self._neighbors, self._stiffness, _N_SWEEPS, settled)
+        return information
 
     def _confidence(
-        self, correlations: NDArray[np.float32], taken: NDArray[np.bool_]
+        self, correlations: NDArray[np.float32], information: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """How alike the patch is, times how precisely such a patch can be placed."""
         likeness = (correlations - self.floors) / np.maximum(self._usual - self.floors, 1e-3)
-        xx, xy, yy = np.moveaxis(self._information(correlations), -1, 0)
+        xx, xy, yy = np.moveaxis(information, -1, 0)
         xx, yy = xx + self._stiffness, yy + self._stiffness
         variance = (xx + yy) / np.maximum(xx * yy - xy * xy, 1e-9)
-        confidence = np.clip(likeness, 0, 1) * taken / (1 + variance / _PRECISE_PX**2)
+        confidence = np.clip(likeness, 0, 1) / (1 + variance / _PRECISE_PX**2)
         return confidence.astype(np.float32)

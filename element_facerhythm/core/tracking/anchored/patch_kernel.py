@@ -43,12 +43,12 @@ def _sums(rows, parts, n_cells, lanes, share):  # type: ignore[no-untyped-def]
     for cell in range(n_cells):
         k = uintp(cell)
         value = rows[k] + share * (rows[uintp(cell + lanes)] - rows[k])
-        weighed = parts[0, k] * value
+        weighed = parts[WEIGHT, k] * value
         total += weighed
         square += weighed * value
-        product += parts[1, k] * value
-        lean_x += parts[2, k] * value
-        lean_y += parts[3, k] * value
+        product += parts[TEMPLATE, k] * value
+        lean_x += parts[SLOPE_X, k] * value
+        lean_y += parts[SLOPE_Y, k] * value
     return total, square, product, lean_x, lean_y
 
 
@@ -69,20 +69,19 @@ def _match(pixels, origin, shape, side, lanes, parts, sums, start_x, start_y, se
         total, square, product, lean_x, lean_y = _sums(
             rows, parts, side * lanes, lanes, y - half - _f4(top)
         )
-        variance = square - total * total / sums[0]
-        correlation = product / np.sqrt(max(variance * sums[1], _f4(1e-6)))
-        gain = min(max(product / sums[1], _LEAST_GAIN), _MOST_GAIN)
-        off_x, off_y = lean_x / gain - sums[5], lean_y / gain - sums[6]
-        step_x = -(sums[2] * off_x + sums[3] * off_y)
-        step_y = -(sums[3] * off_x + sums[4] * off_y)
+        variance = square - total * total / sums[SUM_WEIGHT]
+        correlation = product / np.sqrt(max(variance * sums[POWER], _f4(1e-6)))
+        gain = min(max(product / sums[POWER], _LEAST_GAIN), _MOST_GAIN)
+        off_x, off_y = lean_x / gain - sums[LEAN_X], lean_y / gain - sums[LEAN_Y]
+        step_x = -(sums[INVERSE_XX] * off_x + sums[INVERSE_XY] * off_y)
+        step_y = -(sums[INVERSE_XY] * off_x + sums[INVERSE_YY] * off_y)
         length = np.sqrt(step_x * step_x + step_y * step_y)
         scale = min(_f4(1), _LONGEST_STEP_PX / max(length, _f4(1e-9)))
         x, y = x + step_x * scale, y + step_y * scale
         if (x - start_x) * (x - start_x) + (y - start_y) * (y - start_y) > reach_px * reach_px:
             return start_x, start_y, _f4(-1)
-        if (
-            length < step_px
-        ):  # steps shrink by far more than half: what is left is less than matters
+        # steps shrink by far more than half: what is left is less than matters
+        if length < step_px:
             break
     return x, y, correlation
 
@@ -115,7 +114,7 @@ def match_some(  # type: ignore[no-untyped-def]
     rows = np.empty((side + 1) * lanes, np.float32)
     for n in range(len(frames)):
         p = points[n]
-        if sums[p, 1] <= _f4(0):
+        if sums[p, POWER] <= _f4(0):
             places[n] = starts[n]
             correlations[n] = _f4(-1)
             continue
@@ -155,7 +154,7 @@ def match_block(  # type: ignore[no-untyped-def]
             if b > 0 and len(starts) > 1:
                 x, y = starts[b, p, 0], starts[b, p, 1]
             places[b, p, 0], places[b, p, 1], correlations[b, p] = x, y, _f4(-1)
-            if sums[p, 1] <= _f4(0):
+            if sums[p, POWER] <= _f4(0):
                 continue
             found_x, found_y, correlation = _match(
                 pixels,
@@ -192,6 +191,8 @@ def add_patches(frame, places, weights, side, lanes, total):  # type: ignore[no-
     """
     height, width = frame.shape
     half = _f4(side // 2)
+    pixels = frame.reshape(-1)
+    rows = np.empty((side + 1) * lanes, np.float32)
     for p in range(len(places)):
         x, y = places[p, 0] - half, places[p, 1] - half
         column, row = int(np.floor(x)), int(np.floor(y))
@@ -199,17 +200,10 @@ def add_patches(frame, places, weights, side, lanes, total):  # type: ignore[no-
             weights[p] = _f4(0)
         if weights[p] == _f4(0):
             continue
-        right, down = x - _f4(column), y - _f4(row)
-        for j in range(side):
-            above, below = frame[row + j], frame[row + j + 1]
-            for i in range(lanes):
-                upper = (
-                    _f4(above[column + i]) * (_f4(1) - right) + _f4(above[column + i + 1]) * right
-                )
-                lower = (
-                    _f4(below[column + i]) * (_f4(1) - right) + _f4(below[column + i + 1]) * right
-                )
-                total[p, j * lanes + i] += weights[p] * (upper * (_f4(1) - down) + lower * down)
+        place, down = row * width + column, y - _f4(row)
+        _blend_columns(pixels, place, width, side + 1, lanes, x - _f4(column), rows)
+        for k in range(side * lanes):
+            total[p, k] += weights[p] * (rows[k] + down * (rows[k + lanes] - rows[k]))
 
 
 @compiled

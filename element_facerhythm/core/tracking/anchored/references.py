@@ -20,6 +20,7 @@ from element_facerhythm.core.tracking.anchored.templates import Stack, Templates
 
 N_PASSES = 3
 _SAMPLES_AT_ONCE = 8
+_FIRST_CORRELATION = 0.8  # is taken for usual until the first pass has shown what is
 _TOO_UNLIKE = 0.2  # patches whose correlation is so much below the median do not count
 
 
@@ -74,29 +75,26 @@ def build_matcher(
 
         return list(executor.map(at, range(n_levels)))
 
-    # before anything is known, half of a perfect correlation is enough
-    usual = np.full(n_points, 0.8, np.float32)
-    matcher = Matcher(
-        made([(0, home, np.ones(n_points, np.float32))]), home, neighbors, usual, threshold_px
-    )
-    displacements = np.zeros((len(samples), n_points, 2), np.float32)
-    for number in range(N_PASSES):
-
-        def find(first: int) -> MatchedBlock:
+    def matched(matcher: Matcher, starts: NDArray[np.float32]) -> list[MatchedBlock]:
+        def match(first: int) -> MatchedBlock:
             block = slice(first, first + _SAMPLES_AT_ONCE)
-            starts = home + displacements[block]  # noqa: B023 - used within this pass
-            if number == 0:  # noqa: B023
-                starts = np.stack([matcher.search(frame)[0] for frame in samples[block]])  # noqa: B023
-            return matcher.match(samples[block], starts)  # noqa: B023
+            return matcher.match(samples[block], starts[block])
 
-        found = list(executor.map(find, range(0, len(samples), _SAMPLES_AT_ONCE)))
+        return list(executor.map(match, range(0, len(samples), _SAMPLES_AT_ONCE)))
+
+    usual = np.full(n_points, _FIRST_CORRELATION, np.float32)
+    aligned = [(0, home, np.ones(n_points, np.float32))]
+    starts: NDArray[np.float32] | None = None
+    for _ in range(N_PASSES):
+        matcher = Matcher(made(aligned), home, neighbors, usual, threshold_px)
+        if starts is None:
+            starts = np.stack([places for places, _ in executor.map(matcher.search, samples)])
+        found = matched(matcher, starts)
         displacements = np.concatenate([block.displacement for block in found])
         correlations = np.concatenate([block.correlation for block in found])
         usual = np.median(correlations, axis=0).astype(np.float32)
-        if number == N_PASSES - 1:
-            return Matcher(matcher.templates, home, neighbors, usual, threshold_px), displacements
         weights = np.where(correlations > usual - _TOO_UNLIKE, np.maximum(correlations, 0), 0)
         weights[0] = np.maximum(weights[0], 1e-3)
-        aligned = [(i, home + displacements[i], weights[i]) for i in range(len(samples))]
-        matcher = Matcher(made(aligned), home, neighbors, usual, threshold_px)
-    raise AssertionError("no pass")
+        starts = home + displacements
+        aligned = list(zip(range(len(samples)), starts, weights, strict=True))
+    return Matcher(matcher.templates, home, neighbors, usual, threshold_px), displacements

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.arrays import GrayFrame
+from element_facerhythm.core.tracking.frames import ended_early
 from element_facerhythm.core.tracking.refinement import VisiblePart
 from element_facerhythm.core.tracking.tracked_video import VideoToTrack
-from element_facerhythm.errors import DecodeError, ProcessingError
+from element_facerhythm.errors import ProcessingError
 
 _MOST_BYTES = 128 * 2**20
 _FEWEST = 8
-_NEAR = (
-    128  # frames apart: below, those between are decoded, too, which takes less than to go there
-)
+# frames apart: below, those between are decoded, too, which takes less than to go there
+_NEAR = 128
 _AT_ONCE = 16  # frames that one thread fetches from a video before others may go on with it
 _FAINT = 0.3  # of the usual contrast: a frame with less shows no face
 
@@ -92,8 +92,7 @@ def sampled_frames(
 
 def _frames_at(video: VideoToTrack, indices: list[int]) -> Iterator[GrayFrame]:
     """Yield some frames of a video, in order."""
-    position, frames = 0, video.open_frames(indices[0])
-    position = indices[0]
+    position, frames = indices[0], video.open_frames(indices[0])
     try:
         for index in indices:
             if index - position > _NEAR:
@@ -101,7 +100,7 @@ def _frames_at(video: VideoToTrack, indices: list[int]) -> Iterator[GrayFrame]:
                 position, frames = index, video.open_frames(index)
             frame = next(islice(frames, index - position, None), None)
             if frame is None:
-                raise DecodeError(f"The video ended before frame {index} of {video.n_frames}.")
+                raise ended_early(index, video.n_frames)
             position = index + 1
             yield frame
     finally:

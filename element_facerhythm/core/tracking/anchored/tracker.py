@@ -22,12 +22,12 @@ from element_facerhythm.core.tracking.anchored.matcher import MatchedBlock, Matc
 from element_facerhythm.core.tracking.anchored.references import build_matcher
 from element_facerhythm.core.tracking.anchored.sampling import Sample, sampled_frames
 from element_facerhythm.core.tracking.anchored.settings import AnchoredSettings
+from element_facerhythm.core.tracking.frames import ended_early
 from element_facerhythm.core.tracking.light import LightWatch, sample_places
 from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.core.tracking.refinement import VisiblePart
 from element_facerhythm.core.tracking.tracked_video import TrackedVideo, VideoToTrack
 from element_facerhythm.core.tracking.window_kernel import VECTOR
-from element_facerhythm.errors import DecodeError
 
 logger = logging.getLogger(__name__)
 
@@ -205,9 +205,7 @@ def _blocks(
             wanted = min(n_frames, video.n_frames - first)
             block = list(islice(frames, wanted))
             if len(block) < wanted:
-                raise DecodeError(
-                    f"The video ended before frame {first + len(block)} of {video.n_frames}."
-                )
+                raise ended_early(first + len(block), video.n_frames)
             yield number, first, block
 
 
