@@ -17,19 +17,24 @@ from benchmarks.common import CACHE_DIR, REPOSITORY_DIR
 ORDER = (
     "tracking",
     "whole",
+    "short",
     "digests",
     "spectral",
     "decomposition",
     "accuracy",
     "real_pictures",
+    "dic",
     "scaling",
     "memory",
     "keypoints",
+    "signals",
+    "pages",
+    "movies",
     "cuda",
     "scale_database",
     "job_queue",
 )
-LEFT_OUT_WHEN_QUICK = ("memory",)
+LEFT_OUT_WHEN_QUICK = ("memory", "dic")
 
 
 def main() -> int:

@@ -12,6 +12,8 @@ from benchmarks.planted import PlantedScene
 FloatArray = npt.NDArray[np.floating[Any]]
 
 PEAK_REACH_BINS = 3
+WORST_SHARE = 0.05
+"""Of point-frames, which confidence is to tell."""
 TENSOR_AXES = ("(xy points)", "frequency", "(time trials)")
 
 
@@ -42,6 +44,29 @@ def endpoint_errors(
         "p95_px": float(np.quantile(length[in_view], 0.95)),
         "drift_px": float(abs(slope) * 1000),
     }
+
+
+def confidence_auc(confidence: FloatArray, error_px: FloatArray) -> float:
+    """How well confidence tells the worst twentieth of all point-frames from the others.
+
+    Parameters
+    ----------
+    confidence, error_px
+        (T, P), and distance to the truth, of hidden points, too.
+
+    Returns
+    -------
+    float
+        Probability that one of the others has more confidence than one of the worst (the area under the
+        receiver operating characteristic).
+    """
+    from scipy.stats import rankdata
+
+    is_worst = (error_px > np.quantile(error_px, 1 - WORST_SHARE)).ravel()
+    n_worst, n_others = int(is_worst.sum()), int((~is_worst).sum())
+    ranks = rankdata(np.asarray(confidence, np.float64).ravel())
+    above = ranks[~is_worst].sum() - n_others * (n_others + 1) / 2
+    return float(above / (n_others * n_worst))
 
 
 def mean_power(spectrogram: FloatArray, moving: npt.NDArray[np.bool_]) -> FloatArray:

@@ -40,13 +40,18 @@ def ask_ours(
 
 
 def without_clahe(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a parameter tree that leaves local contrast as it is."""
+    """Return a parameter tree whose flow leaves local contrast as it is."""
     return _laid_over(parameters, {"PointTracker": {"params_clahe": None}})
+
+
+def by_flow(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parameter tree that tracks by the flow, matches refined."""
+    return _laid_over(parameters, {"PointTracker": {"method": "flow"}})
 
 
 def without_refinement(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return a parameter tree with face-rhythm's own optical flow: its numbers, to rounding."""
-    flow = {"params_optical_flow": {"refine": False}}
+    flow = {"method": "flow", "params_optical_flow": {"refine": False}}
     return _laid_over(parameters, {"PointTracker": flow})
 
 

@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.variants import ANCHORED, VARIANTS
+from benchmarks.variants import DEFAULT, FLOWS
 from element_facerhythm.core.decomposition import decompose
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.core.spectral import FilterBank, point_spectrograms
 from element_facerhythm.core.tracking import TrackedVideo, VideoToTrack
-from element_facerhythm.core.tracking.anchored import AnchoredSettings, track_anchored
+from element_facerhythm.core.tracking.anchored import track_anchored
 from element_facerhythm.core.tracking.videos import track_videos
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.parameters.tree import Parameters
 from element_facerhythm.pipeline.run.core_arguments import (
+    anchored_settings,
     axis_plan,
     filter_bank,
     fit_settings,
@@ -64,6 +65,8 @@ def run_job(
     tracks = _track(job, parameters, variant, n_frames)
     seconds["track"] = time.perf_counter() - started
     arrays |= {f"points/{i}": track.points for i, (track, _) in enumerate(tracks)}
+    sure = {f"confidence/{i}": track.confidence for i, (track, _) in enumerate(tracks)}
+    arrays |= {name: confidence for name, confidence in sure.items() if confidence is not None}
     if "vqt" in job["steps"]:
         started = time.perf_counter()
         arrays |= _vqt(job, parameters, tracks)
@@ -95,22 +98,26 @@ def _track(
         spacing_px=parameters.ROIs.make_rois.point_spacing,
     )
     home = placed.point_positions
-    settings = VARIANTS[variant](tracking_settings(parameters))
+    anchored = anchored_settings(parameters) if variant == DEFAULT else None
     lengths = [min(n_frames or video.n_frames, video.n_frames) for video in videos]
     to_track = [
-        VideoToTrack(_opener(video), n, np.empty((n, len(home), 2), np.float32))
+        VideoToTrack(
+            _opener(video), n, np.empty((n, len(home), 2), np.float32),
+            confidence=None if anchored is None else np.empty((n, len(home)), np.float16),
+        )
         for video, n in zip(videos, lengths, strict=True)
-    ]
-    if variant == ANCHORED:
+    ]  # fmt: skip
+    if anchored is not None:
         tracks = track_anchored(
             to_track,
             home,
-            AnchoredSettings(),
+            anchored,
             mesh=tracking_mesh(parameters, home),
             visible_mask=placed.visible_mask,
             n_threads=n_cores(),
         )
         return [(track, home) for track in tracks]
+    settings = FLOWS[variant](tracking_settings(parameters))
     tracks = track_videos(
         to_track,
         home,

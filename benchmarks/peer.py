@@ -114,8 +114,19 @@ def job(
     }
 
 
-def build_environment(directory: Path, requirements: Sequence[str]) -> Path:
-    """Make an environment with plain pip, torch as `constraints.txt` has it; return its Python.
+def build_environment(
+    directory: Path, requirements: Sequence[str], *, with_torch: bool = True
+) -> Path:
+    """Make an environment with plain pip; return its Python.
+
+    Parameters
+    ----------
+    directory
+        Of the environment.
+    requirements
+        As pip takes them.
+    with_torch
+        Whether torch is installed too, as `constraints.txt` has it.
 
     Raises
     ------
@@ -126,11 +137,11 @@ def build_environment(directory: Path, requirements: Sequence[str]) -> Path:
     if (directory / ".built").exists():
         return python
     lines = (REPOSITORY_DIR / "constraints.txt").read_text().splitlines()
-    torch = next(line for line in lines if line.startswith("torch=="))
+    torch = [line for line in lines if line.startswith("torch==") and with_torch]
     flags = ["--quiet", *os.environ.get("PIP_FLAGS", "").split()]
     commands = [
         [sys.executable, "-m", "venv", directory],
-        [python, "-m", "pip", "install", *flags, torch, *requirements],
+        [python, "-m", "pip", "install", *flags, *torch, *requirements],
     ]
     directory.parent.mkdir(parents=True, exist_ok=True)
     for command in commands:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import scaling, spectral
-from benchmarks.accuracy import FLOOR, MEASURES, compared, ratio
+from benchmarks.accuracy import FLOOR, MEASURES, OWN_TRUTHS, compared, counterpart, ratio
 from benchmarks.common import REPOSITORY_DIR, RESULTS_DIR, read_result
 from benchmarks.memory import plot as plot_memory
 from benchmarks.scale_report import SCALE_SECTIONS, markdown
@@ -26,6 +26,7 @@ PAGES = (
     DOCS / "explanation" / "accuracy.md",
     DOCS / "scale.md",
 )
+_MOST_WORSE = 8
 SCALING_PLOT, ACCURACY_PLOT = "benchmark-scaling.png", "benchmark-accuracy.png"
 MEMORY_PLOT, SPECTRAL_PLOT = "memory.png", "spectral.png"
 HEADINGS = {
@@ -109,7 +110,7 @@ def _draw_errors(axes: Any, rows: list[dict[str, Any]], cells: list[str], varian
 
     places = [cells.index(row["cell"]) for row in rows]
     for name, colour, label in (
-        ("theirs", COLOURS[1], "face-rhythm"),
+        (counterpart(variant), COLOURS[1], "face-rhythm"),
         (variant, COLOURS[0], "ours"),
     ):
         medians, p95s = ([row[name][key] for row in rows] for key in ("median_px", "p95_px"))
@@ -181,7 +182,7 @@ def accuracy_table(result_name: str) -> Callable[[], str | None]:
                 if not compared(row, name):
                     cells.append("")
                     continue
-                theirs, ours = row["theirs"][name], row[variant][name]
+                theirs, ours = row[counterpart(variant)][name], row[variant][name]
                 cells.append(f"{theirs:.3f} → {ours:.3f} ({ratio(ours, theirs, name):.2f})")
             rows.append(cells)
         return markdown(["parameters", "scene", *HEADINGS.values()], rows)
@@ -189,18 +190,21 @@ def accuracy_table(result_name: str) -> Callable[[], str | None]:
     return make
 
 
-def accuracy_summary(result_name: str) -> Callable[[], str | None]:
-    """Return what makes the sentence about all cells."""
+def accuracy_summary(result_name: str, of: str | None = None) -> Callable[[], str | None]:
+    """Return what makes the sentence about all cells, of a summary or of the first variant's."""
 
     def make() -> str | None:
         result = read_result(result_name)
         if result is None:
             return None
-        summary = result["summary"][result["variants"][0]]
+        summary = result["summary"][of or result["variants"][0]]
         parts = ", ".join(
             f"{HEADINGS[name]} {value:.2f}" for name, value in summary["ratio_by_measure"].items()
         )
-        worse = "; ".join(summary["worse"]) or "none"
+        shown = summary["worse"][:_MOST_WORSE]
+        worse = "; ".join(shown) or "none"
+        if len(shown) < summary["n_worse"]:
+            worse += f" and {summary['n_worse'] - len(shown)} more"
         return (
             f"Geometric mean of ours over theirs: tracking errors {summary['overall_error_ratio']:.2f} "
             f"({parts}). {summary['n_compared']} comparisons, ours is worse in {summary['n_worse']}: "
@@ -208,23 +212,6 @@ def accuracy_summary(result_name: str) -> Callable[[], str | None]:
         )
 
     return make
-
-
-def field_table() -> str | None:
-    """Tracking errors where light and camera are not steady: face-rhythm, ours unrefined, ours."""
-    result = read_result("accuracy_field")
-    if result is None:
-        return None
-    names = ("median_px", "p95_px")
-    rows = [
-        [row["set"], row["cell"]]
-        + [
-            " → ".join(f"{row[who][name]:.3f}" for who in ("theirs", "unrefined", "default"))
-            for name in names
-        ]
-        for row in result["rows"]
-    ]
-    return markdown(["parameters", "scene", *(HEADINGS[name] for name in names)], rows)
 
 
 def agreement_table() -> str | None:
@@ -239,6 +226,36 @@ def agreement_table() -> str | None:
     ]
     headings = ["distance from face-rhythm, tuned (px)", "median", "99th percentile", "largest"]
     return markdown([*headings, "bit-identical"], rows)
+
+
+def dic_table() -> str | None:
+    """Errors of anchored tracking and of digital image correlation, cell by cell, and what they take."""
+    result = read_result("dic")
+    if result is None:
+        return None
+    kinds = result["summary"]
+    who = list(next(iter(kinds.values())))
+    rows = [[row["cell"], *(_errors_of(row[name]) for name in who)] for row in result["rows"]]
+    rows += [
+        [f"**all {kind}** (geometric mean)", *(_errors_of(means[name]) for name in who)]
+        for kind, means in kinds.items()
+    ]
+    for kind, means in kinds.items():
+        times = [f"{1000 * means[name]['cpu_s_per_frame']:.0f} ms" for name in who]
+        rows.append([f"processor time a frame, {kind}", *times])
+    points = sorted({row["n_points"] for row in result["rows"]})
+    caption = (
+        f"{result['peer']}. {result['n_frames']} frames, {points[0]} to {points[-1]} points, subsets of "
+        f"{result['subset_px']} px; median / 95th percentile of the error (px), points that "
+        "were not found left out.\n\n"
+    )
+    return caption + markdown(["picture, motion, noise (gray levels)", *who], rows)
+
+
+def _errors_of(measured: Mapping[str, float]) -> str:
+    left_out = measured.get("not_found", 0)
+    text = f"{measured['median_px']:.3f} / {measured['p95_px']:.3f}"
+    return f"{text} ({100 * left_out:.0f} % left out)" if left_out >= 0.005 else text
 
 
 def scaling_table() -> str | None:
@@ -276,12 +293,18 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "tracking textured": speed_table("tracking", "textured"),
     "tracking violating": speed_table("tracking", "violating"),
     "whole": speed_table("whole", None),
+    "short": speed_table("short", None),
     "keypoints": speed_table("keypoints", None),
+    "movies": speed_table("movies", None),
+    "dic": dic_table,
     "accuracy": accuracy_table("accuracy"),
     "accuracy summary": accuracy_summary("accuracy"),
+    "accuracy own truths": accuracy_summary("accuracy", OWN_TRUTHS),
+    "accuracy flow": accuracy_summary("accuracy", "flow"),
     "accuracy holdout": accuracy_table("accuracy_holdout"),
     "accuracy holdout summary": accuracy_summary("accuracy_holdout"),
-    "accuracy field": field_table,
+    "accuracy field": accuracy_table("accuracy_field"),
+    "accuracy field summary": accuracy_summary("accuracy_field"),
     "floors": floors,
     "tracking agreement": agreement_table,
     "scaling": scaling_table,

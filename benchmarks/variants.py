@@ -1,6 +1,7 @@
 """Ways of running our tracker that benchmarks can compare: names, and what each changes.
 
-A variant makes other settings of those that follow from the parameters. Add one here to try it:
+``default`` is what a user gets: every frame matched with references. The others follow the flow, with other
+settings than follow from the parameters. Add one here to try it:
 ``python -m benchmarks.accuracy --ours-variant NAME``.
 """
 
@@ -22,14 +23,14 @@ def _small_grid(settings: TrackingSettings) -> TrackingSettings:
     return replace(settings, clahe=ClaheSettings(clip_limit, (8, 8)))
 
 
-VARIANTS: dict[str, Callable[[TrackingSettings], TrackingSettings]] = {
-    "default": lambda settings: settings,
+FLOWS: dict[str, Callable[[TrackingSettings], TrackingSettings]] = {
+    "flow": lambda settings: settings,
     "unrefined": lambda settings: replace(settings, refine=False),
     "exact": _as_face_rhythm,  # by OpenCV
     "no-clahe": lambda settings: replace(settings, clahe=None),
     "tiles-8": _small_grid,
-    "anchored": lambda settings: settings,  # which it does not use
 }
 
-ANCHORED = "anchored"
+DEFAULT = "default"
 """Tracks of this variant are displacements; those of the others are pulled home and to the mesh."""
+VARIANTS = (DEFAULT, *FLOWS)

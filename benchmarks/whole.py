@@ -29,10 +29,10 @@ from benchmarks.common import (
     run_child,
     write_result,
 )
-from benchmarks.ours import without_refinement
+from benchmarks.ours import by_flow, without_refinement
 from benchmarks.peer import ask_peer, job, usable_settings
 from benchmarks.scenes import BenchVideo, face_video
-from benchmarks.tracking import DEFAULT, INSTALLED, OURS, QUICK_FRAMES
+from benchmarks.tracking import DEFAULT, FLOW, INSTALLED, OURS, QUICK_FRAMES
 
 QUICK_MIN_FREQUENCY_HZ = 2.0
 COMMAND_LINE = "from element_facerhythm.cli import main; main()"
@@ -58,6 +58,9 @@ def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:
         if "installed" in usable_settings():
             runs[INSTALLED] = partial(_theirs, bench, *into)
         same = replace(bench, parameters=without_refinement(bench.parameters))
+        runs[FLOW] = partial(
+            _ours, replace(bench, parameters=by_flow(bench.parameters)), *into, FLOW
+        )
         runs[OURS] = partial(_ours, same, *into, OURS)
         runs[DEFAULT] = partial(_ours, bench, *into, DEFAULT)
         timings = interleaved(runs, rounds, warm_up=False)
@@ -70,7 +73,7 @@ def measure(bench: BenchVideo, rounds: int) -> dict[str, Any]:
         "facts": facts,
         "ratios": {
             f"{ours} over {INSTALLED}": median[INSTALLED] / median[ours]
-            for ours in (OURS, DEFAULT)
+            for ours in (DEFAULT, OURS, FLOW)
             if INSTALLED in median
         },
     }

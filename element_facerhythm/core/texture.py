@@ -15,6 +15,22 @@ _SMOOTHING_PX = 1.5
 _LARGEST_WINDOW_PX = 1000
 
 
+def texture_map(gray: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
+    """(H, W) what `texture_at` gives around each pixel.
+
+    Parameters
+    ----------
+    gray
+        (H, W) gray levels.
+    side_px
+        Side of the square around a pixel.
+    """
+    smooth = cv2.GaussianBlur(gray, (0, 0), _SMOOTHING_PX)
+    side_px = min(max(side_px, 3), _LARGEST_WINDOW_PX, *smooth.shape)
+    weaker = np.sqrt(np.maximum(cv2.cornerMinEigenVal(smooth, side_px, ksize=3), 0))
+    return np.asarray(weaker / 2)  # OpenCV's derivative is of two pixels
+
+
 def texture_at(
     image: NDArray[np.uint8], positions: NDArray[np.float32], side_px: int = USUAL_WINDOW_PX
 ) -> NDArray[np.float64]:
@@ -32,11 +48,8 @@ def texture_at(
     side_px
         Side of the square, as the tracker's window.
     """
-    gray = cv2.GaussianBlur(image.astype(np.float32).mean(axis=2), (0, 0), _SMOOTHING_PX)
-    # OpenCV's derivative is of two pixels
-    side_px = min(max(side_px, 3), _LARGEST_WINDOW_PX, *gray.shape)
-    weaker = np.sqrt(np.maximum(cv2.cornerMinEigenVal(gray, side_px, ksize=3), 0)) / 2
-    inside = np.clip(np.rint(positions), 0, np.array(gray.shape[::-1]) - 1)
+    weaker = texture_map(image.astype(np.float32).mean(axis=2), side_px)
+    inside = np.clip(np.rint(positions), 0, np.array(weaker.shape[::-1]) - 1)
     x, y = inside.astype(int).T
     at_points = weaker[y, x]
     return np.asarray(at_points, dtype=np.float64)

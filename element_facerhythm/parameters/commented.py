@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 from element_facerhythm.parameters.base import Section
 from element_facerhythm.parameters.fitting import FittedValue
 from element_facerhythm.parameters.open import AUTO, OpenParameters
-from element_facerhythm.parameters.reading import inner_section
+from element_facerhythm.parameters.reading import inner_section, known_names
+from element_facerhythm.parameters.tracking_methods import unused_by
 from element_facerhythm.parameters.tree import Parameters
 
 _WIDTH = 100
@@ -34,9 +35,12 @@ def commented_yaml(
     Returns
     -------
     str
-        Above each value stands why it is what it is, or for a fixed one what it means.
+        Above each value stands why it is what it is, or for a fixed one what it means, or that the method
+        of tracking does not use it.
     """
-    reasons = {value.name: value.reason for value in fitted}
+    reasons = {value.name: f"fitted: {value.reason}" for value in fitted}
+    method = parameters.stand_in.PointTracker.method
+    reasons |= dict.fromkeys(unused_by(method, known_names()), f"not used by method {method}")
     lines = [line for text in heading for line in _comment(text, 0)]
     lines += _section(parameters.to_tree(), Parameters, "", reasons, 0)
     return "\n".join(lines) + "\n"
@@ -63,7 +67,7 @@ def _section(
 
 def _why(name: str, value: Any, info: FieldInfo, reasons: Mapping[str, str]) -> str:
     if name in reasons:
-        return f"fitted: {reasons[name]}"
+        return reasons[name]
     if value == AUTO:
         return f"fitted to the regions when it is run. {info.description or ''}"
     return info.description or ""

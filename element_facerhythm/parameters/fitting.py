@@ -22,7 +22,7 @@ _SMALLEST_SPACING_PX = 5
 _HIGHEST_HZ = 60.0
 _LOWEST_HZ = 1.0
 _OF_FRAME_RATE = 0.4
-_Q_LOW, _Q_HIGH, _SMALLEST_Q = 4.0, 10.0, 2.0
+_Q_LOW, _Q_HIGH, SMALLEST_Q = 4.0, 10.0, 2.0
 _FILTERS_PER_SEQUENCE = 4
 _WINDOWS_PER_SECOND = 12
 _FEWEST_WINDOWS = 50
@@ -227,7 +227,7 @@ class _Fit:
         name, shortest_s = f"{_VQT}.F_min", self._shortest_s()
         highest_hz, q = self.value(f"{_VQT}.F_max"), self.value(f"{_VQT}.Q_lowF")
         if f"{_VQT}.Q_lowF" in self.open:
-            q = _SMALLEST_Q
+            q = SMALLEST_Q
         usual = max(_LOWEST_HZ, _FILTERS_PER_SEQUENCE * q / shortest_s)
         lowest_hz = min(usual, highest_hz / 3)
         if f"{_VQT}.Q_lowF" not in self.open:  # its filter must fit, if not four times, then once
@@ -250,7 +250,7 @@ class _Fit:
         lowest_hz, highest_hz = self.value(f"{_VQT}.F_min"), self.value(f"{_VQT}.F_max")
         shortest_s = self._shortest_s()
         periods = shortest_s * lowest_hz
-        q = min(_Q_LOW, max(periods / _FILTERS_PER_SEQUENCE, min(_SMALLEST_Q, periods / 2)))
+        q = min(_Q_LOW, max(periods / _FILTERS_PER_SEQUENCE, min(SMALLEST_Q, periods / 2)))
         q = _down(q)
         self._put(
             low, q,

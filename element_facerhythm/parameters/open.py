@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from element_facerhythm.errors import ParameterError
-from element_facerhythm.parameters.tree import Parameters
+from element_facerhythm.parameters.tree import Parameters, without_unasked
 
 UNKNOWN = "unknown"
 """Section of a stored tree that says which of its nulls stand for an unknown value."""
@@ -84,7 +84,9 @@ class OpenParameters:
 
     def canonical_json(self) -> str:
         """Spell the tree as JSON in one way; that of `Parameters` where nothing is open."""
-        return json.dumps(self.to_tree(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(
+            without_unasked(self.to_tree()), sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
 
     def sha256(self) -> str:
         """Digest of `canonical_json`, 64 hex digits."""

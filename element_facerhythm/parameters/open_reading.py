@@ -29,7 +29,7 @@ from element_facerhythm.parameters.reading import (
     validated,
 )
 from element_facerhythm.parameters.recorded import from_stored_tree, leaves, with_stated_values
-from element_facerhythm.parameters.tracking_methods import unused_by
+from element_facerhythm.parameters.tracking_methods import unused_by, with_flow_unless_said
 from element_facerhythm.parameters.tree import Parameters
 
 _SPECTRAL = "VQT_Analyzer.params_VQT"
@@ -77,8 +77,8 @@ def read_open_parameters(
     compat
         Over the file's own, where it is not None.
     fitted
-        Whether what is not stated is open; False takes face-rhythm's default for it. So does
-        ``compat: face-rhythm``. A value that says `auto` is open in any case.
+        Whether what is not stated is open; False takes face-rhythm's default for it, and its method of
+        tracking. So does ``compat: face-rhythm``. A value that says `auto` is open in any case.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def read_open_parameters(
         raise ParameterError(f"parameter file {path}: {error}") from error
 
 
-def read_told_parameters(
+def read_stated_parameters(
     path: str | Path | None, settings: Sequence[str], executed: OpenParameters
 ) -> LoadedOpenParameters:
     """Read values of parameters that results do not state; see `with_stated_values`.
@@ -159,7 +159,7 @@ def open_parameters_from_mapping(
         unused, notes = (*unused, *own_unused), (*notes, *own_notes)
     typed = tree
     if base is not None:
-        tree, fitted = merged(_said_by(base), tree), False
+        tree, fitted = merged(_said_by(base, typed), tree), False
     if compat is not None:
         tree["compat"] = compat
     parameters = _opened(tree, fitted)
@@ -184,11 +184,19 @@ def _overridden(typed: Mapping[str, Any], parameters: OpenParameters) -> Iterabl
         yield f"PointTracker.method {method} does not use {names}: these are of method {other}"
 
 
-def _said_by(base: Parameters) -> dict[str, Any]:
-    """Tree of a run's parameters, without the one default that a remark would be made on."""
-    tree = base.to_tree()
-    if base.VQT_Analyzer.params_VQT.Fs_sample == Parameters().VQT_Analyzer.params_VQT.Fs_sample:
+def _said_by(base: Parameters, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Tree of a run's parameters, without the one default that a remark would be made on.
+
+    Where another method of tracking is typed than the run's, what only the other one uses was never fitted.
+    """
+    tree, defaults = base.to_tree(), Parameters().to_tree()
+    if value_at(tree, f"{_SPECTRAL}.Fs_sample") == value_at(defaults, f"{_SPECTRAL}.Fs_sample"):
         del tree["VQT_Analyzer"]["params_VQT"]["Fs_sample"]
+    method = base.PointTracker.method
+    if leaves(typed).get("PointTracker.method", method) != method:
+        for name in unused_by(method, FITTED_NAMES):
+            if not _is_cut_off(tree, name) and value_at(tree, name) == value_at(defaults, name):
+                put_value(tree, name, AUTO)
     return tree
 
 
@@ -245,6 +253,7 @@ def _opened(tree: dict[str, Any], fitted: bool) -> OpenParameters:
     """Find what is open, put something possible in its place, and check the rest."""
     asked = set(_take_auto(tree, Parameters().to_tree(), ""))
     fitted = fitted and rules_of(tree.get("compat")).are_parameters_fitted
+    tree = tree if fitted else with_flow_unless_said(tree)
     names = in_order(
         name
         for name in FITTED_NAMES

@@ -296,7 +296,7 @@ def _explain(error: ValidationError, quote: bool) -> Iterator[str]:
         if fault["type"] == "missing":
             yield f"{name} is missing; its section needs it"
         elif not quote:
-            yield f"{name} is mistyped or impossible"
+            yield f"{name} has the wrong type or is out of range"
         elif fault["type"] == "value_error":
             yield f"{name}: {fault['msg'].removeprefix('Value error, ')[:_MAX_CHARACTERS]}"
         else:

@@ -22,6 +22,7 @@ from element_facerhythm.parameters.reading import inner_section, sort_out
 from element_facerhythm.parameters.tree import Parameters
 
 _JUDGING = "Quality."
+_SIGNALS = "FacialSignal."
 _SPECTRAL = "VQT_Analyzer.params_VQT"
 _METHOD = "TCA.fit.method"
 
@@ -74,6 +75,10 @@ def partly_known(
     """
     names = tuple(leaf_names())
     taken = {name: known[name] for name in names if name in known}
+    if not any(
+        name.startswith(_SIGNALS) for name in taken
+    ):  # what does not speak of signals has none
+        taken |= {n: v for n, v in leaves(Parameters().to_tree()).items() if n.startswith(_SIGNALS)}
     refused: list[str] = []
     while True:
         try:
@@ -160,7 +165,7 @@ def with_stated_values(executed: OpenParameters, tree: Mapping[str, Any]) -> Ope
         known[name] = merged(before, value) if parts else value  # type: ignore[arg-type]
     found, refused = partly_known(known, executed.results_sha256)
     if refused:
-        raise ParameterError(f"{', '.join(refused)}: mistyped or impossible")
+        raise ParameterError(f"{', '.join(refused)}: wrong type or out of range")
     lines = contradictions(found, executed)
     if lines:
         raise ParameterError(

@@ -78,7 +78,7 @@ class LucasKanade(Section):
 
 
 class OpticalFlow(Section):
-    """How points follow the image and each other."""
+    """How points follow the image and each other (method "flow"; `mesh_n_neighbors` is of both)."""
 
     method: Literal["lucas_kanade"] = Field(
         default="lucas_kanade", description="The only method there is."
@@ -106,7 +106,7 @@ class OpticalFlow(Section):
 
 
 class Clahe(Section):
-    """Contrast equalisation; both keys are needed where the section is given."""
+    """Contrast equalisation (method "flow"); both keys are needed where the section is given."""
 
     clipLimit: Positive = Field(description="Contrast limit.")
     tileGridSize: Annotated[tuple[_Tiles, _Tiles], AsTuple] = Field(
@@ -119,15 +119,15 @@ class OutlierHandling(Section):
 
     threshold_displacement: Positive = Field(
         default=150.0,
-        description="Distance from home, in pixels, beyond which a point and its neighbours are "
-        "flagged.",
+        description="Distance from home, in pixels, beyond which a point is not looked for; by flow, beyond "
+        "which it and its neighbours are flagged.",
     )
     framesHalted_before: CountOrZero = Field(
         default=10,
-        description="Frames before the event in which the flagged points are held in place.",
+        description="By flow: frames before the event in which the flagged points are held in place.",
     )
     framesHalted_after: CountOrZero = Field(
-        default=10, description="Frames from the event on in which they are held in place."
+        default=10, description="By flow: frames from the event on in which they are held in place."
     )
 
 
@@ -147,10 +147,10 @@ class TrackerParameters(Section):
     """Point tracking."""
 
     method: Literal["flow", "anchored"] = Field(
-        default="flow",
-        description='"flow" follows the optical flow from frame to frame, as face-rhythm does. "anchored" '
-        "matches every frame against what each point looks like in the whole recording: tracks do not drift, "
-        "nothing pulls points home, and each has a confidence in each frame; on the CPU.",
+        default="anchored",
+        description='"anchored" matches every frame against what each point looks like in the whole '
+        "recording: tracks are displacements, do not drift, and have a confidence in each frame. "
+        '"flow" follows the optical flow from frame to frame, as face-rhythm does, on the CPU.',
     )
     params_anchored: Anchored = Anchored()
 
@@ -162,20 +162,20 @@ class TrackerParameters(Section):
     params_optical_flow: OpticalFlow = OpticalFlow()
     params_clahe: Clahe | None = Field(
         default=Clahe(clipLimit=40.0, tileGridSize=(150, 150)),
-        description="Contrast equalisation before tracking; null switches it off.",
+        description="Contrast equalisation before tracking by flow; null switches it off.",
     )
     params_outlier_handling: OutlierHandling = OutlierHandling()
     frames_per_block: Count | None = Field(
         default=None,
-        description="Track long videos in blocks of so many frames side by side, each after a "
+        description="By flow: track long videos in blocks of so many frames side by side, each after a "
         "warm-up; tracks then deviate by some thousandths of a pixel, and only where relaxation is "
         "0.036 or more. null tracks each video in one piece.",
     )
     frames_freeze: Annotated[tuple[bool, ...] | tuple[int, ...] | None, _Frames] = Field(
         default=None,
-        description="Frames in which the flow is ignored: one true or false per frame of the "
+        description="Frames in which what the picture shows is ignored: one true or false per frame of the "
         "recording, or the indices of the frames; null for none.",
     )
     relaxation_during_freeze_frames: bool = Field(
-        default=True, description="Whether mesh and relaxation still act in those frames."
+        default=True, description="By flow: whether mesh and relaxation still act in those frames."
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 _OF_METHOD = {
     "flow": (
@@ -18,6 +19,17 @@ _OF_METHOD = {
     ),
     "anchored": ("PointTracker.params_anchored",),
 }
+
+
+def with_flow_unless_said(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tree in which tracking is by flow where no method is said.
+
+    face-rhythm tracks so, and so did this package when there was no choice to be stored.
+    """
+    tracker = tree.get("PointTracker", {})
+    if not isinstance(tracker, Mapping):  # refused when it is checked
+        return dict(tree)
+    return {**tree, "PointTracker": {"method": "flow", **tracker}}
 
 
 def unused_by(method: str, names: Iterable[str]) -> list[str]:

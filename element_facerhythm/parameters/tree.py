@@ -12,6 +12,7 @@ from element_facerhythm.parameters.base import CountOrZero, Positive, Section
 from element_facerhythm.parameters.compat import Compat, ComputationRules, rules_of
 from element_facerhythm.parameters.decomposition import Tca
 from element_facerhythm.parameters.quality import QualityLimits
+from element_facerhythm.parameters.signals import FacialSignals
 from element_facerhythm.parameters.spectral import VqtAnalyzer
 from element_facerhythm.parameters.tracking import RoiParameters, TrackerParameters
 
@@ -55,13 +56,14 @@ class Parameters(Section):
     PointTracker: TrackerParameters = TrackerParameters()
     VQT_Analyzer: VqtAnalyzer = VqtAnalyzer()
     TCA: Tca = Tca()
+    FacialSignal: FacialSignals = FacialSignals()
     Quality: QualityLimits = QualityLimits()
     compat: Compat | None = Field(
         default=None,
         description='"face-rhythm" reproduces its numbers where this package corrects a defect: the '
         "step applied twice after a rewind, matches on equalised frames (by OpenCV, bit for bit), the "
         "averaging of wrapped phase, the sampling rate as typed, and tensorly's fit of the components. "
-        "refine is then false, averaging exact and n_restarts 1.",
+        "method is then flow, refine false, averaging exact and n_restarts 1.",
     )
 
     @model_validator(mode="after")
@@ -118,12 +120,24 @@ class Parameters(Section):
         return fixed
 
     def canonical_json(self) -> str:
-        """Spell the tree as JSON in one way: sorted keys, no spaces, one form per number."""
-        return json.dumps(self.to_tree(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """Spell the tree as JSON in one way: sorted keys, no spaces, one form per number.
+
+        Signals that are not asked for are left out: parameters without them keep their digest.
+        """
+        return json.dumps(
+            without_unasked(self.to_tree()), sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
 
     def sha256(self) -> str:
         """Digest of `canonical_json`, 64 hex digits."""
         return hashlib.sha256(self.canonical_json().encode("utf-8")).hexdigest()
+
+
+def without_unasked(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole tree without the section `FacialSignal` where that is known to ask for nothing."""
+    section = tree["FacialSignal"]
+    matters = section["signals"] != [] or None in section.values()
+    return tree if matters else {k: v for k, v in tree.items() if k != "FacialSignal"}
 
 
 def _with(section: _Section, keys: list[str], value: Any) -> _Section:

@@ -12,8 +12,10 @@ from pathlib import Path
 import av
 import h5py
 import numpy as np
+import pytest
 
 from element_facerhythm.core.rois import Rois
+from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
@@ -21,9 +23,10 @@ from element_facerhythm.pipeline.run.fingerprint import STAGE_VERSIONS
 
 GOLDEN = Path(__file__).with_name("golden.json")
 N_FRAMES, HEIGHT, WIDTH, RATE_HZ = 150, 96, 128, 100
-TREE = {
-    "ROIs": {"make_rois": {"point_spacing": 12}},
-    "PointTracker": {
+TRACKERS = {
+    "anchored": {"params_outlier_handling": {"threshold_displacement": 3.0}},
+    "flow": {
+        "method": "flow",
         "params_optical_flow": {"relaxation": 0.05, "kwargs_method": {"criteria": [3, 10, 0.03]}},
         "params_clahe": {"clipLimit": 4.0, "tileGridSize": [8, 8]},
         "params_outlier_handling": {
@@ -32,6 +35,10 @@ TREE = {
             "framesHalted_after": 4,
         },
     },
+}
+"""The default, and the flow."""
+TREE = {
+    "ROIs": {"make_rois": {"point_spacing": 12}},
     "VQT_Analyzer": {
         "params_VQT": {
             "Q_lowF": 2,
@@ -43,6 +50,16 @@ TREE = {
     },
     "TCA": {"fit": {"params_method": {"rank": 3, "n_iter_max": 30}}},
 }
+
+
+def displacement_px(home: np.ndarray) -> np.ndarray:
+    """(T, P, 2) displacement of what lies at `home` (P, 2) in the first frame."""
+    frame = np.arange(N_FRAMES)[:, None]
+    dx = 2.0 * np.sin(2 * np.pi * 12 * frame / RATE_HZ) + 0 * home[:, 0]
+    bob = np.sin(2 * np.pi * 7 * frame / RATE_HZ)
+    right = 1 / (1 + np.exp((WIDTH / 2 - home[:, 0] - dx) / 8))
+    dy = (bob + 4 * np.exp(-(((frame - 75) / 4) ** 2))) * right
+    return np.stack([dx, dy], axis=-1)
 
 
 def write_recording(path: Path) -> None:
@@ -66,7 +83,7 @@ def write_recording(path: Path) -> None:
             container.mux(packet)
 
 
-def numbers(folder: Path) -> dict[str, list[float]]:
+def numbers(folder: Path, method: str) -> dict[str, list[float]]:
     """A few numbers of each stage that computes."""
     write_recording(folder / "waves.mkv")
     polygon = np.array(
@@ -75,7 +92,7 @@ def numbers(folder: Path) -> dict[str, list[float]]:
     request = RunRequest(
         videos=(folder / "waves.mkv",),
         rois=Rois(seed_polygons=(polygon,)),
-        parameters=parameters_from_mapping(TREE).parameters,
+        parameters=parameters_from_mapping({**TREE, "PointTracker": TRACKERS[method]}).parameters,
         project_dir=folder / "project",
         device="cpu",
     )
@@ -104,15 +121,16 @@ def numbers(folder: Path) -> dict[str, list[float]]:
             file.close()
 
 
-def test_outputs_move_only_with_the_stage_version(tmp_path):
+@pytest.mark.parametrize("method", TRACKERS)
+def test_outputs_move_only_with_the_stage_version(tmp_path: Path, method: str) -> None:
     golden = json.loads(GOLDEN.read_text())
     assert golden["stage_versions"] == STAGE_VERSIONS, (
         "a stage version was raised: write the new numbers with python -m tests.contract.test_golden"
     )
-    measured = numbers(tmp_path)
+    measured = numbers(tmp_path, method)
     assert set(measured) < set(PRODUCT_OF_STAGE)
     assert measured["point_tracking"][0] > 0, "the recording must exercise violations"
-    for stage, expected in golden["numbers"].items():
+    for stage, expected in golden["numbers"][method].items():
         np.testing.assert_allclose(
             measured[stage],
             expected,
@@ -120,9 +138,30 @@ def test_outputs_move_only_with_the_stage_version(tmp_path):
             atol=2e-3,
             err_msg=f"the numbers of stage {stage} moved: raise its version in STAGE_VERSIONS",
         )
+    if method == "anchored":
+        require_truth(tmp_path / "project")
+
+
+def require_truth(project_dir: Path) -> None:
+    """Points that are found are where they were planted, and those that are not are too far from home."""
+    tracking, home = (
+        Project.open(project_dir).tracking(0),
+        Project.open(project_dir).point_positions,
+    )
+    planted = displacement_px(home.astype(float))
+    error = np.linalg.norm(tracking.points[:] - home - planted, axis=-1)
+    is_found = np.ones(error.shape, bool)
+    is_found[tracking.violation_rows, tracking.violation_cols] = False
+    assert np.median(error[is_found]) < 0.05
+    assert np.percentile(error[is_found], 95) < 0.2
+    is_near = np.linalg.norm(planted, axis=-1) < 3.0
+    assert (is_near == is_found).mean() > 0.98
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        content = {"stage_versions": STAGE_VERSIONS, "numbers": numbers(Path(name))}
+    measured = {}
+    for method in TRACKERS:
+        with tempfile.TemporaryDirectory() as name:
+            measured[method] = numbers(Path(name), method)
+    content = {"stage_versions": STAGE_VERSIONS, "numbers": measured}
     GOLDEN.write_text(json.dumps(content, indent=1) + "\n")

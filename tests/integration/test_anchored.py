@@ -1,4 +1,4 @@
-"""A project that is tracked against references, through all stages, interrupted, verified, and in rows."""
+"""Projects tracked against references and by flow, through all stages, interrupted, verified, in rows."""
 
 import random
 from pathlib import Path
@@ -30,15 +30,18 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path
     return directory, videos, scenes[0]
 
 
-def parameters() -> Parameters:
-    tree = {**SHORT, "PointTracker": {"method": "anchored"}}
+def parameters(method: str) -> Parameters:
+    tree = {**SHORT, "PointTracker": {"method": method}}
     tree["ROIs"] = {"make_rois": {"point_spacing": 10}}
     return parameters_from_mapping(tree).parameters
 
 
-def request(recording: tuple[Path, list[Path], Any], name: str) -> RunRequest:
+def request(
+    recording: tuple[Path, list[Path], Any], name: str, method: str = "anchored"
+) -> RunRequest:
     directory, videos, _ = recording
-    return RunRequest(tuple(videos), directory / "rois.json", parameters(), directory / name)
+    project_dir = directory / f"{name} {method}"
+    return RunRequest(tuple(videos), directory / "rois.json", parameters(method), project_dir)
 
 
 def test_tracks_are_displacements_and_rows_tell_how_sure_they_are(
@@ -63,16 +66,19 @@ def test_tracks_are_displacements_and_rows_tell_how_sure_they_are(
     means = [v.point_confidence for v in summary.videos if v.point_confidence is not None]
     of_points = [point.point_mean_confidence for point in summary.points]
     np.testing.assert_allclose(of_points, np.mean(means, axis=0))
-    again = _recompute_tracking(project, parameters(), random.Random(2))
+    again = _recompute_tracking(project, parameters("anchored"), random.Random(2))
     assert again.difference == 0
 
 
+@pytest.mark.parametrize("method", ["anchored", "flow"])
 def test_what_is_tracked_again_after_an_interruption_is_the_same(
-    recording: tuple[Path, list[Path], Any], monkeypatch: pytest.MonkeyPatch
+    recording: tuple[Path, list[Path], Any], monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """The second video alone is left to track, and its references are still those of both."""
-    whole = Project.open(request(recording, "whole").project_dir)
-    stopped = request(recording, "stopped")
+    """One video alone is left to track; references are still those of both."""
+    done = request(recording, "whole", method)
+    run_project(done)
+    whole = Project.open(done.project_dir)
+    stopped = request(recording, "stopped", method)
     finish = tracking_stage._Draft.finish
 
     def fail(draft: Any, tracked: Any) -> None:
@@ -84,12 +90,15 @@ def test_what_is_tracked_again_after_an_interruption_is_the_same(
         with pytest.raises(ProcessingError, match="the power went"):
             run_project(stopped)
     parts = tracking_stage.parts_directory(stopped.project_dir)
-    assert [path.name for path in parts.iterdir()] == ["0.h5"]
+    if method == "anchored":
+        assert [path.name for path in parts.iterdir()] == ["0.h5"]
     run_project(stopped)
     project = Project.open(stopped.project_dir)
     for index in range(2):
         one, other = project.tracking(index), whole.tracking(index)
         np.testing.assert_array_equal(one.points[:], other.points[:])
-        assert one.confidence is not None and other.confidence is not None
-        np.testing.assert_array_equal(one.confidence[:], other.confidence[:])
+        for tracking in (one, other):
+            assert (tracking.confidence is not None) == (method == "anchored")
+        if one.confidence is not None and other.confidence is not None:
+            np.testing.assert_array_equal(one.confidence[:], other.confidence[:])
         np.testing.assert_array_equal(one.violation_rows, other.violation_rows)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +23,7 @@ from element_facerhythm.core.decomposition.model import FloatArray
 from element_facerhythm.core.decomposition.settings import FitSettings
 from element_facerhythm.core.decomposition.stability import component_stability
 from element_facerhythm.core.decomposition.tucker_core_fit import CoreFits, fit_core
+from element_facerhythm.core.device import single_thread
 from element_facerhythm.errors import ProcessingError
 
 if TYPE_CHECKING:
@@ -275,23 +275,3 @@ def _result(
         core_errors=fits.errors[fits.best].cpu().numpy(),
         polish_errors=tuple(errors),
     )
-
-
-@contextmanager
-def single_thread(device: torch.device) -> Iterator[None]:
-    """On a CPU, let torch use one thread.
-
-    Sweeps over a compressed tensor are many small products: sharing these out costs more than it
-    gains, ten times as much where another process wants the cores, and sums depend on it.
-    """
-    import torch
-
-    n_threads = torch.get_num_threads()
-    if device.type != "cpu" or n_threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.device import single_thread
+
 if TYPE_CHECKING:
     import torch
 
@@ -168,15 +170,13 @@ def _accumulate(
     blocks: Blocks, shape: tuple[int, ...], axes: Iterable[int], mix: Mix
 ) -> dict[int, torch.Tensor]:
     """Orthonormal bases of ``X_(m) mix`` per axis m, in one pass."""
-    import torch
-
     sketches: dict[int, torch.Tensor] = {}
     for start, block in blocks:
         for axis in axes:
             columns = block.movedim(axis, -1).reshape(-1, shape[axis])
             share = columns.T @ mix(axis, start, columns, len(block))
             sketches[axis] = sketches[axis] + share if axis in sketches else share
-    return {axis: torch.linalg.qr(s.double())[0].float() for axis, s in sketches.items()}
+    return {axis: _orthonormal(s.double()).float() for axis, s in sketches.items()}
 
 
 def _random_signs(n: int, width: int, generator: torch.Generator) -> torch.Tensor:
@@ -210,9 +210,18 @@ def _range_of(matrix: torch.Tensor, width: int, generator: torch.Generator) -> t
 
     width = min(width, *matrix.shape)
     start = torch.randn(matrix.shape[1], width, generator=generator).to(matrix.device)
-    basis = torch.linalg.qr(matrix @ start)[0]
+    basis = _orthonormal(matrix @ start)
     for _ in range(_POWER_ITERATIONS):
-        basis = torch.linalg.qr(matrix @ (matrix.T @ basis))[0]
+        basis = _orthonormal(matrix @ (matrix.T @ basis))
+    return basis
+
+
+def _orthonormal(columns: torch.Tensor) -> torch.Tensor:
+    """Orthonormal basis of the space of some columns."""
+    import torch
+
+    with single_thread(columns.device):
+        basis: torch.Tensor = torch.linalg.qr(columns)[0]
     return basis
 
 
@@ -223,7 +232,8 @@ def _truncate(
     import torch
 
     unfolded = core.movedim(axis, 0).reshape(core.shape[axis], -1)
-    leading = torch.linalg.eigh(unfolded @ unfolded.T)[1].flip(1)[:, :wanted]
+    with single_thread(core.device):
+        leading = torch.linalg.eigh(unfolded @ unfolded.T)[1].flip(1)[:, :wanted]
     core = torch.tensordot(leading.T, core, dims=([1], [axis])).movedim(0, axis)
     return core, basis @ leading
 

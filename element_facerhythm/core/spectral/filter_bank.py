@@ -27,8 +27,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.interpolate
-import scipy.signal
 
 from element_facerhythm.errors import ParameterError
 
@@ -172,13 +170,15 @@ def _check_quality(q_low: float, q_high: float) -> None:
 
 def _mother_window(window_type: str) -> npt.NDArray[np.float64]:
     """(10000,) samples of the window that all others are stretched from."""
+    if window_type == "hann":  # the usual one; the same numbers as scipy.signal's
+        return 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, _MOTHER_SAMPLES))
+    from scipy.signal import get_window  # slow import
+
     window: str | tuple[str, float] = window_type
     if window_type == "gaussian":
         window = ("gaussian", _GAUSSIAN_SIGMA * _MOTHER_SAMPLES)
     try:
-        return np.asarray(
-            scipy.signal.get_window(window, _MOTHER_SAMPLES, fftbins=False), dtype=np.float64
-        )
+        return np.asarray(get_window(window, _MOTHER_SAMPLES, fftbins=False), dtype=np.float64)
     except (ValueError, TypeError) as error:
         raise ParameterError(
             f"window_type is {window_type!r}: {error} Expected 'gaussian' or the name of a window "
@@ -190,7 +190,9 @@ def _stretch_window(
     window_type: str, lengths: npt.NDArray[np.int64], n_taps: int
 ) -> npt.NDArray[np.float64]:
     """(F, N) windows: the mother sampled at ``u_k``, zero outside its support."""
-    mother = scipy.interpolate.make_interp_spline(
+    from scipy.interpolate import make_interp_spline  # slow import; `filter_length` needs none
+
+    mother = make_interp_spline(
         np.linspace(0, 1, _MOTHER_SAMPLES) - 0.5, _mother_window(window_type), k=3
     )
     positions = (np.linspace(0, 1, n_taps) - 0.5) * (n_taps / lengths[:, None])
@@ -215,6 +217,17 @@ def _analytic_filters(
     n_taps = windows.shape[1]
     turns = np.linspace(-0.5, 0.5, n_taps) * (n_taps / rate)
     waves = np.cos(2 * np.pi * frequencies[:, None].astype(np.float64) * turns) * windows
-    analytic = scipy.signal.hilbert(waves, axis=1)
+    analytic = _analytic(waves)
     norms = np.abs(analytic).sum(axis=1, keepdims=True)
     return (analytic / norms).astype(np.complex64)
+
+
+def _analytic(waves: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
+    """(F, N) analytic signals, N odd: `scipy.signal.hilbert`, without the import of all of scipy.signal."""
+    import scipy.fft
+
+    n_taps = waves.shape[1]
+    spectra = scipy.fft.fft(waves, axis=1)
+    spectra[:, 1 : (n_taps + 1) // 2] *= 2
+    spectra[:, (n_taps + 1) // 2 :] = 0
+    return np.asarray(scipy.fft.ifft(spectra, axis=1))

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from element_facerhythm.core.spectral.filter_bank import FilterBank
-from element_facerhythm.core.spectral.vqt import Transform
 from element_facerhythm.core.spectral.windows import TransformOptions, kept_span
 from element_facerhythm.errors import ParameterError, ProcessingError
+
+if TYPE_CHECKING:
+    import torch
 
 BLOCK_BYTES = 96 << 20
 """Size of a block of windows."""
@@ -119,6 +120,8 @@ def point_spectrograms(
     ProcessingError
         A position is not finite, or no point moves in a window that is to be normalised fully.
     """
+    from element_facerhythm.core.spectral.vqt import Transform  # slow import: torch
+
     homes = np.asarray(point_positions, dtype=np.float32)
     _check_points(points.shape, homes.shape)
     if block_bytes < 1:

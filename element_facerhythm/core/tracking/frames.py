@@ -9,15 +9,36 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from element_facerhythm.core.arrays import GrayFrame
 from element_facerhythm.errors import DecodeError
+
+if TYPE_CHECKING:
+    import torch
 
 OpenFrames = Callable[[int], Iterator[GrayFrame]]
 Prepare = Callable[[GrayFrame], Any]
 
 _POLL_S = 0.1  # how soon the thread notices that its reader has closed
+
+
+class FrameReader(Protocol):
+    """A source of frames for a GPU, decoded there perhaps; one thread at a time calls it."""
+
+    def read(self, start: int, stop: int) -> torch.Tensor:
+        """Read frames (n, H, W) uint8, to the host or already to the device.
+
+        Parameters
+        ----------
+        start, stop
+            First frame, and the one after the last.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
 
 
 def ended_early(index: int, n_frames: int) -> DecodeError:
@@ -57,8 +78,8 @@ class Prefetch:
 
     def __init__(
         self,
-        open_source: Callable[[], Iterator[GrayFrame]],
-        prepare: Prepare,
+        open_source: Callable[[], Iterator[Any]],
+        prepare: Callable[[Any], Any],
         *,
         n_ahead: int,
         n_workers: int = 1,
@@ -91,7 +112,9 @@ class Prefetch:
         if self._workers is not None:
             self._workers.shutdown(cancel_futures=True)
 
-    def _work(self, open_source: Callable[[], Iterator[GrayFrame]], prepare: Prepare) -> None:
+    def _work(
+        self, open_source: Callable[[], Iterator[Any]], prepare: Callable[[Any], Any]
+    ) -> None:
         end: BaseException | None = None
         try:
             source = open_source()

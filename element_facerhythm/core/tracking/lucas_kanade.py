@@ -103,10 +103,7 @@ def make_flow(
         The backend is unknown, or cannot refine.
     """
     if backend not in ("compiled", "opencv"):
-        raise ParameterError(
-            f"Lucas-Kanade backend {backend!r}; expected 'compiled' or 'opencv' (on a GPU, use "
-            "`track_videos`)."
-        )
+        raise ParameterError(f"Lucas-Kanade backend {backend!r}; expected 'compiled' or 'opencv'.")
     if backend == "compiled":
         from element_facerhythm.core.tracking.compiled_flow import CompiledFlow
 

@@ -57,7 +57,7 @@ class FramePreparation:
         RoiError
             The frame is not of the mask's size.
         """
-        require_size(frame, self._shape)
+        require_size(frame.shape, self._shape)
         return self._masked(frame) if self._equalise is None else self._equalise(frame)
 
     def _masked(self, frame: GrayFrame) -> GrayFrame:
@@ -67,14 +67,14 @@ class FramePreparation:
         return masked
 
 
-def require_size(frame: GrayFrame, shape: tuple[int, ...]) -> None:
+def require_size(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     """Refuse a frame that is not of the mask's size.
 
     Parameters
     ----------
-    frame
-        (H, W) gray levels.
     shape
+        (H, W) of the frame.
+    expected
         (H, W) of the mask.
 
     Raises
@@ -82,8 +82,8 @@ def require_size(frame: GrayFrame, shape: tuple[int, ...]) -> None:
     RoiError
         The shapes differ.
     """
-    if frame.shape != shape:
+    if shape != expected:
         raise RoiError(
-            f"A frame is {frame.shape[1]} x {frame.shape[0]} px (width x height), the mask "
-            f"{shape[1]} x {shape[0]}; use ROIs drawn on this video."
+            f"A frame is {shape[1]} x {shape[0]} px (width x height), the mask "
+            f"{expected[1]} x {expected[0]}; use ROIs drawn on this video."
         )

@@ -194,20 +194,25 @@ class VisiblePart:
         (5,) int64, of flat arrays of this shape: place of the frame's pixel (0, 0), which may lie
         outside, pixels from a row to the next, and first column, first row, of the part without
         its border; then its width and height.
+    shape
+        (H, W) of the frames.
+    rows, columns
+        (h + 2 * pad + 2,) and (w + 2 * pad + 2,) int64: pixels of the frame that make up the part with its
+        border, and one more on either side.
     """
 
     def __init__(self, visible_mask: NDArray[np.bool_], pad_px: int) -> None:
         top, height = _extent(np.any(visible_mask, axis=1))
         left, width = _extent(np.any(visible_mask, axis=0))
         stride = width + 2 * pad_px
-        self._shape = visible_mask.shape
+        self.shape: tuple[int, ...] = visible_mask.shape
         self.weights: NDArray[np.float32] = np.pad(
             visible_mask[top : top + height, left : left + width].astype(np.float32), pad_px
         )
         origin = (pad_px - top) * stride + pad_px - left
         self.layout = np.array([origin, stride, left, top, width, height], np.int64)
-        self._rows = _mirrored(top - pad_px - 1, height + 2 * pad_px + 2, visible_mask.shape[0])
-        self._columns = _mirrored(left - pad_px - 1, width + 2 * pad_px + 2, visible_mask.shape[1])
+        self.rows = _mirrored(top - pad_px - 1, height + 2 * pad_px + 2, visible_mask.shape[0])
+        self.columns = _mirrored(left - pad_px - 1, width + 2 * pad_px + 2, visible_mask.shape[1])
 
     def smoothed(self, frame: GrayFrame) -> SmoothFrame:
         """Smooth a frame (H, W): int16 in the shape of `weights`, sixteenths of a gray.
@@ -219,9 +224,9 @@ class VisiblePart:
         RoiError
             The frame is not of the mask's size.
         """
-        require_size(frame, self._shape)
+        require_size(frame.shape, self.shape)
         smooth: SmoothFrame = np.empty(self.weights.shape, np.int16)
-        smooth_part(frame, self._rows, self._columns, smooth)
+        smooth_part(frame, self.rows, self.columns, smooth)
         return smooth
 
 

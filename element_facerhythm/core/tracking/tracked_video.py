@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.tracking.frames import OpenFrames
+from element_facerhythm.core.tracking.frames import FrameReader, OpenFrames
 from element_facerhythm.core.tracking.point_store import PointArray
-
-if TYPE_CHECKING:
-    from element_facerhythm.core.tracking.batched import FrameReader
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +28,11 @@ class VideoToTrack:
     frames_freeze
         (T,) bool: frames in which the flow is not followed; None for none.
     open_reader
-        Opens the frames for a GPU, decoded there perhaps; None reads them by `open_frames`.
+        Opens the frames for a GPU; None reads them by `open_frames`.
     confidence
         (T, P) array or dataset that confidences are written to; None where the method has none.
+    key_frames
+        Frames, from 0 on, at which decoding can begin; None where that is not known.
     """
 
     open_frames: OpenFrames
@@ -42,6 +41,7 @@ class VideoToTrack:
     frames_freeze: NDArray[np.bool_] | None = None
     open_reader: Callable[[], FrameReader] | None = None
     confidence: PointArray | None = None
+    key_frames: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

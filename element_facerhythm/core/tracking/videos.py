@@ -1,4 +1,4 @@
-"""Several videos tracked at the same time: in threads on the CPU, side by side on a GPU."""
+"""Several videos, or blocks of one, tracked at the same time in threads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,6 @@ from element_facerhythm.core.tracking.settings import TrackingSettings
 from element_facerhythm.core.tracking.tracked_video import TrackedVideo, VideoToTrack
 from element_facerhythm.core.tracking.tracker import track_points
 
-if TYPE_CHECKING:
-    import torch
-
-    from element_facerhythm.core.tracking.batched import FrameReader
-
 
 def track_videos(
     videos: Sequence[VideoToTrack],
@@ -34,7 +30,6 @@ def track_videos(
     mesh: Mesh,
     visible_mask: NDArray[np.bool_],
     frames_per_block: int | None = None,
-    device: torch.device | str = "cpu",
     backend: Backend = "compiled",
     n_threads: int = 1,
     on_frames: Callable[[int], None] | None = None,
@@ -53,17 +48,15 @@ def track_videos(
     frames_per_block
         Long videos are cut into blocks of so many frames (`plan_blocks`), which changes the tracks
         by an amount that vanishes in the warm-up; None tracks each in one piece, exactly.
-    device
-        On `cpu`, videos and blocks run in threads; on `cuda[:N]` side by side on the device.
     backend
-        On the CPU, as in `track_points`; a GPU has its own arithmetic.
+        As in `track_points`.
     n_threads
-        Threads on the CPU; results do not depend on their number.
+        Results do not depend on their number.
     on_frames
         Called with the number of frames done in all videos.
     on_video
         Called with the number and the result of each video as soon as it is done, one call at a
-        time, from whichever thread; on a GPU when all are done.
+        time, from whichever thread.
 
     Returns
     -------
@@ -73,8 +66,7 @@ def track_videos(
     Raises
     ------
     ParameterError, RoiError, DecodeError, ProcessingError
-        As `track_points` and `track_side_by_side` do; ParameterError for ``rewind="face-rhythm"`` on
-        a GPU.
+        As `track_points` does.
     """
     pieces = [
         _Piece(number, video, block, len(point_positions))
@@ -86,25 +78,18 @@ def track_videos(
             n_frames_halted_before=settings.dynamics.n_frames_halted_before,
         )
     ]
-    shared = _Shared(point_positions, settings, mesh, visible_mask)
     progress = _Progress(pieces, on_frames)
     results = _Results(videos, pieces, on_video)
-    if str(device).partition(":")[0] == "cuda":
-        for number, part in enumerate(_side_by_side(pieces, shared, device, progress)):
-            results.add(number, part)
-    else:
-        _in_threads(pieces, shared, backend, n_threads, progress, results)
+    track = partial(
+        track_points,
+        point_positions=point_positions,
+        settings=settings,
+        mesh=mesh,
+        visible_mask=visible_mask,
+        backend=backend,
+    )
+    _in_threads(pieces, track, n_threads, progress, results)
     return results.joined()
-
-
-@dataclass(frozen=True, eq=False)
-class _Shared:
-    """What is the same for all videos; see `track_points`."""
-
-    point_positions: Points
-    settings: TrackingSettings
-    mesh: Mesh
-    visible_mask: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,44 +179,9 @@ class _Progress:
                 self._on_frames(sum(self._done))
 
 
-def _side_by_side(
-    pieces: Sequence[_Piece],
-    shared: _Shared,
-    device: torch.device | str,
-    progress: _Progress,
-) -> list[TrackedVideo]:
-    from element_facerhythm.core.tracking.batched import (
-        IteratedFrames,
-        TrackingSequence,
-        track_side_by_side,
-    )
-
-    def reader(piece: _Piece) -> Callable[[], FrameReader]:
-        if piece.video.open_reader is not None:
-            return piece.video.open_reader
-        return lambda: IteratedFrames(piece.video.open_frames, pinned=True)
-
-    sequences = [
-        TrackingSequence(
-            reader(piece), piece.block.first, piece.n_frames, piece.target(), piece.frames_freeze
-        )
-        for piece in pieces
-    ]
-    return track_side_by_side(
-        sequences,
-        shared.point_positions,
-        shared.settings,
-        mesh=shared.mesh,
-        visible_mask=shared.visible_mask,
-        device=device,
-        on_frames=progress,
-    )
-
-
 def _in_threads(
     pieces: Sequence[_Piece],
-    shared: _Shared,
-    backend: Backend,
+    track: Callable[..., TrackedVideo],
     n_threads: int,
     progress: _Progress,
     results: _Results,
@@ -239,16 +189,11 @@ def _in_threads(
     """Track as many pieces at once as there are threads; fewer pieces get several threads each."""
     n_at_once = max(1, min(n_threads, len(pieces)))
 
-    def track(number: int) -> None:
+    def track_piece(number: int) -> None:
         piece = pieces[number]
-        part = track_points(
+        part = track(
             piece.open_frames,
             piece.n_frames,
-            shared.point_positions,
-            shared.settings,
-            mesh=shared.mesh,
-            visible_mask=shared.visible_mask,
-            backend=backend,
             frames_freeze=piece.frames_freeze,
             out=piece.target(),
             on_frame=lambda n_done: progress(number, n_done),
@@ -258,10 +203,10 @@ def _in_threads(
 
     if n_at_once == 1:
         for number in range(len(pieces)):
-            track(number)
+            track_piece(number)
         return
     with ThreadPoolExecutor(n_at_once, thread_name_prefix="track") as executor:
-        futures = [executor.submit(track, number) for number in range(len(pieces))]
+        futures = [executor.submit(track_piece, number) for number in range(len(pieces))]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
             for future in futures:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from benchmarks.accuracy_measures import TENSOR_AXES, congruences, peak_bin, planted_components
+from benchmarks.accuracy_measures import (
+    TENSOR_AXES,
+    confidence_auc,
+    congruences,
+    peak_bin,
+    planted_components,
+)
+from benchmarks.dic import enlarged, sampled
 from benchmarks.planted import PlantedScene, Surface, encode, movement
 from benchmarks.scenes import looped
 from element_facerhythm.core.tracking import make_mesh
@@ -43,6 +50,17 @@ def test_the_video_shows_the_planted_motion(scene):
         assert lengths.max() < 0.02
 
 
+def test_an_enlarged_picture_is_sampled_where_it_was_asked_for():
+    def levels(x, y):
+        return 100 + 40 * np.cos(np.pi * 9 * (x + 0.5) / 48) * np.cos(np.pi * 11 * (y + 0.5) / 40)
+
+    y, x = np.mgrid[:40, :48].astype(float)
+    picture = enlarged(levels(x, y))
+    moved_x, moved_y = x + 0.37 * np.sin(y / 7), y - 0.21
+    assert np.abs(sampled(picture, x, y) - levels(x, y)).max() < 0.02
+    assert np.abs(sampled(picture, moved_x, moved_y) - levels(moved_x, moved_y)).max() < 0.02
+
+
 def test_a_perfect_flow_that_nothing_pulls_back_gives_the_displacement(scene):
     _, placed = scene.placed_rois()
     home = placed.point_positions
@@ -77,6 +95,17 @@ def test_congruence_is_one_for_the_planted_components_in_any_order_and_scale():
     assert congruences(planted, factors) == pytest.approx([1, 1, 1])
     factors["frequency"] = rng.random((12, 3))
     assert min(congruences(planted, factors)) < 0.99
+
+
+def test_confidence_tells_the_worst_twentieth_by_its_order():
+    rng = np.random.default_rng(0)
+    error_px = rng.random((60, 20))
+    is_worst = error_px > np.quantile(error_px, 0.95)
+    assert confidence_auc(0.1 + 0.2 * ~is_worst, error_px) == 1
+    assert confidence_auc(is_worst * 1.0, error_px) == 0
+    assert confidence_auc(np.ones(error_px.shape), error_px) == pytest.approx(0.5)
+    chance = confidence_auc(rng.random(error_px.shape), error_px)
+    assert chance == pytest.approx(0.5, abs=0.15)
 
 
 def test_a_loop_repeats_every_frame(tmp_path: Path):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from element_facerhythm.core import device as device_module
 from element_facerhythm.core.device import is_out_of_memory, resolve_device
 from element_facerhythm.errors import ParameterError
 
@@ -52,3 +53,25 @@ def test_cuda_computes():
 )
 def test_running_out_of_memory_is_told_from_other_errors(error, expected):
     assert is_out_of_memory(error) is expected
+
+
+def test_naming_the_cpu_asks_torch_only_where_there_may_be_a_gpu(monkeypatch):
+    def refuse(name):
+        raise AssertionError(name)
+
+    monkeypatch.setattr(device_module, "resolve_device", refuse)
+    monkeypatch.setattr(device_module, "_may_have_gpu", lambda: False)
+    assert device_module.device_name("auto") == device_module.device_name(" CPU ") == "cpu"
+    with pytest.raises(AssertionError, match="cuda:1"):
+        device_module.device_name("cuda:1")
+    monkeypatch.setattr(device_module, "_may_have_gpu", lambda: True)
+    with pytest.raises(AssertionError, match="auto"):
+        device_module.device_name("auto")
+
+
+def test_a_named_device_is_the_resolved_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_module.device_name("cuda") == "cuda:0"
+    with pytest.raises(ParameterError, match="expected 'auto', 'cpu', 'cuda'"):
+        device_module.device_name("gpu")

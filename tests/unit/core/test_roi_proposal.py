@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from element_facerhythm.core.outline import is_simple
 from element_facerhythm.core.roi_proposal import propose_rois
-from element_facerhythm.core.rois import place_rois
+from element_facerhythm.core.rois import place_rois, polygon_mask
 from element_facerhythm.demo.synthetic import Renderer, plan_scene
 from element_facerhythm.errors import RoiError
+from element_facerhythm.io.rois_file import read_rois
+from element_facerhythm.pipeline.roi_proposal import propose_rois_for_video
 
 SIZE = {"height_px": 240, "width_px": 320}
 
@@ -40,6 +43,10 @@ def seed_mask(rois):
     return place_rois(rois, **SIZE, spacing_px=8).seed_mask
 
 
+def overlap(one, other):
+    return (one & other).sum() / (one | other).sum()
+
+
 def test_proposal_covers_what_moves(frames, speed):
     rois, report = propose_rois(iter(frames))
     mask, moving = seed_mask(rois), speed > 0.08
@@ -52,9 +59,36 @@ def test_proposal_covers_what_moves(frames, speed):
 
 def test_paw_that_passes_once_does_not_decide(frames, scene):
     rois, _ = propose_rois(frames)
-    below_the_face = seed_mask(rois)[215:, :]
+    without_paw = plan_scene(n_frames=300, flicker_fraction=0.05, with_paw=False)
+    others, _ = propose_rois(Renderer(without_paw).frames())
     assert scene.paw.hides(np.array([[226.0, 225.0]]), scene.paw.span_s[0] + 0.3)[0]
-    assert not below_the_face.any()
+    assert overlap(seed_mask(rois), seed_mask(others)) > 0.9
+
+
+def test_regions_are_those_that_a_person_would_draw_and_correct(frames, scene):
+    """Against the region that the scene was made with: its face, of which the cheek hardly moves."""
+    rois, report = propose_rois(frames)
+    drawn = place_rois(scene.rois, **SIZE, spacing_px=8).seed_mask
+    assert overlap(seed_mask(rois), drawn) > 0.58
+    for polygon in (*rois.seed_polygons, *rois.mask_polygons):
+        assert len(polygon) <= 12 and is_simple(polygon)
+        assert (polygon >= 0).all() and (polygon <= (319, 239)).all()
+    assert np.array_equal(report.first_frame, frames[0])
+    assert np.abs(report.background_image - frames.mean(axis=0)).mean() < 2
+
+
+@pytest.mark.reference
+def test_of_a_real_video_one_region_is_that_which_an_expert_drew(reference_data):
+    """A mouse from the side and in a mirror; the expert took the mirror alone, and drew a rectangle."""
+    drawn = read_rois(reference_data / "inputs" / "ROIs.h5").seed_mask
+    (video,) = (reference_data / "video").glob("*.mp4")
+    rois, _ = propose_rois_for_video(video, 300)
+    height, width = drawn.shape
+    regions = [polygon_mask(p, height_px=height, width_px=width) for p in rois.seed_polygons]
+    assert max(overlap(region, drawn) for region in regions) > 0.55
+    assert sum(map(len, rois.seed_polygons)) <= 12 * len(regions)
+    assert np.any(regions, axis=0).mean() < 0.7
+    assert (np.sum(regions, axis=0) > 1).mean() < 0.01  # each stands for itself
 
 
 def test_mask_leaves_room_around_every_seed_point(frames):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from element_facerhythm.core.rois import Rois, place_rois, polygon_mask, seed_grid
+from element_facerhythm.core.rois import Rois, place_rois, polygon_mask, seed_grid, seed_region
 from element_facerhythm.errors import ParameterError, RoiError
 
 FRAME = {"height_px": 30, "width_px": 40}
@@ -142,3 +142,23 @@ def test_every_edge_counts_in_every_row_that_it_crosses():
                     if (ay > y) != (by > y):
                         crossings += ax + (y - ay) * (bx - ax) / (by - ay) > x
                 assert mask[y, x] == (on_edge or crossings % 2 == 1), (n_vertices, x, y)
+
+
+def test_what_is_excluded_is_neither_seeded_nor_seen():
+    inner = np.array([[12, 7], [16, 7], [16, 12], [12, 12]], float)
+    drawn = Rois(
+        (SQUARE, FURTHER),
+        exclude_polygons=(inner, EVERYTHING[[0, 1, 1]] * [1, 0] + [[0, 0], [0, 0], [0, 3]]),
+    )
+    placed = place_rois(drawn, **FRAME, spacing_px=2)
+    hidden = polygon_mask(inner, **FRAME) | polygon_mask(drawn.exclude_polygons[1], **FRAME)
+    whole = place_rois(Rois((SQUARE, FURTHER)), **FRAME, spacing_px=2)
+    assert np.array_equal(placed.visible_mask, ~hidden)
+    assert np.array_equal(placed.seed_mask, whole.seed_mask & ~hidden)
+    assert np.array_equal(seed_region(drawn, **FRAME), placed.seed_mask)
+    x, y = placed.point_positions.astype(int).T
+    assert len(x) > 10 and not hidden[y, x].any()
+    with pytest.raises(RoiError, match="No point fits"):
+        place_rois(Rois((SQUARE,), exclude_polygons=(EVERYTHING,)), **FRAME, spacing_px=2)
+    with pytest.raises(RoiError, match=r"exclude\[0\] .*: vertex 0 at"):
+        place_rois(Rois((SQUARE,), exclude_polygons=(SQUARE + 35,)), **FRAME, spacing_px=2)

@@ -18,6 +18,13 @@ from element_facerhythm.parameters.commented import commented_yaml
 from element_facerhythm.parameters.open import FITTED_NAMES
 
 AREA_PX = 30_000
+FLOW = {"PointTracker": {"method": "flow"}}
+OF_FLOW_ALONE = {
+    "PointTracker.params_optical_flow.relaxation",
+    "PointTracker.params_clahe.tileGridSize",
+    "PointTracker.params_outlier_handling.framesHalted_before",
+    "PointTracker.params_outlier_handling.framesHalted_after",
+}
 
 
 def facts(rate_hz=30.0, seconds=(10.0,), size=(640, 480), area_px=AREA_PX):
@@ -52,12 +59,16 @@ def typed(**values):
     return {"VQT_Analyzer": {"params_VQT": values}}
 
 
+@pytest.mark.parametrize("method", ["anchored", "flow"])
 @pytest.mark.parametrize("rate_hz", [10.0, 25.0, 29.97, 30.0, 60.0, 100.0, 120.0, 250.0, 1000.0])
 @pytest.mark.parametrize("seconds", [1.0, 2.0, 5.0, 10.0, 60.0, 3600.0])
-def test_every_rate_and_length_is_possible_without_a_remark(rate_hz, seconds):
-    parameters, reasons, notes = fitted(known=facts(rate_hz, (seconds, 2 * seconds)))
+def test_every_rate_and_length_is_possible_without_a_remark(rate_hz, seconds, method):
+    tree = {"PointTracker": {"method": method}}
+    parameters, reasons, notes = fitted(tree, facts(rate_hz, (seconds, 2 * seconds)))
     assert notes == ()
-    assert tuple(sorted(value.name for value in reasons)) == tuple(sorted(FITTED_NAMES))
+    names = [value.name for value in reasons]
+    unused = OF_FLOW_ALONE if method == "anchored" else set()
+    assert sorted(names) == sorted(set(FITTED_NAMES) - unused)
     vqt = parameters.VQT_Analyzer.params_VQT
     assert vqt.F_max == pytest.approx(min(60.0, 0.4 * rate_hz), rel=0.01)
     assert vqt.F_max / vqt.F_min >= 2.9
@@ -72,26 +83,31 @@ def test_every_rate_and_length_is_possible_without_a_remark(rate_hz, seconds):
 
 def test_a_minute_of_an_ordinary_camera():
     parameters, reasons, _ = fitted(known=facts(30.0, (60.0,)))
+    assert parameters.PointTracker.method == "anchored"
     vqt, tracker = parameters.VQT_Analyzer.params_VQT, parameters.PointTracker
     assert (vqt.F_min, vqt.F_max, vqt.Q_lowF, vqt.Q_highF) == (1.0, 12.0, 4.0, 10.0)
     assert (vqt.Fs_sample, vqt.downsample_factor) == (30.0, 2)
     assert parameters.ROIs.make_rois.point_spacing == 11  # sqrt(30000 / 250)
     assert tracker.params_outlier_handling.threshold_displacement == 38.4  # 6 % of 640
-    assert tracker.params_clahe.tileGridSize == (150, 150)
-    assert tracker.params_optical_flow.relaxation == 0.5
-    outliers = tracker.params_outlier_handling
-    assert (outliers.framesHalted_before, outliers.framesHalted_after) == (2, 2)
     assert parameters.TCA.fit.params_method.rank == 5
     told = {value.name: value.reason for value in reasons}
     assert "247 points in a region of 30000 px" in told["ROIs.make_rois.point_spacing"]
     assert "no rhythm above 15 Hz" in told["VQT_Analyzer.params_VQT.F_max"]
 
 
+def test_a_minute_of_an_ordinary_camera_by_flow():
+    tracker = fitted(FLOW, facts(30.0, (60.0,)))[0].PointTracker
+    assert tracker.params_outlier_handling.threshold_displacement == 38.4
+    assert tracker.params_clahe.tileGridSize == (150, 150)
+    assert tracker.params_optical_flow.relaxation == 0.5
+    outliers = tracker.params_outlier_handling
+    assert (outliers.framesHalted_before, outliers.framesHalted_after) == (2, 2)
+
+
 def test_only_what_the_method_uses_is_fitted_and_the_rest_is_told():
     loaded = open_parameters_from_mapping(
         {
             "PointTracker": {
-                "method": "anchored",
                 "params_optical_flow": {"relaxation": 0.1, "mesh_n_neighbors": 6},
                 "params_clahe": {"clipLimit": 40.0, "tileGridSize": [8, 8]},
             }
@@ -109,8 +125,62 @@ def test_only_what_the_method_uses_is_fitted_and_the_rest_is_told():
         assert f"method {method} does not use" in note
 
 
+def test_a_file_of_face_rhythm_is_tracked_with_references_and_what_it_says_of_the_flow_is_told():
+    """As `params_pipeline_basic.json` says it; values that are the defaults need no word."""
+    said = {
+        "contiguous": False,
+        "params_optical_flow": {
+            "method": "lucas_kanade",
+            "mesh_rigidity": 0.005,
+            "mesh_n_neighbors": 15,
+            "relaxation": 0.001,
+            "kwargs_method": {"winSize": [20, 20], "maxLevel": 2, "criteria": [3, 2, 0.03]},
+        },
+        "visualize_video": False,
+        "params_outlier_handling": {
+            "threshold_displacement": 150, "framesHalted_before": 30, "framesHalted_after": 30,
+        },
+        "idx_start": 0,
+    }  # fmt: skip
+    loaded = open_parameters_from_mapping({"PointTracker": said})
+    tracker = loaded.parameters.stand_in.PointTracker
+    assert tracker.method == "anchored"
+    assert tracker.params_optical_flow.mesh_n_neighbors == 15
+    (note,) = loaded.notes
+    assert note == (
+        "PointTracker.method anchored does not use params_optical_flow.mesh_rigidity, "
+        "params_optical_flow.relaxation, params_outlier_handling.framesHalted_before, "
+        "params_outlier_handling.framesHalted_after: these are of method flow"
+    )
+
+
+def test_a_run_that_goes_over_to_the_flow_has_its_values_fitted():
+    run = fitted({"PointTracker": {"params_outlier_handling": {"framesHalted_after": 7}}})[0]
+    over = {"settings": ["PointTracker.method=flow"], "base": run}
+    parameters, reasons, _ = fitted(known=facts(30.0, (60.0,)), **over)
+    names = OF_FLOW_ALONE - {"PointTracker.params_outlier_handling.framesHalted_after"}  # was typed
+    assert {value.name for value in reasons} == names
+    assert parameters.PointTracker.params_optical_flow.relaxation == 0.5
+    assert parameters.PointTracker.params_outlier_handling.framesHalted_after == 7
+    bare = fitted({"PointTracker": {"params_clahe": None}})[0]
+    assert fitted(**{**over, "base": bare})[0].PointTracker.params_clahe is None
+
+
+def test_what_face_rhythm_or_an_earlier_version_left_unsaid_is_flow():
+    def method_of(tree, **options):
+        return open_parameters_from_mapping(tree, **options).parameters.stand_in.PointTracker.method
+
+    assert method_of({}, fitted=False) == "flow"
+    assert method_of({"PointTracker": {"contiguous": True}}, fitted=False) == "flow"
+    assert method_of({"PointTracker": {"method": "anchored"}}, fitted=False) == "anchored"
+    assert method_of({"compat": "face-rhythm"}) == "flow"
+    assert method_of({}, base=Parameters()) == "anchored"
+    with pytest.raises(ParameterError, match=r"PointTracker: given 3"):
+        open_parameters_from_mapping({"PointTracker": 3}, fitted=False)
+
+
 def test_what_counts_frames_follows_the_rate():
-    tracker = fitted(known=facts(250.0))[0].PointTracker
+    tracker = fitted(FLOW, facts(250.0))[0].PointTracker
     assert (
         tracker.params_optical_flow.relaxation == 0.12
     )  # 1/30 s, as two frames are at 60 frames/s
@@ -135,7 +205,7 @@ def test_of_a_recording_with_gaps_the_longest_stretch_holds_the_filters():
 
 
 def test_a_small_picture_and_a_small_region():
-    parameters, _, notes = fitted(known=facts(size=(160, 120), area_px=350))
+    parameters, _, notes = fitted(FLOW, facts(size=(160, 120), area_px=350))
     assert notes == ()
     assert parameters.PointTracker.params_clahe.tileGridSize == (53, 40)
     assert parameters.ROIs.make_rois.point_spacing == 4  # 21 points; at 5 px there would be 14
@@ -182,7 +252,7 @@ def test_without_regions_spacing_and_rank_stay_open():
     known = RecordingFacts(30.0, ((300,),), 640, 480, None, None)
     closed, reasons = fit_parameters(given, known)
     assert closed.open_names == ("ROIs.make_rois.point_spacing", "TCA.fit.params_method.rank")
-    assert len(reasons) == len(FITTED_NAMES) - 2
+    assert len(reasons) == len(FITTED_NAMES) - len(OF_FLOW_ALONE) - 2
 
 
 def test_regions_that_bring_their_points_leave_the_spacing_unused():
@@ -218,6 +288,8 @@ def test_the_commented_file_gives_the_same_parameters_and_says_why():
     lines = text.splitlines()
     at = next(i for i, line in enumerate(lines) if line.strip().startswith("F_max:"))
     assert "# fitted: 60 Hz, or 0.4 of the 30 frames/s" in lines[at - 2] + lines[at - 1]
+    relaxation = next(i for i, line in enumerate(lines) if line.strip().startswith("relaxation:"))
+    assert lines[relaxation - 1].strip() == "# not used by method anchored"
     assert all(math.isfinite(len(line)) and len(line) <= 130 for line in lines)
     for index, line in enumerate(lines):
         if ":" in line and not line.lstrip().startswith("#") and not line.endswith(":"):

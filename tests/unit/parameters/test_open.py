@@ -79,7 +79,8 @@ def test_a_closed_set_has_the_digest_that_it_always_had():
 def test_face_rhythms_defaults_are_bare(options):
     parameters = opened(**options)
     assert parameters.is_closed
-    expected = parameters_from_mapping({"compat": options.get("compat")}).parameters
+    tree = {"compat": options.get("compat"), "PointTracker": {"method": "flow"}}
+    expected = parameters_from_mapping(tree).parameters
     assert parameters.stand_in == expected
 
 

@@ -261,7 +261,7 @@ def test_values_of_a_file_that_nobody_named_are_not_quoted():
     ):
         with pytest.raises(ParameterError, match="S3CRET"):
             parameters_from_mapping(nested(path, value))
-        with pytest.raises(ParameterError, match="is mistyped or impossible") as caught:
+        with pytest.raises(ParameterError, match="has the wrong type or is out of range") as caught:
             parameters_from_mapping(nested(path, value), quote=False)
         assert "S3CRET" not in str(caught.value)
 

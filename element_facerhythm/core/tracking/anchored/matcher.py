@@ -1,16 +1,30 @@
-"""A block of frames matched against the templates, and neighbours heard where the picture says little."""
+"""Matches points in blocks of frames with their templates, and regularises by those of the neighbours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.arrays import Points
-from element_facerhythm.core.tracking.anchored.patch_kernel import settle
-from element_facerhythm.core.tracking.anchored.templates import MatchSettings, Stack, Templates
+from element_facerhythm.core.tracking.anchored.neighbour_kernel import (
+    deform,
+    expected_error,
+    lost_in_windows,
+    settle,
+    sharpen,
+    slopes_of,
+)
+from element_facerhythm.core.tracking.anchored.templates import (
+    Appearances,
+    MatchSettings,
+    Stack,
+    Templates,
+)
 
 COARSE = MatchSettings(n_steps=8, step_px=0.1, reach_px=6.0)
 """On halved frames, from home."""
@@ -24,18 +38,17 @@ AGAIN = MatchSettings(n_steps=8, step_px=0.05, reach_px=3.0)
 STRAIN = 0.025
 """Displacement of neighbours differs by about this share of the distance between them."""
 NOISE_FACTOR = 16.0
-"""Errors of overlapping windows go together, and coded noise is not independent from pixel to pixel: a match
-is worth this many times less than independent pixels would make it."""
-LEAST_SHARE = 0.6
-"""A match whose correlation is below this share of what is usual at its point is not taken."""
-LEAST_CORRELATION = 0.3
-"""Nor is one with less correlation than this."""
+"""Variance of a match over that for independent noise in each pixel: windows overlap, and a coder's errors
+are correlated."""
 MANY_LOST = 0.1
 """Where more than this share of the points is lost, they are searched for from home."""
 OUTLIER_PX = 2.0
 """A match further than this from what its neighbours say is looked at again."""
-_N_SWEEPS = 6
-_PRECISE_PX = 0.5  # a match of this standard deviation has half the confidence of a precise one
+OUTLIER_LOSES = 0.1
+"""Of its correlation, before that: of two places as good, the one that the neighbours say is taken."""
+_N_SWEEPS = 4
+_PRECISE_PX = 0.5  # a match that is off by so much, as far as one can tell, has half the confidence
+_UNSEEN = 0.25  # of that confidence is left where the picture does not show the point
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +63,8 @@ class MatchedBlock:
         (B, P) bool: the picture shows the point there; elsewhere it moves with its neighbours.
     correlation
         (B, P) float32 of the point's patch with its template, -1 where none was found.
+    rows
+        (B, P) int64 row of that template, see `Appearances`.
     confidence
         (B, P) float32, 0 to 1.
     """
@@ -57,7 +72,96 @@ class MatchedBlock:
     displacement: NDArray[np.float32]
     taken: NDArray[np.bool_]
     correlation: NDArray[np.float32]
+    rows: NDArray[np.int64]
     confidence: NDArray[np.float32]
+
+
+def joined(blocks: Sequence[MatchedBlock]) -> MatchedBlock:
+    """Join blocks that follow one another."""
+    parts = ([getattr(block, field.name) for block in blocks] for field in fields(MatchedBlock))
+    return MatchedBlock(*map(np.concatenate, parts))
+
+
+def confidence_of(square: NDArray[np.float32], taken: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return confidences (B, P).
+
+    Parameters
+    ----------
+    square
+        (B, P) expected error, see `neighbour_kernel.expected_error`, in square pixels.
+    taken
+        (B, P) bool, see `MatchedBlock`.
+    """
+    confidence = 1 / (1 + square / _PRECISE_PX**2)
+    confidence *= np.where(taken, 1, _UNSEEN)
+    return confidence.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """What was found so far; arrays, or tensors on one device.
+
+    Attributes
+    ----------
+    found
+        (..., 2) float32 displacements.
+    correlations
+        (...) float32.
+    rows
+        (...) int64 of the templates.
+    """
+
+    found: Any
+    correlations: Any
+    rows: Any
+
+    def improve(self, frames: Any, points: Any, others: Matches) -> None:
+        """Take other matches of some points where they correlate better.
+
+        Parameters
+        ----------
+        frames, points
+            (N,) int64 which.
+        others
+            N matches.
+        """
+        better = others.correlations > self.correlations[frames, points]
+        frames, points = frames[better], points[better]
+        self.found[frames, points] = others.found[better]
+        self.correlations[frames, points] = others.correlations[better]
+        self.rows[frames, points] = others.rows[better]
+
+    def try_appearances(
+        self,
+        match: Callable[[Any, Any, Any], tuple[Any, Any]],
+        appearances: Any,
+        home: Any,
+        frames: Any,
+        points: Any,
+        starts: Any,
+    ) -> None:
+        """Match appearances of some points, and take what correlates better than what was found.
+
+        Parameters
+        ----------
+        match
+            Called with frames, rows of templates and starts; returns places and correlations.
+        appearances
+            (P, K) int64 rows of templates, -1 for none.
+        home
+            (P, 2) float32.
+        frames, points
+            (N,) int64 which.
+        starts
+            (N, 2) float32 places.
+        """
+        for rows_of_appearance in appearances.T:
+            has_appearance = rows_of_appearance[points] >= 0
+            some_frames, some_points = frames[has_appearance], points[has_appearance]
+            rows = rows_of_appearance[some_points]
+            places, there = match(some_frames, rows, starts[has_appearance])
+            others = Matches(places - home[some_points], there, rows)
+            self.improve(some_frames, some_points, others)
 
 
 def pyramid(frame: NDArray[np.int16], n_levels: int) -> list[NDArray[np.int16]]:
@@ -82,13 +186,13 @@ class Matcher:
     Parameters
     ----------
     templates
-        Of all points, finest scale first.
+        At each scale, finest first; it alone has further appearances.
+    appearances
+        Of every point.
     home
         (P, 2) float32 in pixels of the stack.
     neighbors
         (P, K) int64, the point itself included, see `Mesh`.
-    usual
-        (P,) float32 correlation of a point's patch with its template in most frames.
     threshold_px
         A match further from home than this is not taken.
     """
@@ -96,20 +200,21 @@ class Matcher:
     def __init__(
         self,
         templates: list[Templates],
+        appearances: Appearances,
         home: Points,
         neighbors: NDArray[np.int64],
-        usual: NDArray[np.float32],
         threshold_px: float,
     ) -> None:
         self.templates, self._finest = templates, templates[0]
         self._threshold_px = threshold_px
         self.home = np.ascontiguousarray(home, np.float32)
         self._neighbors = neighbors
-        self._usual = usual
-        self.floors = np.maximum(LEAST_SHARE * usual, LEAST_CORRELATION).astype(np.float32)
+        self._appearances, self._floors = appearances, appearances.floors
         apart = np.linalg.norm(home[:, None] - home[neighbors], axis=2)
         spacing = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
         n_others = max(neighbors.shape[1] - 1, 1)
+        self._slopes = slopes_of(self.home, neighbors)
+        self._sharpening = lost_in_windows(self.home, neighbors, self._finest.spread_px)
         self._stiffness = np.float32(2 / (n_others * (STRAIN * spacing) ** 2))
 
     def search(self, frame: NDArray[np.int16]) -> tuple[Points, NDArray[np.float32]]:
@@ -150,65 +255,73 @@ class Matcher:
         """
         if starts is None:
             starts = self.search(stack[0])[0]
-        places, correlations = self._finest.match_block(stack, starts, self.floors, NEXT)
-        found, settled = places - self.home, np.empty_like(places)
-        lost = np.mean(correlations < self.floors, axis=1) > MANY_LOST
+        places, correlations, rows = self._finest.match_block(
+            stack, starts, self._appearances, NEXT
+        )
+        matches = Matches(places - self.home, correlations, rows)
+        lost = np.mean(correlations < self._floors[rows], axis=1) > MANY_LOST
+        everyone = np.arange(len(self.home))
         for number in np.flatnonzero(lost):
             again, there = self.search(stack[number])
-            better = there > correlations[number]
-            found[number, better] = again[better] - self.home[better]
-            correlations[number, better] = there[better]
-        information = self._settle(found, correlations, settled)
-        apart = np.linalg.norm(found - settled, axis=2) > OUTLIER_PX
-        unsure = (correlations < self.floors) | apart
+            frames = np.full(len(everyone), number)
+            found = again - self.home
+            matches.improve(frames, everyone, Matches(found, there, self._appearances.rows[:, 0]))
+        settled = np.empty_like(places)
+        self._settle(matches, settled)
+        apart = np.linalg.norm(matches.found - settled, axis=2) > OUTLIER_PX
+        unsure = apart | ~self._taken(matches)
         if unsure.any():
-            self._look_again(stack, unsure, apart, found, correlations, settled)
-            information = self._settle(found, correlations, settled)
-        taken = correlations >= self.floors
-        confidence = self._confidence(correlations, information) * taken
-        return MatchedBlock(settled, taken, correlations, confidence)
+            self._look_again(stack, unsure, apart, matches, settled)
+            self._settle(matches, settled)
+        deform(
+            settled,
+            self._neighbors,
+            self._slopes,
+            self._finest.leverage,
+            matches.rows,
+            matches.found,
+        )
+        information = self._settle(matches, settled)
+        square = np.empty_like(correlations)
+        expected_error(
+            matches.found, settled, information, self._neighbors, self._stiffness, square
+        )
+        taken = self._taken(matches)
+        displacement = np.empty_like(settled)
+        sharpen(settled, self._neighbors, self._sharpening, displacement)
+        confidence = confidence_of(square, taken)
+        return MatchedBlock(displacement, taken, correlations, rows, confidence)
+
+    def _taken(self, matches: Matches) -> NDArray[np.bool_]:
+        taken: NDArray[np.bool_] = matches.correlations >= self._floors[matches.rows]
+        return taken
 
     def _look_again(
         self,
         stack: Stack,
         unsure: NDArray[np.bool_],
         apart: NDArray[np.bool_],
-        found: NDArray[np.float32],
-        correlations: NDArray[np.float32],
+        matches: Matches,
         settled: NDArray[np.float32],
     ) -> None:
-        """Match from where the neighbours say; of two places as good, theirs is taken."""
+        """Match all appearances from where the neighbours say."""
+        matches.correlations[apart] -= np.float32(OUTLIER_LOSES)
         frames, points = np.nonzero(unsure)
         starts = settled[frames, points] + self.home[points]
-        places, there = self._finest.match(stack, frames, points, starts, AGAIN)
-        before = correlations[frames, points] - 0.1 * apart[frames, points]
-        better = there > before
-        frames, points = frames[better], points[better]
-        found[frames, points] = places[better] - self.home[points]
-        correlations[frames, points] = there[better]
 
-    def _settle(
-        self,
-        found: NDArray[np.float32],
-        correlations: NDArray[np.float32],
-        settled: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
+        def match(
+            frames: NDArray[np.int64], rows: NDArray[np.int64], starts: Points
+        ) -> tuple[Points, NDArray[np.float32]]:
+            return self._finest.match(stack, frames, rows, starts, AGAIN)
+
+        matches.try_appearances(match, self._appearances.rows, self.home, frames, points, starts)
+
+    def _settle(self, matches: Matches, settled: NDArray[np.float32]) -> NDArray[np.float32]:
         """Fill in `settled`; return the information (B, P, 3) of the matches, 0 where one is not taken."""
-        correlations[np.linalg.norm(found, axis=2) > self._threshold_px] = -1
-        noise = NOISE_FACTOR * self._finest.noise(correlations) + np.float32(1e-6)
-        taken = correlations >= self.floors
-        information = self._finest.information * (taken / noise)[..., None]
-        information = information.astype(np.float32)
-        settle(found, information, self._neighbors, self._stiffness, _N_SWEEPS, settled)
+        correlations = matches.correlations
+        correlations[np.linalg.norm(matches.found, axis=2) > self._threshold_px] = -1
+        noise = NOISE_FACTOR * self._finest.noise(correlations, matches.rows) + np.float32(1e-6)
+        shares = (self._taken(matches) / noise)[..., None]
+        information = (self._finest.information[matches.rows] * shares).astype(np.float32)
+        settle(matches.found, information, self._neighbors, self._stiffness, _N_SWEEPS, settled)
         return information
-
-    def _confidence(
-        self, correlations: NDArray[np.float32], information: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """How alike the patch is, times how precisely such a patch can be placed."""
-        likeness = (correlations - self.floors) / np.maximum(self._usual - self.floors, 1e-3)
-        xx, xy, yy = np.moveaxis(information, -1, 0)
-        xx, yy = xx + self._stiffness, yy + self._stiffness
-        variance = (xx + yy) / np.maximum(xx * yy - xy * xy, 1e-9)
-        confidence = np.clip(likeness, 0, 1) / (1 + variance / _PRECISE_PX**2)
-        return confidence.astype(np.float32)

@@ -21,9 +21,12 @@ WEIGHT, TEMPLATE, SLOPE_X, SLOPE_Y = range(4)
 """Parts of a template, each times the weight of its cell (but the weight itself)."""
 SUM_WEIGHT, POWER, INVERSE_XX, INVERSE_XY, INVERSE_YY, LEAN_X, LEAN_Y = range(7)
 """Sums over a template: weights, squares, inverse of the products of gradients, values x gradients."""
+UNLIKE = _f4(0.15)
+"""So much less correlation than usual, and the point may have another appearance."""
 
 _LEAST_GAIN, _MOST_GAIN = _f4(0.2), _f4(5)
 _LONGEST_STEP_PX = _f4(2)
+_INERTIA = _f4(0.8)  # of the last frame's motion is expected again
 
 
 @inlined
@@ -34,6 +37,19 @@ def _blend_columns(pixels, place, stride, n_rows, lanes, share, rows):  # type: 
         for i in range(lanes):
             value = _f4(pixels[uintp(begin + i)])
             rows[uintp(cell + i)] = value + share * (_f4(pixels[uintp(begin + i + 1)]) - value)
+
+
+@inlined
+def _cut(pixels, origin, shape, side, lanes, x, y, cells):  # type: ignore[no-untyped-def]
+    """Fill in rows around (x, y), blended along x; return the share to blend along y, -1 out of frame."""
+    height, width = shape
+    x, y = x - _f4(side // 2), y - _f4(side // 2)
+    column, row = int(np.floor(x)), int(np.floor(y))
+    if column < 0 or row < 0 or column + lanes >= width or row + side >= height:
+        return _f4(-1)
+    place = origin + row * width + column
+    _blend_columns(pixels, place, width, side + 1, lanes, x - _f4(column), cells)
+    return y - _f4(row)
 
 
 @inlined
@@ -56,19 +72,12 @@ def _sums(rows, parts, n_cells, lanes, share):  # type: ignore[no-untyped-def]
 def _match(pixels, origin, shape, side, lanes, parts, sums, start_x, start_y, settings, rows):  # type: ignore[no-untyped-def]
     """Place that matches best near a start, and its correlation with the template; -1 where none is found."""
     n_steps, step_px, reach_px = settings
-    height, width = shape
-    half = _f4(side // 2)
     x, y, correlation = start_x, start_y, _f4(-1)
     for _ in range(n_steps):
-        left, top = np.floor(x - half), np.floor(y - half)
-        column, row = int(left), int(top)
-        if column < 0 or row < 0 or column + lanes >= width or row + side >= height:
+        down = _cut(pixels, origin, shape, side, lanes, x, y, rows)
+        if down < _f4(0):
             return start_x, start_y, _f4(-1)
-        place = origin + row * width + column
-        _blend_columns(pixels, place, width, side + 1, lanes, x - half - _f4(left), rows)
-        total, square, product, lean_x, lean_y = _sums(
-            rows, parts, side * lanes, lanes, y - half - _f4(top)
-        )
+        total, square, product, lean_x, lean_y = _sums(rows, parts, side * lanes, lanes, down)
         variance = square - total * total / sums[SUM_WEIGHT]
         correlation = product / np.sqrt(max(variance * sums[POWER], _f4(1e-6)))
         gain = min(max(product / sums[POWER], _LEAST_GAIN), _MOST_GAIN)
@@ -86,24 +95,71 @@ def _match(pixels, origin, shape, side, lanes, parts, sums, start_x, start_y, se
     return x, y, correlation
 
 
+@inlined
+def _match_appearances(  # type: ignore[no-untyped-def]
+    pixels,
+    origin,
+    shape,
+    side,
+    lanes,
+    parts,
+    sums,
+    appearances,
+    row,
+    usual,
+    start_x,
+    start_y,
+    settings,
+    cells,
+):
+    """Match the appearance in a row of the templates, then the others if the patch is unlike it; the best."""
+    x, y, correlation = start_x, start_y, _f4(-1)
+    if sums[row, POWER] > _f4(0):
+        x, y, correlation = _match(
+            pixels,
+            origin,
+            shape,
+            side,
+            lanes,
+            parts[row],
+            sums[row],
+            start_x,
+            start_y,
+            settings,
+            cells,
+        )
+    if correlation >= usual[row] - UNLIKE:
+        return x, y, correlation, row
+    best = row
+    for other in appearances:
+        if other < 0 or other == row:
+            continue
+        there_x, there_y, likeness = _match(
+            pixels, origin, shape, side, lanes, parts[other], sums[other], start_x, start_y, settings, cells
+        )  # fmt: skip
+        if likeness > correlation:
+            x, y, correlation, best = there_x, there_y, likeness, other
+    return x, y, correlation, best
+
+
 @compiled
 def match_some(  # type: ignore[no-untyped-def]
-    stack, frames, points, starts, side, lanes, parts, sums, settings, places, correlations
+    stack, frames, rows, starts, side, lanes, parts, sums, settings, places, correlations
 ):
-    """Match points in frames, each from its own start.
+    """Match templates in frames, each from its own start.
 
     Parameters
     ----------
     stack
         (B, h, w) int16 frames.
-    frames, points
-        (N,) int64 frame and point of every match.
+    frames, rows
+        (N,) int64 frame, and row of the templates, of every match.
     starts
         (N, 2) float32 where each begins.
     side, lanes
         Rows of a window, and its columns padded to whole vectors.
     parts, sums
-        (P, 4, side * lanes) and (P, 7) float32, see `Templates`.
+        (R, 4, side * lanes) and (R, 7) float32, see `Templates`.
     settings
         Number of steps, the step (pixels) that ends a match, how far it may lead.
     places, correlations
@@ -111,11 +167,11 @@ def match_some(  # type: ignore[no-untyped-def]
     """
     _, height, width = stack.shape
     pixels = stack.reshape(-1)
-    rows = np.empty((side + 1) * lanes, np.float32)
+    cells = np.empty((side + 1) * lanes, np.float32)
     for n in range(len(frames)):
-        p = points[n]
-        if sums[p, POWER] <= _f4(0):
-            places[n] = starts[n]
+        row = rows[n]
+        if sums[row, POWER] <= _f4(0):
+            places[n, 0], places[n, 1] = starts[n, 0], starts[n, 1]
             correlations[n] = _f4(-1)
             continue
         x, y, correlation = _match(
@@ -124,54 +180,90 @@ def match_some(  # type: ignore[no-untyped-def]
             (height, width),
             side,
             lanes,
-            parts[p],
-            sums[p],
+            parts[row],
+            sums[row],
             starts[n, 0],
             starts[n, 1],
             settings,
-            rows,
+            cells,
         )
         places[n, 0], places[n, 1], correlations[n] = x, y, correlation
 
 
 @compiled
 def match_block(  # type: ignore[no-untyped-def]
-    stack, starts, floors, side, lanes, parts, sums, settings, places, correlations
+    stack,
+    starts,
+    appearances,
+    usual,
+    floors,
+    side,
+    lanes,
+    parts,
+    sums,
+    settings,
+    places,
+    correlations,
+    rows,
 ):
-    """Match every point in every frame.
+    """Match every point in every frame, with the appearance of it that is most alike.
 
     Parameters are those of `match_some`, but ``starts`` (1 or B, P, 2) are of the first frame, each other one
-    then begins where the point was found before, or of all; ``floors`` (P,) are correlations below which it
-    was not found; ``places`` (B, P, 2) and ``correlations`` (B, P) are of all frames. Points are the outer
-    loop: a template stays in the cache.
+    then begins where the point is on its way to from where it was found last, or of all; ``appearances``
+    (P, K) int64 are rows of the templates, -1 for none: the first is tried first, then the one that was found
+    last, and the others where the patch is less alike than ``usual`` (R,); ``floors`` (R,) are correlations
+    below which it was not found; ``places`` (B, P, 2), ``correlations`` and ``rows`` (B, P) are of all
+    frames. Points are the outer loop: a template stays in the cache.
     """
     n_frames, height, width = stack.shape
     pixels = stack.reshape(-1)
-    rows = np.empty((side + 1) * lanes, np.float32)
+    cells = np.empty((side + 1) * lanes, np.float32)
     for p in range(starts.shape[1]):
-        x, y = starts[0, p, 0], starts[0, p, 1]
+        last_x, last_y, row = starts[0, p, 0], starts[0, p, 1], appearances[p, 0]
+        speed_x, speed_y, n_found = _f4(0), _f4(0), 0
         for b in range(n_frames):
-            if b > 0 and len(starts) > 1:
+            x, y = last_x + speed_x, last_y + speed_y
+            if len(starts) > 1:
                 x, y = starts[b, p, 0], starts[b, p, 1]
-            places[b, p, 0], places[b, p, 1], correlations[b, p] = x, y, _f4(-1)
-            if sums[p, POWER] <= _f4(0):
+            x, y, correlation, row = _match_appearances(
+                pixels, b * height * width, (height, width), side, lanes, parts, sums, appearances[p], row,
+                usual, x, y, settings, cells,
+            )  # fmt: skip
+            places[b, p, 0], places[b, p, 1], correlations[b, p] = x, y, correlation
+            rows[b, p] = row
+            if correlations[b, p] < floors[row]:
+                speed_x, speed_y, n_found = _f4(0), _f4(0), 0
                 continue
-            found_x, found_y, correlation = _match(
-                pixels,
-                b * height * width,
-                (height, width),
-                side,
-                lanes,
-                parts[p],
-                sums[p],
-                x,
-                y,
-                settings,
-                rows,
-            )
-            places[b, p, 0], places[b, p, 1], correlations[b, p] = found_x, found_y, correlation
-            if correlation >= floors[p]:
-                x, y = found_x, found_y
+            if n_found > 0:
+                speed_x, speed_y = places[b, p, 0] - last_x, places[b, p, 1] - last_y
+                speed_x, speed_y = _INERTIA * speed_x, _INERTIA * speed_y
+            last_x, last_y, n_found = places[b, p, 0], places[b, p, 1], n_found + 1
+
+
+@compiled
+def cut_patches(stack, frames, places, side, lanes, patches):  # type: ignore[no-untyped-def]
+    """Cut out the patch around each place.
+
+    Parameters
+    ----------
+    stack
+        (B, h, w) int16.
+    frames, places
+        (N,) int64 and (N, 2) float32.
+    side, lanes
+        Rows and padded columns of a patch.
+    patches
+        (N, side * lanes) float32, filled in; 0 where a patch leaves the frame.
+    """
+    _, height, width = stack.shape
+    pixels = stack.reshape(-1)
+    cells = np.zeros((side + 1) * lanes, np.float32)
+    for n in range(len(frames)):
+        origin = frames[n] * height * width
+        down = _cut(pixels, origin, (height, width), side, lanes, places[n, 0], places[n, 1], cells)
+        for k in range(side * lanes):
+            value = cells[k] + down * (cells[k + lanes] - cells[k])
+            patches[n, k] = _f4(0) if down < _f4(0) else value
 
 
 @compiled
@@ -189,65 +281,14 @@ def add_patches(frame, places, weights, side, lanes, total):  # type: ignore[no-
     total
         (P, side * lanes) float32, added to.
     """
-    height, width = frame.shape
-    half = _f4(side // 2)
     pixels = frame.reshape(-1)
     rows = np.empty((side + 1) * lanes, np.float32)
     for p in range(len(places)):
-        x, y = places[p, 0] - half, places[p, 1] - half
-        column, row = int(np.floor(x)), int(np.floor(y))
-        if column < 0 or row < 0 or column + lanes >= width or row + side >= height:
-            weights[p] = _f4(0)
         if weights[p] == _f4(0):
             continue
-        place, down = row * width + column, y - _f4(row)
-        _blend_columns(pixels, place, width, side + 1, lanes, x - _f4(column), rows)
+        down = _cut(pixels, 0, frame.shape, side, lanes, places[p, 0], places[p, 1], rows)
+        if down < _f4(0):
+            weights[p] = _f4(0)
+            continue
         for k in range(side * lanes):
             total[p, k] += weights[p] * (rows[k] + down * (rows[k + lanes] - rows[k]))
-
-
-@compiled
-def settle(found, information, neighbors, stiffness, n_sweeps, settled):  # type: ignore[no-untyped-def]
-    """Weigh what was measured against what the neighbours say, frame by frame.
-
-    Minimises the sum over points of (u - found)' information (u - found), plus ``stiffness`` times the sum
-    over neighbours of |u - u_neighbour|^2, by Gauss-Seidel sweeps from the frame before.
-
-    Parameters
-    ----------
-    found
-        (B, P, 2) float32 displacements.
-    information
-        (B, P, 3) float32 (xx, xy, yy) of their inverse covariance, per square pixel; 0 where nothing was
-        measured.
-    neighbors
-        (P, K) int64.
-    stiffness
-        Per square pixel.
-    n_sweeps
-        Number of sweeps.
-    settled
-        (B, P, 2) float32, filled in.
-    """
-    n_frames, n_points, _ = found.shape
-    for b in range(n_frames):
-        u = settled[b]
-        for p in range(n_points):
-            is_measured = information[b, p, 0] + information[b, p, 2] > _f4(0)
-            source = found[b, p] if is_measured or b == 0 else settled[b - 1, p]
-            u[p, 0], u[p, 1] = source[0], source[1]
-        for _ in range(n_sweeps):
-            for p in range(n_points):
-                near_x, near_y, n = _f4(0), _f4(0), _f4(0)
-                for other in neighbors[p]:
-                    if other != p:
-                        near_x, near_y, n = near_x + u[other, 0], near_y + u[other, 1], n + _f4(1)
-                if n == _f4(0):
-                    continue
-                xx, xy, yy = information[b, p, 0], information[b, p, 1], information[b, p, 2]
-                pull_x = xx * found[b, p, 0] + xy * found[b, p, 1] + stiffness * near_x
-                pull_y = xy * found[b, p, 0] + yy * found[b, p, 1] + stiffness * near_y
-                xx, yy = xx + stiffness * n, yy + stiffness * n
-                determinant = xx * yy - xy * xy
-                u[p, 0] = (yy * pull_x - xy * pull_y) / determinant
-                u[p, 1] = (xx * pull_y - xy * pull_x) / determinant

@@ -15,12 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.arrays import Points
-from element_facerhythm.core.tracking.anchored.matcher import MatchedBlock, Matcher, pyramid
-from element_facerhythm.core.tracking.anchored.templates import Stack, Templates, mean_patches
+from element_facerhythm.core.tracking.anchored.further_appearances import further_appearances
+from element_facerhythm.core.tracking.anchored.matcher import (
+    MatchedBlock,
+    Matcher,
+    joined,
+    pyramid,
+)
+from element_facerhythm.core.tracking.anchored.templates import (
+    Appearances,
+    Stack,
+    Templates,
+    mean_patches,
+)
 
-N_PASSES = 3
+SHARES_OF_PASSES = (0.25, 0.5, 1.0)
+"""Of the sample, in each pass: the first templates are noisy, and few frames make better ones."""
 _SAMPLES_AT_ONCE = 8
-_FIRST_CORRELATION = 0.8  # is taken for usual until the first pass has shown what is
+_FIRST_CORRELATION = 0.8  # is assumed to be usual, until the first pass has measured it
 _TOO_UNLIKE = 0.2  # patches whose correlation is so much below the median do not count
 
 
@@ -54,10 +66,11 @@ def build_matcher(
 
     Returns
     -------
-    The matcher, and (N, P, 2) float32 displacements in the samples.
+    The matcher, with further appearances of points that change, and (N, P, 2) float32 displacements in the
+    samples.
     """
     n_points, n_levels = len(home), len(sides)
-    seen = [
+    covers = [
         mean_patches(
             [(level, home / np.float32(2**n), np.ones(n_points, np.float32))], n_points, sides[n]
         )
@@ -66,35 +79,53 @@ def build_matcher(
     ]
     levels = [pyramid(frame, n_levels) for frame in samples]
 
-    def made(aligned: Sequence[tuple[int, Points, NDArray[np.float32]]]) -> list[Templates]:
-        def at(level: int) -> Templates:
+    def means(
+        aligned: Sequence[tuple[int, Points, NDArray[np.float32]]],
+    ) -> list[NDArray[np.float32]]:
+        def at(level: int) -> NDArray[np.float32]:
             scaled = [(levels[i][level], p / np.float32(2**level), w) for i, p, w in aligned]
-            return Templates.of(
-                mean_patches(scaled, n_points, sides[level]), seen[level], sides[level]
-            )
+            return mean_patches(scaled, n_points, sides[level])
 
         return list(executor.map(at, range(n_levels)))
 
-    def matched(matcher: Matcher, starts: NDArray[np.float32]) -> list[MatchedBlock]:
+    def matched(
+        matcher: Matcher, numbers: NDArray[np.int64], starts: NDArray[np.float32]
+    ) -> MatchedBlock:
         def match(first: int) -> MatchedBlock:
-            block = slice(first, first + _SAMPLES_AT_ONCE)
-            return matcher.match(samples[block], starts[block])
+            block = numbers[first : first + _SAMPLES_AT_ONCE]
+            return matcher.match(samples[block], starts[first : first + _SAMPLES_AT_ONCE])
 
-        return list(executor.map(match, range(0, len(samples), _SAMPLES_AT_ONCE)))
+        return joined(list(executor.map(match, range(0, len(numbers), _SAMPLES_AT_ONCE))))
 
-    usual = np.full(n_points, _FIRST_CORRELATION, np.float32)
+    appearances = Appearances.single(np.full(n_points, _FIRST_CORRELATION, np.float32))
     aligned = [(0, home, np.ones(n_points, np.float32))]
-    starts: NDArray[np.float32] | None = None
-    for _ in range(N_PASSES):
-        matcher = Matcher(made(aligned), home, neighbors, usual, threshold_px)
-        if starts is None:
-            starts = np.stack([places for places, _ in executor.map(matcher.search, samples)])
-        found = matched(matcher, starts)
-        displacements = np.concatenate([block.displacement for block in found])
-        correlations = np.concatenate([block.correlation for block in found])
-        usual = np.median(correlations, axis=0).astype(np.float32)
-        weights = np.where(correlations > usual - _TOO_UNLIKE, np.maximum(correlations, 0), 0)
+    places: dict[int, Points] = {}
+    for share in SHARES_OF_PASSES:
+        patches = means(aligned)
+        templates = [Templates.of(*each) for each in zip(patches, covers, sides, strict=True)]
+        matcher = Matcher(templates, appearances, home, neighbors, threshold_px)
+        numbers = _spread(len(samples), share)
+        new = [n for n in map(int, numbers) if n not in places]
+        searched = executor.map(matcher.search, (samples[n] for n in new))
+        places |= {n: there for n, (there, _) in zip(new, searched, strict=True)}
+        found = matched(matcher, numbers, np.stack([places[int(n)] for n in numbers]))
+        usual = np.median(found.correlation, axis=0).astype(np.float32)
+        appearances = Appearances.single(usual)
+        weights = np.where(found.correlation > usual - _TOO_UNLIKE, found.correlation, 0)
+        weights = np.maximum(weights, 0)
         weights[0] = np.maximum(weights[0], 1e-3)
-        starts = home + displacements
-        aligned = list(zip(range(len(samples)), starts, weights, strict=True))
-    return Matcher(matcher.templates, home, neighbors, usual, threshold_px), displacements
+        starts = home + found.displacement
+        places |= dict(zip(map(int, numbers), starts, strict=True))
+        aligned = list(zip(map(int, numbers), starts, weights, strict=True))
+    finest, appearances = further_appearances(
+        samples, starts, found, appearances, patches[0], covers[0], sides[0]
+    )
+    matcher = Matcher([finest, *templates[1:]], appearances, home, neighbors, threshold_px)
+    if len(appearances.usual) > n_points:
+        found = matched(matcher, np.arange(len(samples)), starts)
+    return matcher, found.displacement
+
+
+def _spread(n: int, share: float) -> NDArray[np.int64]:
+    """Numbers spread evenly over n, a share of them, the first one always."""
+    return np.unique(np.linspace(0, n - 1, max(round(share * n), 1)).astype(np.int64))

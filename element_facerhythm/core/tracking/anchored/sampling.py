@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.arrays import GrayFrame
-from element_facerhythm.core.tracking.frames import ended_early
+from element_facerhythm.core.tracking.anchored.frame_supply import FrameSupply
 from element_facerhythm.core.tracking.refinement import VisiblePart
 from element_facerhythm.core.tracking.tracked_video import VideoToTrack
 from element_facerhythm.errors import ProcessingError
 
 _MOST_BYTES = 128 * 2**20
 _FEWEST = 8
-# frames apart: below, those between are decoded, too, which takes less than to go there
-_NEAR = 128
 _AT_ONCE = 16  # frames that one thread fetches from a video before others may go on with it
+_FEWEST_KEY_FRAMES = 8  # with fewer, frames near them would not stand for the whole video
+_DECODED_SHARE = 0.1  # of a video is decoded for the sake of the sample, beyond the sample itself
 _FAINT = 0.3  # of the usual contrast: a frame with less shows no face
 
 
@@ -43,9 +41,13 @@ class Sample:
 
 
 def sampled_frames(
-    videos: Sequence[VideoToTrack], n_wanted: int, part: VisiblePart, executor: Executor
+    videos: Sequence[VideoToTrack],
+    n_wanted: int,
+    part: VisiblePart,
+    supply: FrameSupply,
+    executor: Executor,
 ) -> list[Sample]:
-    """Return frames spread evenly over a recording, the first that shows something at the start.
+    """Return frames spread over a recording, the first that shows something at the start.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ def sampled_frames(
         How many; fewer where the recording is shorter or frames are very large, and one per video at least.
     part
         Of the frames.
+    supply
+        Of frames.
     executor
         Decodes several stretches at once.
 
@@ -71,13 +75,12 @@ def sampled_frames(
     stretches: list[tuple[int, list[int]]] = []
     for number, video in enumerate(videos):
         share = max(round(n_wanted * video.n_frames / n_all), 1)
-        indices = np.unique(np.linspace(0, video.n_frames - 1, share).astype(int)).tolist()
-        stretches += [(number, indices[n : n + _AT_ONCE]) for n in range(0, len(indices), _AT_ONCE)]
+        stretches += [(number, indices) for indices in _stretches(video, share)]
 
     def sampled(stretch: tuple[int, list[int]]) -> list[Sample]:
         number, indices = stretch
-        frames = zip(indices, _frames_at(videos[number], indices), strict=True)
-        return [Sample(number, index, part.smoothed(frame)) for index, frame in frames]
+        frames = zip(indices, supply.at(number, indices), strict=True)
+        return [Sample(number, index, frame.smooth) for index, frame in frames]
 
     samples = list(chain.from_iterable(executor.map(sampled, stretches)))
     visible = part.weights > 0
@@ -90,23 +93,19 @@ def sampled_frames(
     return [sample for sample, is_shown in zip(samples, shown, strict=True) if is_shown]
 
 
-def _frames_at(video: VideoToTrack, indices: list[int]) -> Iterator[GrayFrame]:
-    """Yield some frames of a video, in order."""
-    position, frames = indices[0], video.open_frames(indices[0])
-    try:
-        for index in indices:
-            if index - position > _NEAR:
-                _close(frames)
-                position, frames = index, video.open_frames(index)
-            frame = next(islice(frames, index - position, None), None)
-            if frame is None:
-                raise ended_early(index, video.n_frames)
-            position = index + 1
-            yield frame
-    finally:
-        _close(frames)
-
-
-def _close(frames: Iterator[GrayFrame]) -> None:
-    with suppress(AttributeError):  # a plain iterator holds nothing open
-        frames.close()  # type: ignore[attr-defined]
+def _stretches(video: VideoToTrack, n_wanted: int) -> list[list[int]]:
+    """Frames to sample, in runs that are decoded together: behind key frames where there are enough."""
+    keys = np.zeros(1, np.int64) if video.key_frames is None else video.key_frames
+    widest = np.diff([*keys, video.n_frames]).max()
+    if widest * _FEWEST_KEY_FRAMES > video.n_frames:
+        indices = np.unique(np.linspace(0, video.n_frames - 1, n_wanted).astype(int))
+        return [list(map(int, indices[n : n + _AT_ONCE])) for n in range(0, len(indices), _AT_ONCE)]
+    n_stretches = min(len(keys), n_wanted)
+    starts = keys[np.unique(np.linspace(0, len(keys) - 1, n_stretches).astype(int))]
+    per_stretch = -(-n_wanted // n_stretches)
+    apart = max(int(_DECODED_SHARE * video.n_frames / n_wanted), 1)
+    ends = [*starts[1:], video.n_frames]
+    return [
+        list(range(int(start), min(int(start) + per_stretch * apart, int(end)), apart))
+        for start, end in zip(starts, ends, strict=True)
+    ]

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.arrays import Points
 from element_facerhythm.core.tracking.anchored.patch_kernel import (
+    INVERSE_XX,
+    INVERSE_XY,
+    INVERSE_YY,
+    LEAN_X,
+    LEAN_Y,
     add_patches,
+    cut_patches,
     match_block,
     match_some,
 )
@@ -50,7 +56,7 @@ class MatchSettings:
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """Templates of P points at one scale.
+    """Templates at one scale: R rows, of which the first P are those of the points.
 
     Attributes
     ----------
@@ -64,12 +70,16 @@ class Templates:
     information
         (P, 3) float32 (xx, xy, yy): weighted products of the gradients. Divided by the variance of what a
         match leaves unexplained, it is the inverse covariance of the match, in 1 / px^2.
+    leverage
+        (R, 2, 4) float32: by how many pixels (x, y) a match is off where displacements have a gradient of 1
+        along (dx/dx, dx/dy, dy/dx, dy/dy): the patch is deformed, and is matched as if it were only moved.
     """
 
     side: int
     parts: NDArray[np.float32]
     sums: NDArray[np.float32]
     information: NDArray[np.float32]
+    leverage: NDArray[np.float32]
 
     @classmethod
     def of(cls, patches: NDArray[np.float32], visible: NDArray[np.float32], side: int) -> Templates:
@@ -87,21 +97,22 @@ class Templates:
         n_points, _, lanes = patches.shape
         along = np.arange(side) - side // 2
         bell = np.exp(-0.5 * (along / (_SPREAD * (side // 2))) ** 2)
-        weights = bell[:, None] * bell * (visible[:, :, :side] > 0.99)
+        bell_2d = (bell[:, None] * bell).astype(np.float32)
+        weights = bell_2d * (visible[:, :, :side] > 0.99)
         total = weights.sum(axis=(1, 2))
 
-        def centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            mean = (values * weights).sum(axis=(1, 2)) / np.maximum(total, 1e-9)
-            centred_values: NDArray[np.float64] = values - mean[:, None, None]
+        def centred(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            mean = (values * weights).sum(axis=(1, 2)) / np.maximum(total, np.float32(1e-9))
+            centred_values: NDArray[np.float32] = values - mean[:, None, None]
             return centred_values
 
-        values: NDArray[np.float64] = patches[:, :, :side].astype(np.float64)
-        slopes: list[NDArray[np.float64]] = list(np.gradient(values, axis=(1, 2)))
+        values: NDArray[np.float32] = patches[:, :, :side]
+        slopes: list[NDArray[np.float32]] = list(np.gradient(values, axis=(1, 2)))
         slope_y, slope_x = map(centred, slopes)
         values = centred(values)
 
-        def summed(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-            products: NDArray[np.float64] = (a * b * weights).sum(axis=(1, 2))
+        def summed(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+            products: NDArray[np.float32] = (a * b * weights).sum(axis=(1, 2))
             return products
 
         power = summed(values, values)
@@ -109,7 +120,9 @@ class Templates:
         damping = _DAMPING * (xx + yy)
         determinant = (xx + damping) * (yy + damping) - xy * xy
         shows = (
-            (power > _LEAST_POWER * total) & (total > 0.25 * (bell.sum() ** 2)) & (determinant > 0)
+            (power > _LEAST_POWER * total)
+            & (total > 0.25 * float(bell_2d.sum()))
+            & (determinant > 0)
         )
         determinant[~shows] = 1.0
         sums = np.stack(
@@ -127,28 +140,52 @@ class Templates:
         parts = np.zeros((n_points, 4, side, lanes), np.float32)
         for number, part in enumerate((np.ones_like(values), values, slope_x, slope_y)):
             parts[:, number, :, :side] = part * weights
+        u, v = along.astype(np.float32), along.astype(np.float32)[:, None]
+        slants = [centred(slope * arm) for slope in (slope_x, slope_y) for arm in (u, v)]
+        like = [summed(values, slant) / np.where(shows, power, 1.0) for slant in slants]
+        pulls = [
+            [summed(slope, slant) - lean * share for slant, share in zip(slants, like, strict=True)]
+            for slope, lean in ((slope_x, sums[:, LEAN_X]), (slope_y, sums[:, LEAN_Y]))
+        ]
+        pull_x, pull_y = np.moveaxis(np.array(pulls, np.float32), 2, 1)
+        inverse_xx, inverse_xy, inverse_yy = (
+            sums[:, number, None] for number in (INVERSE_XX, INVERSE_XY, INVERSE_YY)
+        )
+        leverage = np.stack(
+            [
+                inverse_xx * pull_x + inverse_xy * pull_y,
+                inverse_xy * pull_x + inverse_yy * pull_y,
+            ],
+            axis=1,
+        )
         return cls(
             side,
             parts.reshape(n_points, 4, side * lanes),
             sums.astype(np.float32),
             np.stack([xx, xy, yy], axis=1).astype(np.float32),
+            np.where(shows[:, None, None], leverage, 0).astype(np.float32),
         )
+
+    @property
+    def spread_px(self) -> float:
+        """Standard deviation of a window's weights along one axis."""
+        return _SPREAD * (self.side // 2)
 
     def match(
         self,
         stack: Stack,
         frames: NDArray[np.int64],
-        points: NDArray[np.int64],
+        rows: NDArray[np.int64],
         starts: Points,
         settings: MatchSettings,
     ) -> tuple[Points, NDArray[np.float32]]:
-        """Match points in frames, each from its own start; places (N, 2) and correlations (N,).
+        """Match templates in frames, each from its own start; places (N, 2) and correlations (N,).
 
         Parameters
         ----------
         stack
             (B, h, w) frames.
-        frames, points
+        frames, rows
             (N,) which.
         starts
             (N, 2) in pixels of the stack.
@@ -158,15 +195,15 @@ class Templates:
         starts = np.ascontiguousarray(starts, np.float32)
         places, correlations = np.empty_like(starts), np.empty(len(starts), np.float32)
         match_some(
-            stack, frames, points, starts, self.side, n_lanes(self.side), self.parts, self.sums,
+            stack, frames, rows, starts, self.side, n_lanes(self.side), self.parts, self.sums,
             settings.values, places, correlations,
         )  # fmt: skip
         return places, correlations
 
     def match_block(
-        self, stack: Stack, starts: Points, floors: NDArray[np.float32], settings: MatchSettings
-    ) -> tuple[Points, NDArray[np.float32]]:
-        """Match all points in all frames; places (B, P, 2) and correlations (B, P).
+        self, stack: Stack, starts: Points, appearances: Appearances, settings: MatchSettings
+    ) -> tuple[Points, NDArray[np.float32], NDArray[np.int64]]:
+        """Match all points in all frames; places (B, P, 2), correlations and rows (B, P).
 
         Parameters
         ----------
@@ -174,31 +211,87 @@ class Templates:
             (B, h, w) frames.
         starts
             (P, 2) in the first frame, each other one begins from the one before; or (B, P, 2) in all.
-        floors
-            (P,) correlation below which a match is not gone on from.
+        appearances
+            Rows of each point.
         settings
             When a match ends.
         """
         starts = starts if starts.ndim == 3 else starts[None]
         shape = (len(stack), starts.shape[1])
         places, correlations = np.empty((*shape, 2), np.float32), np.empty(shape, np.float32)
+        rows = np.empty(shape, np.int64)
         match_block(
-            stack, np.ascontiguousarray(starts, np.float32), floors, self.side, n_lanes(self.side),
-            self.parts, self.sums, settings.values, places, correlations,
+            stack, np.ascontiguousarray(starts, np.float32), appearances.rows, appearances.usual,
+            appearances.floors, self.side, n_lanes(self.side), self.parts, self.sums, settings.values,
+            places, correlations, rows,
         )  # fmt: skip
-        return places, correlations
+        return places, correlations, rows
 
-    def noise(self, correlations: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the variance (..., P) of what matches leave unexplained, in template units.
+    def noise(
+        self, correlations: NDArray[np.float32], rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the variance (...) of what matches leave unexplained, in template units.
 
         Parameters
         ----------
-        correlations
-            (..., P) of the matches.
+        correlations, rows
+            (...) of the matches.
         """
         explained = np.clip(correlations, 0.05, 0.9999).astype(np.float32) ** 2
         per_weight = self.sums[:, 1] / np.maximum(self.sums[:, 0], np.float32(1e-9))
-        return np.asarray(per_weight * (1 / explained - 1), np.float32)
+        return np.asarray(per_weight[rows] * (1 / explained - 1), np.float32)
+
+
+LEAST_SHARE = 0.6
+"""A match whose correlation is below this share of what is usual at its point is not taken."""
+LEAST_CORRELATION = 0.3
+"""Nor is one with less correlation than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class Appearances:
+    """What each point looks like in the recording.
+
+    Attributes
+    ----------
+    rows
+        (P, K) int64 rows of the templates, the usual appearance first; -1 where a point has fewer.
+    usual
+        (R,) float32 correlation of a patch with the template in most of its frames.
+    """
+
+    rows: NDArray[np.int64]
+    usual: NDArray[np.float32]
+
+    @classmethod
+    def single(cls, usual: NDArray[np.float32]) -> Appearances:
+        """One appearance a point, with its usual correlation (P,)."""
+        return cls(np.arange(len(usual))[:, None], usual)
+
+    @property
+    def floors(self) -> NDArray[np.float32]:
+        """(R,) correlations below which a point was not found."""
+        return np.maximum(LEAST_SHARE * self.usual, LEAST_CORRELATION).astype(np.float32)
+
+
+def patches_at(
+    stack: Stack, frames: NDArray[np.int64], places: Points, side: int
+) -> NDArray[np.float32]:
+    """Cut patches (N, side, lanes) out of frames.
+
+    Parameters
+    ----------
+    stack
+        (B, h, w) frames.
+    frames, places
+        (N,) and (N, 2).
+    side
+        Rows of a patch.
+    """
+    lanes = n_lanes(side)
+    patches = np.empty((len(frames), side * lanes), np.float32)
+    cut_patches(stack, frames, np.ascontiguousarray(places, np.float32), side, lanes, patches)
+    return patches.reshape(-1, side, lanes)
 
 
 def mean_patches(

@@ -7,29 +7,31 @@ the numbers are the same.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from element_facerhythm.core.arrays import GrayFrame, Points
+from element_facerhythm.core.arrays import Points
+from element_facerhythm.core.tracking.anchored.block_writer import BlockWriter
+from element_facerhythm.core.tracking.anchored.frame_supply import FrameSupply, Prepared
+from element_facerhythm.core.tracking.anchored.hints import Hints
 from element_facerhythm.core.tracking.anchored.matcher import MatchedBlock, Matcher
 from element_facerhythm.core.tracking.anchored.references import build_matcher
-from element_facerhythm.core.tracking.anchored.sampling import Sample, sampled_frames
+from element_facerhythm.core.tracking.anchored.sampling import sampled_frames
 from element_facerhythm.core.tracking.anchored.settings import AnchoredSettings
-from element_facerhythm.core.tracking.frames import ended_early
-from element_facerhythm.core.tracking.light import LightWatch, sample_places
 from element_facerhythm.core.tracking.mesh import Mesh
 from element_facerhythm.core.tracking.refinement import VisiblePart
 from element_facerhythm.core.tracking.tracked_video import TrackedVideo, VideoToTrack
 from element_facerhythm.core.tracking.window_kernel import VECTOR
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from element_facerhythm.core.tracking.anchored.on_device import DeviceWork
 
 COARSE_WINDOW_PX = 17
 """Of windows in halved frames."""
@@ -37,7 +39,12 @@ N_LEVELS = 3
 _VISIBLE = 4096  # of a pixel that the mask shows
 _PIXELS_PER_BLOCK = 2**25
 _MOST_FRAMES, _FEWEST_FRAMES = 32, 8
+_MOST_READ_AT_ONCE = 8  # videos, for a device
 _BLOCKS_AHEAD = 1  # read, and waiting for a thread
+
+_Matched = tuple[MatchedBlock, list[NDArray[np.uint8]]]
+_Tasks = Generator[tuple[int, Callable[[], _Matched]], None, None]
+"""Number of the video, and what matches its next block, in any thread."""
 
 
 def track_anchored(
@@ -48,6 +55,7 @@ def track_anchored(
     mesh: Mesh,
     visible_mask: NDArray[np.bool_],
     recording: Sequence[VideoToTrack] | None = None,
+    device: str = "cpu",
     n_threads: int = 1,
     on_frames: Callable[[int], None] | None = None,
     on_video: Callable[[int, TrackedVideo], None] | None = None,
@@ -68,6 +76,8 @@ def track_anchored(
         (H, W) bool; pixels outside do not count.
     recording
         All videos of the recording, which the references are made of, where `videos` are not all.
+    device
+        `cpu`, or `cuda[:N]` to match frames there; templates are made on the CPU.
     n_threads
         Threads; the numbers do not depend on them.
     on_frames
@@ -96,8 +106,11 @@ def track_anchored(
     left, top = part.layout[2:4]
     in_part = home + np.array([pad_px - left, pad_px - top], np.float32)
     sides = [settings.window_px, *[COARSE_WINDOW_PX] * (N_LEVELS - 1)]
+    n_frames = int(np.clip(_PIXELS_PER_BLOCK // visible_mask.size, _FEWEST_FRAMES, _MOST_FRAMES))
+    whole = recording or videos
     with ThreadPoolExecutor(n_threads, thread_name_prefix="track") as executor:
-        samples = sampled_frames(recording or videos, settings.n_reference_frames, part, executor)
+        supply = FrameSupply(whole, part, visible_mask, n_frames, executor, keeps=device == "cpu")
+        samples = sampled_frames(whole, settings.n_reference_frames, part, supply, executor)
         matcher, displacements = build_matcher(
             np.stack([sample.frame for sample in samples]),
             in_part,
@@ -107,35 +120,17 @@ def track_anchored(
             settings.displacement_threshold_px,
             executor,
         )
-        hints = _Hints(samples, displacements, recording or videos)
-        n_frames = int(
-            np.clip(_PIXELS_PER_BLOCK // visible_mask.size, _FEWEST_FRAMES, _MOST_FRAMES)
-        )
-        work = _Work(matcher, part, sample_places(visible_mask), hints)
-        return _tracked(videos, home, work, n_frames, executor, n_threads, on_frames, on_video)
+        hints = Hints(samples, displacements)
+        if device == "cpu":
+            tasks = _tasks_on_cpu(videos, supply, _Work(matcher, hints))
+        else:
+            import torch
 
+            from element_facerhythm.core.tracking.anchored.on_device import DeviceWork
 
-class _Hints:
-    """Where points were in the sampled frame nearest to another one."""
-
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        displacements: NDArray[np.float32],
-        recording: Sequence[VideoToTrack],
-    ) -> None:
-        self._samples, self._displacements = samples, displacements
-        self._recording = [video.open_frames for video in recording]
-
-    def near(self, video: VideoToTrack, index: int) -> NDArray[np.float32] | None:
-        """Displacements (P, 2) in the nearest sampled frame of the same video; None if there is none."""
-        number = self._recording.index(video.open_frames)
-        own = [n for n, sample in enumerate(self._samples) if sample.video == number]
-        if not own:
-            return None
-        nearest = min(own, key=lambda n: abs(self._samples[n].index - index))
-        displacement: NDArray[np.float32] = self._displacements[nearest]
-        return displacement
+            work = DeviceWork(matcher, part, supply.places, torch.device(device), hints.between)
+            tasks = _tasks_on_device(videos, supply, work, visible_mask.size, n_threads)
+        return _tracked(videos, home, tasks, executor, n_threads, on_frames, on_video)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,34 +138,56 @@ class _Work:
     """What is done to a block of frames, in any thread."""
 
     matcher: Matcher
-    part: VisiblePart
-    places: NDArray[np.int64]
-    hints: _Hints
+    hints: Hints
 
     def __call__(
-        self, video: VideoToTrack, first: int, frames: list[GrayFrame]
-    ) -> tuple[MatchedBlock, list[NDArray[np.uint8]]]:
+        self, number: int, first: int, make_frames: Callable[[], list[Prepared]]
+    ) -> _Matched:
         """Match the frames; return with it their gray levels at the places that `light` samples."""
-        stack = np.stack([self.part.smoothed(frame) for frame in frames])
-        near = self.hints.near(video, first)
-        block = self.matcher.match(stack, None if near is None else self.matcher.home + near)
-        return block, [frame.reshape(-1).take(self.places, mode="clip") for frame in frames]
+        frames = make_frames()
+        near = self.hints.near(number, first)
+        block = self.matcher.match(
+            np.stack([frame.smooth for frame in frames]),
+            None if near is None else self.matcher.home + near,
+        )
+        return block, [frame.gray for frame in frames]
+
+
+def _tasks_on_cpu(videos: Sequence[VideoToTrack], supply: FrameSupply, work: _Work) -> _Tasks:
+    for number, video in enumerate(videos):
+        in_recording = supply.number(video)
+        for first, make_frames in supply.blocks(video):
+            yield number, partial(work, in_recording, first, make_frames)
+
+
+def _tasks_on_device(
+    videos: Sequence[VideoToTrack],
+    supply: FrameSupply,
+    work: DeviceWork,
+    n_pixels: int,
+    n_threads: int,
+) -> _Tasks:
+    from element_facerhythm.core.tracking.anchored.on_device import frames_per_block, read_blocks
+
+    in_recording = list(map(supply.number, videos))
+    n_at_once = min(n_threads, _MOST_READ_AT_ONCE)
+    for number, first, frames in read_blocks(videos, frames_per_block(n_pixels), n_at_once):
+        yield number, partial(work, in_recording[number], first, frames)
 
 
 def _tracked(
     videos: Sequence[VideoToTrack],
     home: Points,
-    work: _Work,
-    n_frames: int,
+    tasks: _Tasks,
     executor: ThreadPoolExecutor,
     n_threads: int,
     on_frames: Callable[[int], None] | None,
     on_video: Callable[[int, TrackedVideo], None] | None,
 ) -> list[TrackedVideo]:
-    """Read blocks in this thread, match them in others, and write them in order."""
-    writers = [_Writer(video, home) for video in videos]
-    results: list[TrackedVideo] = []
-    pending: deque[tuple[int, Future[tuple[MatchedBlock, list[NDArray[np.uint8]]]]]] = deque()
+    """Read blocks in this thread, match them in others, and write those of each video in order."""
+    writers = [BlockWriter(video, home) for video in videos]
+    results: dict[int, TrackedVideo] = {}
+    pending: deque[tuple[int, Future[_Matched]]] = deque()
 
     def write_first() -> None:
         number, future = pending.popleft()
@@ -178,78 +195,19 @@ def _tracked(
         if on_frames is not None:
             on_frames(sum(writer.n_done for writer in writers))
         if writers[number].n_done == videos[number].n_frames:
-            results.append(writers[number].result())
+            results[number] = writers[number].result()
             if on_video is not None:
-                on_video(number, results[-1])
+                on_video(number, results[number])
 
     try:
-        for number, first, frames in _blocks(videos, n_frames):
-            pending.append((number, executor.submit(work, videos[number], first, frames)))
+        for number, task in tasks:
+            pending.append((number, executor.submit(task)))
             if len(pending) > n_threads + _BLOCKS_AHEAD:
                 write_first()
         while pending:
             write_first()
     finally:
+        tasks.close()
         for _, future in pending:
             future.cancel()
-    return results
-
-
-def _blocks(
-    videos: Sequence[VideoToTrack], n_frames: int
-) -> Iterator[tuple[int, int, list[GrayFrame]]]:
-    """Yield number of the video, first frame, and the frames of every block."""
-    for number, video in enumerate(videos):
-        frames = video.open_frames(0)
-        for first in range(0, video.n_frames, n_frames):
-            wanted = min(n_frames, video.n_frames - first)
-            block = list(islice(frames, wanted))
-            if len(block) < wanted:
-                raise ended_early(first + len(block), video.n_frames)
-            yield number, first, block
-
-
-class _Writer:
-    """Puts blocks of one video in their place, in order."""
-
-    def __init__(self, video: VideoToTrack, home: Points) -> None:
-        self._video, self._home = video, home
-        self._light = LightWatch(video.n_frames)
-        self._last = np.zeros_like(home)
-        self._rows: list[NDArray[np.int32]] = []
-        self._columns: list[NDArray[np.int32]] = []
-        self.n_done = 0
-
-    def write(self, block: MatchedBlock, samples: list[NDArray[np.uint8]]) -> None:
-        """Write the next frames; where nothing is to be seen, points stay where they were."""
-        first, n_frames = self.n_done, len(samples)
-        displacement, confidence = block.displacement, block.confidence
-        missing = ~block.taken
-        freeze = self._video.frames_freeze
-        for number in range(n_frames):
-            self._light.show(samples[number])
-            is_frozen = freeze is not None and freeze[first + number]
-            if is_frozen or self._light.holds(first + number):
-                displacement[number] = self._last
-                confidence[number] = 0
-                missing[number] = False
-            self._last = displacement[number]
-        rows, columns = np.nonzero(missing)
-        self._rows.append((rows + first).astype(np.int32))
-        self._columns.append(columns.astype(np.int32))
-        self._video.out[first : first + n_frames] = self._home + displacement
-        if self._video.confidence is not None:
-            self._video.confidence[first : first + n_frames] = confidence.astype(np.float16)
-        self.n_done += n_frames
-
-    def result(self) -> TrackedVideo:
-        """Return what is known of the video."""
-        return TrackedVideo(
-            self._video.out,
-            np.concatenate(self._rows),
-            np.concatenate(self._columns),
-            self.n_done,
-            self._light.facts,
-            self._light.held_frames,
-            self._video.confidence,
-        )
+    return [results[number] for number in range(len(videos))]

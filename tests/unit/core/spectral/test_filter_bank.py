@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import scipy.signal
 
+from element_facerhythm.core.spectral import filter_bank as filter_bank_module
 from element_facerhythm.core.spectral import filter_length, make_filter_bank
 from element_facerhythm.errors import ParameterError
 
@@ -101,3 +103,12 @@ def test_the_filter_length_is_the_next_odd_number(rate, q_low, freq_min, expecte
 def test_impossible_filters_are_refused_by_name(change, told):
     with pytest.raises(ParameterError, match=told):
         make_filter_bank(**{**BANK, **change})
+
+
+def test_windows_and_analytic_signals_are_those_of_scipy_signal() -> None:
+    hann = scipy.signal.get_window("hann", 10_000, fftbins=False)
+    np.testing.assert_array_equal(filter_bank_module._mother_window("hann"), hann)
+    for n_taps in (3, 5, 95):
+        waves = np.random.default_rng(n_taps).normal(size=(4, n_taps))
+        expected = scipy.signal.hilbert(waves, axis=1)
+        np.testing.assert_array_equal(filter_bank_module._analytic(waves), expected)

@@ -1,6 +1,7 @@
 """Textured frames whose motion is known in closed form, and a tracker with short defaults."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,20 @@ def shifted_texture() -> Callable[[np.ndarray], np.ndarray]:
 
 
 @pytest.fixture(scope="session")
+def deformed_texture(grid: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Function from gradients (T, 2, 2) to frames (T, H, W) uint8 of the stretched scene."""
+
+    def frames(gradients: np.ndarray) -> np.ndarray:
+        middle = grid.mean(axis=0)
+        pixels = np.stack(np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT)), axis=-1) - middle
+        resting = [pixels @ np.linalg.inv(np.eye(2) + g).T + middle for g in gradients]
+        stretched = [texture(at[..., 0], at[..., 1]) for at in resting]
+        return np.rint(np.clip(stretched, 0, 255)).astype(np.uint8)
+
+    return frames
+
+
+@pytest.fixture(scope="session")
 def grid() -> np.ndarray:
     """(P, 2) float32 points, 10 pixels apart, well inside the frame."""
     x, y = np.meshgrid(np.arange(24, WIDTH - 24, 10), np.arange(24, HEIGHT - 24, 10))
@@ -64,6 +79,51 @@ def passing_bar(shifted_texture: Callable[[np.ndarray], np.ndarray]) -> np.ndarr
     for frame, left in zip(frames, 20 + 3 * t, strict=True):
         frame[:, left : left + 6] = stripes[:, None]
     return frames
+
+
+@dataclass(frozen=True)
+class ChangingScene:
+    """Frames of a swaying scene; in a third of them a disk that moves along shows something else.
+
+    Attributes
+    ----------
+    frames
+        (T, H, W) uint8.
+    shifts
+        (T, 2) pixels.
+    is_changed
+        (T,) bool.
+    centre, radius_px
+        Of the disk where nothing is shifted.
+    """
+
+    frames: np.ndarray
+    shifts: np.ndarray
+    is_changed: np.ndarray
+    centre: tuple[float, float] = (64.0, 48.0)
+    radius_px: float = 20.0
+
+    def shows_two_appearances(self, points: np.ndarray) -> np.ndarray:
+        """Tell which points (P, 2) have most of their window inside the disk."""
+        inside: np.ndarray = np.hypot(*(points - self.centre).T) < self.radius_px - 8
+        return inside
+
+
+@pytest.fixture(scope="session")
+def changing_scene(shifted_texture: Callable[[np.ndarray], np.ndarray]) -> ChangingScene:
+    """Four times 8 frames of 96 show the other appearance."""
+    t = np.arange(96)
+    shifts = np.stack([3 * np.sin(t / 5.0), 2 * np.sin(t / 9.0)], axis=1)
+    scene = ChangingScene(shifted_texture(shifts), shifts, t % 24 >= 16)
+    other = shifted_texture(shifts + np.array([700.0, 300.0]))
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for number in np.flatnonzero(scene.is_changed):
+        middle = scene.centre + shifts[number]
+        inside = np.hypot(x - middle[0], y - middle[1]) < scene.radius_px
+        scene.frames[number][inside] = other[number][inside]
+    noise = np.random.default_rng(8).normal(0, 3, scene.frames.shape)
+    noisy = np.clip(np.rint(scene.frames + noise), 0, 255).astype(np.uint8)
+    return replace(scene, frames=noisy)
 
 
 class FrameSource:

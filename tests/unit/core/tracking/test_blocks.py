@@ -1,7 +1,5 @@
 """Blocks of time join to the tracks of the whole video, but for what fades in the warm-up."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +8,9 @@ from hypothesis import strategies as st
 from element_facerhythm.core.tracking import (
     ClaheSettings,
     VideoToTrack,
-    batched,
     make_mesh,
     track_points,
 )
-from element_facerhythm.core.tracking.batched import IteratedFrames, track_side_by_side
 from element_facerhythm.core.tracking.blocks import TimeBlock, plan_blocks, warm_up_frames
 from element_facerhythm.core.tracking.videos import track_videos
 from element_facerhythm.errors import DecodeError
@@ -182,58 +178,3 @@ def test_a_failing_block_stops_the_others_and_is_raised(moving, grid):
             n_threads=2,
         )
     assert max(opened) < 280  # work was given up
-
-
-def resident_blocks(frames, points, open_reader, device):
-    """Blocks of 70 frames side by side, with a threshold that the jump violates."""
-    out = np.full((len(frames), len(points), 2), np.nan, np.float32)
-    told = []
-    tracked = track_videos(
-        [VideoToTrack(lambda s: iter(frames[s:]), len(frames), out, open_reader=open_reader)],
-        points,
-        settings_with(
-            window_px=[9, 9],
-            max_level=1,
-            criteria=[3, 5, 0.03],
-            mesh_rigidity=0.02,
-            relaxation=0.5,
-            displacement_threshold_px=3.0,
-        ),
-        mesh=make_mesh(points, n_neighbors=6),
-        visible_mask=np.ones(frames.shape[1:], bool),
-        frames_per_block=70,
-        device=device,
-        on_frames=told.append,
-    )[0]
-    return tracked, told
-
-
-def check_side_by_side(frames, points, tracked, told):
-    in_threads, _ = resident_blocks(frames, points, None, "cpu")
-    apart_px = np.abs(tracked.points - in_threads.points)
-    assert np.median(apart_px) <= 0.001
-    assert np.percentile(apart_px, 99) <= 0.02
-    assert np.array_equal(tracked.violation_rows, in_threads.violation_rows)
-    assert len(tracked.violation_rows) > 0
-    assert told == sorted(told)
-    assert told[-1] == len(frames)
-
-
-def test_blocks_go_side_by_side_to_the_gpu(moving, grid, monkeypatch, one_thread):
-    """What is handed to the device, and what is made of its answer; the CPU stands in for it."""
-    frames, points = moving[:150], grid[::12]
-
-    def on_the_cpu(sequences, homes, settings, *, device, **options):
-        assert device == "cuda"
-        assert [(s.first, s.n_frames) for s in sequences] == [(0, 74), (38, 112)]
-        return track_side_by_side(sequences, homes, settings, device="cpu", **options)
-
-    monkeypatch.setattr(batched, "track_side_by_side", on_the_cpu)
-    reader = partial(IteratedFrames, lambda start: iter(frames[start:]), pinned=False)
-    check_side_by_side(frames, points, *resident_blocks(frames, points, reader, "cuda"))
-
-
-@pytest.mark.gpu
-def test_blocks_on_a_gpu_are_those_of_the_cpu(moving, grid):
-    frames, points = moving[:150], grid[::12]
-    check_side_by_side(frames, points, *resident_blocks(frames, points, None, "cuda"))

@@ -1,15 +1,24 @@
 """Anchored tracks against scenes whose motion is known in closed form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from element_facerhythm.core.tracking import TrackedVideo, VideoToTrack, make_mesh
-from element_facerhythm.core.tracking.anchored import AnchoredSettings, track_anchored
-from element_facerhythm.core.tracking.anchored.patch_kernel import settle
+from element_facerhythm.core.tracking.anchored import (
+    AnchoredSettings,
+    further_appearances,
+    matcher,
+    track_anchored,
+)
+from element_facerhythm.core.tracking.anchored.frame_supply import FrameSupply
+from element_facerhythm.core.tracking.anchored.neighbour_kernel import settle
+from element_facerhythm.core.tracking.refinement import VisiblePart
 from element_facerhythm.errors import DecodeError, ParameterError, ProcessingError
 
 SETTINGS = AnchoredSettings(window_px=21, n_reference_frames=24, displacement_threshold_px=30.0)
@@ -45,6 +54,12 @@ def sway(n_frames: int, px: float = 3.0) -> np.ndarray:
     """(T, 2) shifts that begin at home."""
     t = np.arange(n_frames)
     return np.stack([px * np.sin(t / 5.0), px * np.sin(t / 9.0)], axis=1)
+
+
+def displaced(grid: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """(T, P, 2) places of points when all is stretched about the middle by gradients (T, 2, 2)."""
+    middle = grid.mean(axis=0)
+    return np.asarray(grid + (grid - middle) @ gradients.transpose(0, 2, 1))
 
 
 def test_displacement_is_found_in_noise_and_no_error_adds_up(
@@ -87,6 +102,97 @@ def test_numbers_depend_neither_on_threads_nor_on_what_else_is_tracked(
     (second,) = track([alone], grid, shape, recording=recording, n_threads=1)
     np.testing.assert_array_equal(second.points, both[1].points)
     np.testing.assert_array_equal(second.violation_rows, both[1].violation_rows)
+
+
+def test_on_a_device_the_same_is_found(
+    shifted_texture: Frames, grid: np.ndarray, one_thread: None
+) -> None:
+    """In two videos, of which one is decoded on the device; torch's CPU stands in for it."""
+    shifts = sway(150)
+    parts = [noisy(shifted_texture(part), n) for n, part in enumerate(np.split(shifts, [90]))]
+    shape = parts[0].shape[1:]
+
+    class Decoded:
+        def read(self, start: int, stop: int) -> torch.Tensor:
+            return torch.from_numpy(parts[1][start:stop])
+
+        def close(self) -> None: ...
+
+    on_cpu = track([video_of(part, grid) for part in parts], grid, shape)
+    videos = [video_of(part, grid) for part in parts]
+    videos[1] = replace(videos[1], open_reader=Decoded)
+    told: list[int] = []
+    found = track(videos, grid, shape, device="cpu:0", n_threads=2, on_frames=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 150
+    for one, other in zip(found, on_cpu, strict=True):
+        apart_px = np.linalg.norm(one.points - other.points, axis=2)
+        assert np.median(apart_px) <= 0.003
+        assert np.percentile(apart_px, 99) <= 0.02
+        np.testing.assert_array_equal(one.frame_light, other.frame_light)
+    (second,) = track([videos[1]], grid, shape, device="cpu:0", recording=videos)
+    np.testing.assert_array_equal(second.points, found[1].points)
+
+
+def test_frames_for_a_device_are_not_kept_here(grid: np.ndarray) -> None:
+    frames, visible = np.zeros((40, 30, 30), np.uint8), np.ones((30, 30), np.bool_)
+    opened: list[int] = []
+
+    def open_frames(start: int) -> Iterator[np.ndarray]:
+        opened.append(start)
+        return iter(frames[start:])
+
+    video = replace(video_of(frames, grid), open_frames=open_frames)
+    with ThreadPoolExecutor(1) as executor:
+        for keeps in (True, False):
+            opened.clear()
+            supply = FrameSupply(
+                [video], VisiblePart(visible, 16), visible, 8, executor, keeps=keeps
+            )
+            assert opened == [0] * keeps
+            assert len(supply.at(0, [3, 38])) == 2
+            assert opened == ([0] if keeps else [3, 38])
+
+
+def test_what_changes_is_found_by_a_further_appearance(
+    changing_scene: Any, grid: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, inside = changing_scene.frames, changing_scene.shows_two_appearances(grid)
+    changed = np.ix_(changing_scene.is_changed, inside)
+
+    def tracked() -> tuple[float, float]:
+        """Share of points that are not found where they changed, and confidence there."""
+        (video,) = track([video_of(frames, grid)], grid, frames.shape[1:])
+        missed = np.zeros(video.points.shape[:2], bool)
+        missed[video.violation_rows, video.violation_cols] = True
+        return float(missed[changed].mean()), float(np.asarray(video.confidence)[changed].mean())
+
+    missed, confidence = tracked()
+    assert missed < 0.02
+    assert confidence > 0.8
+    monkeypatch.setattr(further_appearances, "N_APPEARANCES", 1)
+    missed, confidence = tracked()
+    assert missed > 0.3
+    assert confidence < 0.2
+
+
+def test_skin_that_stretches_is_followed_as_one_that_moves(
+    deformed_texture: Frames, grid: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A patch that is deformed would be matched beside its place; how far, its gradients tell."""
+    phase = np.sin(np.arange(48) / 4.0)[:, None, None]
+    gradients = phase * np.array([[0.06, 0.05], [-0.03, -0.06]])
+    frames, true = deformed_texture(gradients), displaced(grid, gradients)
+
+    def median_error_px() -> float:
+        (tracked,) = track([video_of(frames, grid)], grid, frames.shape[1:])
+        return float(np.median(np.linalg.norm(tracked.points - true, axis=2)))
+
+    corrected_px = median_error_px()
+    monkeypatch.setattr(
+        matcher, "slopes_of", lambda home, near: np.zeros((len(home), 2, near.shape[1]), np.float32)
+    )
+    assert corrected_px < min(0.05, 0.6 * median_error_px())
 
 
 def test_light_moves_nothing(shifted_texture: Frames, grid: np.ndarray) -> None:
