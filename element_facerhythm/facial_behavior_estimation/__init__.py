@@ -5,7 +5,9 @@
 together make a `FaceRhythmTask`. `FaceRhythmProcessing` runs the analysis, or takes an existing
 project directory; `FacialRhythm` holds its results: tracking, spectra and components, one plain
 column per quantity, with the large arrays left in the project directory and reachable from the
-rows.
+rows; `FacialRhythmReport` holds the figures of them. `FacialSignal` holds what was measured in regions:
+motion energy and its singular vectors, pupils, blinks, running; `SignalRhythm` compares that with the
+components. What people decide about the components of a task is entered in `ComponentCuration`.
 
 Call `activate` once per process before using the tables, or import `element_facerhythm.workflow`.
 """
@@ -14,6 +16,10 @@ from typing import Any
 
 from element_facerhythm.database.table_creation import activating, only_binds
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayCodec, ArrayReference
+from element_facerhythm.facial_behavior_estimation.curation import (
+    ComponentCuration,
+    curated_result,
+)
 from element_facerhythm.facial_behavior_estimation.linked_files import (
     insert_linked_files,
     linked_file_rows,
@@ -21,28 +27,43 @@ from element_facerhythm.facial_behavior_estimation.linked_files import (
 from element_facerhythm.facial_behavior_estimation.param_set import FaceRhythmParamSet
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.recording import RecordingInfo, VideoRecording
+from element_facerhythm.facial_behavior_estimation.report import FacialRhythmReport
 from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI
 from element_facerhythm.facial_behavior_estimation.schema import schema
+from element_facerhythm.facial_behavior_estimation.signal_rhythm import SignalRhythm
+from element_facerhythm.facial_behavior_estimation.signals import FacialSignal
 from element_facerhythm.facial_behavior_estimation.task import FaceRhythmTask
 from element_facerhythm.linking import active_link, check_linking_module, set_active_link
 from element_facerhythm.linking.lab_keys import require_usable_keys
 
-POPULATED = (RecordingInfo, FaceRhythmProcessing, FacialRhythm)
+POPULATED = (
+    RecordingInfo,
+    FaceRhythmProcessing,
+    FacialRhythm,
+    FacialRhythmReport,
+    FacialSignal,
+    SignalRhythm,
+)
 """Tables that `populate()` fills, upstream first."""
 
 __all__ = [
     "POPULATED",
     "ArrayCodec",
     "ArrayReference",
+    "ComponentCuration",
     "FaceRhythmParamSet",
     "FaceRhythmProcessing",
     "FaceRhythmROI",
     "FaceRhythmTask",
     "FacialRhythm",
+    "FacialRhythmReport",
+    "FacialSignal",
     "RecordingInfo",
+    "SignalRhythm",
     "VideoRecording",
     "activate",
+    "curated_result",
     "get_facerhythm_processed_data_dir",
     "get_facerhythm_root_data_dir",
     "insert_linked_files",

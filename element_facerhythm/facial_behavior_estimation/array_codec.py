@@ -2,9 +2,11 @@
 
 A row stores a small JSON object (file, dataset, shape, dtype, digest, and the object where an object
 store has the file), which SQL users can read. A fetch gives a `LazyArray`, which reads only the part
-that is asked for; a reference to a single point's trace is read at once and gives a numpy array.
+that is asked for; a reference to one entry along an axis (the trace of a point, the mask of a component) is
+read at once and gives a numpy array.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,11 +35,13 @@ class ArrayReference:
     dataset
         Name of the dataset inside it.
     shape, dtype
-        Shape and numpy type of what the reference stands for (after `point_index` was applied).
+        Shape and numpy type of what the reference stands for (after the index below was applied).
     sha256
         Content digest of the file, 64 hex digits.
     point_index
         If set: entry along axis 1 of the dataset, that is one point of (T, P, 2) tracks.
+    component_index, component_axis
+        If set: one component, and the axis of the dataset along which components lie.
     object
         If set: name of the object that holds the file, below the location of the DataJoint store
         `facerhythm`.
@@ -49,6 +53,8 @@ class ArrayReference:
     dtype: str
     sha256: str
     point_index: int | None = None
+    component_index: int | None = None
+    component_axis: int | None = None
     object: str | None = None
 
 
@@ -86,10 +92,7 @@ class ArrayCodec(dj.Codec):
             Passed by DataJoint; not used.
         """
         stored: dict[str, Any] = {**vars(value), "shape": list(value.shape)}
-        for optional in ("point_index", "object"):
-            if stored[optional] is None:
-                del stored[optional]
-        return stored
+        return {name: value for name, value in stored.items() if value is not None}
 
     def decode(
         self,
@@ -98,7 +101,7 @@ class ArrayCodec(dj.Codec):
         key: dict[str, Any] | None = None,
         context: dict[str, Any] | None = None,
     ) -> Any:
-        """Return what the row refers to: a `LazyArray`, or an array (T, 2) for one point's trace.
+        """Return what the row refers to: a `LazyArray`, or an array for one entry along an axis.
 
         A `LazyArray` opens its file when it is read, so that rows can be fetched where the project
         directories are not mounted.
@@ -115,12 +118,12 @@ class ArrayCodec(dj.Codec):
         PathError
             The path escapes the directories that are configured here.
         ProjectError
-            The file of a trace is missing, or changed since the row was written.
+            The file of a single entry is missing, or changed since the row was written.
         ConfigurationError
             No directories are configured here, for an array that no object store holds; or no store, for
-            a trace that one holds.
+            a single entry that one holds.
         ProcessingError
-            The object store does not answer, or lacks the trace's object.
+            The object store does not answer, or lacks the object of a single entry.
         """
         config = self._codec_config(key, context) or dj.config
         if "object" in stored:
@@ -128,8 +131,8 @@ class ArrayCodec(dj.Codec):
         from element_facerhythm.io.lazy import LazyArray
 
         path = expected_path(stored["path"], search_dirs(config.stores))
-        if "point_index" in stored:
-            return _read_trace(path, stored)
+        if _is_entry(stored):
+            return _read_entry(path, stored)
         return LazyArray(
             path,
             stored["dataset"],
@@ -150,9 +153,9 @@ def _decode_object(stored: dict[str, Any], config: Any) -> Any:
         path = expected_path(stored["path"], search_dirs(config.stores))
     except ConfigurationError:  # no directory is named here, and none is needed
         path = None
-    if "point_index" in stored:
+    if _is_entry(stored):
         found = present_file(path, stored["object"], stored["sha256"], config)
-        return _read_trace(found, stored)
+        return _read_entry(found, stored)
     return StoredArray(
         path,
         stored["dataset"],
@@ -162,28 +165,42 @@ def _decode_object(stored: dict[str, Any], config: Any) -> Any:
     )
 
 
-def _read_trace(path: Path, stored: dict[str, Any]) -> np.ndarray:
-    """One point of a (T, P, 2) dataset, copied from the block of points that holds it."""
+def _is_entry(stored: dict[str, Any]) -> bool:
+    """Whether a reference is to one entry along an axis."""
+    return "point_index" in stored or "component_index" in stored
+
+
+def _read_entry(path: Path, stored: dict[str, Any]) -> np.ndarray:
+    """One point or component of a dataset, copied from the block of them that holds it."""
     if not path.is_file():
         raise ProjectError(
-            f"{path} does not exist; it holds the traces. Restore the project directory, or correct "
+            f"{path} does not exist; it holds {stored['dataset']}. Restore the project directory, or correct "
             "the processed data directory and the root directories"
         )
-    n_frames = stored["shape"][0]
-    block_length = max(1, BLOCK_BYTES // (n_frames * 2 * np.dtype(stored["dtype"]).itemsize))
-    block, offset = divmod(stored["point_index"], block_length)
+    index, axis = stored.get("point_index"), 1
+    if index is None:
+        index, axis = stored["component_index"], stored["component_axis"]
+    n_bytes = math.prod(stored["shape"]) * np.dtype(stored["dtype"]).itemsize
+    block_length = max(1, BLOCK_BYTES // max(n_bytes, 1))
+    block, offset = divmod(index, block_length)
     first = block * block_length
-    points = _read_block(
-        path, stored["dataset"], stored["sha256"], first, first + block_length, signature_of(path)
+    entries = _read_block(
+        path, stored["dataset"], stored["sha256"], axis, first, block_length, signature_of(path)
     )
-    return points[:, offset].copy()
+    return entries.take(offset, axis)
 
 
 @lru_cache(maxsize=2)
 def _read_block(
-    path: Path, dataset: str, sha256: str, first: int, stop: int, file_state: Signature
+    path: Path,
+    dataset: str,
+    sha256: str,
+    axis: int,
+    first: int,
+    n_entries: int,
+    file_state: Signature,
 ) -> np.ndarray:
-    """Points `first` to `stop` of a dataset (T, P, 2).
+    """Up to `n_entries` entries of a dataset along an axis, from `first` on.
 
     A file holds all points of a frame together, so one point costs nearly as much to read as many;
     the fetch of all traces would read the file once per point. `file_state` is part of the cache's key, so
@@ -191,5 +208,6 @@ def _read_block(
     """
     from element_facerhythm.io.lazy import LazyArray
 
-    points = LazyArray(path, dataset, sha256=sha256)
-    return points[:, first : min(stop, points.shape[1])]
+    array = LazyArray(path, dataset, sha256=sha256)
+    stop = min(first + n_entries, array.shape[axis])
+    return array[(*[slice(None)] * axis, slice(first, stop))]

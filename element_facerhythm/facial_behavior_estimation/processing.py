@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from element_facerhythm.database.keys import key_text, restriction_of
-from element_facerhythm.database.settings import figures_wanted
+from element_facerhythm.database.settings import figures_wanted, movies_wanted
 from element_facerhythm.errors import ProjectError, RoiError
 from element_facerhythm.facial_behavior_estimation.entered_files import (
     entered_files,
@@ -125,6 +125,7 @@ class FaceRhythmProcessing(dj.Computed):
             parameters=json.dumps(parameters, sort_keys=True),
             parameter_sha256=sha256,
             polygons=tuple((r["role"], json.dumps(r["vertices"])) for r in polygons),
+            labels=tuple((r["role"], r["roi_name"], r["region_kind"]) for r in polygons),
             masks=tuple(map(_pack, masks)),  # type: ignore[arg-type]
             rois_sha256=rois_sha256,
             owner=owner_of(FaceRhythmTask, key),
@@ -140,12 +141,12 @@ class FaceRhythmProcessing(dj.Computed):
         ProjectError
             A row is missing that was there.
         """
-        from element_facerhythm.io.layout import PRODUCTS
+        from element_facerhythm.io.layout import PRODUCTS, SIGNALS
 
         key = restriction_of(cls, key)
         rows = (cls.Product() & key).to_dicts(order_by="product")
         names = [row["product"] for row in rows]
-        if sorted(names) != sorted(PRODUCTS):
+        if {*names} not in ({*PRODUCTS}, {*PRODUCTS, SIGNALS}, {SIGNALS}):
             raise ProjectError(
                 f"FaceRhythmProcessing.Product {key_text(key)} names {', '.join(names) or 'nothing'}, "
                 "expected "
@@ -190,7 +191,7 @@ class FaceRhythmProcessing(dj.Computed):
         product_paths = tuple(relative_to_roots(product.path, dirs) for product in record.products)
         keep_project(store, record)
         if to_draw:
-            record = with_figures(record)
+            record = with_figures(record, with_movie=movies_wanted())
         return record, relative_to_roots(record.project_dir, dirs), product_paths
 
     def make_insert(

@@ -15,17 +15,29 @@ from element_facerhythm.core.decomposition.loadings import (
     time_courses,
 )
 from element_facerhythm.core.gaps import pause_breaks
+from element_facerhythm.curation.changes import DECOMPOSITION
 from element_facerhythm.database.keys import key_text, restriction_of
 from element_facerhythm.errors import RequestError
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.product_files import present_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
+from element_facerhythm.facial_behavior_estimation.schema import schema
 from element_facerhythm.io.stored_factors import chosen_windows, video_order
 from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.records import IMAGINARY, REAL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+UNDECIDED = {
+    "component_verdict": "undecided",
+    "component_name": "",
+    "component_note": "",
+    "merged_into": None,
+    "curator": None,
+    "curated_time": None,
+}
+"""Columns of a component that nobody decided anything about."""
 
 
 class ResultViews:
@@ -119,8 +131,8 @@ class ResultViews:
         key
             Restriction to one result.
         name
-            ``rois``, ``displacements``, ``violations``, ``spectrogram`` or ``components``; of a result with a
-            model of each video also ``components_<model_key>``.
+            ``rois``, ``displacements``, ``violations``, ``spectrogram``, ``components`` or ``cycles``; of a
+            result with a model of each video also ``components_<model_key>`` and ``cycles_<model_key>``.
 
         Returns
         -------
@@ -138,6 +150,54 @@ class ResultViews:
         result = _one_result(cls, key)
         directory = present_run(result)
         return draw_figure(Project.open(directory, active_link().search_dirs()), name)
+
+    @classmethod
+    def curated_components(cls, key: Key) -> list[dict[str, Any]]:
+        """Return components with what people decided about them.
+
+        Parameters
+        ----------
+        key
+            Restriction, with at least one column of the primary key; of many results as well.
+
+        Returns
+        -------
+        Rows of `FacialRhythm.Component`, each with `component_verdict`, `component_name`, `component_note`,
+        `merged_into`, `curator` and `curated_time` of `ComponentCuration`. Where nobody decided anything
+        about this component of this fit, the verdict is ``undecided``, and the last three are None.
+
+        Raises
+        ------
+        RequestError
+            The key has no column of the primary key.
+        """
+        given = restriction_of(cls, key)
+        decided = _decisions(given)
+        names = [*cls.primary_key, "model_key", "component_index"]  # type: ignore[attr-defined]
+        rows = (cls.Component & given).to_dicts(order_by="KEY")  # type: ignore[attr-defined]
+        return [
+            {**row, **decided.get(tuple(row[name] for name in names), UNDECIDED)} for row in rows
+        ]
+
+
+def _decisions(given: Key) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return what holds of components, by their keys: of each the last row about the fit that is there."""
+    curation = schema.table("ComponentCuration")
+    products = FaceRhythmProcessing.Product() & given & {"product": DECOMPOSITION}
+    task = FaceRhythmProcessing.primary_key
+    present = {
+        tuple(row[name] for name in task): row["product_sha256"]
+        for row in products.proj("product_sha256").to_dicts()
+    }
+    own = {name: value for name, value in given.items() if name in task}
+    changes = curation.Component * curation.proj("curator", "curated_time", "curated_sha256") & own
+    decided = {}
+    for row in changes.to_dicts(order_by="curation_revision"):
+        result = tuple(row[name] for name in task)
+        if present.get(result) == row["curated_sha256"]:
+            component = (*result, row["curated_model_key"], row["curated_component"])
+            decided[component] = {name: row[name] for name in UNDECIDED}
+    return decided
 
 
 def present_run(key: Key) -> Any:

@@ -1,14 +1,14 @@
 """The results: tracking, spectra and components."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.database.keys import restriction_of
-from element_facerhythm.facial_behavior_estimation.entered_files import entered_files
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.product_files import ensure_local_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.result_views import ResultViews
 from element_facerhythm.facial_behavior_estimation.rows import Product, part_rows, totals
+from element_facerhythm.facial_behavior_estimation.run_products import MadeOfProducts
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 ROWS_PER_INSERT = 2000
 ROWS_PER_INSERT_OF = {"ComponentFactor": 8, "ComponentVideoFactor": 8}  # these hold blobs
 
+DECOMPOSED = {"stage": "decomposition"}
+
 
 @schema
-class FacialRhythm(ResultViews, dj.Imported):
+class FacialRhythm(ResultViews, MadeOfProducts, dj.Imported):
     """Results of a run; the quantities of the whole recording are columns of this table itself."""
 
     definition = """
@@ -36,7 +38,7 @@ class FacialRhythm(ResultViews, dj.Imported):
     tracked_duration_s   : float64 # sum of video_duration_s, seconds
     n_points             : int32   # tracked points
     n_frequencies        : int32   # centre frequencies of the spectrograms
-    n_violations         : int64   # point-frames in which a point left its track or was not found
+    n_violations         : int64   # point-frames where a point was not found, or strayed (by flow)
     violation_fraction   : float64 # n_violations / (n_tracked_frames x n_points)
     index (violation_fraction)
     """
@@ -55,7 +57,7 @@ class FacialRhythm(ResultViews, dj.Imported):
         video_n_dropped_frames   : int64   # missing frames that traces are interpolated across
         video_n_gaps             : int32   # longer gaps, which no window spans
         video_rate_changes       : bool    # the frame rate changes; traces were interpolated to one rate
-        video_n_violations       : int64   # point-frames in which a point was frozen or not found
+        video_n_violations       : int64   # point-frames where a point was not found, or strayed
         video_violation_fraction : float64 # video_n_violations / (video_n_frames x n_points)
         violation_frame_fraction : float64 # frames with such a point / video_n_frames
         n_held_frames=null       : int64   # frames that show nothing, in which all points were held
@@ -67,8 +69,8 @@ class FacialRhythm(ResultViews, dj.Imported):
         window_centres           : <blob>  # (W,) frame at the centre of each spectrogram column
         window_times_s           : <blob>  # (W,) seconds of these, by the times of the frames
         video_frame_times=null   : <facerhythm_array> # (T,) seconds of each frame; null if not stored
-        confidence=null          : <facerhythm_array> # (T, P) float16, 0 to 1; null if flow was followed
-        video_mean_confidence=null : float64 # mean of confidence; null if flow was followed
+        confidence=null          : <facerhythm_array> # (T, P) float16, 0 to 1; null by flow
+        video_mean_confidence=null : float64 # mean of 1 / (1 + (expected error / 0.5 px)^2)
         """
 
     class Point(dj.Part):
@@ -85,7 +87,7 @@ class FacialRhythm(ResultViews, dj.Imported):
         max_displacement_px=null : float64 # largest distance from the seed, pixels
         path_length_px=null : float64 # sum of the distances from frame to frame, pixels
         mean_speed_px_s=null : float64 # path_length_px / (tracked_duration_s less gaps), pixels per second
-        point_violation_fraction : float64 # frames in which it was frozen or not found / n_tracked_frames
+        point_violation_fraction : float64 # frames where it was not found, or strayed / n_tracked_frames
         point_mean_confidence=null : float64 # mean of confidence over all frames, 0 to 1
         """
 
@@ -191,11 +193,10 @@ class FacialRhythm(ResultViews, dj.Imported):
         index (verdict)
         """
 
-    def make_fetch(self, key: Key) -> tuple[str, tuple[Product, ...]]:
-        """Return where the project directory and its products lie, if the recording's files are unchanged."""
-        entered_files(key)
-        output_dir = (FaceRhythmProcessing() & key).fetch1("project_dir")
-        return output_dir, FaceRhythmProcessing.product_files(key)
+    @property
+    def key_source(self) -> Any:
+        """Runs that were decomposed; those that hold signals of another program alone are none."""
+        return FaceRhythmProcessing() & (FaceRhythmProcessing.Stage() & DECOMPOSED)
 
     @supervised
     def make_compute(

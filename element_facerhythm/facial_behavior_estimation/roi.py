@@ -16,9 +16,15 @@ from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.files.plain import plain_row
 
 if TYPE_CHECKING:
-    from element_facerhythm.core.rois import RegionLabel, Rois
+    from element_facerhythm.core.rois import Rois
 
-ROLES = {"points": "seed_polygons", "mask": "mask_polygons"}
+ROLES = {
+    "points": "seed_polygons",
+    "mask": "mask_polygons",
+    "exclude": "exclude_polygons",
+    "signals": "signal_polygons",
+}
+"""What a polygon does, and the attribute of `Rois` that holds such polygons."""
 
 
 @schema
@@ -38,19 +44,21 @@ class FaceRhythmROI(dj.Manual):
     """
 
     class Polygon(dj.Part):
-        """One polygon; role 'points' seeds points, role 'mask' shows its inside to the tracker.
+        """One polygon: 'points' seeds points, 'mask' shows its inside to the tracker, 'exclude' hides it.
 
-        `roi_name` and `region_kind` are labels for people: nothing that is computed depends on them.
+        One of 'signals' seeds no points, but holds a signal.
+        `region_kind` says which signal is measured in it, where signals are asked for; the tracker does not
+        depend on it, nor anything on `roi_name`.
         """
 
         definition = """
         # Polygons of the regions of interest
         -> master
-        role          : varchar(8)  # 'points' or 'mask'
+        role          : varchar(8)  # 'points', 'mask', 'exclude' or 'signals'
         polygon_index : int32       # number of the polygon in its role
         ---
         roi_name      : varchar(64) # its name; 'points_0', 'mask_0' and so on where nobody gave one
-        region_kind   : varchar(16) # what it is for: 'motion', 'pupil', 'blink', 'running' or 'mask'
+        region_kind   : varchar(16) # 'motion', 'pupil', 'blink', 'running', 'mask' or 'exclude'
         vertices      : json        # list of [x, y] in pixels
         n_vertices    : int32       # number of vertices
         area_px2      : float64     # area, square pixels
@@ -69,8 +77,8 @@ class FaceRhythmROI(dj.Manual):
         key
             Primary key of the recording; with `roi_id` (0 if left out).
         rois
-            `Rois`, a mapping `{"points": [...], "mask": [...]}` (with `names` and `kinds`, if wanted), or the
-            path of a ROI file.
+            `Rois`, a mapping `{"points": [...], "mask": [...], "exclude": [...], "signals": [...]}` (with
+            `names` and `kinds`, if wanted), or the path of a ROI file.
         description
             What they are.
 
@@ -160,16 +168,17 @@ class FaceRhythmROI(dj.Manual):
         rows = (cls.Polygon() & key).to_dicts(order_by="role, polygon_index")
         polygons = [(row["role"], row["vertices"]) for row in rows]
         rois = rois_as_entered(key, polygons, dict(zip(names, masks, strict=True)), sha256)
-        labels = {role: tuple(_label(row) for row in rows if row["role"] == role) for role in ROLES}
-        return replace(rois, seed_labels=labels["points"], mask_labels=labels["mask"])
+        return labelled(rois, ((r["role"], r["roi_name"], r["region_kind"]) for r in rows))
 
     @classmethod
     def _has_labels(cls, key: Key, rois: "Rois") -> bool:
         """Whether an entry's polygons have the names and kinds that are given; those of None agree."""
+        from element_facerhythm.io.region_labels import labels_by_role
+
         rows = (cls.Polygon() & key).to_dicts(order_by="polygon_index")
         return all(
             given.name in (None, row["roi_name"]) and given.kind in (None, row["region_kind"])
-            for role, labels in (("points", rois.seed_labels), ("mask", rois.mask_labels))
+            for role, labels in labels_by_role(rois).items()
             for given, row in zip(labels, (r for r in rows if r["role"] == role), strict=False)
         )
 
@@ -255,10 +264,28 @@ def polygon_rows(rois: "Rois") -> Iterable[dict[str, Any]]:
             }
 
 
-def _label(row: Mapping[str, Any]) -> "RegionLabel":
+def labelled(rois: "Rois", labels: Iterable[tuple[str, str, str]]) -> "Rois":
+    """Return regions with the names and kinds of their polygons.
+
+    Parameters
+    ----------
+    rois
+        The regions.
+    labels
+        Role, name and kind of each polygon, in the order of the polygons of each role.
+    """
     from element_facerhythm.core.rois import RegionLabel
 
-    return RegionLabel(row["roi_name"], row["region_kind"])
+    found: dict[str, list[RegionLabel]] = {role: [] for role in ROLES}
+    for role, name, kind in labels:
+        found[role].append(RegionLabel(name, kind))
+    return replace(
+        rois,
+        seed_labels=tuple(found["points"]),
+        mask_labels=tuple(found["mask"]),
+        exclude_labels=tuple(found["exclude"]),
+        signal_labels=tuple(found["signals"]),
+    )
 
 
 def _area_and_centroid(vertices: np.ndarray) -> tuple[float, float, float]:

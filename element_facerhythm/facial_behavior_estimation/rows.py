@@ -76,7 +76,7 @@ def part_rows(
 
 def _point_row(point: "PointSummary") -> dict[str, Any]:
     values = vars(point).items()
-    return {name: _finite(v) if isinstance(v, float) else v for name, v in values}
+    return {name: finite_or_null(v) if isinstance(v, float) else v for name, v in values}
 
 
 def _quality_row(verdict: "Verdict") -> dict[str, Any]:
@@ -90,16 +90,16 @@ def _model_row(model: "ModelSummary") -> dict[str, Any]:
         "method": model.method,
         "n_components": model.rank,
         "n_iterations": model.n_iterations,
-        "model_explained_variance": _finite(model.explained_variance),
-        "r_squared": _finite(model.r_squared),
-        "model_stability": _finite(model.stability),
-        "relative_error": _finite(model.relative_error),
+        "model_explained_variance": finite_or_null(model.explained_variance),
+        "r_squared": finite_or_null(model.r_squared),
+        "model_stability": finite_or_null(model.stability),
+        "relative_error": finite_or_null(model.relative_error),
     }
 
 
 def _component_rows(model: "ModelSummary") -> Iterator[dict[str, Any]]:
     for index, component in enumerate(model.components):
-        numbers = {name: _finite(value) for name, value in _measures(component).items()}
+        numbers = {name: finite_or_null(value) for name, value in _measures(component).items()}
         yield {"model_key": model.model_key, "component_index": index, **numbers}
 
 
@@ -123,13 +123,13 @@ def _video_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str,
             "n_windows": video.n_windows,
             "window_centres": video.window_centres,
             "window_times_s": video.window_times_s,
-            "video_frame_times": None if times is None else _reference(times, places),
+            "video_frame_times": None if times is None else reference_to(times, places),
             "confidence": None
             if video.confidence is None
-            else _reference(video.confidence, places),
+            else reference_to(video.confidence, places),
             "video_mean_confidence": _mean(video.point_confidence),
-            "points": _reference(video.points, places),
-            "spectrogram": _reference(video.spectrogram, places),
+            "points": reference_to(video.points, places),
+            "spectrogram": reference_to(video.spectrogram, places),
         }
 
 
@@ -137,7 +137,7 @@ def _trace_rows(summary: "ProjectSummary", places: Places) -> Iterator[dict[str,
     for video in summary.videos:
         n_frames, n_points, _ = video.points.shape
         for index in range(n_points):
-            trace = _reference(video.points, places, shape=(n_frames, 2), point_index=index)
+            trace = reference_to(video.points, places, shape=(n_frames, 2), point_index=index)
             confidence = video.point_confidence
             yield {
                 "point_index": index,
@@ -151,7 +151,18 @@ def _mean(values: Any) -> float | None:
     return None if values is None else float(values.mean())
 
 
-def _reference(array: "ArrayRef", places: Places, **changes: Any) -> ArrayReference:
+def reference_to(array: "ArrayRef", places: Places, **changes: Any) -> ArrayReference:
+    """Return what a column holds of an array.
+
+    Parameters
+    ----------
+    array
+        Where the array lies in the project.
+    places
+        Path and digest of each product.
+    changes
+        Fields of the reference that differ: `shape` and the index of one entry.
+    """
     path, sha256 = places[array.product]
     values = {"shape": tuple(array.shape), "object": object_of(sha256), **changes}
     return ArrayReference(path, array.dataset, dtype=array.dtype, sha256=sha256, **values)
@@ -184,6 +195,6 @@ def _factor_row(factor: Any) -> dict[str, Any]:
     }
 
 
-def _finite(value: float | None) -> float | None:
+def finite_or_null(value: float | None) -> float | None:
     """Return NULL for a number that is not finite: not every server has NaN."""
     return None if value is None or not math.isfinite(value) else float(value)

@@ -15,7 +15,11 @@ from element_facerhythm.facial_behavior_estimation.entered_recording import reco
 from element_facerhythm.facial_behavior_estimation.packed_arrays import PackedArray, unpack_array
 from element_facerhythm.facial_behavior_estimation.param_set import parameters_as_entered
 from element_facerhythm.facial_behavior_estimation.recording import Key, resolved_times
-from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, rois_as_entered
+from element_facerhythm.facial_behavior_estimation.roi import (
+    FaceRhythmROI,
+    labelled,
+    rois_as_entered,
+)
 from element_facerhythm.facial_behavior_estimation.task import FaceRhythmTask
 from element_facerhythm.linking import active_link, resolve_new_path, resolve_path
 from element_facerhythm.pipeline.run.frame_range import frame_range
@@ -41,6 +45,7 @@ class TaskInputs:
     parameters: str
     parameter_sha256: str
     polygons: tuple[tuple[str, str], ...]  # role, vertices as JSON
+    labels: tuple[tuple[str, str, str], ...]  # role, name, kind of each of them
     masks: tuple[PackedArray | None, PackedArray | None, PackedArray | None]
     rois_sha256: str
     owner: DirectoryOwner
@@ -132,4 +137,5 @@ def _entered_rois(key: Key, inputs: TaskInputs) -> "Rois":
     masks = dict(zip(names, map(unpack_array, inputs.masks), strict=True))
     own_key = {name: key[name] for name in FaceRhythmROI.primary_key}
     polygons = ((role, json.loads(vertices)) for role, vertices in inputs.polygons)
-    return rois_as_entered(own_key, polygons, masks, inputs.rois_sha256)
+    rois = rois_as_entered(own_key, polygons, masks, inputs.rois_sha256)
+    return labelled(rois, inputs.labels)

@@ -17,6 +17,10 @@ from element_facerhythm.errors import (
     RequestError,
     VideoError,
 )
+from element_facerhythm.facial_behavior_estimation.curation import (
+    ComponentCuration,
+    curation_part_rows,
+)
 from element_facerhythm.facial_behavior_estimation.entered_files import (
     EnteredFile,
     entered_files,
@@ -36,12 +40,23 @@ from element_facerhythm.facial_behavior_estimation.recording import (
     RecordingInfo,
     VideoRecording,
 )
+from element_facerhythm.facial_behavior_estimation.report import (
+    FacialRhythmReport,
+    damaged_figures,
+    wrong_count,
+)
 from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, polygon_rows
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
 from element_facerhythm.facial_behavior_estimation.rows import part_rows, totals
 from element_facerhythm.facial_behavior_estimation.run_parameters import parameters_of_row
 from element_facerhythm.facial_behavior_estimation.schema import dj
+from element_facerhythm.facial_behavior_estimation.signal_rhythm import SignalRhythm
+from element_facerhythm.facial_behavior_estimation.signal_rows import (
+    signal_part_rows,
+    signal_totals,
+)
+from element_facerhythm.facial_behavior_estimation.signals import FacialSignal
 from element_facerhythm.facial_behavior_estimation.task import FaceRhythmTask
 from element_facerhythm.linking import active_link, resolve_path
 from element_facerhythm.parameters.quality import QualityLimits
@@ -72,11 +87,27 @@ def verify_recording(
         findings.attempt(where, partial(_require_parameters, paramset_id))
     for run in (FaceRhythmProcessing() & key).proj().to_dicts():
         _verify_run(run, findings, recompute=recompute, seed=seed)
+    for task in tasks:
+        if ComponentCuration() & task:
+            _verify_curation(task, findings)
 
 
 def _require_parameters(paramset_id: int) -> None:
     row = (FaceRhythmParamSet() & {"paramset_id": paramset_id}).fetch1()
     parameters_as_entered(paramset_id, row["parameters"], row["parameter_sha256"])
+
+
+def _verify_curation(key: Key, findings: Findings) -> None:
+    """Check that the parts of each change are what replaying the changes gives."""
+    where = f"ComponentCuration {key_text(key)}"
+    try:
+        expected = curation_part_rows(ComponentCuration.fetch_curation(key))
+    except ProjectError as error:
+        findings.check(where, str(error))
+        return
+    for name, rows in expected.items():
+        problem = compare_rows(getattr(ComponentCuration, name), key, rows)
+        findings.check(f"ComponentCuration.{name} {key_text(key)}", problem)
 
 
 def _verify_videos(key: Key, findings: Findings) -> None:
@@ -115,7 +146,9 @@ def _verify_rois(key: Key, findings: Findings) -> None:
 
 def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | None) -> None:
     """Check a run: its files by the digests of the rows, its project, then every row of its results."""
+    from element_facerhythm.io.layout import SIGNALS
     from element_facerhythm.pipeline import summarise_project
+    from element_facerhythm.pipeline.results.signal_summary import summarise_signals
     from element_facerhythm.pipeline.results.verify import verify_project
 
     where = f"FaceRhythmProcessing {key_text(key)}"
@@ -134,7 +167,8 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
         for name, path, sha256 in products
     ]
     stages = set((FaceRhythmProcessing.Stage() & key).to_arrays("stage"))
-    missing = ", ".join(sorted(set(STAGES) - stages))
+    expected = set() if {name for name, *_ in products} == {SIGNALS} else set(STAGES)
+    missing = ", ".join(sorted(expected - stages))
     findings.check(
         f"FaceRhythmProcessing.Stage {key_text(key)}", f"{missing} is missing" if missing else None
     )
@@ -146,12 +180,19 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
     findings.add(inside)
     if inside.faults:
         return
-    try:
-        findings.check(where, _other_inputs(key, project))
-    except ConfigurationError as error:
-        findings.check(where, str(error))
+    if expected:
+        try:
+            findings.check(where, _other_inputs(key, project))
+        except ConfigurationError as error:
+            findings.check(where, str(error))
     if FacialRhythm() & key:
         _verify_rows(key, summarise_project(project, dirs), products, findings)
+    if FacialRhythmReport() & key:
+        findings.check(f"FacialRhythmReport {key_text(key)}", wrong_count(key))
+        for name, problem in damaged_figures(key):
+            findings.check(f"FacialRhythmReport.Figure {key_text(key)} {name}", problem)
+    if FacialSignal() & key:
+        _verify_signals(key, summarise_signals(project, dirs), products, findings)
 
 
 def _other_inputs(key: Key, project: Any) -> str | None:
@@ -215,6 +256,21 @@ def _verify_rows(
             findings.notes.append(
                 f"{where}: {', '.join(sorted(unknown))} is not known of rows of an earlier version"
             )
+
+
+def _verify_signals(
+    key: Key, summary: Any, products: tuple[tuple[str, str, str], ...], findings: Findings
+) -> None:
+    problem = compare_rows(FacialSignal, key, [signal_totals(summary)])
+    findings.check(f"FacialSignal {key_text(key)}", problem)
+    for name, rows in signal_part_rows(summary, products):
+        problem = compare_rows(getattr(FacialSignal, name), key, rows)
+        findings.check(f"FacialSignal.{name} {key_text(key)}", problem)
+    if SignalRhythm() & key:
+        n_pairs = int((SignalRhythm() & key).fetch1("n_signal_pairs"))
+        n_rows = len(SignalRhythm.Pair() & key)
+        problem = None if n_rows == n_pairs else f"has {n_rows} rows, SignalRhythm says {n_pairs}"
+        findings.check(f"SignalRhythm.Pair {key_text(key)}", problem)
 
 
 def stored_quality(keys: Iterable[Key]) -> Iterator[tuple[Key, tuple[Verdict, ...]]]:

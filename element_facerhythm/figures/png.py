@@ -13,6 +13,9 @@ DPI = 110
 
 def png_bytes(figure: Figure) -> bytes:
     """Return the figure as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    # `savefig` would draw everything twice, the first time for the layout alone, which drawing makes anyway
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

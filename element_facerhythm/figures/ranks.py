@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def rank_figure(fits: Mapping[str, Sequence[RankFit]]) -> Figure:
     """Draw explained variance, R squared and stability against rank, one line per model.
 
-    R squared is dashed. Every component's own stability is a dot; lines are means.
+    R squared is dashed. Where the axis of what is explained does not begin at 0, this is written there.
+    Every component's own stability is a dot; lines are means.
     """
     figure = new_figure(9.0, 3.4)
     left, right = figure.subplots(1, 2)
@@ -40,6 +41,11 @@ def rank_figure(fits: Mapping[str, Sequence[RankFit]]) -> Figure:
         right.plot(ranks, stability, "o-", color=colour, markersize=4, linewidth=1.5)
     _finish(left, "explained variance, R² dashed (%)")
     title(left, "How much do so many components explain?")
+    lowest = left.get_ylim()[0]
+    if lowest > 0:
+        note = f"axis begins at {lowest:.3g} %, not at 0"
+        left.text(0.98, 0.03, note, transform=left.transAxes, ha="right", color=QUIET,
+                  fontsize=FONT_SIZE - 1)  # fmt: skip
     _finish(right, "stability over restarts")
     right.set_ylim(-0.03, 1.03)
     right.axhline(1, color=QUIET, linewidth=0.8, linestyle=(0, (2, 2)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from element_facerhythm.figures.png import DPI, png_bytes
+from element_facerhythm.figures.formats import FORMATS, figure_bytes
+from element_facerhythm.figures.png import DPI
 from element_facerhythm.io.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -19,9 +21,16 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 SEED_COLOUR = "#E69F00"
 MASK_COLOUR = "#56B4E9"
+EXCLUDE_COLOUR = "#CC79A7"
+SIGNAL_COLOUR = "#009E73"
 WEAK_COLOUR = "#D62728"
 FLAG_COLOUR = "#D55E00"
+HELD_COLOUR = "#8A8A8A"
+X_COLOUR, Y_COLOUR = "#0072B2", "#E69F00"
+"""Motion along x and along y: a dark blue and a bright orange, which are also told apart in gray."""
 INK = "#222222"
+EDGE = "#1A1A1A"
+"""Around what is drawn on a frame; unlike ink, it stays dark where a page is dark."""
 QUIET = "#8A8A8A"
 SEQUENTIAL = "magma"
 FONT_SIZE = 9.0
@@ -52,6 +61,7 @@ def tidy(axes: Axes, *, grid: bool = False) -> None:
     grid
         Whether light lines go behind what is drawn.
     """
+    axes.set_facecolor("none")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -148,17 +158,69 @@ def crop_to(axes: Axes, points_px: npt.NDArray[np.floating], shape: tuple[int, .
     axes.set_ylim(bottom, top)
 
 
+def length_bar(axes: Axes) -> None:
+    """Draw a bar of a round number of pixels into the lower right corner of axes that show a frame."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    length_px = round_length((right - left) / 4)
+    x, y = right - 0.05 * (right - left), bottom - 0.05 * (bottom - top)
+    axes.plot([x - length_px, x], [y, y], color="white", linewidth=2, solid_capstyle="butt")
+    axes.text(
+        x - length_px / 2, y - 0.015 * (bottom - top), f"{length_px:g} px", color="white",
+        ha="center", va="bottom", fontsize=FONT_SIZE - 1,
+    )  # fmt: skip
+
+
+def round_length(most: float) -> float:
+    """Return the largest of 1, 2, 5, 10, 20 ... (and 0.5, 0.2 ...) that is not above a number."""
+    power = 10.0 ** np.floor(np.log10(most))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9)))
+
+
+def stated_number(settings: Mapping[str, Any], name: str, default: float) -> float:
+    """Return a finite number of a section of ``config.yaml``; the default where it is none.
+
+    Parameters
+    ----------
+    settings
+        The section.
+    name
+        Of the number.
+    default
+        What face-rhythm takes where nothing is stated.
+    """
+    stated = settings.get(name, default)
+    plain = isinstance(stated, int | float) and not isinstance(stated, bool)
+    return float(stated) if plain and np.isfinite(stated) else default
+
+
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write the figure as PNG, whole or not at all, and return its path.
+    """Write a figure, whole or not at all, and return its path.
 
     Parameters
     ----------
     figure
         What to write.
     path
-        The file; its directory is made if missing, and a file there is replaced.
+        The file, SVG or PDF where it ends so, else PNG; its directory is made if missing, and a file there is
+        replaced.
     """
-    return write_bytes(path, png_bytes(figure))
+    ending = path.suffix.lower().removeprefix(".")
+    return write_bytes(path, figure_bytes(figure, ending if ending in FORMATS else FORMATS[0]))
+
+
+def save_picture(picture: npt.NDArray[np.uint8], path: Path) -> Path:
+    """Write a frame as PNG, pixel by pixel, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    picture
+        (H, W) gray levels.
+    path
+        As of `save_figure`.
+    """
+    import cv2
+
+    return write_bytes(path, cv2.imencode(".png", picture)[1].tobytes())
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

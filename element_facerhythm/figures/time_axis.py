@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from element_facerhythm.io.project import Project
+    from element_facerhythm.video.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,27 @@ def mark_videos(axes: Axes, extent: Extent) -> None:
     """
     for boundary in extent.stops_s[:-1]:
         axes.axvline(boundary, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+
+
+def spans_s(
+    frames: npt.NDArray[np.integer], clock: Clock, n_columns: int
+) -> list[tuple[float, float]]:
+    """Beginning and length in seconds of each run of frames, from its first frame to the end of its last.
+
+    Parameters
+    ----------
+    frames
+        Rising numbers of frames.
+    clock
+        Of their video.
+    n_columns
+        What is nearer together than the duration over this number is one span, and none is shorter.
+    """
+    if not len(frames):
+        return []
+    interval_s, least_s = 1 / clock.frame_rate_hz, clock.duration_s / n_columns
+    begins, ends = clock.times_s[frames], clock.times_s[frames] + interval_s
+    apart = np.flatnonzero(begins[1:] - ends[:-1] > max(0.5 * interval_s, least_s))
+    first, last = np.r_[0, apart + 1], np.r_[apart, len(frames) - 1]
+    lengths = np.maximum(ends[last] - begins[first], least_s)
+    return [(float(b), float(n)) for b, n in zip(begins[first], lengths, strict=True)]

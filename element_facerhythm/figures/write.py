@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from element_facerhythm.errors import ProjectError, RequestError
 from element_facerhythm.figures.components import component_figure
+from element_facerhythm.figures.cycles import cycle_figure
+from element_facerhythm.figures.formats import FORMATS, require_formats
 from element_facerhythm.figures.overlay import overlay_rois
+from element_facerhythm.figures.signals import signal_figure
 from element_facerhythm.figures.spectra import spectrogram_figure
 from element_facerhythm.figures.style import save_figure
-from element_facerhythm.figures.traces import displacement_figure, violation_figure
+from element_facerhythm.figures.traces import displacement_figure
+from element_facerhythm.figures.violations import violation_figure
 from element_facerhythm.files.names import short_name
+from element_facerhythm.io.layout import SIGNALS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,8 +35,19 @@ NEEDED = {
     "violations": ("Dataset_videos", "PointTracker", "VQT_Analyzer"),
     "spectrogram": ("PointTracker", "VQT_Analyzer"),
     "components": ("Dataset_videos", "PointTracker", "VQT_Analyzer", "TCA"),
+    "cycles": ("Dataset_videos", "PointTracker", "VQT_Analyzer", "TCA"),
+    "signals": (SIGNALS,),
 }
 """Figures in order, each with the products that it is drawn from."""
+
+ASKED_FOR = ("signals",)
+"""Figures of what a run computes only where it is asked for."""
+
+_OF_MODELS: dict[str, Callable[..., Figure]] = {
+    "components": component_figure,
+    "cycles": cycle_figure,
+}
+"""Figures that there is one of for each model."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,7 @@ class DrawnFigures:
     Attributes
     ----------
     paths
-        The files, in order.
+        The files, in order; of a figure that is written in several formats, one after the other.
     left_out
         Remarks on figures whose products are not there.
     failed
@@ -60,7 +77,7 @@ class DrawnFigures:
 def figure_names(project: Project) -> tuple[str, ...]:
     """Names of the figures that a project has the products for.
 
-    A project with a model of each video has a figure ``components_<key>`` of each.
+    A project with a model of each video has figures ``components_<key>`` and ``cycles_<key>`` of each.
     """
     return tuple(_drawings(project))
 
@@ -73,7 +90,7 @@ def draw_figure(project: Project, name: str) -> Figure:
     project
         The project.
     name
-        One of `figure_names`; ``components`` is the first model where there are several.
+        One of `figure_names`; ``components`` and ``cycles`` are of the first model where there are several.
 
     Raises
     ------
@@ -85,16 +102,21 @@ def draw_figure(project: Project, name: str) -> Figure:
         return drawings[name]()
     if name in NEEDED:
         project.require(*NEEDED[name])
-        return component_figure(project, model_key=next(iter(project.models())))
+        return _OF_MODELS[name](project, model_key=next(iter(project.models())))
     raise RequestError(
         f"there is no figure {name!r} of {project.directory}; expected one of {', '.join(drawings)}"
     )
 
 
 def write_figures(
-    project: Project, out_dir: Path, report: Callable[[int], None] | None = None
+    project: Project,
+    out_dir: Path,
+    report: Callable[[int], None] | None = None,
+    *,
+    without: Collection[str] = (),
+    formats: Sequence[str] = FORMATS[:1],
 ) -> DrawnFigures:
-    """Write every figure as ``<name>.png``: the regions, tracks, spectrogram and components of a project.
+    """Write every figure as ``<name>.<format>``: regions, tracks, spectrogram and components of a project.
 
     Figures that need a product which is not there are left out, and one that fails takes no other with
     it; the result lists both.
@@ -107,13 +129,29 @@ def write_figures(
         Directory for the files, made where it is missing. Each appears whole or not at all.
     report
         Called with the number of figures done so far.
+    without
+        Figures of `NEEDED` that are not drawn here.
+    formats
+        Of `formats.FORMATS`; each figure is drawn once and written in all of them.
+
+    Raises
+    ------
+    RequestError
+        A format is not known.
     """
+    chosen = require_formats(formats)
     paths, failed = [], []
-    for n_done, (name, draw) in enumerate(_drawings(project).items()):
+    drawings = {
+        name: draw
+        for name, draw in _drawings(project).items()
+        if name.partition("_")[0] not in without
+    }
+    for n_done, (name, draw) in enumerate(drawings.items()):
         if report is not None:
             report(n_done)
         try:
-            paths.append(save_figure(draw(), out_dir / short_name(name, ".png")))
+            figure = draw()
+            paths += [save_figure(figure, out_dir / short_name(name, f".{end}")) for end in chosen]
         except Exception as error:  # results are kept even where a figure of them fails
             logger.info("figure %s of %s", name, project.directory, exc_info=error)
             failed.append(f"figure {name} could not be drawn: {_reason(error)}")
@@ -125,7 +163,7 @@ def _reason(error: Exception) -> str:
 
 
 def _left_out(project: Project) -> tuple[str, ...]:
-    missing = {name: _missing(project, name) for name in NEEDED}
+    missing = {name: _missing(project, name) for name in NEEDED if name not in ASKED_FOR}
     return tuple(
         f"figure {name} is left out: {' and '.join(products)} missing"
         for name, products in missing.items()
@@ -145,14 +183,16 @@ def _drawings(project: Project) -> dict[str, Callable[[], Figure]]:
         "displacements": lambda: displacement_figure(project),
         "violations": lambda: violation_figure(project),
         "spectrogram": lambda: spectrogram_figure(project),
+        "signals": lambda: signal_figure(project),
     }
     drawings = {name: draw for name, draw in drawings.items() if not _missing(project, name)}
     if _missing(project, "components"):
         return drawings
     keys = _model_keys(project)
-    for key in keys:
-        name = "components" if len(keys) == 1 else f"components_{key}"
-        drawings[name] = lambda key=key: component_figure(project, model_key=key)  # type: ignore[misc]
+    for kind, of_model in _OF_MODELS.items():
+        for key in keys:
+            name = kind if len(keys) == 1 else f"{kind}_{key}"
+            drawings[name] = partial(of_model, project, model_key=key)
     return drawings
 
 

@@ -136,8 +136,8 @@ def enter_task(
     done.new_rows["FaceRhythmParamSet"] = int(is_new_set)
     done.new_rows["FaceRhythmROI"] = int(are_new)
     naming = naming_note(rois)
-    if naming is not None and are_new:
-        done.notes.append(naming)
+    if are_new:
+        done.notes.extend((*rois.notes, *([] if naming is None else [naming])))
     if not _enter(done, fbe.FaceRhythmTask, {**done.key, **task}):
         (stored,) = done.rows.find(
             fbe.FaceRhythmTask, done.key, "task_mode", "output_dir", "frames"

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from element_facerhythm import facial_behavior_estimation as fbe
 from element_facerhythm.database.datajoint import import_datajoint
 from element_facerhythm.database.keys import restriction_of
+from element_facerhythm.database.settings import figures_wanted
 from element_facerhythm.errors import RequestError
+from element_facerhythm.facial_behavior_estimation.report import without_drawing
 from element_facerhythm.ingest.entering import (
     enter_at_once,
     enter_recording,
@@ -317,7 +319,7 @@ def populate(key: Mapping[str, Any]) -> dict[str, int]:
         What the analysis raised; tables that were done before stay done.
     """
     key = restriction_of(fbe.VideoRecording, key)
-    for table in fbe.POPULATED:
+    for table in fbe.POPULATED if figures_wanted() else without_drawing(fbe.POPULATED):
         table.populate(key)
     return count_rows(key)
 
@@ -325,7 +327,7 @@ def populate(key: Mapping[str, Any]) -> dict[str, int]:
 def count_rows(key: Mapping[str, Any]) -> dict[str, int]:
     """Return how many rows of each table of the schema belong to a key."""
     masters = (fbe.VideoRecording, fbe.RecordingInfo, fbe.FaceRhythmROI, fbe.FaceRhythmTask)
-    results = (fbe.FaceRhythmProcessing, fbe.FacialRhythm)
+    results = [table for table in fbe.POPULATED if table is not fbe.RecordingInfo]
     counts = {table.__name__: len(table() & key) for table in (*masters, *results)}
     for table in results:
         parts = {name: part for name, part in vars(table).items() if hasattr(part, "master")}

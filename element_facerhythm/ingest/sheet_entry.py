@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from element_facerhythm.errors import RequestError
+from element_facerhythm.files.sheet import Sheet, SheetRow
 from element_facerhythm.ingest.entering import enter_at_once
 from element_facerhythm.ingest.parameter_choice import ParameterChoice
 from element_facerhythm.ingest.registered import Registered
@@ -14,7 +15,6 @@ from element_facerhythm.ingest.registration import CheckedVideos, check_videos, 
 from element_facerhythm.ingest.roi_source import LAST, RoiSource
 from element_facerhythm.ingest.rows import PlannedRows
 from element_facerhythm.ingest.session_choice import SessionChoice
-from element_facerhythm.ingest.sheet import Sheet, SheetRow
 from element_facerhythm.ingest.sheet_paths import SEPARATOR, find_file, find_files
 from element_facerhythm.ingest.typed_values import known_columns, name_of, number_of_recording
 from element_facerhythm.linking import active_link

@@ -11,8 +11,8 @@ from element_facerhythm.database.column_values import (
     is_whole_number,
 )
 from element_facerhythm.errors import RequestError
+from element_facerhythm.files.path_pattern import Field, PathPattern
 from element_facerhythm.ingest.open_session import can_be_completed, time_column
-from element_facerhythm.ingest.path_pattern import Field, PathPattern
 from element_facerhythm.ingest.session_choice import SessionChoice
 from element_facerhythm.ingest.typed_values import known_columns, name_of, number_of_recording
 from element_facerhythm.linking import active_link

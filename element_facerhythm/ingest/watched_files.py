@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from element_facerhythm.errors import RequestError
+from element_facerhythm.files.path_pattern import PathPattern
 from element_facerhythm.files.regular import Signature, signature_of
-from element_facerhythm.ingest.path_pattern import PathPattern
 
 TEMPORARY_ENDINGS = (
     "~", ".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".swp",

@@ -10,8 +10,18 @@ from element_facerhythm.io.data_paths import place_inside
 PRODUCTS: tuple[str, ...] = ("Dataset_videos", "ROIs", "PointTracker", "VQT_Analyzer", "TCA")
 """Names of the five products, in the order in which they are made."""
 
+SIGNALS = "FacialSignal"
+"""Name of a further product, of the signals of regions, which a project directory may hold with the five, or
+alone where another program computed them."""
+
 TEXTS = ("config.yaml", "run_info.json", "run.json")
 """Text files; the last one is this package's."""
+
+CURATION_FILE = "curation.json"
+"""What people decided about the results; no run reads or writes it."""
+
+CURATION_LOCK = ".facerhythm.curation.lock"
+"""Locked by the process that writes the curation."""
 
 PARTS = "analysis_files/PointTracker_parts"
 """Folder of the sequences that are tracked, until all of them are."""
@@ -19,8 +29,16 @@ PARTS = "analysis_files/PointTracker_parts"
 FOLDERS = ("analysis_files", PARTS, "visualizations")
 """Folders that runs write into."""
 
-FILES = (*TEXTS, *(f"analysis_files/{name}.h5" for name in PRODUCTS))
+FILES = (*TEXTS, *(f"analysis_files/{name}.h5" for name in (*PRODUCTS, SIGNALS)))
 """Files that runs write."""
+
+
+def is_project(directory: Path) -> bool:
+    """Whether a directory looks like a project."""
+    return (
+        any((directory / name).is_file() for name in TEXTS)
+        and (directory / "analysis_files").is_dir()
+    )
 
 
 def product_path(directory: Path, name: str, roots: Iterable[str | Path] = ()) -> Path:

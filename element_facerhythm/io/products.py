@@ -96,7 +96,11 @@ def write_dataset(file: h5py.File, example_image: NDArray[np.uint8]) -> None:
 
 
 def write_rois(
-    file: h5py.File, rois: Rois, placed: PlacedRois, example_image: NDArray[np.uint8]
+    file: h5py.File,
+    rois: Rois,
+    placed: PlacedRois,
+    example_image: NDArray[np.uint8],
+    background_image: NDArray[np.uint8] | None = None,
 ) -> None:
     """Fill ROIs.h5: masks, outlines, seed points, and every polygon as it was drawn.
 
@@ -110,9 +114,14 @@ def write_rois(
         The masks (H, W) and points (P, 2) that they make on the frame.
     example_image
         (H, W, 3) frame to see them on.
+    background_image
+        (H, W) mean of frames from all over the recording.
     """
     polygons = {"points": rois.seed_polygons, "mask": rois.mask_polygons}
     outlines = [group[0] for group in polygons.values() if group]
+    optional = {"exclude": rois.exclude_polygons, "signals": rois.signal_polygons}
+    polygons |= {role: group for role, group in optional.items() if group}
+    background = {} if background_image is None else {"background_image": background_image}
     write_tree(
         file,
         {
@@ -121,6 +130,7 @@ def write_rois(
             "point_positions": placed.point_positions,
             "exampleImage": example_image,
             "num_points": np.int64(len(placed.point_positions)),
+            **background,
             "polygons": {
                 key: {str(i): polygon for i, polygon in enumerate(group)}
                 for key, group in polygons.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.config import read_config, read_json
 from element_facerhythm.io.data_paths import as_roots, place_inside
 from element_facerhythm.io.h5_reader import H5Group, open_h5
-from element_facerhythm.io.layout import PRODUCTS, product_path
+from element_facerhythm.io.layout import PRODUCTS, SIGNALS, product_path
 from element_facerhythm.io.lazy import LazyArray
 from element_facerhythm.io.product_stamps import (
     FORMAT_VERSION,
@@ -121,14 +121,19 @@ class Project:
 
     def require_intact(self) -> None:
         """Raise `ProjectError` where a product is not as it was written, or not made from those beside it."""
+        for faults in self.faults():
+            raise ProjectError(
+                f"{self.directory}: {'; '.join(faults)}. Restore the files from a backup, or run the "
+                "project again: what is damaged is computed again"
+            )
+
+    def faults(self) -> Iterator[tuple[str, ...]]:
+        """Yield, of each product that is not as it was written or not made from those beside it, in what."""
         for product in self.products:
             inputs = stage_inputs(product.path) if product_format(product.path) is not None else {}
-            faults = content_faults(product.path, inputs)
-            if faults:
-                raise ProjectError(
-                    f"{self.directory}: {'; '.join(faults)}. Restore the files from a backup, or run the "
-                    "project again: what is damaged is computed again"
-                )
+            found = content_faults(product.path, inputs)
+            if found:
+                yield found
 
     def product_path(self, name: str) -> Path:
         """Where the product `name` lies, or would lie; PathError where a link leads out."""
@@ -146,9 +151,14 @@ class Project:
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """The products that are there, in stage order."""
-        paths = [(name, self.product_path(name)) for name in PRODUCTS]
+        """The products that are there, in stage order; signals of regions last."""
+        paths = [(name, self.product_path(name)) for name in (*PRODUCTS, SIGNALS)]
         return tuple(Product(n, p, p.stat().st_size) for n, p in paths if p.is_file())
+
+    @property
+    def holds_signals_alone(self) -> bool:
+        """Whether there are signals of regions and none of the five products."""
+        return [product.name for product in self.products] == [SIGNALS]
 
     @property
     def frame_rate_hz(self) -> float:
@@ -244,6 +254,14 @@ class Project:
         """(H, W, 3) first frame of the first video."""
         with self._open("Dataset_videos") as file:
             return file.dataset("example_image").numbers(finite=True).astype(np.uint8, copy=False)
+
+    def background_image(self) -> NDArray[np.uint8] | None:
+        """(H, W) mean of frames from all over the recording; None where the project was made without."""
+        with self._open("ROIs") as file:
+            if "background_image" not in file:
+                return None
+            image = file.dataset("background_image").numbers(2, finite=True)
+            return image.astype(np.uint8, copy=False)
 
     def tracking(self, video_index: int) -> TrackingView:
         """Tracks of one sequence; see `TrackingView`."""
@@ -352,8 +370,9 @@ def _find_layouts(project: Project) -> dict[str, str]:
                 f"to {FORMAT_VERSION}. Upgrade element-facerhythm"
             )
     foreign = _face_rhythm_layout(project, [name for name in PRODUCTS if formats.get(name) is None])
+    others = {SIGNALS: "unknown"}  # face-rhythm writes none
     return {
-        name: foreign if version is None else f"{OWN_LAYOUT} {version}"
+        name: others.get(name, foreign) if version is None else f"{OWN_LAYOUT} {version}"
         for name, version in formats.items()
     }
 

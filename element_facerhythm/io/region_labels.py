@@ -1,24 +1,50 @@
 """Names and kinds of the polygons of a ROI file.
 
-`"names"` and `"kinds"` beside `"points"` and `"mask"` hold a text for each polygon, or null: as
-`{"points": [...], "mask": [...]}`, or as one list of the polygons of `points`, those of `mask` after them.
+`"names"` and `"kinds"` beside `"points"`, `"mask"`, `"exclude"` and `"signals"` hold a text for each polygon,
+or null: as `{"points": [...], "mask": [...], "exclude": [...], "signals": [...]}`, or as one list of the
+polygons of `points`, those of `mask`, of `exclude` and of `signals` after them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from element_facerhythm.core.rois import REGION_KINDS, RegionLabel, Rois
+from element_facerhythm.core.rois import REGION_KINDS, Polygon, RegionLabel, Rois
 from element_facerhythm.errors import RoiError
 from element_facerhythm.files.texts import shortened
 
 LABEL_KEYS = ("names", "kinds")
 LONGEST_NAME = 64
 
-_ROLES = ("points", "mask")
+ROLES = ("points", "mask", "exclude", "signals")
+"""What polygons do: seed points, show pixels to the tracker, hide them and keep points away, or hold a
+signal and no points."""
+
+ATTRIBUTE_OF_ROLE = {"points": "seed", "mask": "mask", "exclude": "exclude", "signals": "signal"}
+"""What the names of `Rois` begin with: `seed_polygons`, `seed_labels` ..."""
+
+OPTIONAL_ROLES = ("exclude", "signals")
+"""Those that a file says nothing of where there is no such polygon."""
+
 _FACEMAP_KINDS = {"motion svd": "motion"}
-_DEFAULT_KINDS = {"points": "motion", "mask": "mask"}
+_DEFAULT_KINDS = {"points": "motion", "mask": "mask", "exclude": "exclude", "signals": "motion"}
+
+
+def polygons_by_role(rois: Rois) -> dict[str, tuple[Polygon, ...]]:
+    """Polygons of each role, in the order of `ROLES`."""
+    return {role: getattr(rois, f"{name}_polygons") for role, name in ATTRIBUTE_OF_ROLE.items()}
+
+
+def roles_of(rois: Rois) -> list[str]:
+    """Roles that a file says something of."""
+    return [r for r, found in polygons_by_role(rois).items() if found or r not in OPTIONAL_ROLES]
+
+
+def labels_by_role(rois: Rois) -> dict[str, tuple[RegionLabel, ...]]:
+    """Labels of each role, in the order of `ROLES`; empty where none has one."""
+    return {role: getattr(rois, f"{name}_labels") for role, name in ATTRIBUTE_OF_ROLE.items()}
 
 
 def read_labels(
@@ -43,7 +69,7 @@ def read_labels(
     """
     texts = {key: _by_role(value.get(key), key, n_polygons, source) for key in LABEL_KEYS}
     labels = {}
-    for role in _ROLES:
+    for role in ROLES:
         names = [_name(text, source) for text in texts["names"][role]]
         kinds = [_kind(text, source) for text in texts["kinds"][role]]
         twice = {name for name in names if name is not None and names.count(name) > 1}
@@ -58,23 +84,22 @@ def read_labels(
 
 def labels_to_json(rois: Rois) -> dict[str, Any]:
     """Return the entries `names` and `kinds` of a ROI file; none where nothing is said."""
-    labels = {"points": rois.seed_labels, "mask": rois.mask_labels}
+    labels = labels_by_role(rois)
     if not any(labels.values()):
         return {}
+    roles = roles_of(rois)
     return {
-        "names": {role: [label.name for label in labels[role]] for role in _ROLES},
-        "kinds": {role: [label.kind for label in labels[role]] for role in _ROLES},
+        "names": {role: [label.name for label in labels[role]] for role in roles},
+        "kinds": {role: [label.kind for label in labels[role]] for role in roles},
     }
 
 
 def full_labels(rois: Rois) -> dict[str, list[RegionLabel]]:
     """Labels of all polygons of each role; by default a numbered name, and a kind by the role."""
+    polygons, labels = polygons_by_role(rois), labels_by_role(rois)
     full = {}
-    for role, polygons, labels in (
-        ("points", rois.seed_polygons, rois.seed_labels),
-        ("mask", rois.mask_polygons, rois.mask_labels),
-    ):
-        given = labels or (RegionLabel(),) * len(polygons)
+    for role in ROLES:
+        given = labels[role] or (RegionLabel(),) * len(polygons[role])
         full[role] = [
             RegionLabel(label.name or f"{role}_{index}", label.kind or _DEFAULT_KINDS[role])
             for index, label in enumerate(given)
@@ -84,8 +109,7 @@ def full_labels(rois: Rois) -> dict[str, list[RegionLabel]]:
 
 def naming_note(rois: Rois) -> str | None:
     """Remark on polygons without a name; None where all have names."""
-    given = (*rois.seed_labels, *rois.mask_labels)
-    named = {label.name for label in given}
+    named = {label.name for given in labels_by_role(rois).values() for label in given}
     unnamed = [
         f"{label.name} ({label.kind})"
         for labels in full_labels(rois).values()
@@ -104,16 +128,17 @@ def _by_role(
     given: Any, key: str, n_polygons: Mapping[str, int], source: str
 ) -> dict[str, list[Any]]:
     """List of texts for each role; of nulls where nothing is said."""
-    total = sum(n_polygons.values())
-    if isinstance(given, list) and len(given) in (n_polygons["points"], total):
-        given = {"points": given[: n_polygons["points"]], "mask": given[n_polygons["points"] :]}
-    if given is not None and not (isinstance(given, Mapping) and set(given) <= set(_ROLES)):
+    ends = list(itertools.accumulate(n_polygons[role] for role in ROLES))
+    if isinstance(given, list) and len(given) in ends:
+        starts = (0, *ends[:-1])
+        given = {r: given[a:b] for r, a, b in zip(ROLES, starts, ends, strict=True)}
+    if given is not None and not (isinstance(given, Mapping) and set(given) <= set(ROLES)):
         raise RoiError(
             f"{source}: {key!r} is {shortened(given)}; expected one text for each polygon, as "
             '{"points": [...], "mask": [...]} or as a list'
         )
     found = {}
-    for role in _ROLES:
+    for role in ROLES:
         texts = (given or {}).get(role) or [None] * n_polygons[role]
         if not isinstance(texts, list) or len(texts) != n_polygons[role]:
             raise RoiError(

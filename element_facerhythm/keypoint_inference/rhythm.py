@@ -54,6 +54,7 @@ class KeypointRhythm(dj.Computed):
         correlation  : float64 # Spearman's, of loadings and speed in the component's band, at the best lag
         lag_s        : float64 # that lag, seconds; positive: the body part moves after the component
         p_value=null : float64 # share of circular shifts that correlate as much; null with too few windows
+        q_value=null : float64 # Benjamini-Hochberg over all pairs of the entry; null without p, or not known
         n_compared_windows : int32 # windows compared
         """
 
@@ -114,6 +115,7 @@ class KeypointRhythm(dj.Computed):
                 "paired_individual": pair.individual,
                 "body_part": pair.body_part,
                 **vars(pair.coupling),
+                "q_value": pair.q_value,
             }
             for pair in pairs
         )

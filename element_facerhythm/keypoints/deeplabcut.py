@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.errors import KeypointError
+from element_facerhythm.files.plain_pickle import plain_value
 from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
 from element_facerhythm.keypoints.labelled_table import LEVELS as LEVELS
 from element_facerhythm.keypoints.labelled_table import Label, predictions_of_columns
-from element_facerhythm.keypoints.plain_pickle import plain_value
 from element_facerhythm.keypoints.predictions import Predictions, shown_names
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ KEYPOINT_COLUMNS = (
     "missing_fraction", "model_description", "model_file_name", "model_file_path", "model_id", "model_name",
     "model_sha256", "model_size_bytes", "n_compared_windows", "n_filled_frames", "n_individuals", "n_pairs",
     "output_index", "p_value", "paired_individual", "prediction_file_id", "prediction_file_path",
-    "prediction_frame_rate_hz", "source_software", "total_frame_count", "used_bbox", "variable",
+    "prediction_frame_rate_hz", "q_value", "source_software", "total_frame_count", "used_bbox", "variable",
     "variable_index", "variable_values", "weights_bytes", "weights_piece", "x_pos", "y_pos", "z_pos",
 )  # fmt: skip
 """Columns of `keypoint_inference`, which is activated later; a test checks them."""

@@ -22,6 +22,7 @@ from tests.fuzz.targets import TARGETS, Target
 
 _BY_ENDING: dict[str, Mutation] = {
     ".json": mutate_json,
+    ".geojson": mutate_json,
     ".yaml": mutate_yaml,
     ".csv": mutate_csv,
     ".pt": mutate_weights,

@@ -17,8 +17,19 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from element_facerhythm.curation import (
+    Curation,
+    ExcludePoints,
+    ExcludeSpan,
+    JudgeComponent,
+    MergeComponents,
+    append,
+    project_result,
+    undo,
+    write_curation_file,
+)
 from element_facerhythm.demo.synthetic import make_scene_video
-from element_facerhythm.io.rois_file import write_rois
+from element_facerhythm.io.rois_file import read_rois, write_geojson, write_rois
 from element_facerhythm.keypoints.formats import to_movement, write_predictions
 from element_facerhythm.keypoints.nwb_export import NwbFacts
 from element_facerhythm.keypoints.predictions import Predictions
@@ -27,6 +38,8 @@ from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
 from tests.fuzz.surroundings import MARKER
 from tests.integration.conftest import SHORT
+from tests.signal_files import write_signals
+from tests.unit.io.facemap_files import facemap_result, save_facemap
 from tests.unit.keypoints.training import new_network, save_weights
 
 SIDE_PX, N_FRAMES, RATE_HZ = 64, 90, 60
@@ -86,20 +99,43 @@ def make_seeds(directory: Path) -> Good:
     (directory / "parameters.yaml").write_text(yaml.safe_dump(PARAMETERS, sort_keys=False))
     project = directory / "project"
     run_project(good.request(project))
+    write_signals(project / "analysis_files" / "FacialSignal.h5", N_FRAMES)
     with (project / "config.yaml").open("a") as file:
         file.write(f"somebody:\n  note: {MARKER}\n  list: [1, {MARKER}]\n")
     good.seeds.update(
         parameters=(good.parameters, directory / "parameters.yaml"),
-        rois=(good.rois, project / "analysis_files" / "ROIs.h5"),
+        rois=(good.rois, project / "analysis_files" / "ROIs.h5", *_foreign_rois(directory, good)),
         project=(project,),
         foreign=(_foreign(project, directory / "foreign"), project),
         video=tuple(_videos(directory)),
         weights=(_weights(directory),),
         product=(_product(directory),),
         times=tuple(_times(directory)),
+        events=tuple(_events(directory)),
+        facemap=(_facemap_result(directory),),
+        curation=(_curation(project, directory / "curation.json"),),
         **_predictions(directory),
     )
     return good
+
+
+def _foreign_rois(directory: Path, good: Good) -> tuple[Path, Path]:
+    """Regions as GeoJSON, and as facemap keeps them."""
+    geojson, proc = directory / "rois.geojson", directory / "a_proc.npy"
+    write_geojson(read_rois(good.rois), geojson)
+    y, x = np.arange(10, 40), np.arange(12, 50)
+    ellipse = np.hypot((y[:, None] - 25) / 15, (x - 31) / 19) < 1
+    region = {"rind": 0, "rtype": "pupil", "ivid": 0, "yrange": y, "xrange": x, "ellipse": ellipse}
+    reflection = {"yrange": y[:8], "xrange": x[:8] - 6, "ellipse": np.ones((8, 8), bool)}
+    regions = [{**region, "reflector": [reflection]}, {**region, "rind": 1}]
+    np.save(proc, {"Ly": [SIDE_PX], "motSVD": [np.zeros((9, 5))], "rois": regions})  # type: ignore[arg-type]
+    return geojson, proc
+
+
+def _facemap_result(directory: Path) -> Path:
+    """Write signals as facemap saves them; its .mat is read by scipy in a process of its own."""
+    save_facemap(directory / "signals_proc.npy", facemap_result())
+    return directory / "signals_proc.npy"
 
 
 def _foreign(project: Path, copy: Path) -> Path:
@@ -111,6 +147,20 @@ def _foreign(project: Path, copy: Path) -> Path:
             for name in list(file.attrs):
                 del file.attrs[name]
     return copy
+
+
+def _curation(project: Path, path: Path) -> Path:
+    """Decide a few things about a project."""
+    result, curation = project_result(project), Curation()
+    for change in (
+        JudgeComponent("0", 0, "keep", "whisking", "both sides"),
+        MergeComponents("0", (1,), 0),
+        ExcludeSpan(0, 0.25, 0.5),
+        ExcludePoints((0, 1)),
+    ):
+        curation = append(curation, change, result, "anna")
+    write_curation_file(path, undo(curation, "ben"))
+    return path
 
 
 def _videos(directory: Path) -> list[Path]:
@@ -172,6 +222,16 @@ def _times(directory: Path) -> list[Path]:
     paths[0].write_text("frame,timestamp\n" + rows)
     paths[1].write_text("\n".join(f"2026-01-02T03:04:05.{i:06d}" for i in range(N_FRAMES)))
     np.save(paths[2], times_s)
+    return paths
+
+
+def _events(directory: Path) -> list[Path]:
+    """Tables of events, by time and by frame."""
+    directory = directory / "events"
+    directory.mkdir()
+    paths = [directory / name for name in ("a.csv", "b.csv")]
+    paths[0].write_text("time_s,label,duration_s\n0.1,lick,\n0.4,air puff,0.2\n")
+    paths[1].write_text("frame;video;label\n3;scene.mp4;lick\n9;0;lick\n")
     return paths
 
 

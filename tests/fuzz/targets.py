@@ -12,6 +12,10 @@ import torch
 
 from element_facerhythm import cli
 from element_facerhythm.core.rois import place_rois
+from element_facerhythm.curation import read_curation_file, replay
+from element_facerhythm.gui.events import read_events
+from element_facerhythm.io.facemap_proc import read_facemap_proc
+from element_facerhythm.io.facemap_signals import signals_of_facemap
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.keypoints.facemap_model import load_facemap_model
@@ -25,6 +29,7 @@ from element_facerhythm.pipeline.results.recording_match import (
     EnteredVideo,
     require_recording,
 )
+from element_facerhythm.pipeline.results.signal_summary import summarise_signals
 from element_facerhythm.pipeline.run.roi_match import require_rois
 from element_facerhythm.video import iterate_gray_frames, probe_video
 from tests.fuzz.seeds import SIDE_PX, Good
@@ -75,6 +80,14 @@ def _rois(path: Path, good: Good) -> None:
     place_rois(read_rois(path), height_px=SIDE_PX, width_px=SIDE_PX, spacing_px=7)
 
 
+def _facemap(path: Path, good: Good) -> None:
+    signals_of_facemap(read_facemap_proc(path))
+
+
+def _curation(path: Path, good: Good) -> None:
+    replay(read_curation_file(path).entries)
+
+
 def _load(path: Path, good: Good) -> None:
     """Load a project as an ingest does, and look at its arrays as a reader does."""
     project = Project.open(path)
@@ -83,6 +96,8 @@ def _load(path: Path, good: Good) -> None:
     for index in range(len(project.video_keys)):
         np.asarray(project.tracking(index).points[:2])
         np.asarray(project.spectrogram(index)[:, 0])
+    if "FacialSignal" in project.layouts:
+        summarise_signals(path)
     known = executed_parameters(project).parameters
     require_rois(project, project.rois(), known)
     require_recording(project, RECORDING)
@@ -149,11 +164,14 @@ _RUN = (
 TARGETS = (
     Target("parameters", "parameters", lambda path, good: read_parameters(path), 2.0),
     Target("rois", "rois", _rois, 2.0),
+    Target("facemap", "facemap", _facemap, 2.0),
+    Target("curation", "curation", _curation, 1.0),
     Target("load", "foreign", _load, 5.0, secret=True),
     Target("plan", "project", lambda path, good: plan_run(good.request(path)), 2.0, secret=True),
     Target("run", "project", lambda path, good: run_project(good.request(path)), 1.0, True, True),
     Target("video", "video", _video, 4.0),
     Target("frame times", "times", _times, 1.0),
+    Target("events", "events", lambda path, good: read_events(path), 1.0),
     Target("weights", "weights", _weights, 1.0),
     Target("product", "product", _product, 1.0, secret=True),
     *(Target(f"predictions {name}", name, _predictions(name), 0.7) for name in LOADED),

@@ -127,6 +127,40 @@ class H5Node:
             self._source.refuse(self._place(name), "is neither one number nor one text")
         return np.asarray(value).item()
 
+    def attribute_names(self) -> list[str]:
+        """Names of the attributes.
+
+        Raises
+        ------
+        ProjectError
+            There are more than 1,024.
+        """
+        with self._source.reading(self.name):
+            if h5py.h5a.get_num_attrs(self._raw.id) > _MAX_ATTRIBUTE_ENTRIES:
+                self.refuse(f"has more than {_MAX_ATTRIBUTE_ENTRIES:,} attributes")
+            return list(self._raw.attrs)
+
+    def plain_attribute(self, name: str) -> Any:
+        """Value of an attribute in plain Python: a text, a number, a list, or None for a reference.
+
+        Raises
+        ------
+        ProjectError
+            It is longer than 1 MiB, or has more than 1,024 entries.
+        """
+        place = self._place(name)
+        with self._source.reading(place):
+            raw = h5py.h5a.open(self._raw.id, name.encode())
+            is_text = h5py.check_string_dtype(raw.dtype) is not None
+            if raw.dtype.kind == "O" and not is_text:
+                return None
+        value = self._attribute(name)
+        with self._source.reading(place):
+            if isinstance(value, bytes):
+                return value.decode("utf-8", "replace")
+            texts = np.asarray(value).astype(object).tolist()
+        return _decoded(texts)
+
     def integer(self, name: str) -> int | None:
         """Value of an attribute that is a whole number; None where there is none.
 
@@ -180,6 +214,13 @@ class H5Node:
 
     def _place(self, attribute: str) -> str:
         return f"attribute {attribute} of {self.name}"
+
+
+def _decoded(value: Any) -> Any:
+    """Return bytes as texts, also those of a list."""
+    if isinstance(value, list):
+        return [_decoded(one) for one in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def n_entries(shape: tuple[int, ...] | None) -> int:

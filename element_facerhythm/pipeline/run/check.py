@@ -9,18 +9,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from element_facerhythm.core.device import resolve_device
+from element_facerhythm.core.device import device_name
 from element_facerhythm.core.rois import PlacedRois, Rois, place_rois
 from element_facerhythm.core.spectral import filter_length
 from element_facerhythm.errors import ProjectError, VideoError
 from element_facerhythm.io.atomic import TEMPORARY_SUFFIX
-from element_facerhythm.io.layout import FILES, FOLDERS, PRODUCTS, TEXTS, product_path
+from element_facerhythm.io.layout import (
+    CURATION_FILE,
+    CURATION_LOCK,
+    FILES,
+    FOLDERS,
+    PRODUCTS,
+    TEXTS,
+    product_path,
+)
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, product_format
 from element_facerhythm.io.rois_file import read_rois
 from element_facerhythm.parameters import FittedValue, Parameters, as_open, check_parameters
-from element_facerhythm.pipeline.records import RunRequest
+from element_facerhythm.pipeline.records import SIGNAL_STAGE, RunRequest
 from element_facerhythm.pipeline.run.directory import check_writable
-from element_facerhythm.pipeline.run.fingerprint import Fingerprint, stage_fingerprints
+from element_facerhythm.pipeline.run.fingerprint import (
+    Fingerprint,
+    signals_fingerprint,
+    stage_fingerprints,
+)
 from element_facerhythm.pipeline.run.fit import close_parameters
 from element_facerhythm.pipeline.run.lock import LOCK_NAME
 from element_facerhythm.pipeline.run.ownership import OWNER, DirectoryOwner
@@ -29,6 +41,7 @@ from element_facerhythm.pipeline.run.sequences import (
     recording_rate_hz,
     tracked_sequences,
 )
+from element_facerhythm.pipeline.run.signal_settings import signal_notes, signal_settings
 from element_facerhythm.pipeline.run.timing import stretch_lengths, time_notes
 from element_facerhythm.pipeline.run.video_notes import video_notes
 from element_facerhythm.video import (
@@ -44,10 +57,11 @@ from element_facerhythm.video import (
 )
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
-_OWN_ENTRIES = {*TEXTS, "analysis_files", "visualizations"}
+    from element_facerhythm.core.motion import SignalSettings
+
+_OWN_ENTRIES = {*TEXTS, "analysis_files", "visualizations", CURATION_FILE, CURATION_LOCK}
 _OWN_PREFIXES = (LOCK_NAME, OWNER)
 
 
@@ -59,8 +73,8 @@ class CheckedRequest:
     `videos` are those that frames are taken of, `sequences` what is tracked as one; `n_recorded_frames`
     counts all frames of the recording, also where a part of them is asked for; `frame_rate_hz` is
     the rate that the recording is analysed with; `notes` say what was read differently from what was
-    typed; `fingerprints` are those that the products will carry; `signatures` show whether a video is
-    still the file that was checked.
+    typed; `signals` say what is measured besides, None for nothing; `fingerprints` are those that the
+    products will carry; `signatures` show whether a video is still the file that was checked.
     """
 
     request: RunRequest
@@ -69,13 +83,14 @@ class CheckedRequest:
     videos: tuple[VideoMetadata, ...]
     rois: Rois
     placed: PlacedRois
-    device: torch.device
+    device: str
     sequences: tuple[TrackedSequence, ...]
     n_recorded_frames: int
     frame_rate_hz: float
     notes: tuple[str, ...]
     fingerprints: dict[str, Fingerprint]
     signatures: tuple[Signature, ...]
+    signals: SignalSettings | None = None
 
     @property
     def n_frames(self) -> tuple[int, ...]:
@@ -108,7 +123,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
         `ParameterError`, `ProjectError`.
     """
     as_open(request.parameters).require_known()
-    device = resolve_device(request.device)
+    device = device_name(request.device)
     check_directory(request.project_dir, request.owner)
     signatures = signatures_of(request.videos)
     videos = _probe(request)
@@ -144,6 +159,10 @@ def check_request(request: RunRequest) -> CheckedRequest:
         n_points=len(placed.point_positions),
         filter_length=n_taps,
     )
+    signals = signal_settings(parameters, rois, sequences, device, **size)
+    fingerprints = stage_fingerprints(sequences, rois, parameters, rate_hz)
+    if signals is not None:
+        fingerprints[SIGNAL_STAGE] = signals_fingerprint(sequences, rois, parameters)
     used = tuple(part.video for sequence in sequences for part in sequence.parts)
     return CheckedRequest(
         request=request,
@@ -156,9 +175,27 @@ def check_request(request: RunRequest) -> CheckedRequest:
         sequences=sequences,
         n_recorded_frames=n_recorded_frames,
         frame_rate_hz=rate_hz,
-        notes=(*video_notes(used), *time_notes(used, sequences, parameters, n_taps), *notes),
-        fingerprints=stage_fingerprints(sequences, rois, parameters, rate_hz),
+        notes=(
+            *video_notes(used),
+            *time_notes(used, sequences, parameters, n_taps),
+            *notes,
+            *rois.notes,
+            *_flow_notes(parameters, device),
+            *signal_notes(signals),
+        ),
+        fingerprints=fingerprints,
+        signals=signals,
         signatures=tuple(signatures[videos.index(video)] for video in used),
+    )
+
+
+def _flow_notes(parameters: Parameters, device: str) -> tuple[str, ...]:
+    """Say that the optical flow does not use the GPU that was asked for."""
+    if device == "cpu" or parameters.PointTracker.method != "flow":
+        return ()
+    return (
+        "points are tracked on the CPU: tracking by optical flow (PointTracker.method: flow) does not run "
+        f"on a GPU; the other stages compute on {device}",
     )
 
 

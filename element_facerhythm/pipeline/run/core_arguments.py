@@ -71,7 +71,7 @@ def tracking_mesh(parameters: Parameters, point_positions: Points) -> Mesh:
 
 
 def tracking_backend(parameters: Parameters) -> Backend:
-    """Return the library that computes the flow on the CPU."""
+    """Return the library that computes the flow."""
     return "opencv" if parameters.rules.tracks_by_opencv else "compiled"
 
 
@@ -81,12 +81,11 @@ def tracking_device(parameters: Parameters, device: str) -> str:
     Parameters
     ----------
     parameters
-        Say whether OpenCV tracks, or points are matched with references: both on the CPU.
+        Say how points are tracked: by optical flow on the CPU.
     device
         `cpu` or `cuda[:N]`.
     """
-    on_cpu = parameters.rules.tracks_by_opencv or parameters.PointTracker.method == "anchored"
-    return "cpu" if on_cpu else device
+    return device if parameters.PointTracker.method == "anchored" else "cpu"
 
 
 def filter_bank(parameters: Parameters, frame_rate_hz: float) -> FilterBank:

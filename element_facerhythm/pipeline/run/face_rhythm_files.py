@@ -40,7 +40,7 @@ def write_description(checked: CheckedRequest, project_dir: Path, done: Sequence
     done
         Names of the stages whose products are there, in their order from the first on.
     """
-    names = [PRODUCT_OF_STAGE[stage] for stage in done]
+    names = [PRODUCT_OF_STAGE[stage] for stage in done if stage in PRODUCT_OF_STAGE]
     config = {**_general(project_dir), **{name: CONFIG_OF[name](checked) for name in names}}
     write_config(project_dir / "config.yaml", config)
     run_info: dict[str, Any] = {}
@@ -128,7 +128,7 @@ def _spectral_config(checked: CheckedRequest) -> dict[str, Any]:
     own = analyzer.pop("params_VQT")
     vqt = {**own, "Fs_sample": checked.spectral_rate_hz}
     del vqt["averaging"]
-    return {"params_VQT": vqt, "device": str(checked.device), **analyzer, "verbose": 1}
+    return {"params_VQT": vqt, "device": checked.device, **analyzer, "verbose": 1}
 
 
 def _decomposition_config(checked: CheckedRequest) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _decomposition_config(checked: CheckedRequest) -> dict[str, Any]:
             **options,
             "random_state": checked.parameters.seed,
         },
-        "device": str(checked.device),
+        "device": checked.device,
     }
 
 

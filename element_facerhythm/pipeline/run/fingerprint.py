@@ -7,6 +7,7 @@ What changes speed alone (device, threads, memory) is not in it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.rois import Rois
 from element_facerhythm.parameters import Parameters, describe_difference
-from element_facerhythm.pipeline.records import STAGES
+from element_facerhythm.parameters.signals import DECOMPOSED
+from element_facerhythm.pipeline.records import SIGNAL_STAGE, STAGES
 
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.run.sequences import TrackedSequence, VideoPart
@@ -33,7 +35,16 @@ STAGE_VERSIONS: dict[str, int] = {
 }
 """Raised by hand, with a line in the changelog, when the numbers of a stage change."""
 
-UPSTREAM: dict[str, str | None] = dict(zip(STAGES, (None, *STAGES[:-1]), strict=True))
+ANCHORED_VERSION = 2
+"""Raised likewise when the numbers of anchored tracking change and those of the flow do not."""
+
+SIGNALS_VERSION = 1
+"""Raised likewise when the numbers of the signals of the whole face change."""
+
+UPSTREAM: dict[str, str | None] = {
+    **dict(zip(STAGES, (None, *STAGES[:-1]), strict=True)),
+    SIGNAL_STAGE: None,
+}
 """The stage whose product each stage is made from."""
 
 LEVELS = "levels"
@@ -98,6 +109,49 @@ def stage_parameters(parameters: Parameters, frame_rate_hz: float) -> dict[str, 
     }
 
 
+def signals_fingerprint(
+    sequences: Sequence[TrackedSequence], rois: Rois, parameters: Parameters
+) -> Fingerprint:
+    """Fingerprint of the signals of the whole face; nothing that only concerns the tracking is in it.
+
+    Parameters
+    ----------
+    sequences
+        Whose frames are measured; their gaps count.
+    rois
+        Polygons with their names and kinds.
+    parameters
+        Closed ones.
+    """
+    wanted = parameters.to_tree()["FacialSignal"]
+    asks_for_svd = not set(DECOMPOSED).isdisjoint(wanted["signals"])
+    used = {k: v for k, v in wanted.items() if asks_for_svd or k in ("signals", "bin_px")}
+    levels = sequences[0].parts[0].video.levels
+    regions = {
+        role: [[polygon.tolist() for polygon in polygons], *labels]
+        for role, polygons, labels in (
+            ("points", rois.seed_polygons, [[x.name, x.kind] for x in rois.seed_labels]),
+            ("signals", rois.signal_polygons, [[x.name, x.kind] for x in rois.signal_labels]),
+            ("exclude", rois.exclude_polygons, []),
+        )
+    }
+    gaps = [[gap.after_frame for gap in sequence.clock.gaps] for sequence in sequences]
+    return {
+        "stage_version": SIGNALS_VERSION,
+        "parameters": used if levels is None else {**used, LEVELS: [levels.low, levels.high]},
+        "inputs": {
+            "videos": [_part(part) for sequence in sequences for part in sequence.parts],
+            "regions_sha256": hashlib.sha256(json.dumps(regions).encode()).hexdigest(),
+            "frames_before_gaps": _short([frame for found in gaps for frame in [*found, -1]]),
+        },
+    }
+
+
+def stage_version(stage: str) -> int:
+    """Version of a stage's computation, the optional one among them."""
+    return SIGNALS_VERSION if stage == SIGNAL_STAGE else STAGE_VERSIONS[stage]
+
+
 def _part(part: VideoPart) -> dict[str, Any]:
     video = part.video
     facts = {
@@ -160,6 +214,8 @@ def rois_sha256(rois: Rois) -> str:
     parts: list[tuple[str, Any]] = [
         *(("points", np.asarray(polygon, np.float64)) for polygon in rois.seed_polygons),
         *(("mask", np.asarray(polygon, np.float64)) for polygon in rois.mask_polygons),
+        *(("exclude", np.asarray(polygon, np.float64)) for polygon in rois.exclude_polygons),
+        *(("signals", np.asarray(polygon, np.float64)) for polygon in rois.signal_polygons),
         ("point_positions", rois.point_positions),
         ("seed_mask", rois.seed_mask),
         ("visible_mask", rois.visible_mask),
@@ -192,6 +248,7 @@ def _tracking(parameters: Parameters) -> dict[str, Any]:
     if tracker["method"] == "anchored":
         return {
             "method": "anchored",
+            "method_version": ANCHORED_VERSION,
             "contiguous": tracker["contiguous"],
             **tracker["params_anchored"],
             "mesh_n_neighbors": flow["mesh_n_neighbors"],

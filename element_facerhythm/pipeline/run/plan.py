@@ -15,7 +15,13 @@ from element_facerhythm.io.product_stamps import (
     stage_fingerprint,
     stage_inputs,
 )
-from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, STAGES, RunRequest
+from element_facerhythm.pipeline.records import (
+    PRODUCT_OF_STAGE,
+    SIGNAL_PRODUCT,
+    SIGNAL_STAGE,
+    STAGES,
+    RunRequest,
+)
 from element_facerhythm.pipeline.run.check import CheckedRequest, check_request
 from element_facerhythm.pipeline.run.fingerprint import Fingerprint, explain_difference
 from element_facerhythm.pipeline.run.tracking_stage import TrackedParts
@@ -126,6 +132,13 @@ def plan_checked(checked: CheckedRequest) -> RunPlan:
         if again and not reasons:
             reasons = (f"{again[-1]} runs again",)
         stages.append(PlannedStage(name, bool(reasons), reasons, state.changed, state.damaged))
+    if checked.signals is not None:  # right after the tracking, which may hand it the frames
+        state = _state_of(
+            checked.request.project_dir, SIGNAL_STAGE, checked.fingerprints[SIGNAL_STAGE]
+        )
+        reasons = (*state.missing, *state.changed, *state.damaged)
+        signals = PlannedStage(SIGNAL_STAGE, bool(reasons), reasons, state.changed, state.damaged)
+        stages.insert(STAGES.index("point_tracking") + 1, signals)
     return RunPlan(tuple(stages))
 
 
@@ -149,7 +162,8 @@ def stage_product(project_dir: Path, stage: str) -> Path:
     stage
         Name of the stage.
     """
-    return product_path(project_dir, PRODUCT_OF_STAGE[stage])
+    name = SIGNAL_PRODUCT if stage == SIGNAL_STAGE else PRODUCT_OF_STAGE[stage]
+    return product_path(project_dir, name)
 
 
 def _state_of(project_dir: Path, stage: str, wanted: Fingerprint) -> ProductState:

@@ -15,6 +15,7 @@ from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
 from element_facerhythm.parameters import FittedValue, Parameters, parameters_from_mapping
 from element_facerhythm.parameters.open import FITTED_NAMES, value_at
 from element_facerhythm.parameters.stored import give_digest
+from element_facerhythm.parameters.tracking_methods import with_flow_unless_said
 from element_facerhythm.pipeline.run.check import CheckedRequest
 from element_facerhythm.pipeline.run.plan import stage_product
 from element_facerhythm.pipeline.run.timing import clock_facts
@@ -53,7 +54,7 @@ def write_run_file(
     index = {
         "format_version": FORMAT_VERSION,
         "package_version": element_facerhythm.__version__,
-        "device": str(checked.device),
+        "device": checked.device,
         "versions": dict(versions),
         "parameters": checked.parameters.to_tree(),
         "parameters_sha256": checked.parameters.sha256(),
@@ -103,7 +104,7 @@ def parameters_of_run(directory: Path, roots: Iterable[Path] = ()) -> Parameters
     stored: dict[str, Any] = read_json(path)
     remedy = "give the parameters as a file with --params, and --overwrite to replace the results"
     try:
-        parameters = parameters_from_mapping(stored["parameters"]).parameters
+        parameters = parameters_from_mapping(with_flow_unless_said(stored["parameters"])).parameters
         same = give_digest(parameters, stored["parameters"], stored["parameters_sha256"])
     except (KeyError, ParameterError) as error:
         raise ParameterError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -17,11 +18,12 @@ from element_facerhythm.errors import ProcessingError, ProjectError
 from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.atomic import remove_leftovers
 from element_facerhythm.io.folders import OpenDirectory
-from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_record
+from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_fingerprint, stage_record
 from element_facerhythm.io.products import new_product, stamp_texts
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.progress import current_progress
 from element_facerhythm.pipeline.records import (
+    SIGNAL_STAGE,
     STAGES,
     Progress,
     RunRecord,
@@ -32,7 +34,7 @@ from element_facerhythm.pipeline.results.load import product_records
 from element_facerhythm.pipeline.run.check import CheckedRequest, check_directory, check_request
 from element_facerhythm.pipeline.run.core_arguments import tracking_device
 from element_facerhythm.pipeline.run.face_rhythm_files import write_description
-from element_facerhythm.pipeline.run.fingerprint import STAGE_VERSIONS, UPSTREAM, rois_sha256
+from element_facerhythm.pipeline.run.fingerprint import UPSTREAM, rois_sha256, stage_version
 from element_facerhythm.pipeline.run.light import light_notes
 from element_facerhythm.pipeline.run.lock import ProjectLock, project_lock
 from element_facerhythm.pipeline.run.ownership import claim_directory
@@ -44,6 +46,8 @@ from element_facerhythm.pipeline.run.plan import (
     stage_product,
 )
 from element_facerhythm.pipeline.run.run_file import fitted_of_run, write_run_file
+from element_facerhythm.pipeline.run.signal_feed import SignalFeed
+from element_facerhythm.pipeline.run.signal_stage import new_feed
 from element_facerhythm.pipeline.run.stages import READING_STAGES, STAGE_FUNCTIONS, StageContext
 from element_facerhythm.pipeline.run.tracking_stage import parts_directory
 from element_facerhythm.video import require_unchanged
@@ -60,7 +64,12 @@ _DISTRIBUTIONS = {
 }
 
 
-def run_project(request: RunRequest, *, progress: Progress | None = None) -> RunRecord:
+def run_project(
+    request: RunRequest,
+    *,
+    progress: Progress | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> RunRecord:
     """Analyse one recording into a project directory.
 
     Everything is checked first. Then the stages run in order; one whose product carries the
@@ -74,6 +83,8 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
         What to analyse and where to write.
     progress
         Progress callback; None for the one set by `use_progress`, else none.
+    on_stage
+        Called with the name of each stage when its product is there, computed or reused.
 
     Returns
     -------
@@ -102,7 +113,7 @@ def run_project(request: RunRequest, *, progress: Progress | None = None) -> Run
         if request.owner is not None:
             claim_directory(directory, request.owner)
         run = _Run(checked, directory, progress or current_progress(), package_versions(), lock)
-        return run.execute()
+        return run.execute(on_stage)
 
 
 def package_versions() -> dict[str, str]:
@@ -127,27 +138,32 @@ class _Run:
     versions: dict[str, str]
     lock: ProjectLock
 
-    def execute(self) -> RunRecord:
+    def execute(self, on_stage: Callable[[str], None] | None) -> RunRecord:
         """Run what needs running, and write the readable files after each stage."""
         plan = plan_checked(self.checked)
         self._restore_index(plan)
         records: list[StageRecord] = []
-        for stage in plan.stages:
-            if stage.runs:
-                self._compute(stage)
-                self._write_index([*(r.name for r in records), stage.name])
-            records.append(self._record(stage))
-        self._write_index(STAGES)
+        with ExitStack() as stack:
+            feed = self._feed(plan, stack)
+            for stage in plan.stages:
+                if stage.runs:
+                    self._compute(stage, feed)
+                    self._write_index([*(r.name for r in records), stage.name])
+                records.append(self._record(stage))
+                if on_stage is not None:
+                    on_stage(stage.name)
+        self._write_index([record.name for record in records])
         project = Project.open(self.directory)
         return RunRecord(
             project_dir=self.directory,
             stages=tuple(records),
             products=product_records(project),
-            device=str(self.checked.device),
+            device=self.checked.device,
             versions=self.versions,
             notes=(
                 *self.checked.notes,
                 *self._damage(plan),
+                *self._other_signals(),
                 *device_notes(records),
                 *light_notes(project),
             ),
@@ -167,16 +183,42 @@ class _Run:
                 logger.info("the description of the project is written anew: %s", error)
                 self._write_index(kept)
 
+    def _feed(self, plan: RunPlan, stack: ExitStack) -> SignalFeed | None:
+        """Make what takes the frames for the signals, where these are to be measured."""
+        if not any(stage.name == SIGNAL_STAGE and stage.runs for stage in plan.stages):
+            return None
+        folder = stage_product(self.directory, SIGNAL_STAGE).parent
+        try:
+            return stack.enter_context(new_feed(self.checked, folder))
+        except OSError as error:
+            raise ProcessingError(
+                f"stage {SIGNAL_STAGE}: there is no room in {folder} for projections of "
+                f"{self.checked.signals.n_frames if self.checked.signals else 0} frames: {error}"
+            ) from error
+
+    def _other_signals(self) -> tuple[str, ...]:
+        """Say that signals of an earlier run are of other videos; what nobody asked for is left as it is."""
+        product = stage_product(self.directory, SIGNAL_STAGE)
+        if self.checked.signals is not None or not product.is_file():
+            return ()
+        made_from = (stage_fingerprint(product) or {}).get("inputs", {}).get("videos")
+        if made_from == self.checked.fingerprints["dataset"]["inputs"]["videos"]:
+            return ()
+        return (
+            f"{product.name} is of an earlier run on other videos, and was left as it is: delete it, or ask "
+            "for signals again with --signals",
+        )
+
     def _damage(self, plan: RunPlan) -> tuple[str, ...]:
         return tuple(f"{fault}; it was computed again" for fault in plan.damage)
 
-    def _compute(self, stage: PlannedStage) -> None:
+    def _compute(self, stage: PlannedStage, feed: SignalFeed | None) -> None:
         logger.info("%s: %s", stage.name, "; ".join(stage.reasons))
         started = time.monotonic()
         path = stage_product(self.directory, stage.name)
         try:
             with new_product(path, lambda: self._stamp(stage.name, started)) as file:
-                context = StageContext(self.checked, self.directory, file, self.progress)
+                context = StageContext(self.checked, self.directory, file, self.progress, feed)
                 STAGE_FUNCTIONS[stage.name](context)
                 if stage.name in READING_STAGES:
                     require_unchanged(self.checked.videos, self.checked.signatures)
@@ -190,6 +232,8 @@ class _Run:
 
     def _drop_later(self, stage: str) -> None:
         """Remove the products made from the one that is about to be replaced."""
+        if stage == SIGNAL_STAGE:
+            return
         for later in STAGES[STAGES.index(stage) + 1 :]:
             self.lock.withdraw(stage_product(self.directory, later))
 
@@ -204,12 +248,9 @@ class _Run:
         return stamp_texts(self.checked.fingerprints[stage], self._inputs(stage), record)
 
     def _device(self, stage: str) -> str:
-        device = str(self.checked.device)
-        return (
-            tracking_device(self.checked.parameters, device)
-            if stage == "point_tracking"
-            else device
-        )
+        device = self.checked.device
+        is_tracking = stage == "point_tracking"
+        return tracking_device(self.checked.parameters, device) if is_tracking else device
 
     def _inputs(self, stage: str) -> dict[str, str]:
         """SHA-256 of what a stage reads: videos, ROIs, the product before it."""
@@ -228,7 +269,7 @@ class _Run:
             not stage.runs,
             str(stored["completed_utc"]),
             str(stored["device"]),
-            STAGE_VERSIONS[stage.name],
+            stage_version(stage.name),
         )
 
     def _write_index(self, done: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The five stages: each fills one product from the products before it."""
+"""The stages: each fills one product from the products before it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from element_facerhythm.io.products import (
     write_rois,
 )
 from element_facerhythm.io.project import Project
-from element_facerhythm.pipeline.records import Progress
+from element_facerhythm.pipeline.background import Stretch, background_image
+from element_facerhythm.pipeline.records import SIGNAL_STAGE, Progress
 from element_facerhythm.pipeline.run.check import CheckedRequest
 from element_facerhythm.pipeline.run.core_arguments import (
     axis_plan,
@@ -31,6 +32,8 @@ from element_facerhythm.pipeline.run.core_arguments import (
     tensor_scaling,
     transform_options,
 )
+from element_facerhythm.pipeline.run.signal_feed import SignalFeed
+from element_facerhythm.pipeline.run.signal_stage import run_signals
 from element_facerhythm.pipeline.run.tracking_stage import track_sequences
 from element_facerhythm.pipeline.run.windows import sampled, window_layout
 from element_facerhythm.video import read_rgb_frame
@@ -38,17 +41,28 @@ from element_facerhythm.video import read_rgb_frame
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a stage works with: the request, the product to fill, and where progress is reported."""
+    """What a stage works with: the request, the product to fill, and where progress is reported.
+
+    `feed` takes the frames for the signals of the whole face, where these are measured in the same run.
+    """
 
     checked: CheckedRequest
     project_dir: Path
     file: h5py.File
     progress: Progress
+    feed: SignalFeed | None = None
 
     def first_frame(self) -> NDArray[np.uint8]:
         """(H, W, 3) first frame that is analysed."""
         part = self.checked.sequences[0].parts[0]
         return read_rgb_frame(part.video.path, part.first, levels=part.video.levels)
+
+    def background(self) -> NDArray[np.uint8]:
+        """(H, W) mean of frames from all over what is analysed."""
+        parts = [part for sequence in self.checked.sequences for part in sequence.parts]
+        return background_image(
+            [Stretch(p.video.path, p.first, p.stop, p.video.levels) for p in parts]
+        )
 
 
 def run_dataset(context: StageContext) -> None:
@@ -59,10 +73,11 @@ def run_dataset(context: StageContext) -> None:
 
 
 def run_rois(context: StageContext) -> None:
-    """Store masks and seed points."""
+    """Store masks and seed points, and what the recording looks like."""
     checked = context.checked
     with context.progress.stage("rois", 1, "files") as advance:
-        write_rois(context.file, checked.rois, checked.placed, context.first_frame())
+        pictures = context.first_frame(), context.background()
+        write_rois(context.file, checked.rois, checked.placed, *pictures)
         advance(1)
 
 
@@ -71,7 +86,7 @@ def run_point_tracking(context: StageContext) -> None:
     with context.progress.stage(
         "point_tracking", sum(context.checked.n_frames), "frames"
     ) as advance:
-        track_sequences(context.checked, context.project_dir, context.file, advance)
+        track_sequences(context.checked, context.project_dir, context.file, advance, context.feed)
 
 
 def run_spectral_analysis(context: StageContext) -> None:
@@ -125,15 +140,23 @@ def run_decomposition(context: StageContext) -> None:
     write_decomposition(context.file, decomposition, settings.method)
 
 
+def run_facial_signals(context: StageContext) -> None:
+    """Measure the signals of the whole face, and write them."""
+    assert context.feed is not None
+    folder = context.project_dir / "analysis_files"
+    run_signals(context.checked, context.feed, context.file, folder, context.progress)
+
+
 STAGE_FUNCTIONS: dict[str, Callable[[StageContext], None]] = {
     "dataset": run_dataset,
     "rois": run_rois,
     "point_tracking": run_point_tracking,
     "spectral_analysis": run_spectral_analysis,
     "decomposition": run_decomposition,
+    SIGNAL_STAGE: run_facial_signals,
 }
 
-READING_STAGES = ("dataset", "rois", "point_tracking")
+READING_STAGES = ("dataset", "rois", "point_tracking", SIGNAL_STAGE)
 """Stages that read the videos."""
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.tracking import Mesh, TrackedVideo, VideoToTrack
 from element_facerhythm.core.tracking.anchored import track_anchored
+from element_facerhythm.core.tracking.frames import FrameReader
 from element_facerhythm.core.tracking.videos import track_videos
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.atomic import remove_leftovers
@@ -48,7 +49,8 @@ from element_facerhythm.pipeline.run.core_arguments import (
 )
 from element_facerhythm.pipeline.run.fingerprint import Fingerprint
 from element_facerhythm.pipeline.run.sequences import TrackedSequence
-from element_facerhythm.video import iterate_gray_frames
+from element_facerhythm.pipeline.run.signal_feed import SignalFeed
+from element_facerhythm.video import iterate_gray_frames, key_frames
 
 OpenFrames = Callable[[int], Iterator[NDArray[np.uint8]]]
 
@@ -70,7 +72,11 @@ class _Facts:
 
 
 def track_sequences(
-    checked: CheckedRequest, project_dir: Path, file: h5py.File, advance: Callable[[int], None]
+    checked: CheckedRequest,
+    project_dir: Path,
+    file: h5py.File,
+    advance: Callable[[int], None],
+    feed: SignalFeed | None = None,
 ) -> None:
     """Fill PointTracker.h5.
 
@@ -84,6 +90,8 @@ def track_sequences(
         The product.
     advance
         Called with the number of frames done.
+    feed
+        Takes the frames that are decoded, for the signals of the whole face; None for none.
     """
     homes = checked.placed.point_positions
     mesh = tracking_mesh(checked.parameters, homes)
@@ -93,15 +101,16 @@ def track_sequences(
     )
     videos = [
         VideoToTrack(
-            frame_opener(sequence),
+            frame_opener(sequence) if feed is None else feed.tapped(i, frame_opener(sequence)),
             sequence.n_frames,
             target,
             frozen,
-            _gpu_reader(checked, sequence),
-            confidence,
+            open_reader=_gpu_reader(checked, sequence),
+            confidence=confidence,
+            key_frames=key_frames_of(sequence),
         )
-        for sequence, (target, confidence), frozen in zip(
-            checked.sequences, targets, checked.frozen_frames(), strict=True
+        for i, (sequence, (target, confidence), frozen) in enumerate(
+            zip(checked.sequences, targets, checked.frozen_frames(), strict=True)
         )
     ]
     track = partial(track_as_asked, checked, mesh, recording=videos)
@@ -281,6 +290,7 @@ def track_as_asked(
             mesh=mesh,
             visible_mask=checked.placed.visible_mask,
             recording=recording,
+            device=tracking_device(parameters, checked.device),
             n_threads=n_cores(),
             on_frames=on_frames,
             on_video=on_video,
@@ -292,7 +302,6 @@ def track_as_asked(
         mesh=mesh,
         visible_mask=checked.placed.visible_mask,
         frames_per_block=parameters.PointTracker.frames_per_block,
-        device=tracking_device(parameters, str(checked.device)),
         backend=tracking_backend(parameters),
         n_threads=n_cores(),
         on_frames=on_frames,
@@ -305,10 +314,6 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _on_gpu(checked: CheckedRequest) -> bool:
-    return tracking_device(checked.parameters, str(checked.device)).startswith("cuda")
 
 
 def frame_opener(sequence: TrackedSequence) -> OpenFrames:
@@ -327,20 +332,29 @@ def frame_opener(sequence: TrackedSequence) -> OpenFrames:
     return open_frames
 
 
-def _gpu_reader(checked: CheckedRequest, sequence: TrackedSequence) -> Callable[[], Any] | None:
-    """Make a function that opens the sequence for the GPU; None on the CPU."""
-    if not _on_gpu(checked):
+def _gpu_reader(
+    checked: CheckedRequest, sequence: TrackedSequence
+) -> Callable[[], FrameReader] | None:
+    """Make a function that opens the sequence for the GPU; None where it is read as for the CPU."""
+    parts, levels = sequence.parts, sequence.parts[0].video.levels
+    is_on_cpu = tracking_device(checked.parameters, checked.device) == "cpu"
+    if is_on_cpu or any(part.video.levels != levels for part in parts):
         return None
 
-    def open_reader() -> Any:
+    def open_reader() -> FrameReader:
         from element_facerhythm.video.cuda_reader import cuda_frame_reader
 
-        parts = sequence.parts
-        return cuda_frame_reader(
-            [part.video.path for part in parts],
-            checked.device,
-            first=parts[0].first,
-            levels=parts[0].video.levels,
-        )
+        paths = [part.video.path for part in parts]
+        return cuda_frame_reader(paths, checked.device, first=parts[0].first, levels=levels)
 
     return open_reader
+
+
+def key_frames_of(sequence: TrackedSequence) -> NDArray[np.int64]:
+    """Frames of a sequence at which decoding can begin."""
+    starts, before = [np.zeros(1, np.int64)], 0
+    for part in sequence.parts:
+        keys = key_frames(part.video.path)
+        starts.append(keys[(keys >= part.first) & (keys < part.stop)] - part.first + before)
+        before += part.n_frames
+    return np.unique(np.concatenate(starts))

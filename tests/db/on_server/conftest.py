@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.gui.conftest import pytest_collection_modifyitems  # noqa: F401  leaves out what needs a browser
+
 if os.environ.get("FACERHYTHM_TEST_DATABASE") == "mysql":
     collect_ignore = ["test_bad_options.py"]  # of the command line, and long: one server is enough
 VERSION = pytest.StashKey[str]()
 FRAME_RATE_HZ = 60.0
+N_FRAMES = 180
 PARAMETERS = {
     "ROIs": {"make_rois": {"point_spacing": 12}},
     "PointTracker": {"params_optical_flow": {"mesh_n_neighbors": 6}},
@@ -129,7 +133,12 @@ def videos(root_dir: Path) -> list[Path]:
     paths[0].parent.mkdir()
     for seed, path in enumerate(paths):
         make_scene_video(
-            path, n_frames=90, width_px=160, height_px=120, frame_rate_hz=FRAME_RATE_HZ, seed=seed
+            path,
+            n_frames=N_FRAMES // 2,
+            width_px=160,
+            height_px=120,
+            frame_rate_hz=FRAME_RATE_HZ,
+            seed=seed,
         )
     return paths
 
@@ -157,7 +166,7 @@ def register(workflow: ModuleType, videos: list[Path]) -> Callable[..., dict[str
 def processed(register: Callable[..., dict[str, Any]], fbe: ModuleType) -> dict[str, Any]:
     """Key of a recording that went through every table."""
     key = register(1)
-    for table in (fbe.RecordingInfo, fbe.FaceRhythmProcessing, fbe.FacialRhythm):
+    for table in fbe.POPULATED:
         table.populate(key)
     return key
 
@@ -196,6 +205,25 @@ def inferred(
     kpi.KeypointInference.populate(task)
     kpi.KeypointRhythm.populate({**processed, **task})
     return task
+
+
+@pytest.fixture(scope="session")
+def measured(
+    processed: dict[str, Any], fbe: ModuleType, processed_dir: Path, root_dir: Path
+) -> dict[str, Any]:
+    """Key of a project that was taken over with signals of regions, of every kind."""
+    from element_facerhythm.ingest import SessionChoice, populate, register_project
+    from element_facerhythm.io.project import Project
+    from tests.signal_files import write_signals
+
+    source = processed_dir / (fbe.FaceRhythmProcessing & processed).fetch1("project_dir")
+    shutil.copytree(source, root_dir / "measured")
+    write_signals(root_dir / "measured" / "analysis_files" / "FacialSignal.h5", N_FRAMES)
+    choice = SessionChoice.numbered("mouse1", 70)
+    registered = register_project(choice, Project.open(root_dir / "measured"))
+    counts = populate(registered.key)
+    assert (counts["FacialSignal"], counts["SignalRhythm"]) == (1, 1)
+    return registered.key
 
 
 @pytest.fixture

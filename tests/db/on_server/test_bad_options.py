@@ -54,6 +54,7 @@ def sound(
         ("jobs", "priority"): ["3", "--subject", "nobody"],
         ("rois", "propose"): [tmp_path / "gone.mp4", "-o", tmp_path / "new.json"],
         ("rois", "check"): [video, rois],
+        ("gui",): [tmp_path / "gone.mp4", "--no-browser"],  # one that is there would be served until stopped
         ("params", "suggest"): [video, "--rois", rois, "-o", tmp_path / "new.yaml"],
         ("keypoints", "run"): [video, "--model", csv],
         ("import", "keypoints"): [csv, "--from", "DeepLabCut", *session, "--model-name", "a"],

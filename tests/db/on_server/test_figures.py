@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 Key = dict[str, Any]
 Another = Callable[..., Key]
 Command = Callable[..., Any]
-NAMES = ("rois", "displacements", "violations", "spectrogram", "components")
+NAMES = ("rois", "displacements", "violations", "spectrogram", "components", "cycles")
 PAUSE = np.r_[np.arange(150) / 60, 5 + np.arange(150, 300) / 60]
 
 
@@ -113,7 +113,7 @@ def test_one_recording_with_its_time_split_joined_or_of_each_video(
         with h5py.File(directory_of(fbe, separate) / "analysis_files/TCA.h5") as file:
             np.testing.assert_array_equal(own[video], file[f"factors/{video}/time"][:])
     figure = fbe.FacialRhythm.figure(separate, "components_1")
-    start_s, end_s = figure.axes[3].get_xlim()
+    start_s, end_s = figure.axes[2].get_xlim()
     durations = (fbe.FacialRhythm.Video & separate).to_arrays(
         "video_duration_s", order_by="video_index"
     )
@@ -183,7 +183,7 @@ def test_a_pause_is_left_open(workflow: ModuleType, fbe: ModuleType, root_dir: P
     before, after = stored[stored < PAUSE[149]], stored[stored > PAUSE[150]]
     assert len(inside) == 2 and before[-1] < inside[0] < inside[1] < after[0]
     assert len(before) + len(after) == len(stored)
-    (line,) = fbe.FacialRhythm.figure(key).axes[3].lines
+    line = fbe.FacialRhythm.figure(key).axes[2].lines[0]
     np.testing.assert_array_equal(line.get_xdata(), course.times_s)
     np.testing.assert_array_equal(np.isnan(line.get_ydata()), ~known)
 
@@ -228,9 +228,9 @@ def test_workers_draw_unless_told_not_to(
     monkeypatch.delenv("FACERHYTHM_FIGURES")
     fbe.FaceRhythmProcessing.populate(drawn)
     directory = directory_of(fbe, drawn)
-    assert pictures_of(directory) == {f"{name}.png" for name in NAMES}
+    assert pictures_of(directory) == {"tracking.mp4", *(f"{name}.png" for name in NAMES)}
     assert all(
-        cv2.imread(str(path)) is not None for path in (directory / "visualizations").iterdir()
+        cv2.imread(str(path)) is not None for path in (directory / "visualizations").glob("*.png")
     )
     assert not any("figure" in note for note in (fbe.FaceRhythmProcessing & drawn).fetch1("notes"))
 
@@ -268,7 +268,10 @@ def test_a_figure_that_fails_is_a_note_and_no_failure(
     fbe.FaceRhythmProcessing.populate(key)
     told = [n for n in (fbe.FaceRhythmProcessing & key).fetch1("notes") if "figure" in n]
     assert told == ["figure spectrogram could not be drawn: MemoryError: no room for a picture"]
-    assert pictures_of(directory_of(fbe, key)) == {f"{n}.png" for n in NAMES if n != "spectrogram"}
+    assert pictures_of(directory_of(fbe, key)) == {
+        "tracking.mp4",
+        *(f"{n}.png" for n in NAMES if n != "spectrogram"),
+    }
 
 
 def test_the_verb_draws_the_rows_that_are_chosen(
@@ -307,3 +310,87 @@ def test_the_verb_refuses_what_it_cannot_choose(processed: Key, facerhythm: Comm
         refused = facerhythm("figures", *words)
         assert refused.code == 2 and sentence in refused.err, (words, refused.err)
         assert refused.out == ""
+
+
+def test_a_movie_of_a_row_shows_the_videos_of_its_recording(
+    processed: Key, fbe: ModuleType, tmp_path: Path, facerhythm: Command
+) -> None:
+    keys = [f"--key={name}={value}" for name, value in processed.items()]
+    wanted = ("export", "movie", *keys, "--frames", "0:20", "-o", tmp_path / "a.mp4", "--json")
+    outcome = facerhythm(*wanted)
+    assert outcome.code == 0, outcome.err
+    told = json.loads(outcome.out)
+    assert told["key"] == processed and told["frames"] == [0, 20]
+    assert (
+        cv2.VideoCapture(str(tmp_path / "a.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)
+        == told["n_pictures"]
+    )
+    refused = facerhythm("export", "movie", "--subject", "nobody", "-o", tmp_path / "b.mp4")
+    assert refused.code == 2 and "has no run with subject=nobody" in refused.err
+
+
+def test_a_movie_of_a_row_shows_the_keypoints_of_its_recording(
+    processed: Key, inferred: Key, tmp_path: Path, facerhythm: Command
+) -> None:
+    keys = [f"--key={name}={value}" for name, value in processed.items()]
+    wanted = (
+        "export",
+        "movie",
+        *keys,
+        "--what",
+        "keypoints",
+        "--frames",
+        "0:20",
+        "--likelihood",
+        0,
+    )
+    model = f"model_id={inferred['model_id']}"
+    outcome = facerhythm(*wanted, "--keypoints", model, "-o", tmp_path / "a.mp4", "--json")
+    assert outcome.code == 0, outcome.err
+    plain = facerhythm("export", "movie", *keys, "--frames", "0:20", "-o", tmp_path / "b.mp4")
+    assert plain.code == 0, plain.err
+    shown, without = (
+        cv2.VideoCapture(str(tmp_path / name)).read()[1].astype(int) for name in ("a.mp4", "b.mp4")
+    )
+    assert np.abs(shown - without).max() > 100
+    refused = facerhythm(*wanted, "--keypoints", "model_id=99", "-o", tmp_path / "c.mp4")
+    assert refused.code == 2 and model in refused.err and not (tmp_path / "c.mp4").exists()
+    of_directory = ("export", "movie", tmp_path, "--keypoints", model, "-o", tmp_path / "c.mp4")
+    assert "names a row of the database" in facerhythm(*of_directory).err
+
+
+def test_workers_write_the_movie_of_a_run_unless_told_not_to(
+    register: Callable[..., Key], fbe: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACERHYTHM_FIGURES", "on")
+    for session, wanted in ((396, "on"), (397, "off")):
+        key = register(session)
+        monkeypatch.setenv("FACERHYTHM_MOVIES", wanted)
+        for table in fbe.POPULATED[:2]:
+            table.populate(key)
+        path = directory_of(fbe, key) / "visualizations" / "tracking.mp4"
+        assert path.exists() == (wanted == "on")
+        if path.exists():
+            assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) > 20
+        (fbe.VideoRecording & key).delete(prompt=False)
+
+
+def test_a_report_of_rows_is_called_by_their_key_and_changes_nothing(
+    processed: Key, fbe: ModuleType, tmp_path: Path, facerhythm: Command
+) -> None:
+    counts = [len(table()) for table in (fbe.FaceRhythmProcessing, fbe.FacialRhythm)]
+    keys = [f"--key={name}={processed[name]}" for name in ("paramset_id", "roi_id")]
+    chosen = ("--subject", "mouse1", "--session", 1, *keys)
+    output = tmp_path / "report.html"
+    done = facerhythm("report", *chosen, "-o", output, "--json")
+    assert done.code == 0, done.err
+    (result,) = json.loads(done.out)["results"]
+    assert result["key"] == processed
+    page = output.read_text()
+    assert "<h1>Facial rhythms of subject=mouse1 session_id=1" in page
+    rows = fbe.FacialRhythm.Component & processed
+    for peak_hz in rows.to_arrays("peak_frequency_hz"):
+        assert f'<data value="{float(peak_hz)!r}">' in page
+    assert [len(table()) for table in (fbe.FaceRhythmProcessing, fbe.FacialRhythm)] == counts
+    refused = facerhythm("report", "--subject", "nobody", "-o", tmp_path / "none.html")
+    assert refused.code == 2 and "has no run with subject=nobody" in refused.err

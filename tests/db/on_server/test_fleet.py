@@ -41,6 +41,7 @@ def queue(fbe: ModuleType, workflow: ModuleType) -> Iterator[JobQueue]:
     """Queue of RecordingInfo; the claims and attempts of a test are removed afterwards."""
     from element_facerhythm.fleet.job_queue import JobQueue
 
+    fbe.RecordingInfo.populate(suppress_errors=True)  # what other tests have left
     queue = JobQueue(fbe.RecordingInfo)
     yield queue
     forget_workers(workflow)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.db.on_server.conftest import WORKER_FACTS, forget_workers
+from tests.db.on_server.test_curation import decide
 
 Key = dict[str, Any]
 
@@ -33,7 +34,7 @@ def own_tables() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def tables(
-    workflow: ModuleType, fbe: ModuleType, processed: Key, inferred: Key
+    workflow: ModuleType, fbe: ModuleType, processed: Key, inferred: Key, measured: Key
 ) -> Iterator[dict[str, Any]]:
     """Every declared table of the schemas, by name; a worker has a job and has done one."""
     from element_facerhythm.fleet.claims import Claims, JobName
@@ -45,6 +46,7 @@ def tables(
     for job in jobs:
         worker.take(job)
     worker.end(jobs[0], "done")
+    decide(fbe, processed)
     modules = (workflow.lab, workflow.subject, workflow.session, fbe,
                workflow.keypoint_inference, workflow.fleet)  # fmt: skip
     yield {
@@ -53,6 +55,7 @@ def tables(
         for name, cls in tables_of(module)
         if cls.full_table_name and cls().is_declared
     }
+    (fbe.ComponentCuration & processed).delete(prompt=False)
     forget_workers(workflow)
 
 

@@ -78,6 +78,22 @@ def test_regions_keep_their_names(processed: Key, fbe: ModuleType) -> None:
     assert fbe.FaceRhythmROI.find_roi_id(recording, renamed) == 71
 
 
+def test_what_is_excluded_is_kept_with_its_name(processed: Key, fbe: ModuleType) -> None:
+    recording = {**recording_of(processed, fbe), "roi_id": 80}
+    square, eye = [[40, 40], [80, 40], [80, 90], [40, 90]], [[50, 50], [60, 50], [60, 60]]
+    rois = {"points": [square], "exclude": [eye, square], "names": {"exclude": ["eye", None]}}
+    key = fbe.FaceRhythmROI.insert_rois(recording, rois)
+    rows = (fbe.FaceRhythmROI.Polygon & key & "role = 'exclude'").to_dicts(order_by="polygon_index")
+    assert [(row["roi_name"], row["region_kind"]) for row in rows] == [
+        ("eye", "exclude"),
+        ("exclude_1", "exclude"),
+    ]
+    found = fbe.FaceRhythmROI.fetch_rois(key)
+    assert [polygon.tolist() for polygon in found.exclude_polygons] == [eye, square]
+    assert [label.name for label in found.exclude_labels] == ["eye", "exclude_1"]
+    assert fbe.FaceRhythmROI.find_roi_id(recording, {**rois, "exclude": []} | {"names": None}) == 81
+
+
 def test_a_model_is_entered_once(kpi: ModuleType, tmp_path: Path) -> None:
     path = save_weights(new_network(n_outputs=15, seed=5).eval(), tmp_path / "facemap_state.pt")
     call = {
@@ -239,3 +255,25 @@ def test_files_that_the_linking_module_names_are_entered_once(
         set_active_link(own)
     stored = (fbe.VideoRecording.File & recording).to_dicts(order_by="file_id")
     assert [row["file_path"] for row in stored] == ["mouse/part1.mp4", "mouse/part0.mp4"]
+
+
+def test_regions_of_signals_are_kept_with_their_kinds(processed: Key, fbe: ModuleType) -> None:
+    recording = {name: processed[name] for name in fbe.VideoRecording.primary_key}
+    square = [[40.0, 40.0], [60.0, 40.0], [60.0, 60.0], [40.0, 60.0]]
+    eye = [[50.0, 50.0], [58.0, 50.0], [58.0, 58.0]]
+    rois = {
+        "points": [square],
+        "signals": [eye, square],
+        "kinds": {"points": [None], "signals": ["pupil", None]},
+    }
+    key = fbe.FaceRhythmROI.insert_rois({**recording, "roi_id": 84}, rois)
+    rows = (fbe.FaceRhythmROI.Polygon & key & "role = 'signals'").to_dicts(order_by="polygon_index")
+    assert [(row["roi_name"], row["region_kind"]) for row in rows] == [
+        ("signals_0", "pupil"),
+        ("signals_1", "motion"),
+    ]
+    found = fbe.FaceRhythmROI.fetch_rois(key)
+    assert [polygon.tolist() for polygon in found.signal_polygons] == [eye, square]
+    assert [label.kind for label in found.signal_labels] == ["pupil", "motion"]
+    assert fbe.FaceRhythmROI.find_roi_id(recording, rois) == 84
+    assert fbe.FaceRhythmROI.find_roi_id(recording, {"points": [square]}) != 84

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.db.on_server.conftest import WORKER_FACTS, forget_workers
+from tests.db.on_server.conftest import FRAME_RATE_HZ, N_FRAMES, WORKER_FACTS, forget_workers
+from tests.db.on_server.test_curation import decide
+from tests.signal_files import N_BLINKS
 
 Key = dict[str, Any]
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
@@ -27,6 +29,7 @@ def ask(
     fbe: ModuleType,
     processed: Key,
     inferred: Key,
+    measured: Key,
     register: Callable[..., Key],
 ) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
     """Run a query as it stands on the page; gives its rows by column name."""
@@ -48,6 +51,7 @@ def ask(
     for job in jobs:
         worker.take(job)
     worker.end(jobs[0], "done")
+    decide(fbe, processed)
     # a result that a check is red of
     quality = fbe.FacialRhythm.Quality & processed & {"quality_name": "violations"}
     fbe.FacialRhythm.Quality.update1(
@@ -63,6 +67,7 @@ def ask(
         return list(workflow.dj.conn().query(text, as_dict=True))
 
     yield run
+    (fbe.ComponentCuration & processed).delete(prompt=False)
     forget_workers(workflow)
     (fbe.FaceRhythmTask & [pending, failing]).delete(prompt=False)
     fbe.FaceRhythmProcessing.jobs.errors.delete()
@@ -72,7 +77,7 @@ def test_every_query_runs_and_finds_rows(
     ask: Callable[[str], list[dict[str, Any]]], workflow: ModuleType
 ) -> None:
     own = queries(workflow.dj.config.database.backend)
-    assert len(own) >= 18
+    assert len(own) >= 22
     for query in own:
         assert ask(query), f"no row:\n{query}"
 
@@ -85,7 +90,7 @@ def test_every_column_can_be_named_without_quotes(
     masters = [cls for cls in masters if issubclass(cls, dj.Table)]
     parts = [v for c in masters for v in vars(c).values() if isinstance(v, type)]
     tables = [*masters, *(part for part in parts if issubclass(part, dj.Part))]
-    assert len(tables) == 36
+    assert len(tables) == 52
     for table in tables:
         columns = ", ".join(table.heading.names)
         dj.conn().query(f"SELECT {columns} FROM {table().full_table_name} LIMIT 1")
@@ -94,9 +99,12 @@ def test_every_column_can_be_named_without_quotes(
 def test_answers(
     ask: Callable[[str], list[dict[str, Any]]],
     processed: Key,
+    measured: Key,
     fbe: ModuleType,
     workflow: ModuleType,
 ) -> None:
+    of_measured = {name: measured[name] for name in ("subject", "session_id")}
+
     def query(mark: str) -> list[dict[str, Any]]:
         own = queries(workflow.dj.config.database.backend)
         return ask(next(query for query in own if mark in query))
@@ -105,6 +113,11 @@ def test_answers(
     assert (rows[0]["session_id"], float(rows[0]["violation_percent"])) == (1, pytest.approx(2.0))
     (red,) = [row for row in query("WHERE verdict = 'red'") if row["quality_name"] == "violations"]
     assert (red["session_id"], red["value"], red["threshold"]) == (1, 0.21, 0.15)
+    now = query("component_curation__component AS d")
+    rows = fbe.FacialRhythm.curated_components(processed)
+    assert now == [{name: row[name] for name in now[0]} for row in rows]
+    spans = query("component_curation__span AS x")
+    assert [(row["span_start_s"], row["span_end_s"]) for row in spans] == [(0.1, 0.2), (0.3, 0.5)]
     mobile = query("ORDER BY path_length_px DESC")
     lengths = (fbe.FacialRhythm.Point & processed).to_arrays("path_length_px")
     assert [row["path_length_px"] for row in mobile] == sorted(lengths, reverse=True)[:10]
@@ -134,3 +147,17 @@ def test_answers(
     found = next(row for row in sessions if row["session_id"] == 1)
     assert found["n_recordings"] == len(runs)
     assert found["mean_frequency_hz"] == pytest.approx(expected)
+    energies = query("AS share_of_ten")
+    shares = (fbe.FacialSignal.MotionSVD & of_measured & {"roi_no": 0}).to_arrays(
+        "share_of_variance"
+    )
+    assert [
+        row["roi_no"] for row in energies if row["session_id"] == of_measured["session_id"]
+    ] == [0, 1]
+    assert energies[0]["share_of_ten"] == pytest.approx(sum(map(float, shares)))
+    (pupil,) = query("AS seen_percent")
+    assert pupil["seen_percent"] == pytest.approx(100 * (1 - 4 / N_FRAMES))
+    (blinks,) = query("AS blinks_per_minute")
+    assert blinks["blinks_per_minute"] == pytest.approx(
+        60 * N_BLINKS / (N_FRAMES / FRAME_RATE_HZ), rel=0.02
+    )

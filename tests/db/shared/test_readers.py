@@ -113,13 +113,13 @@ def test_a_viewer_stops_no_worker(
 @pytest.mark.parametrize("way", WAYS)
 def test_it_is_the_event_that_ends_readers(way: str, database: SharedDatabase, guard: str) -> None:
     """The writer of this test waits in vain without it."""
-    database.query(SERVER, "SET GLOBAL event_scheduler = OFF")
+    database.query(SERVER, f"ALTER EVENT {guard} DISABLE")
     with Reader(database, way) as reader:
         with pytest.raises(pymysql.err.OperationalError) as blocked:
             beat(database)
         assert blocked.value.args[0] == LOCK_WAIT_TIMEOUT
         assert not reader.ended.is_set()
-        database.query(SERVER, "SET GLOBAL event_scheduler = ON")
+        database.query(SERVER, f"ALTER EVENT {guard} ENABLE")
         beat(database)
         assert reader.ended.wait(10)
 

@@ -87,7 +87,7 @@ def probes(cursor: Any, place: str) -> dict[str, str]:
 
 def test_rights_on_every_table_are_those_that_are_meant(database: SharedDatabase) -> None:
     found = tables(database)
-    assert len(found) == 90 + N_LOCK_TABLES
+    assert len(found) == 109 + N_LOCK_TABLES
     with closing(database.connect()) as administrator, administrator.cursor() as columns:
         asked = {name: probes(columns, f"`{name[0]}`.`{name[1]}`") for name in found}
     for role in ROLES:
@@ -113,7 +113,7 @@ def test_no_role_changes_a_table_itself(database: SharedDatabase) -> None:
                 for statement in statements:
                     sql = statement.replace("{}_t", f"`{schema}`.`more`").format(place)
                     assert is_denied(cursor, sql), f"{role}: {sql}"
-    assert len(tables(database)) == 90 + N_LOCK_TABLES
+    assert len(tables(database)) == 109 + N_LOCK_TABLES
 
 
 def test_no_role_goes_beyond_our_schemas(database: SharedDatabase) -> None:
@@ -227,10 +227,22 @@ def test_each_role_does_its_work(
     assert worked.returncode == 0, worked.stderr
     assert json.loads(worked.stdout)["n_failed"] == 0
 
+    # an analyst decides about it, and nobody else
+    decided = ("curate", "set", "--subject", "mouse5", "--session", 1, "--component", 0)
+    decided = (*decided, "--verdict", "keep", "--name", "whisking")
+    assert database.facerhythm_json("analyst", *decided, "--curator", "anna")["revision"] == 1
+    for role in ("viewer", "worker"):
+        refused = database.facerhythm(role, *decided, "--note", "mine")
+        assert (refused.returncode, "has no right" in refused.stderr) == (2, True), refused.stderr
+    looked = ("curate", "show", "--subject", "mouse5", "--session", 1)
+    told = database.facerhythm_json("viewer", *looked)
+    assert [c["name"] for c in told["components"]] == ["whisking", "", ""]
+    assert told["history"][0]["curator"] == "anna" and len(told["history"]) == 1
+
     # a viewer sees it; the recording whose project was taken over has no files to read facts from
     assert n_done() == {
-        "RecordingInfo": 2, "FaceRhythmProcessing": 2, "FacialRhythm": 2, "KeypointInference": 2,
-        "KeypointRhythm": 2,
+        "RecordingInfo": 2, "FaceRhythmProcessing": 2, "FacialRhythm": 2, "FacialRhythmReport": 2,
+        "FacialSignal": 0, "SignalRhythm": 0, "KeypointInference": 2, "KeypointRhythm": 2,
     }  # fmt: skip
     answer_every_question(database)
     shown = database.python(
@@ -310,7 +322,7 @@ def test_activation_without_rights_says_who_can_help(
     }
     again = database.facerhythm_json(ADMINISTRATOR, "admin", "init")
     assert not any(again["new"].values())
-    assert sum(map(len, again["tables"].values())) == 90
+    assert sum(map(len, again["tables"].values())) == 109
     for role in ROLES:
         lines = printed_sql(database, role, database.accounts[role][0], "--existing")
         for line in lines:

@@ -88,7 +88,7 @@ def test_figures_are_drawn_where_only_the_store_is(
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert len(told["files"]) == 5 and told["notes"] == []
+    assert len(told["files"]) == 6 and told["notes"] == []
     assert all(Path(path).read_bytes()[:4] == b"\x89PNG" for path in told["files"])
     there = Path(other_machine["FACERHYTHM_PROCESSED_DATA_DIR"])
     restored = there / (fbe.FaceRhythmProcessing & processed).fetch1("project_dir")

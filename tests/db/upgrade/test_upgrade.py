@@ -18,7 +18,7 @@ from tests.db.upgrade.conftest import (
     rows_by_title,
 )
 
-LONGEST_STEP = "24"
+LONGEST_STEP = "36"
 """Statements of the longest step, which PostgreSQL does at once, and a few."""
 pytestmark = pytest.mark.timeout(700)  # many processes, each of which imports everything
 KILLED_AGAIN_AND_AGAIN = """
@@ -184,8 +184,8 @@ def test_the_work_goes_on(upgraded: Upgraded) -> None:
     status = json.loads(database.run("status", "--json").stdout)
     counts = {name: counted["done"] for name, counted in status["tables"].items()}
     assert counts == {
-        "RecordingInfo": 4, "FaceRhythmProcessing": 4, "FacialRhythm": 4, "KeypointInference": 3,
-        "KeypointRhythm": 3,
+        "RecordingInfo": 4, "FaceRhythmProcessing": 4, "FacialRhythm": 4, "FacialRhythmReport": 0,
+        "FacialSignal": 0, "SignalRhythm": 0, "KeypointInference": 3, "KeypointRhythm": 3,
     }  # fmt: skip
     verified = database.run("verify", "--json")
     assert verified.returncode == 0, verified.stdout
@@ -288,6 +288,38 @@ def test_a_column_that_may_be_null_needs_no_more_than_its_definition(old: Databa
     after = rows_by_title(old)["FacialRhythm.Video"]
     assert in_order(after) == in_order([{**row, "mood": None} for row in before])
     assert "of version 3" in one_sentence(old.run("status"))
+
+
+def test_tables_that_are_new_come_by_an_upgrade_without_a_new_version(
+    databases: Callable[[], Database],
+) -> None:
+    """A database of version 2 of before there were curations."""
+    found, new = databases(), databases()
+    for database in (found, new):
+        assert database.run("admin", "init").returncode == 0
+    schema = "facial_behavior_estimation"
+    parts = [f"component_curation__{name}" for name in ("component", "span", "point")]
+    for table in (*parts, "component_curation"):
+        found.query(f"DROP TABLE {found.place(schema, table)}")
+    found.query(
+        f"DELETE FROM {found.place(schema, '~lineage')} WHERE table_name LIKE 'component_curation%'"
+    )
+    said = one_sentence(found.run("status"))
+    assert "component_curation" in said and "admin init" in said
+    before = found.everything()
+    steps = json.loads(found.run("admin", "upgrade", "--plan", "--json").stdout)["steps"]
+    assert [step["kind"] for step in steps] == ["create"] * 4 + ["lineage"] * 4
+    assert found.everything() == before
+    applied = found.run("admin", "upgrade", "--apply")
+    assert applied.returncode == 0, applied.stderr
+    assert found.layout(schema) == new.layout(schema)
+    assert found.run("status").returncode == 0
+    after = found.everything()
+    assert {
+        name: rows
+        for name, rows in after.items()
+        if name in before and "." in name and "~" not in name
+    } == {name: rows for name, rows in before.items() if "." in name and "~" not in name}
 
 
 def test_an_empty_server_has_nothing_to_upgrade(databases: Callable[[], Database]) -> None:

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -11,6 +13,8 @@ from element_facerhythm.core.rois import Rois
 from element_facerhythm.errors import ProjectError, RequestError, RoiError
 from element_facerhythm.figures import (
     component_figure,
+    components,
+    cycle_figure,
     displacement_figure,
     draw_figure,
     figure_names,
@@ -20,14 +24,18 @@ from element_facerhythm.figures import (
     write_figures,
 )
 from element_facerhythm.figures import traces as traces_module
+from element_facerhythm.figures.component_maps import ellipse_axes
 from element_facerhythm.figures.components import component_panels
+from element_facerhythm.figures.cycles import component_cycle
 from element_facerhythm.figures.spectra import mean_spectrogram
 from element_facerhythm.figures.style import write_bytes
-from element_facerhythm.figures.traces import drawn_traces, pick_points, rms_motion
+from element_facerhythm.figures.time_axis import spans_s
+from element_facerhythm.figures.traces import pick_points, rms_motion, trace_envelope
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters.axes import has_parts
+from element_facerhythm.video.clock import even_clock
 
-NAMES = ["rois", "displacements", "violations", "spectrogram", "components"]
+NAMES = ["rois", "displacements", "violations", "spectrogram", "components", "cycles"]
 
 
 def test_every_figure_is_written_as_a_picture_that_shows_something(project, tmp_path):
@@ -59,7 +67,7 @@ def test_unfinished_project_gets_the_figures_of_what_is_there(project, tmp_path)
         (tmp_path / "analysis_files" / source.name).write_bytes(source.read_bytes())
     drawn = write_figures(Project.open(tmp_path), tmp_path / "out")
     assert [path.stem for path in drawn.paths] == ["rois"] and not drawn.failed
-    assert len(drawn.left_out) == 4
+    assert len(drawn.left_out) == 5
     assert "spectrogram is left out: analysis_files/PointTracker.h5 and" in drawn.left_out[2]
     with pytest.raises(ProjectError, match=r"analysis_files/PointTracker\.h5"):
         draw_figure(Project.open(tmp_path), "violations")
@@ -70,15 +78,15 @@ def test_a_figure_that_fails_takes_no_other_with_it(project, tmp_path):
     path = copy / "analysis_files" / "TCA.h5"
     path.write_bytes(path.read_bytes()[:2000])
     drawn = write_figures(Project.open(copy), tmp_path / "out")
-    assert [path.stem for path in drawn.paths] == NAMES[:-1]
-    (told,) = drawn.failed
-    assert told.startswith("figure components could not be drawn: ") and "TCA.h5" in told
+    assert [path.stem for path in drawn.paths] == NAMES[:-2]
+    for name, told in zip(NAMES[-2:], drawn.failed, strict=True):
+        assert told.startswith(f"figure {name} could not be drawn: ") and "TCA.h5" in told
 
 
 def test_figures_are_drawn_by_name(project):
     assert figure_names(project) == tuple(NAMES)
     figure = draw_figure(project, "components")
-    assert len(figure.axes) == 4 * 3
+    assert len(figure.axes) == 3 * 3 + 1  # and the scale of the maps
     shown = cv2.imdecode(np.frombuffer(figure._repr_png_(), np.uint8), 1)  # by any notebook
     assert (shown < 250).mean() > 0.05
     with pytest.raises(RequestError, match=r"'component' of .*expected one of rois, displacements"):
@@ -101,14 +109,86 @@ def test_time_courses_of_the_videos_lie_one_after_the_other(project):
 
 
 def test_component_sheet_has_a_row_per_component_with_units(project):
-    axes = component_figure(project).axes
-    assert len(axes) == 4 * 3
+    *axes, scale = component_figure(project).axes
+    assert "1 = largest of all" in scale.get_xlabel()
     labels = {label for axis in axes for label in (axis.get_xlabel(), axis.get_ylabel())}
     assert {"frequency (Hz)", "time (s)"} <= labels
-    headings = [axis.get_title(loc="left") for axis in axes[::4]]
-    peaks = [float(re.search(r"([\d.]+) Hz", heading).group(1)) for heading in headings]
-    expected = [picture.peak_frequency_hz for picture in component_panels(project)]
-    np.testing.assert_allclose(peaks, expected, atol=0.05)
+    for row, panel in zip(np.reshape(axes, (-1, 3)), component_panels(project), strict=True):
+        place, spectrum, course = (axis.get_title(loc="left") for axis in row)
+        told = f"explained variance {100 * panel.explained_variance:.1f} %"
+        assert (told in place) != ("explains only" in place)
+        assert ("explains only" in place) == (panel.explained_variance < 0.01)
+        low, high = panel.half_power_hz
+        assert low <= panel.peak_frequency_hz <= high
+        assert (
+            spectrum == f"peak {panel.peak_frequency_hz:.1f} Hz, half power {low:.1f}–{high:.1f} Hz"
+        )
+        assert course == f"stability {panel.stability:.2f}"
+
+
+def test_what_explains_little_is_drawn_small_and_faded(project, monkeypatch):
+    strong = component_panels(project)[0]
+    weak = replace(strong, norm=strong.norm / 100, explained_variance=0.0001)
+    monkeypatch.setattr(components, "component_panels", lambda *_: [strong, weak])
+    first, second = np.reshape(component_figure(project).axes[:6], (2, 3))
+    dots = [row[0].collections[0] for row in (first, second)]
+    largest = [max(own._widths.max(), own._heights.max()) for own in dots]
+    assert largest[1] < 0.15 * largest[0]
+    assert dots[1].get_array().max() == pytest.approx(dots[0].get_array().max() / 100)
+    assert (
+        dots[0].get_array().max() == pytest.approx(1) and dots[0].get_clim() == dots[1].get_clim()
+    )
+    for column in (1, 2):
+        own, faded = first[column].lines[0], second[column].lines[0]
+        dotted = [line for line in second[column].lines if len(line.get_xdata()) > 2]
+        enlarged = dotted[len(dotted) // 2]  # after the faded ones, of each video one
+        np.testing.assert_allclose(faded.get_ydata(), np.asarray(own.get_ydata()) / 100, rtol=1e-9)
+        assert faded.get_alpha() < own.get_alpha() == 1
+        np.testing.assert_allclose(enlarged.get_ydata(), np.asarray(own.get_ydata()), rtol=1e-9)
+        assert "dotted: × 100" in [text.get_text() for text in second[column].texts]
+    assert second[0].get_title(loc="left") == "component 1  ·  explains only 0.01 %"
+
+
+def test_dots_are_as_wide_and_high_as_points_move_along_x_and_y():
+    widths, heights = ellipse_axes(np.array([[1.0, 0.0, 0.18, 0.0], [0.0, 0.25, 0.24, 0.0]]), 10.0)
+    assert widths[0] == 10 and heights[0] <= 3
+    assert heights[1] == 5 and widths[1] < 2  # a quarter of the share is a quarter of the area
+    assert heights[2] / widths[2] == pytest.approx(0.24 / 0.18)
+    assert widths[3] == heights[3] == 0
+
+
+def test_every_format_holds_the_figure_and_texts_stay_texts(project, tmp_path):
+    drawn = write_figures(project, tmp_path, formats=("svg", "pdf", "png"))
+    assert [path.name for path in drawn.paths[:3]] == ["rois.svg", "rois.pdf", "rois.png"]
+    assert len(drawn.paths) == 3 * len(NAMES) and drawn.notes == ()
+    svg = (tmp_path / "components.svg").read_text()
+    for panel in component_panels(project):
+        assert f"peak {panel.peak_frequency_hz:.1f} Hz" in svg
+    assert "frequency (Hz)" in svg and "data:image/png;base64," in svg
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    assert (tmp_path / "rois.pdf").read_bytes().startswith(b"%PDF")
+    again = write_figures(project, tmp_path / "again", formats=("svg", "pdf"))
+    for path in again.paths:
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+    with pytest.raises(RequestError, match="the format is 'gif'; expected one or more of png, svg"):
+        write_figures(project, tmp_path / "none", formats=("png", "gif"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_mean_cycles_are_drawn_for_what_explains_something(project):
+    panels = component_panels(project)
+    shown = [i for i, panel in enumerate(panels) if panel.explained_variance >= 0.01]
+    axes = [own for own in cycle_figure(project).axes if own.get_title(loc="left")]
+    headings = [own.get_title(loc="left") for own in axes]
+    assert [int(re.match(r"component (\d+)", heading)[1]) for heading in headings] == shown
+    assert any("motion ×" in heading for heading in headings)
+    index = next(i for i, heading in enumerate(headings) if "motion ×" in heading)
+    cycle = component_cycle(project, panels[shown[index]])
+    factor = float(re.search(r"motion × ([\d.]+)", headings[index])[1])
+    (paths,) = axes[index].collections
+    reach = max(np.ptp(path.vertices, axis=0).max() for path in paths.get_paths()) / 2
+    assert reach <= factor * cycle.reach_px.max() * 1.01
+    assert f"largest {cycle.reach_px[cycle.followed >= 0.25].max():.2g} px" in headings[index]
 
 
 def test_mean_spectrogram_is_the_mean_in_seconds_and_hertz(project):
@@ -117,7 +197,14 @@ def test_mean_spectrogram_is_the_mean_in_seconds_and_hertz(project):
     figure = spectrogram_figure(project)
     panel = figure.axes[1]
     assert panel.get_yscale() == "log" and panel.get_ylabel() == "frequency (Hz)"
-    assert panel.get_xlim()[1] == pytest.approx(project.n_frames[1] / project.frame_rate_hz)
+    times_s = project.window_times_s(1)
+    start_s, stop_s = panel.get_xlim()
+    step_s = times_s[1] - times_s[0]
+    expected_s = (times_s[0] - step_s / 2, times_s[-1] + step_s / 2)
+    assert (start_s, stop_s) == pytest.approx(expected_s, abs=step_s / 4)
+    lost = start_s + project.n_frames[1] / project.frame_rate_hz - stop_s
+    told = "need what lies before and after" in panel.get_title(loc="left")
+    assert told == (lost > 0.05 * project.n_frames[1] / project.frame_rate_hz)
 
 
 def test_violation_figure_counts_every_flag_once(project):
@@ -125,9 +212,18 @@ def test_violation_figure_counts_every_flag_once(project):
     flags = sum(len(project.tracking(i).violation_rows) for i in range(2))
     assert flags > 0
     share = flags / (sum(project.n_frames) * len(project.point_positions))
-    assert f"{100 * share:.2f} %" in figure.axes[0].get_title(loc="left")
-    raster = np.asarray(figure.axes[1].images[0].get_array())
+    axes = {own.get_ylabel(): own for own in figure.axes}
+    assert f"{100 * share:.2f} %" in axes["flagged (%)"].get_title(loc="left")
+    raster = np.asarray(axes["points, top to bottom"].images[0].get_array())
     assert raster.sum() == flags
+    face = next(own for own in figure.axes if own.get_title(loc="left") == "where")
+    (dots,) = face.collections
+    percent = np.asarray(dots.get_array())
+    assert percent.sum() == pytest.approx(100 * flags / sum(project.n_frames))
+    most = np.argmax(
+        np.bincount(np.concatenate([project.tracking(i).violation_cols for i in (0, 1)]))
+    )
+    np.testing.assert_allclose(dots.get_offsets()[-1], project.point_positions[most])
 
 
 def test_traces_are_drawn_in_pixels_from_home(project):
@@ -154,31 +250,49 @@ def test_picked_points_are_lively_and_apart():
     assert len(pick_points(motion, positions, n_points=99)) == 20
 
 
+def test_what_was_flagged_is_shaded_from_its_first_to_the_end_of_its_last_frame():
+    clock = even_clock(100, 50.0, "header")
+    assert spans_s(np.array([], int), clock, 800) == []
+    spans = spans_s(np.array([10, 11, 12, 40]), clock, 800)
+    np.testing.assert_allclose(spans, [(0.2, 0.06), (0.8, 0.02)])
+    (wide,) = spans_s(np.array([40]), clock, 10)
+    assert wide == pytest.approx((0.8, 0.2))  # never less than a column
+
+
 def test_long_traces_are_drawn_by_their_extremes(monkeypatch):
     positions = np.random.default_rng(0).random((3, 2)).astype(np.float32)
     displacement = np.random.default_rng(1).standard_normal((1_003, 3, 2)).astype(np.float32)
     monkeypatch.setattr(traces_module, "_N_COLUMNS", 25)
     for block_bytes in (1, 5_000, 2**20):
         monkeypatch.setattr(traces_module, "_BLOCK_BYTES", block_bytes)
-        frames, drawn = drawn_traces(displacement + positions, positions, [2, 0])
-        assert len(frames) == len(drawn) == 2 * 101  # runs of ten frames
-        assert (np.diff(frames) == 5).all()
-        run = displacement[30:40, [2, 0]]
-        np.testing.assert_allclose(drawn[6:8], [run.min(axis=0), run.max(axis=0)], atol=1e-6)
-        np.testing.assert_allclose(
-            drawn.max(axis=0), displacement[:, [2, 0]].max(axis=0), atol=1e-6
-        )
+        drawn = trace_envelope(displacement + positions, positions, [2, 0])
+        assert not drawn.is_exact and len(drawn.frames) == 26  # runs of forty frames
+        assert (np.diff(drawn.frames) == 40).all()
+        run = displacement[120:160, [2, 0]]
+        np.testing.assert_allclose(drawn.low[3], run.min(axis=0), atol=1e-6)
+        np.testing.assert_allclose(drawn.high[3], run.max(axis=0), atol=1e-6)
+        whole = displacement[:, [2, 0]]
+        np.testing.assert_allclose(drawn.high.max(axis=0), whole.max(axis=0), atol=1e-6)
 
 
 def test_overlay_darkens_what_is_hidden_and_marks_every_point():
     frame = np.full((60, 80, 3), 120, np.uint8)
     square = np.array([[20, 15], [60, 15], [60, 45], [20, 45]], float)
     mask = np.array([[10, 5], [70, 5], [70, 55], [10, 55]], float)
-    figure = overlay_rois(frame, Rois((square,), (mask,)), spacing_px=10)
+    hidden = np.array([[62, 15], [68, 15], [68, 45], [62, 45]], float)
+    rois = Rois((square,), (mask,), exclude_polygons=(hidden,))
+    figure = overlay_rois(frame, rois, spacing_px=10)
     shown = np.asarray(figure.axes[0].images[0].get_array())
+    assert shown[30, 65].max() == pytest.approx(40 / 255)
     assert shown[30, 40].max() == pytest.approx(120 / 255)
     assert shown[2, 2].max() == pytest.approx(40 / 255)
-    followed, weak = (line.get_xydata() for line in figure.axes[0].lines)
+    followed, weak, _length = (line.get_xydata() for line in figure.axes[0].lines)
+    assert "inside ROIs" in figure.axes[0].get_title(loc="left")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "ROI: points are seeded here", "edge of what the tracker sees (dark: hidden)",
+        "excluded: no points, and hidden", "12 points with nothing to follow",
+    ]  # fmt: skip
     assert len(followed) == 0 and len(weak) == 12  # the frame is even: there is nothing to follow
     np.testing.assert_array_equal(weak.min(axis=0), [20, 15])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from element_facerhythm.errors import PathError, TextError
-from element_facerhythm.ingest.sheet import read_sheet
+from element_facerhythm.files.sheet import read_sheet
 from element_facerhythm.ingest.sheet_paths import find_file, find_files
 
 ROWS = [

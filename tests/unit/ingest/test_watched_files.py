@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from element_facerhythm.ingest.path_pattern import PathPattern
+from element_facerhythm.files.path_pattern import PathPattern
 from element_facerhythm.ingest.watched_files import UnchangedFiles, matching_files
 
 

@@ -28,6 +28,17 @@ def test_polygons_survive_a_file(tmp_path):
     assert (len(read.seed_polygons), len(read.mask_polygons)) == (2, 1)
 
 
+def test_files_without_exclusions_keep_the_digest_that_rows_and_products_have():
+    square = [[0, 0], [9, 0], [9, 9], [0, 9]]
+    before = "5fd5f06a5d5766312268df9ba4c445d56d93919a675c538e500bd9408fadf6f5"
+    drawn = {"points": [square, square], "mask": [square]}
+    for value in (drawn, {**drawn, "exclude": []}):
+        assert rois_sha256(rois_from_mapping(value)) == before
+    excluding = rois_from_mapping({**drawn, "exclude": [square]})
+    assert rois_sha256(excluding) != before
+    assert rois_sha256(excluding) != rois_sha256(rois_from_mapping({**drawn, "mask": [square] * 2}))
+
+
 def test_a_mask_may_be_left_out():
     assert rois_from_mapping({"points": [TRIANGLE.tolist()]}).mask_polygons == ()
     assert rois_from_mapping({"points": [TRIANGLE.tolist()], "mask": []}).mask_polygons == ()
@@ -202,6 +213,11 @@ TWO = {"points": [SQUARE, SQUARE], "mask": [SQUARE]}
         ({"names": ["nose", "eye"]}, ["nose", "eye", "mask_0"], ["motion", "motion", "mask"]),
         ({"names": ["a", None, "c"]}, ["a", "points_1", "c"], ["motion", "motion", "mask"]),
         (
+            {"exclude": [SQUARE], "names": ["a", "b", "c", "d"]},
+            ["a", "b", "c", "d"],
+            ["motion", "motion", "mask", "exclude"],
+        ),
+        (
             {"names": {"mask": ["face"]}, "kinds": {"points": ["motion SVD", "Pupil"]}},
             ["points_0", "points_1", "face"],
             ["motion", "pupil", "mask"],
@@ -220,7 +236,9 @@ def test_polygons_have_names_and_kinds(tmp_path, given, names, kinds):
     write_rois(rois, path)
     again = read_rois(path)
     assert (again.seed_labels, again.mask_labels) == (rois.seed_labels, rois.mask_labels)
-    assert rois_sha256(again) == rois_sha256(rois_from_mapping(TWO))
+    assert again.exclude_labels == rois.exclude_labels
+    polygons = {**TWO, "exclude": given.get("exclude", [])}
+    assert rois_sha256(again) == rois_sha256(rois_from_mapping(polygons))
 
 
 @pytest.mark.parametrize(
@@ -234,6 +252,7 @@ def test_polygons_have_names_and_kinds(tmp_path, given, names, kinds):
         ({"names": ["nose", "x" * 65]}, "expected a text of 1 to 64 characters"),
         ({"names": ["nose", 3]}, "3 is no name of a region"),
         ({"kinds": ["motion", "whisk"]}, "'whisk' is no kind of region; expected one of motion, "),
+        ({"names": {"exclude": ["eye"]}}, "'names' of 'exclude' is .* each of its 0 polygons"),
         ({"kind": ["motion"]}, "unknown key 'kind'; did you mean 'kinds'"),
     ],
 )

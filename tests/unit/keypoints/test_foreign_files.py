@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from element_facerhythm.errors import KeypointError
+from element_facerhythm.files.plain_pickle import plain_value
 from element_facerhythm.keypoints.deeplabcut import LEVELS, read_deeplabcut
 from element_facerhythm.keypoints.formats import read_predictions
 from element_facerhythm.keypoints.movement_library import import_movement
 from element_facerhythm.keypoints.netcdf import open_netcdf
 from element_facerhythm.keypoints.placement import from_first_frame
-from element_facerhythm.keypoints.plain_pickle import plain_value
 from element_facerhythm.keypoints.reading_options import ReadingOptions
 
 RATE = 50.0

@@ -31,7 +31,7 @@ def plain_value(data: bytes) -> Any:
     ValueError
         It does anything else, or is no pickle; the message names the instruction.
     """
-    machine = _Machine()
+    machine = PlainMachine()
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name == "STOP":
             return machine.pop()
@@ -39,7 +39,7 @@ def plain_value(data: bytes) -> Any:
     raise ValueError("it breaks off")
 
 
-class _Machine:
+class PlainMachine:
     """A stack, a memo, and the instructions that build plain values on them."""
 
     def __init__(self) -> None:
@@ -65,7 +65,18 @@ class _Machine:
         }  # fmt: skip
 
     def step(self, name: str, argument: Any) -> None:
-        """Carry out one instruction; ValueError where it builds nothing plain."""
+        """Carry out one instruction.
+
+        Parameters
+        ----------
+        name, argument
+            As `pickletools.genops` names them.
+
+        Raises
+        ------
+        ValueError
+            It builds nothing plain.
+        """
         if name in _CONSTANTS:
             self._stack.append(_CONSTANTS[name])
         elif name in _LITERALS:

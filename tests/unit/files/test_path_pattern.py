@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from element_facerhythm.errors import RequestError
-from element_facerhythm.ingest.path_pattern import PathPattern
+from element_facerhythm.files.path_pattern import PathPattern
 
 DATE = r"\d{4}-\d{2}-\d{2}"
 

@@ -1,4 +1,4 @@
-"""Tables of recordings as people keep them: CSV files, as spreadsheets write them."""
+"""Tables as people keep them: CSV files, as spreadsheets write them."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ class Sheet:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a table of recordings.
+    """Read a table.
 
     The first row names the columns. The separator is the one of comma, semicolon and tab that it has most of.
     Empty rows are left out, and blanks around cells.

@@ -1,0 +1,266 @@
+"""The pupil: an ellipse fitted to the edge of the darkest patch of a region, frame by frame.
+
+The gray levels of the region are parted in two where that parts them best, and the darker part again and
+again (Otsu 1979): the pupil is darker than the iris, and the iris than what is around it. Rays from the
+centre of each patch find its edge to a fraction of a pixel; rays that meet a reflection or the border of
+the region tell nothing, and an ellipse is fitted to the others, those that do not agree left out. The
+darkest patch that has an ellipse is the pupil.
+
+What tells too little is no pupil: all values are NaN, and the confidence is 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from element_facerhythm.core.motion.levels import histogram, parting_level
+
+N_RAYS = 64
+_SMOOTHING_PX = 1.0
+_REFLECTION = 0.75  # of the way from the median level to the brightest there can be
+_LEAST_CONTRAST = 8.0  # gray levels between patch and surround
+_SMALLEST_RADIUS_PX = 2.5
+_LARGEST_SHARE = 0.9  # of the region
+_MOST_OFF = (
+    0.12  # distance of an edge point from the ellipse, of its radius; further off does not agree
+)
+_FEWEST_RAYS = 0.35  # of all
+_MOST_OBLONG = 3.0
+_OF_BEST = 0.5  # of the best confidence; with that, a darker patch goes before a lighter one
+_ROUNDS = 3
+_MOST_LEVELS, _FEWEST_PIXELS = 4, 16
+_RING_PX = 3  # around a patch: how far off its surround begins, and how wide it is
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A pupil in a frame.
+
+    Attributes
+    ----------
+    x_px, y_px
+        Its centre, in pixels of the region's box.
+    long_px, short_px
+        Its semi-axes.
+    angle_rad
+        From the x axis to the long one, down the picture, -pi/2 to pi/2.
+    confidence
+        0 to 1: the share of rays that agree with the ellipse, times how much the edge stands out.
+    """
+
+    x_px: float
+    y_px: float
+    long_px: float
+    short_px: float
+    angle_rad: float
+    confidence: float
+
+    @property
+    def area_px2(self) -> float:
+        """Its area."""
+        return float(np.pi * self.long_px * self.short_px)
+
+
+class PupilFinder:
+    """Finds the pupil in one region.
+
+    Parameters
+    ----------
+    mask
+        (h, w) bool, pixels of the region's box that belong to it.
+    hidden
+        (h, w) bool, pixels that show something else, such as a reflection that was drawn.
+    """
+
+    def __init__(self, mask: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> None:
+        self._mask, self._hidden = mask, hidden
+        inner = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((3, 3), np.uint8))
+        self._edge = mask & (inner[1:-1, 1:-1] == 0)
+        angles = 2 * np.pi * np.arange(N_RAYS) / N_RAYS
+        self._directions = np.stack([np.cos(angles), np.sin(angles)])
+        self._steps = np.arange(0, np.hypot(*mask.shape), 0.5, dtype=np.float32)
+
+    def find(self, picture: NDArray[np.uint8]) -> Pupil | None:
+        """Find it in the pixels (h, w) of the region's box; None where there is none."""
+        smooth = cv2.GaussianBlur(picture, (0, 0), _SMOOTHING_PX).astype(np.float32)
+        median = float(np.median(picture[self._mask]))
+        bright = picture > median + _REFLECTION * (255 - median)
+        unseen = cv2.dilate(bright.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        unseen = (unseen | self._hidden) & self._mask
+        seen = self._mask & ~unseen
+        found = [
+            pupil
+            for level in _levels(smooth[seen])
+            if (pupil := self._at_level(smooth, level, seen, unseen)) is not None
+        ]
+        enough = _OF_BEST * max((pupil.confidence for pupil in found), default=0.0)
+        # the last is of the darkest patch: the outline of an iris, too, makes a good ellipse
+        return next((pupil for pupil in reversed(found) if pupil.confidence >= enough), None)
+
+    def _at_level(
+        self,
+        smooth: NDArray[np.float32],
+        level: float,
+        seen: NDArray[np.bool_],
+        unseen: NDArray[np.bool_],
+    ) -> Pupil | None:
+        """Fit the largest patch that is darker than a level."""
+        dark = (smooth < level) & seen
+        # a reflection cuts no patch in two
+        joined = cv2.morphologyEx(
+            (dark | unseen).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
+        )
+        n, labels, _, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
+        if n < 2:
+            return None
+        n_dark = np.bincount(labels[dark], minlength=n)
+        n_dark[0] = 0
+        patch = int(n_dark.argmax())
+        if not np.pi * _SMALLEST_RADIUS_PX**2 <= n_dark[patch] <= _LARGEST_SHARE * self._mask.sum():
+            return None
+        inside = (labels == patch) & dark
+        around = _ring(labels == patch) & seen
+        if not around.any():
+            return None
+        core, surround = (float(np.median(smooth[pixels])) for pixels in (inside, around))
+        level, contrast = (core + surround) / 2, surround - core
+        if contrast < _LEAST_CONTRAST:
+            return None
+        rows, columns = np.nonzero(inside)
+        centre = np.array([columns.mean(), rows.mean()])
+        return self._fitted(smooth, level, contrast, unseen, centre)
+
+    def _fitted(
+        self,
+        smooth: NDArray[np.float32],
+        level: float,
+        contrast: float,
+        unseen: NDArray[np.bool_],
+        centre: NDArray[np.float64],
+    ) -> Pupil | None:
+        ellipse = None
+        for _ in range(_ROUNDS):  # from a better centre rays meet the edge more squarely
+            edge, steepness = self._edge_points(smooth, level, unseen, centre)
+            ellipse, agrees = _robust_ellipse(edge)
+            if ellipse is None:
+                return None
+            moved, centre = np.abs(ellipse[:2] - centre).max(), ellipse[:2]
+            if moved < 0.25:
+                break
+        assert ellipse is not None
+        x, y, long_px, short_px, angle = ellipse
+        share = np.count_nonzero(agrees) / N_RAYS
+        row, column = round(float(y)), round(float(x))
+        is_inside = 0 <= row < self._mask.shape[0] and 0 <= column < self._mask.shape[1]
+        if share < _FEWEST_RAYS or short_px < _SMALLEST_RADIUS_PX or not is_inside:
+            return None
+        if long_px > _MOST_OBLONG * short_px or not self._mask[row, column]:
+            return None
+        sharp = min(float(np.median(steepness[agrees])) * 4 / contrast, 1.0)
+        return Pupil(
+            float(x), float(y), float(long_px), float(short_px), float(angle), share * sharp
+        )
+
+    def _edge_points(
+        self,
+        smooth: NDArray[np.float32],
+        level: float,
+        unseen: NDArray[np.bool_],
+        centre: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where rays leave the dark (N_RAYS, 2), NaN if they meet something else first; and how steeply."""
+        x = (centre[0] + self._directions[0][:, None] * self._steps).astype(np.float32)
+        y = (centre[1] + self._directions[1][:, None] * self._steps).astype(np.float32)
+        values = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        rows = np.rint(y).astype(int).clip(0, smooth.shape[0] - 1)
+        columns = np.rint(x).astype(int).clip(0, smooth.shape[1] - 1)
+        is_unseen = unseen[rows, columns]
+        outside = (y < 0) | (x < 0) | (y > smooth.shape[0] - 1) | (x > smooth.shape[1] - 1)
+        is_border = outside | ~self._mask[rows, columns] | self._edge[rows, columns]
+        is_light = (values >= level) & ~is_unseen
+        is_light[:, 0] = False
+        first = np.where(is_light.any(axis=1), is_light.argmax(axis=1), len(self._steps) - 1)
+        n = np.arange(N_RAYS)
+        before, after = values[n, first - 1], values[n, first]
+        rise = np.maximum(after - before, 1e-6)
+        radius = self._steps[first - 1] + 0.5 * np.clip((level - before) / rise, 0, 1)
+        reaches_border = np.where(is_border.any(axis=1), is_border.argmax(axis=1), len(self._steps))
+        near = is_unseen[n, first - 1] | is_unseen[n, np.minimum(first + 1, len(self._steps) - 1)]
+        bad = ~is_light.any(axis=1) | near | (first >= reaches_border)
+        points = centre + self._directions.T * radius[:, None]
+        points[bad] = np.nan
+        two_on = values[n, np.minimum(first + 1, len(self._steps) - 1)]
+        two_back = values[n, np.maximum(first - 2, 0)]
+        return points, (two_on - two_back).astype(np.float64) / 1.5
+
+
+def _ring(patch: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels a little off a patch, all around it."""
+    near, far = (
+        cv2.dilate(
+            patch.astype(np.uint8),
+            cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * px + 1, 2 * px + 1)),
+        )
+        > 0
+        for px in (_RING_PX, 2 * _RING_PX)
+    )
+    return far & ~near
+
+
+def _levels(values: NDArray[np.float32]) -> list[float]:
+    """Gray levels that may part the pupil from the rest: of all, and of the darker part again and again."""
+    levels: list[float] = []
+    while len(levels) < _MOST_LEVELS and values.size >= _FEWEST_PIXELS:
+        level, _, distance = parting_level(histogram(values))
+        if distance < _LEAST_CONTRAST:
+            break
+        levels.append(level)
+        values = values[values < level]
+    return levels
+
+
+def _robust_ellipse(
+    points: NDArray[np.float64],
+) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
+    """Ellipse (x, y, long, short, angle) of points (N, 2), and which of them agree with it."""
+    agrees = np.isfinite(points[:, 0])
+    ellipse = None
+    for _ in range(4):
+        if np.count_nonzero(agrees) < 8:
+            return None, agrees
+        ellipse = _ellipse(points[agrees])
+        if ellipse is None:
+            return None, agrees
+        off = np.full(len(points), np.inf)
+        finite = np.isfinite(points[:, 0])
+        off[finite] = np.abs(_relative_radius(ellipse, points[finite]) - 1)
+        limit = max(min(2.5 * float(np.median(off[agrees])), _MOST_OFF), 0.02)
+        closer = off <= limit
+        if np.array_equal(closer, agrees):
+            break
+        agrees = closer
+    return ellipse, agrees
+
+
+def _ellipse(points: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Ellipse of least squares (Fitzgibbon, Pilu and Fisher 1999); None where it is none."""
+    (x, y), (wide, high), degrees = cv2.fitEllipseDirect(points.astype(np.float32))
+    if not np.isfinite([x, y, wide, high]).all() or min(wide, high) <= 0:
+        return None
+    long_px, short_px = max(wide, high) / 2, min(wide, high) / 2
+    angle = np.deg2rad(degrees + (0 if wide >= high else 90))
+    return np.array([x, y, long_px, short_px, (angle + np.pi / 2) % np.pi - np.pi / 2])
+
+
+def _relative_radius(
+    ellipse: NDArray[np.float64], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    x, y, long_px, short_px, angle = ellipse
+    away = points - (x, y)
+    along = away @ (np.cos(angle), np.sin(angle))
+    across = away @ (-np.sin(angle), np.cos(angle))
+    return np.hypot(along / long_px, across / short_px)
