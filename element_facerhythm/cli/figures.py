@@ -32,6 +32,14 @@ EXIT_FAILED = 1
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Where figures go, the project's own directory if None, and the formats that they are written in."""
+
+    output: Path | None
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Drawn:
     """The figures of one project: of a directory, or of the run with a key."""
 
@@ -57,16 +65,22 @@ def figures(
             "-o", "--output", help="Directory for the figures (default: the project's own)"
         ),
     ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", help="png, svg or pdf (default: png); may be given again.", metavar="FORMAT"
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw regions, tracks, violations, spectrogram and components of a project as PNG.
+    """Draw regions, tracks, violations, spectrogram, components and their mean cycles of a project.
 
     Give a project directory, or say which runs of the database: each is drawn from its project directory,
     which is read from the store where it is not on this machine. Figures go into `visualizations/` of the
     project, or into `-o`, where those of rows have directories of their own. Videos are not needed, and rows
-    are not changed.
+    are not changed. Texts in SVG and PDF are texts, for editing.
 
-    Example: `facerhythm figures mouse-project`
+    Example: `facerhythm figures mouse-project --format png --format svg`
     """
     chosen = key_texts(subject, session, recording, key)
     if (directory is not None) == bool(chosen.texts or where):
@@ -74,26 +88,29 @@ def figures(
             "give a project directory, or say which rows (--subject, --session, --recording, --key, "
             "--where), and not both"
         )
+    from element_facerhythm.figures.formats import require_formats
+
+    wanted = Wanted(output, require_formats(formats or ["png"]))
     with quiet_stdout(), progress_bars() as progress:
         if directory is not None:
-            drawn = [of_directory(directory, output, progress)]
+            drawn = [of_directory(directory, wanted, progress)]
         else:
-            drawn = list(of_rows(chosen, where, output, progress))
+            drawn = list(of_rows(chosen, where, wanted, progress))
     show(drawn, as_json)
     if any(one.failed for one in drawn):
         raise typer.Exit(EXIT_FAILED)
 
 
-def of_directory(directory: Path, output: Path | None, progress: "Progress") -> Drawn:
+def of_directory(directory: Path, wanted: Wanted, progress: "Progress") -> Drawn:
     """Draw a project directory."""
     from element_facerhythm.pipeline.results.drawing import draw_project
 
-    found = draw_project(directory, output, progress=progress)
+    found = draw_project(directory, wanted.output, formats=wanted.formats, progress=progress)
     return Drawn({"project_dir": directory}, found.paths, found.left_out, found.failed)
 
 
 def of_rows(
-    chosen: KeyTexts, where: str | None, output: Path | None, progress: "Progress"
+    chosen: KeyTexts, where: str | None, wanted: Wanted, progress: "Progress"
 ) -> Iterator[Drawn]:
     """Draw the runs that are chosen; of several, one that cannot be drawn does not stop the others.
 
@@ -108,7 +125,7 @@ def of_rows(
     runs = chosen_runs(chosen, where)
     for run in runs:
         try:
-            yield of_run(run, output, progress)
+            yield of_run(run, wanted, progress)
         except FaceRhythmError as error:
             if len(runs) == 1:
                 raise
@@ -141,17 +158,20 @@ def chosen_runs(chosen: KeyTexts, where: str | None) -> list[dict[str, Any]]:
     return runs
 
 
-def of_run(run: dict[str, Any], output: Path | None, progress: "Progress") -> Drawn:
+def of_run(run: dict[str, Any], wanted: Wanted, progress: "Progress") -> Drawn:
     """Draw one run of the database."""
     from element_facerhythm.facial_behavior_estimation import FaceRhythmProcessing
     from element_facerhythm.facial_behavior_estimation.result_views import present_run
     from element_facerhythm.linking import active_link
     from element_facerhythm.pipeline.results.drawing import draw_project
 
-    directory = present_run(run)
+    directory, output = present_run(run), wanted.output
     if output is not None:  # a directory for each run, so that none replaces another one's figures
         output = output / (FaceRhythmProcessing() & run).fetch1("project_dir")
-    found = draw_project(directory, output, roots=active_link().search_dirs(), progress=progress)
+    found = draw_project(
+        directory, output, roots=active_link().search_dirs(), formats=wanted.formats,
+        progress=progress,
+    )  # fmt: skip
     return Drawn({"key": run}, found.paths, found.left_out, found.failed)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from element_facerhythm.report.html import plain_cell
+
 _QUESTIONS = (
     (
         "Which recordings have more than 0.1 % violations?",
@@ -123,15 +125,6 @@ def _ask(connection: Any, question: str, sql: str) -> Answer:
     cursor = connection.query(sql)
     columns = tuple(column[0] for column in cursor.description)
     return Answer(question, sql, columns, tuple(tuple(row) for row in cursor.fetchall()))
-
-
-def plain_cell(value: Any) -> str:
-    """Return a value as a person reads it: four digits for a fraction, a dash for NULL."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

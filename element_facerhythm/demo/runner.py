@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.database.keys import key_text
 from element_facerhythm.demo.questions import Answer, ask_everything, text_table
-from element_facerhythm.demo.report_page import report_html
-from element_facerhythm.demo.settings import SCENE_RELAXATION, scene_parameters
+from element_facerhythm.demo.settings import scene_parameters
 from element_facerhythm.demo.truth import Truth, compare_with_truth
 from element_facerhythm.errors import ConfigurationError, RequestError
 from element_facerhythm.figures.style import write_bytes
@@ -215,6 +214,7 @@ def _through_database(
             tables.FaceRhythmProcessing.populate(registered.key)
         with progress.stage("fill the tables", None, ""):
             tables.FacialRhythm.populate(registered.key)
+            tables.FacialRhythmReport.populate(registered.key)
         rows = ingest.count_rows(registered.key)
         output_dir = (tables.FaceRhythmProcessing & registered.key).fetch1("project_dir")
         project_dir = tables.processing.project_dir(output_dir)
@@ -279,22 +279,27 @@ def _finish(
         drawn = write_figures(project, directory / "figures")
     truth = None
     if material.scene is not None:
-        truth = compare_with_truth(project, material.scene, relaxation=SCENE_RELAXATION)
+        truth = compare_with_truth(project, material.scene)
     seconds = time.monotonic() - started
     report = replace(report, figures=drawn.paths, truth=truth, seconds=seconds)
+    with progress.stage("write the page", None, ""):
+        page = _page(report)
     with writing_inside(directory):
-        write_bytes(report.report_path, _page(report).encode())
+        write_bytes(report.report_path, page.encode())
     return report
 
 
 def _page(report: DemoReport) -> str:
+    from element_facerhythm.demo.report_page import report_html
+    from element_facerhythm.report import gather_facts
+
     return report_html(
+        gather_facts(report.project_dir),
         title=f"Facial rhythms of {report.video.name}",
         places=_places(report),
         notes=() if report.truth is None else (_SCENE_NOTE,),
         truth=() if report.truth is None else truth_tables(report.truth),
         answers=report.answers,
-        figures=report.figures,
     )
 
 
@@ -309,18 +314,7 @@ def truth_tables(
 ) -> tuple[tuple[str, tuple[Sequence[str], Sequence[Sequence[Any]]]], ...]:
     """Return the comparison as (heading, (columns, rows)) tables."""
     tracking = truth.tracking
-    rows = [
-        (
-            f"track against a perfect flow under relaxation {SCENE_RELAXATION:g}",
-            tracking.error_median_px,
-            tracking.error_p95_px,
-        ),
-        (
-            "track against the true position (relaxation takes slow motion away)",
-            tracking.displacement_error_median_px,
-            tracking.displacement_error_p95_px,
-        ),
-    ]
+    distances = ("points in plain view", tracking.error_median_px, tracking.error_p95_px)
     rhythms = [
         (r.name, r.planted_hz, r.found_hz, r.bin_width_hz, r.component_index, r.place_congruence,
          r.time_congruence)
@@ -328,7 +322,7 @@ def truth_tables(
     ]  # fmt: skip
     columns = ("planted", "Hz", "found Hz", "bin Hz", "component", "place", "time course")
     return (
-        ("How far are the tracks from the truth?", (("pixels", "median", "95 %"), rows)),
+        ("How far are the tracks from the truth?", (("pixels", "median", "95 %"), [distances])),
         ("Were the planted rhythms found? (place and time course: 1 is the same)",
          (columns, rhythms)),
     )  # fmt: skip

@@ -7,34 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from element_facerhythm.parameters import Parameters
 
-SCENE_RELAXATION = 0.02
-
 
 def scene_parameters() -> Parameters:
     """Return parameters for the synthetic scene.
 
-    `relaxation` is 0.02 rather than face-rhythm's 0.5: a track then forgets with a time constant of
-    50 frames (0.8 s), so that rhythms above 1 Hz keep their amplitude and can be compared with the
-    truth, while drift does not pile up. No CLAHE: the scene is bright and textured. The threshold is
-    twice the largest planted displacement, so that what is flagged is the paw.
+    Points are not looked for further away than twice the largest planted displacement.
     """
     from element_facerhythm.parameters import parameters_from_mapping
 
     tree: dict[str, Any] = {
         "ROIs": {"make_rois": {"point_spacing": 7}},
-        "PointTracker": {
-            "params_optical_flow": {
-                "mesh_rigidity": 0.005,
-                "relaxation": SCENE_RELAXATION,
-                "kwargs_method": {"winSize": [15, 15], "maxLevel": 2, "criteria": [3, 10, 0.03]},
-            },
-            "params_clahe": None,
-            "params_outlier_handling": {
-                "threshold_displacement": 6.0,
-                "framesHalted_before": 5,
-                "framesHalted_after": 5,
-            },
-        },
+        "PointTracker": {"params_outlier_handling": {"threshold_displacement": 6.0}},
         "VQT_Analyzer": {
             "params_VQT": {
                 "Q_lowF": 2.0,

@@ -20,17 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrackingTruth:
-    """Distances in pixels between tracks and truth, over the point-frames in plain view.
-
-    `error_*` compare with the track that a perfect flow would give under the parameters' relaxation
-    (a leaky sum of the true steps); `displacement_error_*` with the true positions themselves, from
-    which relaxation takes slow motion away on purpose.
-    """
+    """Distances in pixels between tracks and true positions, over the point-frames in plain view."""
 
     error_median_px: float
     error_p95_px: float
-    displacement_error_median_px: float
-    displacement_error_p95_px: float
     n_hidden: int
     hidden_flagged_fraction: float
 
@@ -61,7 +54,7 @@ class Truth:
     rhythms: tuple[RhythmTruth, ...]
 
 
-def compare_with_truth(project: Project, scene: Scene, *, relaxation: float) -> Truth:
+def compare_with_truth(project: Project, scene: Scene) -> Truth:
     """Compare a finished project of the scene's video with the scene.
 
     Parameters
@@ -70,8 +63,6 @@ def compare_with_truth(project: Project, scene: Scene, *, relaxation: float) -> 
         With its tracks, spectrograms and decomposition.
     scene
         What was rendered.
-    relaxation
-        That the project was tracked with, 0 to 1.
 
     Raises
     ------
@@ -81,35 +72,12 @@ def compare_with_truth(project: Project, scene: Scene, *, relaxation: float) -> 
         The decomposition has no points, frequencies or time to compare.
     """
     return Truth(
-        tracking=_compare_tracking(project, scene, relaxation=relaxation),
+        tracking=_compare_tracking(project, scene),
         rhythms=tuple(_compare_rhythms(project, scene)),
     )
 
 
-def expected_track(
-    positions_px: Float64Array, home_px: Float64Array, *, relaxation: float
-) -> Float64Array:
-    """(T, P, 2) track, in pixels, of a perfect flow that is pulled home in every frame.
-
-    Parameters
-    ----------
-    positions_px
-        (T, P, 2) true positions.
-    home_px
-        (P, 2) where the points are pulled to.
-    relaxation
-        Share of the way home in every frame; 0 gives the true positions.
-    """
-    steps = np.diff(positions_px, axis=0, prepend=positions_px[:1])
-    track = np.empty_like(positions_px)
-    offset = positions_px[0] - home_px
-    for index, step in enumerate(steps):
-        offset = (offset + step) * (1 - relaxation)
-        track[index] = home_px + offset
-    return track
-
-
-def _compare_tracking(project: Project, scene: Scene, *, relaxation: float) -> TrackingTruth:
+def _compare_tracking(project: Project, scene: Scene) -> TrackingTruth:
     home = project.point_positions.astype(np.float64)
     tracking = project.tracking(0)
     tracked = np.asarray(tracking.points, dtype=np.float64)
@@ -118,13 +86,10 @@ def _compare_tracking(project: Project, scene: Scene, *, relaxation: float) -> T
     flagged = np.zeros(hidden.shape, dtype=bool)
     flagged[tracking.violation_rows, tracking.violation_cols] = True
     in_view = ~hidden & ~flagged
-    error = np.linalg.norm(tracked - expected_track(true, home, relaxation=relaxation), axis=-1)
-    displacement_error = np.linalg.norm(tracked - true, axis=-1)
+    error = np.linalg.norm(tracked - true, axis=-1)
     return TrackingTruth(
         error_median_px=float(np.median(error[in_view])),
         error_p95_px=float(np.quantile(error[in_view], 0.95)),
-        displacement_error_median_px=float(np.median(displacement_error[in_view])),
-        displacement_error_p95_px=float(np.quantile(displacement_error[in_view], 0.95)),
         n_hidden=int(hidden.sum()),
         hidden_flagged_fraction=float(flagged[hidden].mean()) if hidden.any() else float("nan"),
     )

@@ -11,7 +11,6 @@ import pytest
 
 from element_facerhythm.demo import run_demo
 from element_facerhythm.demo.synthetic import make_scene_video, write_gray_video
-from element_facerhythm.demo.truth import expected_track
 from element_facerhythm.errors import RequestError
 
 
@@ -57,8 +56,8 @@ def test_tracks_are_close_to_the_truth_and_the_paw_is_noticed(report):
     assert tracking["error_median_px"] < 0.08
     assert tracking["error_p95_px"] < 0.35
     assert tracking["n_hidden"] > 300
-    # the others are held where they are by the judgement of matches, and so do not stray
-    assert tracking["hidden_flagged_fraction"] > 0.7
+    # of the others enough of their surroundings shows
+    assert tracking["hidden_flagged_fraction"] > 0.6
 
 
 @pytest.mark.slow
@@ -82,7 +81,7 @@ def test_everything_is_where_the_report_says(report):
         assert Path(path).is_file()
     assert (Path(report["project_dir"]) / "analysis_files" / "TCA.h5").is_file()
     page = Path(report["report_path"]).read_text()
-    assert page.count("data:image/png;base64,") == len(report["figures"])
+    assert page.count('role="img"') == len(report["figures"]) == 6
     assert "SELECT" in page and "whisking" in page
     assert "://" not in page, "the page must not need the network"
 
@@ -132,12 +131,3 @@ def test_still_video_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(RequestError, match="nothing moves"):
         run_demo(tmp_path / "out", video=tmp_path / "still.mp4")
     assert [item.name for item in tmp_path.iterdir()] == ["still.mp4"]
-
-
-def test_expected_track_forgets_at_the_rate_of_the_relaxation():
-    home = np.array([[10.0, 20.0]])
-    positions = np.repeat(home[None], 60, axis=0)
-    positions[5:, 0, 0] += 3.0
-    np.testing.assert_allclose(expected_track(positions, home, relaxation=0), positions)
-    damped = expected_track(positions, home, relaxation=0.1)
-    np.testing.assert_allclose(damped[5:, 0, 0] - 10, 3 * 0.9 ** np.arange(1, 56))
