@@ -25,24 +25,32 @@ import typer
 from element_facerhythm import __version__
 from element_facerhythm.cli import (
     admin,
+    aggregate,
+    check,
+    curate,
     db,
     demo,
     doctor,
     figures,
     gc,
+    gui,
     health,
     importing,
+    index,
     ingest,
+    inspect,
     jobs,
     keypoints,
     params,
     qc,
     rank,
+    report,
     rois,
     run,
     slurm,
     status,
     verify,
+    video,
     watch,
     worker,
 )
@@ -79,6 +87,14 @@ app.command("health")(health.health)
 app.command("verify", cls=DatabaseCommand)(verify.verify)
 app.command("qc", cls=DatabaseCommand)(qc.qc)
 app.command("figures", cls=DatabaseCommand)(figures.figures)
+app.command("gui", cls=DatabaseCommand)(gui.gui)
+app.add_typer(curate.app, name="curate")
+app.command("report", cls=DatabaseCommand)(report.report)
+app.command("inspect")(inspect.inspect)
+app.command("check")(check.check)
+app.add_typer(index.app, name="index")
+app.command("aggregate")(aggregate.aggregate)
+app.add_typer(video.app, name="video")
 app.add_typer(jobs.app, name="jobs")
 app.command("gc", cls=DatabaseCommand)(gc.gc)
 app.add_typer(rois.app, name="rois")

@@ -82,10 +82,10 @@ def _opened(access: "Access") -> "ActivePipeline":
 
 def hold_back_job_table_remarks() -> None:
     """Silence DataJoint's remarks on the types of its own job tables, which cannot be changed here."""
-    logging.getLogger("datajoint").addFilter(is_news)
+    logging.getLogger("datajoint").addFilter(is_not_type_warning)
 
 
-def is_news(record: logging.LogRecord) -> bool:
+def is_not_type_warning(record: logging.LogRecord) -> bool:
     """Return whether a log record is more than such a remark."""
     return not record.getMessage().startswith("Native type ")
 

@@ -34,7 +34,12 @@ def check_torch() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        return Finding("torch", OK, f"{torch.__version__}, cuda: {torch.cuda.get_device_name()}")
+        return Finding(
+            "torch", WARN,
+            f"{torch.__version__}, cuda: {torch.cuda.get_device_name()}; what this package does on a GPU is "
+            "not yet confirmed on one",
+            "compare a short run with one of --device cpu before you rely on it",
+        )  # fmt: skip
     if torch.version.cuda is None and shutil.which("nvidia-smi"):
         return Finding(
             "torch", WARN, f"{torch.__version__}, cpu only, but this machine has an NVIDIA driver",

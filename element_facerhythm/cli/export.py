@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from element_facerhythm.cli import export_movie
 from element_facerhythm.cli.key_options import (
     KeyOption,
     RecordingOption,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from element_facerhythm.keypoints.nwb_export import NwbFacts
 
 app = typer.Typer(help="Write results for other tools.", no_args_is_help=True)
+app.command("movie", cls=DatabaseCommand)(export_movie.movie)
+app.command("clips", cls=DatabaseCommand)(export_movie.clips)
 
 FrameRateOption = Annotated[
     float | None,

@@ -6,11 +6,11 @@ import typer
 
 from element_facerhythm.cli.output import (
     JsonOption,
-    human_size,
     print_json,
     print_table,
     quiet_stdout,
 )
+from element_facerhythm.files.sizes import human_size
 
 if TYPE_CHECKING:
     from element_facerhythm.admin.garbage import GarbageReport
@@ -79,6 +79,11 @@ def show(report: "GarbageReport") -> None:
                 f"{n_all} {name}: rows refer to {part.n_referenced}, {len(part.orphans)} without rows, "
                 f"{part.n_young} younger than {report.older_than_hours:g} h; {len(part.removed)} removed"
             )
+    for path in report.directories.curated:
+        typer.echo(
+            f"{path} has no rows, and is left alone: people decided about its results (curation.json). "
+            "Remove that file to have it removed"
+        )
     if rows and not report.deleted:
         typer.echo("facerhythm gc --delete removes them")
 

@@ -6,6 +6,16 @@ from typing import Annotated
 
 import typer
 
+from element_facerhythm.cli.ingest_options import (
+    BirthDateOption,
+    NewSessionOption,
+    NewSubjectOption,
+    NoPopulateOption,
+    NumberOption,
+    SessionTimeOption,
+    SexOption,
+    session_choice,
+)
 from element_facerhythm.cli.key_options import (
     KeyOption,
     RecordingOption,
@@ -139,6 +149,50 @@ def keypoints(
         )
         done = register(key_of_recording(chosen), files, software)
         registered, rows = (done, {}) if isinstance(done, Registered) else done
+    print_registered(registered, rows, as_json=as_json)
+
+
+@app.command("facemap", cls=DatabaseCommand)
+def facemap(
+    proc_file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="What facemap saved: a _proc.npy, or its _proc.mat."),
+    ],
+    videos: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--video",
+            help="Video that it was measured in, once for each, in order; its name may have changed "
+            "(default: the recording's own, or those that facemap names, beside the file).",
+        ),
+    ] = None,
+    subject: NewSubjectOption = None,
+    session: NewSessionOption = None,
+    key: KeyOption = None,
+    recording: NumberOption = 0,
+    sex: SexOption = None,
+    birth_date: BirthDateOption = None,
+    session_datetime: SessionTimeOption = None,
+    no_populate: NoPopulateOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in what facemap measured: motion energy, motion and movie SVD, pupils, blinks, running.
+
+    The file is read without unpickling, and compared with the videos. Subject, session and recording are
+    entered as needed.
+
+    Example: `facerhythm import facemap cam1_proc.npy --subject mouse1 --session 1`
+    """
+    from element_facerhythm.ingest import populate
+    from element_facerhythm.ingest.facemap import register_facemap
+
+    choice = session_choice(subject, session, key, sex, birth_date, session_datetime)
+    with quiet_stdout(), progress_bars("importing"):
+        from element_facerhythm.cli.database_access import pipeline_to_fill
+
+        pipeline_to_fill(to_populate=not no_populate)
+        registered = register_facemap(choice, proc_file, videos or (), recording_id=recording)
+        rows = {} if no_populate else populate(registered.key)
     print_registered(registered, rows, as_json=as_json)
 
 

@@ -18,8 +18,9 @@ from element_facerhythm.cli.ingest_options import (
     SexOption,
     TableOption,
     VideosArgument,
+    session_choice,
 )
-from element_facerhythm.cli.key_options import KeyOption, key_texts
+from element_facerhythm.cli.key_options import KeyOption
 from element_facerhythm.cli.output import (
     IncompleteOption,
     JsonOption,
@@ -83,19 +84,11 @@ def ingest(
 
     Example: `facerhythm ingest mouse.mp4 --rois rois.json --subject mouse1 --session 1`
     """
-    from element_facerhythm.ingest import SessionChoice, populate
+    from element_facerhythm.ingest import populate
     from element_facerhythm.pipeline.progress import use_progress
 
     given = Given(params, settings, preset)
-    facts = {
-        "sex": sex and sex.value,
-        "subject_birth_date": birth_date and birth_date.date(),
-        "session_datetime": session_datetime,
-    }
-    choice = SessionChoice(
-        key_texts(subject, session, key=key).texts,
-        {name: value for name, value in facts.items() if value is not None},
-    )
+    choice = session_choice(subject, session, key, sex, birth_date, session_datetime)
     if table is not None:
         from element_facerhythm.cli.ingest_table import ingest_table
         from element_facerhythm.ingest.sheet_entry import Defaults
@@ -203,7 +196,7 @@ def register(
     from element_facerhythm.ingest.roi_source import RoiSource
     from element_facerhythm.io.project import Project
     from element_facerhythm.linking import active_link
-    from element_facerhythm.parameters.open_reading import read_told_parameters
+    from element_facerhythm.parameters.open_reading import read_stated_parameters
     from element_facerhythm.pipeline.results.recorded_parameters import parameters_of_project
 
     if project is None:
@@ -243,7 +236,7 @@ def register(
             "--preset does not go with --project: results that exist were made with what the project says"
         )
     recorded = parameters_of_project(opened)
-    loaded = read_told_parameters(given.params, given.settings or (), recorded)
+    loaded = read_stated_parameters(given.params, given.settings or (), recorded)
     registered = register_project(
         choice,
         opened,

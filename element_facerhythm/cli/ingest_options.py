@@ -3,9 +3,14 @@
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from element_facerhythm.cli.key_options import key_texts
+
+if TYPE_CHECKING:
+    from element_facerhythm.ingest import SessionChoice
 
 
 class Sex(StrEnum):
@@ -59,3 +64,25 @@ NoPopulateOption = Annotated[
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="With --table: show what would be entered.")
 ]
+
+
+def session_choice(
+    subject: str | None,
+    session: str | None,
+    key: list[str] | None,
+    sex: Sex | None,
+    birth_date: datetime | None,
+    session_datetime: datetime | None,
+) -> "SessionChoice":
+    """Return the session that is given, and the facts for rows that are new."""
+    from element_facerhythm.ingest import SessionChoice
+
+    facts = {
+        "sex": sex and sex.value,
+        "subject_birth_date": birth_date and birth_date.date(),
+        "session_datetime": session_datetime,
+    }
+    return SessionChoice(
+        key_texts(subject, session, key=key).texts,
+        {name: value for name, value in facts.items() if value is not None},
+    )

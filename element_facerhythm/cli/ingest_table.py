@@ -32,8 +32,8 @@ def ingest_table(path: Path, defaults: "Defaults", *, dry_run: bool, as_json: bo
         Rows are wrong (2), or could not be entered after others were (1).
     """
     from element_facerhythm.cli.database_access import pipeline_to_fill, pipeline_to_read
+    from element_facerhythm.files.sheet import read_sheet
     from element_facerhythm.ingest.roi_source import RoiSource
-    from element_facerhythm.ingest.sheet import read_sheet
     from element_facerhythm.ingest.sheet_entry import enter_planned, plan_rows
     from element_facerhythm.pipeline.progress import use_progress
 

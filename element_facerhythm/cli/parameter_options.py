@@ -31,7 +31,9 @@ SetOption = Annotated[
 ]
 PresetOption = Annotated[
     Preset | None,
-    typer.Option(help="Take face-rhythm's defaults for what is not given; fit nothing."),
+    typer.Option(
+        help="Take face-rhythm's defaults for what is not given, tracking by flow among them; fit nothing."
+    ),
 ]
 ParamsetOption = Annotated[
     str | None,

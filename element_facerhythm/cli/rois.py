@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from element_facerhythm.cli.linking_option import DatabaseCommand
 from element_facerhythm.cli.output import (
     JsonOption,
     print_json,
@@ -13,6 +14,10 @@ from element_facerhythm.cli.output import (
     quiet_stdout,
     require_place,
 )
+from element_facerhythm.cli.rois_convert import convert
+from element_facerhythm.cli.rois_copy import copy
+from element_facerhythm.cli.rois_enter import enter
+from element_facerhythm.cli.rois_placing import place, probe
 from element_facerhythm.files.names import short_name
 
 if TYPE_CHECKING:
@@ -26,9 +31,9 @@ SpacingOption = Annotated[
     ),
 ]
 
-_NO_MATTER_HZ = 30.0  # regions need no time, and a video may have no rate
-
-app = typer.Typer(help="Propose regions of interest and check them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Propose regions of interest, check, convert, copy and enter them.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -40,6 +45,11 @@ def propose(
     overlay: Annotated[
         Path | None, typer.Option(help="Image to check (default: the ROI file's name with .png)")
     ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option(help="Image of the mean of frames from all over the video, to draw on."),
+    ] = None,
+    first_frame: Annotated[Path | None, typer.Option(help="Image of the first frame.")] = None,
     spacing: SpacingOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing ROI file.")
@@ -50,20 +60,27 @@ def propose(
 
     Example: `facerhythm rois propose mouse.mp4 -o rois.json`
     """
+    from element_facerhythm.figures.style import save_picture
     from element_facerhythm.io.rois_file import write_rois
     from element_facerhythm.pipeline.roi_proposal import propose_rois_for_video
-    from element_facerhythm.video import probe_video
 
     require_place(output, overwrite=overwrite)
     image = overlay or output.with_name(short_name(output.stem, ".png"))
-    require_place(image)
+    for place_of_image in (image, background, first_frame):
+        require_place(place_of_image)
     with quiet_stdout(), progress_bars() as progress:
-        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ, allow_incomplete=True)
+        metadata = probe(video)
         rois, proposal = propose_rois_for_video(video, metadata.n_frames, progress=progress)
         placed = place(rois, metadata, spacing)
         write_rois(rois, output)
         frame = middle_frame(metadata)
         write_overlay(rois, placed, frame, image)
+        for path, picture in (
+            (background, proposal.background_image),
+            (first_frame, proposal.first_frame),
+        ):
+            if path is not None:
+                save_picture(picture, path)
     report(output, image, placed, frame, as_json, n_polygons=proposal.n_regions)
 
 
@@ -71,7 +88,10 @@ def propose(
 def check(
     video: Annotated[Path, typer.Argument(help="Video that the ROIs are for.")],
     rois_file: Annotated[
-        Path, typer.Argument(metavar="ROIS", help="ROI file (JSON), or a face-rhythm ROIs.h5.")
+        Path,
+        typer.Argument(
+            metavar="ROIS", help="ROI file (JSON, GeoJSON), a ROIs.h5, or facemap's _proc.npy."
+        ),
     ],
     overlay: Annotated[Path | None, typer.Option(help="Image to write.")] = None,
     spacing: SpacingOption = None,
@@ -84,31 +104,23 @@ def check(
     Example: `facerhythm rois check mouse.mp4 rois.json --overlay rois.png`
     """
     from element_facerhythm.io.rois_file import read_rois
-    from element_facerhythm.video import probe_video
 
     require_place(overlay)
     with quiet_stdout():
-        metadata = probe_video(video, frame_rate_hz=_NO_MATTER_HZ, allow_incomplete=True)
+        metadata = probe(video)
         rois = read_rois(rois_file)
         placed = place(rois, metadata, spacing)
         frame = middle_frame(metadata)
         if overlay is not None:
             write_overlay(rois, placed, frame, overlay)
-    report(rois_file, overlay, placed, frame, as_json, n_polygons=len(rois.seed_polygons))
-
-
-def place(rois: "Rois", metadata: "VideoMetadata", spacing: int | None) -> "PlacedRois":
-    """Place the ROIs in the video's frame, with points as far apart as `spacing`, or as `run` puts them."""
-    from element_facerhythm.core.rois import place_rois
-    from element_facerhythm.parameters import open_parameters_from_mapping
-    from element_facerhythm.pipeline.run.fit import suggest_parameters
-
-    if spacing is None:
-        wanted = open_parameters_from_mapping({}).parameters
-        suggested, _ = suggest_parameters(wanted, [metadata], rois)
-        spacing = suggested.stand_in.ROIs.make_rois.point_spacing
-    return place_rois(
-        rois, height_px=metadata.height_px, width_px=metadata.width_px, spacing_px=spacing
+    report(
+        rois_file,
+        overlay,
+        placed,
+        frame,
+        as_json,
+        n_polygons=len(rois.seed_polygons),
+        notes=rois.notes,
     )
 
 
@@ -138,19 +150,19 @@ def report(
     as_json: bool,
     *,
     n_polygons: int,
+    notes: Sequence[str] = (),
 ) -> None:
     """Print the counts and the area of the ROIs."""
-    from element_facerhythm.core.texture import LEAST_TEXTURE, texture_at
+    from element_facerhythm.pipeline.roi_placing import counts_of
 
-    has_texture = texture_at(frame, placed.point_positions) >= LEAST_TEXTURE
-    n_weak = int((~has_texture).sum())
+    counts = counts_of(placed, frame)
+    n_weak = counts["n_points_without_texture"]
     result: dict[str, Any] = {
         "rois": rois_file,
         "n_polygons": n_polygons,
-        "n_points": len(placed.point_positions),
-        "n_points_without_texture": n_weak,
-        "area_fraction": float(placed.seed_mask.mean()),
+        **counts,
         "overlay": image,
+        "notes": notes,
     }
     if as_json:
         print_json(result)
@@ -162,6 +174,12 @@ def report(
         "shadow out of the ROI"
         if n_weak
         else "",
+        *(f"note: {note}" for note in notes),
         f"look at {image} before you use it" if image else "",
     )
     typer.echo("\n".join(line for line in lines if line))
+
+
+app.command()(convert)
+app.command()(copy)
+app.command(cls=DatabaseCommand)(enter)

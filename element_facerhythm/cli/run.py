@@ -1,5 +1,6 @@
 """`facerhythm run`: the whole analysis without a database."""
 
+import json
 import math
 from dataclasses import replace
 from enum import StrEnum
@@ -12,7 +13,6 @@ from element_facerhythm.cli.output import (
     IncompleteOption,
     JsonOption,
     human_seconds,
-    human_size,
     print_json,
     print_lines,
     print_table,
@@ -37,10 +37,11 @@ from element_facerhythm.cli.recording_options import (
     times_of,
 )
 from element_facerhythm.files.names import short_name
+from element_facerhythm.files.sizes import human_size
 
 if TYPE_CHECKING:
-    from element_facerhythm.figures import DrawnFigures
-    from element_facerhythm.pipeline import Progress, ProjectSummary, RunRecord, RunRequest
+    from element_facerhythm.pipeline import ProjectSummary, RunRecord, RunRequest
+    from element_facerhythm.pipeline.results.drawing_beside import Visualizations
 
 
 COMPONENT_COLUMNS = (
@@ -76,6 +77,12 @@ def run(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    signals: Annotated[
+        str | None,
+        typer.Option(
+            help="Signals of the whole face to measure besides: motion, svd, pupil, blink, running."
+        ),
+    ] = None,
     compat: Annotated[
         Compat | None,
         typer.Option(
@@ -85,7 +92,9 @@ def run(
     frames: FramesOption = None,
     frame_rate: FrameRateOption = None,
     times: TimesOption = None,
-    figures: Annotated[bool, typer.Option(help="Write figures into visualizations/.")] = True,
+    figures: Annotated[
+        bool, typer.Option(help="Write figures and a movie into visualizations/.")
+    ] = True,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that were made another way.")
     ] = False,
@@ -110,7 +119,7 @@ def run(
     with quiet_stdout():
         request, notes = make_request(
             videos, rois, params, output, device, compat,
-            settings=settings, preset=preset, overwrite=overwrite,
+            settings=[*(settings or ()), *signal_settings(signals)], preset=preset, overwrite=overwrite,
         )  # fmt: skip
         request = replace(
             request,
@@ -129,6 +138,14 @@ def run(
         print_json(as_dict(record, summary, drawn, notes))
     else:
         show(record, summary, drawn, notes)
+
+
+def signal_settings(signals: str | None) -> list[str]:
+    """Return what `--signals` stands for, as `--set` has it."""
+    if signals is None:
+        return []
+    names = [name.strip() for name in signals.split(",") if name.strip()]
+    return [f"FacialSignal.signals={json.dumps(names)}"]
 
 
 def make_request(
@@ -176,7 +193,7 @@ def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:
         "parameters_sha256": checked.parameters.sha256(),
         "parameters_fitted": fitted_rows(checked.parameters_fitted),
         "n_points": len(checked.placed.point_positions),
-        "device": str(checked.device),
+        "device": checked.device,
         "videos": [
             {"path": v.path, "n_frames": v.n_frames, "frame_rate_hz": v.frame_rate_hz}
             for v in checked.videos
@@ -209,33 +226,37 @@ def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     print_lines([*lines, ("result", f"nothing was written; it would go to {plan['project_dir']}")])
 
 
-def execute(request: "RunRequest", figures: bool) -> "tuple[RunRecord, ProjectSummary, list[Path]]":
-    """Run the stages and draw the figures."""
+def execute(
+    request: "RunRequest", figures: bool
+) -> "tuple[RunRecord, ProjectSummary, Visualizations]":
+    """Run the stages, draw the figures and write the movie."""
+    from element_facerhythm.curation import notes_of_project
     from element_facerhythm.pipeline import run_project, summarise_project
+    from element_facerhythm.pipeline.results.drawing_beside import FiguresBeside, Visualizations
 
-    with progress_bars() as progress:
-        record = run_project(request, progress=progress)
+    with progress_bars() as progress, FiguresBeside(request.project_dir) as drawing:
+        on_stage = drawing.on_stage if figures else None
+        record = run_project(request, progress=progress, on_stage=on_stage)
         with progress.stage("summary", 1, "file"):
             summary = summarise_project(record.project_dir)
+        record = replace(record, notes=(*record.notes, *notes_of_project(record.project_dir)))
         if not figures:
-            return record, summary, []
-        drawn = draw(record.project_dir, progress)
-    return replace(record, notes=(*record.notes, *drawn.notes)), summary, list(drawn.paths)
-
-
-def draw(project_dir: Path, progress: "Progress") -> "DrawnFigures":
-    """Write the figures of a finished project into its `visualizations/`."""
-    from element_facerhythm.io.project import Project
-    from element_facerhythm.pipeline.results.drawing import write_all
-
-    return write_all(Project.open(project_dir), progress=progress)
+            return record, summary, Visualizations(())
+        drawn = drawing.finish(progress)
+    return replace(record, notes=(*record.notes, *drawn.notes)), summary, drawn
 
 
 def as_dict(
-    record: "RunRecord", summary: "ProjectSummary", drawn: list[Path], notes: tuple[str, ...]
+    record: "RunRecord",
+    summary: "ProjectSummary",
+    drawn: "Visualizations",
+    notes: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return the result as plain values for JSON."""
+    from element_facerhythm.pipeline.exchange.result_keys import result_keys
+
     return {
+        **result_keys(record),
         "project_dir": record.project_dir,
         "frame_rate_hz": summary.frame_rate_hz,
         "n_frames": sum(v.n_frames for v in summary.videos),
@@ -279,7 +300,8 @@ def as_dict(
             for m in summary.models
         ],
         "quality": quality_dicts(summary.quality),
-        "figures": drawn,
+        "figures": drawn.paths,
+        "movies": drawn.movies,
         "parameters_fitted": fitted_rows(record.parameters_fitted),
         "notes": list(dict.fromkeys((*notes, *record.notes))),
     }
@@ -302,7 +324,10 @@ def component_dict(index: int, component: Any) -> dict[str, Any]:
 
 
 def show(
-    record: "RunRecord", summary: "ProjectSummary", drawn: list[Path], notes: tuple[str, ...]
+    record: "RunRecord",
+    summary: "ProjectSummary",
+    drawn: "Visualizations",
+    notes: tuple[str, ...],
 ) -> None:
     """Print the result as text."""
     sizes = {product.name: product.size_bytes for product in record.products}
@@ -329,8 +354,9 @@ def show(
     for model in summary.models:
         show_model(model, f" of model {model.model_key}" if len(summary.models) > 1 else "")
     lines = [("products", ", ".join(f"{name} {human_size(size)}" for name, size in sizes.items()))]
-    if drawn:
-        lines.append(("figures", f"{len(drawn)} in {drawn[0].parent}"))
+    if drawn.paths:
+        lines.append(("figures", f"{len(drawn.paths)} in {drawn.paths[0].parent}"))
+    lines += [("movie", str(path)) for path in drawn.movies]
     lines += fitted_lines(record.parameters_fitted)
     print_lines([*lines, *(("note", note) for note in dict.fromkeys((*notes, *record.notes)))])
     print_quality(summary.quality)

@@ -85,7 +85,7 @@ def watch(
     with stop_event() as stop, quiet_stdout() as out:
         from element_facerhythm.cli.database_access import pipeline_to_fill, pipeline_to_read
         from element_facerhythm.errors import PathError
-        from element_facerhythm.ingest.path_pattern import PathPattern
+        from element_facerhythm.files.path_pattern import PathPattern
         from element_facerhythm.ingest.roi_source import RoiSource
         from element_facerhythm.ingest.rows import PlannedRows, TableRows
         from element_facerhythm.ingest.watch import Watcher, WatchOptions

@@ -10,7 +10,12 @@ import typer
 from element_facerhythm.cli.output import JsonOption, print_json, progress_bars, quiet_stdout
 from element_facerhythm.cli.signals import stop_event
 from element_facerhythm.database.keys import key_text
-from element_facerhythm.database.settings import DEVICE_VARIABLE, FIGURES_VARIABLE
+from element_facerhythm.database.settings import (
+    DEVICE_VARIABLE,
+    FIGURES_VARIABLE,
+    MOVIES_VARIABLE,
+    figures_wanted,
+)
 from element_facerhythm.database.worker_options import RetryPolicy, WorkerOptions
 
 if TYPE_CHECKING:
@@ -73,6 +78,9 @@ def worker(
     no_figures: Annotated[
         bool, typer.Option("--no-figures", help="Draw no figures of what was computed.")
     ] = False,
+    no_movies: Annotated[
+        bool, typer.Option("--no-movies", help="Write no movie of what was computed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Populate the tables of the configured database until stopped by SIGTERM or Ctrl-C.
@@ -84,15 +92,15 @@ def worker(
 
     Example: `facerhythm worker --exit-when-idle`
     """
-    if device is not None:
-        os.environ[DEVICE_VARIABLE] = device
-    if no_figures:
-        os.environ[FIGURES_VARIABLE] = "off"
+    choose(device, no_figures=no_figures, no_movies=no_movies)
     with stop_event() as stop, quiet_stdout(), progress_bars(None) as progress:
         from element_facerhythm.cli.database_access import pipeline_to_fill
+        from element_facerhythm.facial_behavior_estimation.report import without_drawing
         from element_facerhythm.fleet.worker import require_machine, work
 
         tables = pipeline_to_fill(to_populate=True).populated
+        if not figures_wanted():
+            tables = without_drawing(tables)
         logging.getLogger("datajoint").addFilter(is_not_about_a_job)
         require_machine()
         options = WorkerOptions(
@@ -113,6 +121,16 @@ def worker(
         )
     if report.n_failed and report.stopped_by != "signal":
         raise typer.Exit(1)
+
+
+def choose(device: str | None, *, no_figures: bool, no_movies: bool) -> None:
+    """Set what the options say where everything that computes looks for it: in the environment."""
+    wanted = {
+        DEVICE_VARIABLE: device,
+        FIGURES_VARIABLE: "off" if no_figures else None,
+        MOVIES_VARIABLE: "off" if no_movies else None,
+    }
+    os.environ.update({name: value for name, value in wanted.items() if value is not None})
 
 
 def is_not_about_a_job(record: logging.LogRecord) -> bool:

@@ -42,6 +42,9 @@ PRODUCT_OF_STAGE: dict[str, str] = {
 }
 """The product that each stage writes, by the name that face-rhythm gives it."""
 
+SIGNAL_STAGE, SIGNAL_PRODUCT = "facial_signal", "FacialSignal"
+"""The stage that runs beside the tracking where signals are asked for, and what it writes."""
+
 
 @dataclass(frozen=True)
 class RunRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.coupling import Coupling, band_limited_speed, couple
 from element_facerhythm.core.decomposition.loadings import real_loadings
+from element_facerhythm.core.false_discovery import q_values
 from element_facerhythm.errors import KeypointError, ParameterError
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.stored_factors import fitted_windows, project_courses, project_factors
 from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import read_keypoints
-from element_facerhythm.pipeline.records import ModelSummary
 from element_facerhythm.pipeline.results.model_summary import summarise_models
 from element_facerhythm.video.clock import Clock
 
@@ -37,6 +37,8 @@ class ComponentBodyPart:
         The track.
     coupling
         See `core.coupling.Coupling`.
+    q_value
+        Benjamini and Hochberg's, over all pairs of the two; None where there is no p.
     """
 
     model_key: str
@@ -44,6 +46,7 @@ class ComponentBodyPart:
     individual: str
     body_part: str
     coupling: Coupling
+    q_value: float | None = None
 
 
 def couple_components(
@@ -78,49 +81,118 @@ def couple_components(
             f"{keypoints} has {predictions.n_frames} frames, the project {project_dir} "
             f"{sum(project.n_frames)}: they are of different recordings"
         )
-    models = summarise_models(project)
-    return tuple(pair for model in models for pair in _pairs(project, model, predictions))
+    pairs = tuple(_pairs(project, predictions))
+    found = q_values([pair.coupling.p_value for pair in pairs])
+    return tuple(replace(pair, q_value=q) for pair, q in zip(pairs, found, strict=True))
 
 
-def _pairs(
-    project: Project, model: ModelSummary, predictions: Predictions
-) -> Iterator[ComponentBodyPart]:
-    rate = project.frame_rate_hz
+@dataclass(frozen=True, eq=False)
+class ComponentCourse:
+    """When a component is strong, in the videos that its model is of.
+
+    Attributes
+    ----------
+    model_key, component_index
+        The component.
+    centre_hz, bandwidth_hz
+        Middle and width of its band.
+    loadings
+        (W,) loadings over time, of each video.
+    window_centres
+        (W,) frames at the middle of the windows, of each video.
+    spans
+        Frames of each video within the recording.
+    clocks
+        Of each video.
+    """
+
+    model_key: str
+    component_index: int
+    centre_hz: float
+    bandwidth_hz: float
+    loadings: tuple[NDArray[np.float64], ...]
+    window_centres: tuple[NDArray[np.floating], ...]
+    spans: tuple[slice, ...]
+    clocks: tuple[Clock, ...]
+
+    def band_limited(self, positions: NDArray[np.floating]) -> list[NDArray[np.float64]] | None:
+        """(T,) speed within the band, in each video, of positions (T, D) of the whole recording.
+
+        None where it cannot be had in one of them; NaN in stretches that are too short.
+        """
+        speeds = [
+            band_speed(
+                np.asarray(positions[span], np.float64),
+                clock,
+                centre_hz=self.centre_hz,
+                bandwidth_hz=self.bandwidth_hz,
+            )
+            for span, clock in zip(self.spans, self.clocks, strict=True)
+        ]
+        known = [speed for speed in speeds if speed is not None]
+        return known if len(known) == len(speeds) else None
+
+
+def component_courses(project: Project) -> Iterator[ComponentCourse]:
+    """Yield the components of all models whose band and loadings over time are known and finite."""
     clocks = [project.clock(video) for video in range(len(project.video_keys))]
-    courses_of = _courses(project, model.model_key)
     windows = fitted_windows(project, with_breaks=False)
-    for index, component in enumerate(model.components):
-        centre, width = component.centroid_frequency_hz, component.bandwidth_hz
-        courses = courses_of.get(index, {})
-        if not courses or not (math.isfinite(centre) and centre > 0):
-            continue
-        if not all(np.isfinite(loadings).all() for loadings in courses.values()):
-            continue
-        spans = _spans(project, list(courses))
-        centres = [windows[video].centres for video in courses]
+    for model in summarise_models(project):
+        courses_of = _courses(project, model.model_key)
+        for index, component in enumerate(model.components):
+            centre, width = component.centroid_frequency_hz, component.bandwidth_hz
+            courses = courses_of.get(index, {})
+            if not courses or not (math.isfinite(centre) and centre > 0):
+                continue
+            if not all(np.isfinite(loadings).all() for loadings in courses.values()):
+                continue
+            yield ComponentCourse(
+                model.model_key,
+                index,
+                centre,
+                width if math.isfinite(width) else 0.0,
+                tuple(courses.values()),
+                tuple(windows[video].centres for video in courses),
+                tuple(_spans(project, list(courses))),
+                tuple(clocks[video] for video in courses),
+            )
+
+
+def _pairs(project: Project, predictions: Predictions) -> Iterator[ComponentBodyPart]:
+    rate = project.frame_rate_hz
+    for course in component_courses(project):
         for i, individual in enumerate(predictions.individuals):
             for k, part in enumerate(predictions.body_parts):
-                speeds = [
-                    _speed(
-                        np.asarray(predictions.positions[span, i, k], np.float64),
-                        clocks[video],
-                        centre_hz=centre,
-                        bandwidth_hz=width if math.isfinite(width) else 0.0,
-                    )
-                    for video, span in zip(courses, spans, strict=True)
-                ]
-                known = [speed for speed in speeds if speed is not None]
-                if len(known) < len(speeds):
+                speeds = course.band_limited(predictions.positions[:, i, k])
+                if speeds is None:
                     continue
-                coupling = couple(list(courses.values()), known, centres, frame_rate_hz=rate)
+                coupling = couple(
+                    course.loadings, speeds, course.window_centres, frame_rate_hz=rate
+                )
                 if coupling is not None:
-                    yield ComponentBodyPart(model.model_key, index, individual, part, coupling)
+                    yield ComponentBodyPart(
+                        course.model_key, course.component_index, individual, part, coupling
+                    )
 
 
-def _speed(
+def band_speed(
     positions: NDArray[np.float64], clock: Clock, *, centre_hz: float, bandwidth_hz: float
 ) -> NDArray[np.float64] | None:
-    """(T,) band-limited speed of a track between gaps of its clock; NaN in stretches that are too short."""
+    """(T,) band-limited speed between gaps of a clock; NaN in stretches that are too short.
+
+    Parameters
+    ----------
+    positions
+        (T, D) of a track, or of anything else that moves; NaN where not known.
+    clock
+        When the frames were taken.
+    centre_hz, bandwidth_hz
+        As of `core.coupling.band_limited_speed`.
+
+    Returns
+    -------
+    (T,) float64, or None where no stretch has a value.
+    """
     speed = np.full(len(positions), np.nan)
     for stretch in clock.stretches:
         frames = slice(stretch.first, stretch.stop)

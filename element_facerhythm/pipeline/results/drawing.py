@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ def draw_project(
     output: Path | None = None,
     *,
     roots: Iterable[str | Path] = (),
+    formats: Sequence[str] = ("png",),
     progress: Progress | None = None,
 ) -> DrawnFigures:
     """Draw every figure of a project directory that no run is writing.
@@ -39,6 +40,8 @@ def draw_project(
         Directory for the files; the project's ``visualizations`` if None.
     roots
         Data directories that files of the project may be links into; see `Project.open`.
+    formats
+        ``png``, ``svg``, ``pdf``: each figure is written in all of these.
     progress
         Notified of the figures drawn; see `run_project`.
 
@@ -50,9 +53,12 @@ def draw_project(
     Raises
     ------
     RequestError
-        It is no project, holds nothing to draw, is damaged or being written, or the directory of the figures
-        cannot be written to. Nothing was written.
+        A format is not known, it is no project, holds nothing to draw, is damaged or being written, or the
+        directory of the figures cannot be written to. Nothing was written.
     """
+    from element_facerhythm.figures.formats import require_formats
+
+    chosen = require_formats(formats)
     project = Project.open(directory, roots)
     if not project.products:
         raise ProjectError(
@@ -65,11 +71,15 @@ def draw_project(
         )
     require_place(directory, output)
     project.require_intact()
-    return write_all(project, output, progress=progress)
+    return write_all(project, output, formats=chosen, progress=progress)
 
 
 def write_all(
-    project: Project, output: Path | None = None, *, progress: Progress | None = None
+    project: Project,
+    output: Path | None = None,
+    *,
+    formats: Sequence[str] = ("png",),
+    progress: Progress | None = None,
 ) -> DrawnFigures:
     """Draw every figure of a project without further questions.
 
@@ -77,7 +87,7 @@ def write_all(
     ----------
     project
         An opened project; the caller has checked that it can be drawn, and the directory written to.
-    output, progress
+    output, formats, progress
         As of `draw_project`.
 
     Returns
@@ -93,7 +103,8 @@ def write_all(
         (progress or current_progress()).stage("figures", n_figures, "figures") as advance,
         _writing(directory, output),
     ):
-        drawn = write_figures(project, output or directory / VISUALIZATIONS, advance)
+        target = output or directory / VISUALIZATIONS
+        drawn = write_figures(project, target, advance, formats=formats)
         advance(n_figures)
     return drawn
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from element_facerhythm.errors import ProjectError
 from element_facerhythm.io.content_digest import Content, content_of
 from element_facerhythm.io.h5 import open_h5
-from element_facerhythm.io.layout import PRODUCTS
+from element_facerhythm.io.layout import PRODUCTS, SIGNALS
 from element_facerhythm.io.product_stamps import stage_fingerprint, stage_record
 from element_facerhythm.io.project import Project
+from element_facerhythm.io.stored_signals import signals_of_project
 from element_facerhythm.parameters import OpenParameters, as_open
 from element_facerhythm.pipeline.records import (
     PRODUCT_OF_STAGE,
@@ -33,6 +34,8 @@ from element_facerhythm.pipeline.results.recorded_parameters import (
     require_parameters,
 )
 from element_facerhythm.pipeline.results.recording_match import EnteredRecording, require_recording
+from element_facerhythm.pipeline.results.signal_summary import require_same_recording
+from element_facerhythm.pipeline.results.signals_project import load_signals
 from element_facerhythm.pipeline.run.light import light_notes
 from element_facerhythm.pipeline.run.roi_match import require_rois
 from element_facerhythm.pipeline.run.run_file import fitted_of_run
@@ -102,6 +105,8 @@ def load_project_of(
 ) -> RunRecord:
     """Load a project, and check that it is of this recording, these regions and these parameters.
 
+    Of one that holds signals of regions alone, regions and parameters are not compared.
+
     Parameters
     ----------
     project_dir, roots
@@ -126,8 +131,10 @@ def load_project_of(
         A file of it is a link that leads out.
     """
     roots = tuple(roots)
-    record = load_project(project_dir, roots)
     project = Project.open(project_dir, roots)
+    if project.holds_signals_alone:
+        return load_signals(project, recording)
+    record = load_project(project_dir, roots)
     known = None if record.parameters is None else as_open(record.parameters)
     notes = (
         *require_recording(project, recording),
@@ -181,6 +188,8 @@ def _check_readable(project: Project) -> None:
             )
     _ = project.frequencies_hz, project.models()
     _check_points(project)
+    if SIGNALS in project.layouts:
+        require_same_recording(project, signals_of_project(project))
 
 
 def _check_points(project: Project) -> None:

@@ -53,7 +53,9 @@ def summarise_project(project_dir: str | Path, roots: Iterable[str | Path] = ())
         n_points=len(project.point_positions),
         videos=videos,
         points=_summarise_points(
-            statistics, sum(map(_seen_s, videos)), _mean_confidence(videos, statistics.n_frames)
+            statistics,
+            sum(map(_duration_without_gaps_s, videos)),
+            _mean_confidence(videos, statistics.n_frames),
         ),
         frequencies_hz=project.frequencies_hz,
         models=summarise_models(project),
@@ -105,7 +107,7 @@ def _reference(product: str, array: LazyArray) -> ArrayRef:
     return ArrayRef(product, array.dataset, array.shape, str(array.dtype))
 
 
-def _seen_s(video: VideoSummary) -> float:
+def _duration_without_gaps_s(video: VideoSummary) -> float:
     """Duration of a video without its gaps."""
     return video.duration_s - sum(gap.seconds for gap in video.gaps if not gap.is_bridged)
 

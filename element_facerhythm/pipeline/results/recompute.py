@@ -26,9 +26,13 @@ from element_facerhythm.pipeline.run.core_arguments import (
     tracking_mesh,
     transform_options,
 )
-from element_facerhythm.pipeline.run.fingerprint import STAGE_VERSIONS
+from element_facerhythm.pipeline.run.fingerprint import ANCHORED_VERSION, STAGE_VERSIONS
 from element_facerhythm.pipeline.run.run_file import parameters_of_run, run_facts
-from element_facerhythm.pipeline.run.tracking_stage import frame_opener, track_as_asked
+from element_facerhythm.pipeline.run.tracking_stage import (
+    frame_opener,
+    key_frames_of,
+    track_as_asked,
+)
 from element_facerhythm.pipeline.run.windows import sampled, window_layout
 
 _FRAMES = 200
@@ -99,6 +103,10 @@ def recompute_block(project: Project, chance: random.Random) -> Recomputed:
 
 def _is_of_this_version(project: Project, stage: str) -> bool:
     fingerprint = stage_fingerprint(project.product_path(PRODUCT_OF_STAGE[stage])) or {}
+    parameters = fingerprint.get("parameters", {})
+    is_anchored = parameters.get("method") == "anchored"
+    if is_anchored and parameters.get("method_version") != ANCHORED_VERSION:
+        return False
     return bool(fingerprint.get("stage_version") == STAGE_VERSIONS[stage])
 
 
@@ -120,7 +128,9 @@ def _recompute_tracking(
         None if frozen is None else frozen[:n_frames],
     )
     recording = [
-        VideoToTrack(frame_opener(sequence), sequence.n_frames, out)
+        VideoToTrack(
+            frame_opener(sequence), sequence.n_frames, out, key_frames=key_frames_of(sequence)
+        )
         for sequence in checked.sequences
     ]
     recording[index] = replace(recording[index], open_frames=video.open_frames)

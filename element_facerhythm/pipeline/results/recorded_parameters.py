@@ -9,6 +9,7 @@ from typing import Any
 
 from element_facerhythm.errors import ParameterError, ProjectError
 from element_facerhythm.files.texts import shortened
+from element_facerhythm.io.layout import SIGNALS
 from element_facerhythm.io.product_stamps import stage_fingerprint
 from element_facerhythm.io.project import Project
 from element_facerhythm.parameters import Parameters, describe_difference
@@ -99,7 +100,7 @@ def executed_parameters(project: Project) -> Executed:
 
 def parameters_of_project(project: Project) -> OpenParameters:
     """As `executed_parameters`, without notes; where nothing is known, every value is null."""
-    known = executed_parameters(project).parameters
+    known = None if project.holds_signals_alone else executed_parameters(project).parameters
     return partly_known({}, _results_sha256(project))[0] if known is None else known
 
 
@@ -222,13 +223,16 @@ def _of_config(project: Project, stage: str, found: _Found) -> dict[str, Any]:
 
 
 def _of_whole(project: Project, run: Parameters | None, own: Iterable[str]) -> dict[str, Any]:
-    """Values that belong to no stage: `compat`, and the limits of quality."""
+    """Values that belong to no stage: `compat`, the signals besides, and the limits of quality."""
     own = set(own)
     of_face_rhythm = {s for s in STAGES if not project.is_ours(PRODUCT_OF_STAGE[s])}
     compats = {run.compat if run else None for _ in own} | {_FACE_RHYTHM for _ in of_face_rhythm}
     known: dict[str, Any] = {}
     if len(compats) == 1 and own | of_face_rhythm == set(STAGES):
         known[_COMPAT] = compats.pop()
+    if run is not None:
+        signals = run.to_tree()["FacialSignal"]
+        known |= {f"FacialSignal.{name}": value for name, value in signals.items()}
     limits = limits_of(project).model_dump()
     return {**known, **{f"Quality.{name}": value for name, value in limits.items()}}
 
@@ -251,8 +255,10 @@ def _gathered(project: Project, found: _Found) -> Executed:
 
 
 def _results_sha256(project: Project) -> str:
-    """Digest of all products."""
+    """Digest of all products; of signals of regions only where there is nothing else."""
     digest = hashlib.sha256()
     for product in project.products:
+        if product.name == SIGNALS and not project.holds_signals_alone:
+            continue
         digest.update(f"{product.name} {product.sha256}\n".encode())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from pathlib import Path
 from element_facerhythm.errors import FaceRhythmError, ProjectError
 from element_facerhythm.io.config import read_json
 from element_facerhythm.io.content_digest import Content, content_of
-from element_facerhythm.io.layout import PRODUCTS
+from element_facerhythm.io.layout import PRODUCTS, SIGNALS
 from element_facerhythm.io.product_stamps import (
     content_faults,
     product_format,
@@ -18,6 +18,7 @@ from element_facerhythm.io.product_stamps import (
     stage_inputs,
 )
 from element_facerhythm.io.project import Project
+from element_facerhythm.io.stored_signals import signals_of_project
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE
 from element_facerhythm.pipeline.results.load import load_project
 from element_facerhythm.pipeline.results.recompute import recompute_block
@@ -111,13 +112,19 @@ def verify_project(
     """
     project = Project.open(directory, roots)
     findings = Findings()
-    for name in PRODUCTS:
+    alone = project.holds_signals_alone
+    for name in () if alone else PRODUCTS:
         _verify_product(project, name, findings)
+    if project.product_path(SIGNALS).is_file():
+        _verify_product(project, SIGNALS, findings)
     if not findings.faults:
-        findings.attempt(directory, lambda: load_project(directory, project.roots))
-        _verify_run_file(project, findings)
+        if alone:
+            findings.attempt(directory, lambda: signals_of_project(project))
+        else:
+            findings.attempt(directory, lambda: load_project(directory, project.roots))
+            _verify_run_file(project, findings)
         _verify_videos(project, findings)
-    if recompute and not findings.faults:
+    if recompute and not alone and not findings.faults:
         _verify_block(project, findings, seed)
     return findings
 
@@ -175,7 +182,8 @@ def _verify_videos(project: Project, findings: Findings) -> None:
 
 
 def _analysed_videos(project: Project) -> Iterator[tuple[Path, str, int | None]]:
-    fingerprint = stage_fingerprint(project.product_path("Dataset_videos"))
+    first = SIGNALS if project.holds_signals_alone else PRODUCTS[0]
+    fingerprint = stage_fingerprint(project.product_path(first))
     if fingerprint is not None:
         videos = fingerprint["inputs"]["videos"]
         for path, video in zip(project.video_paths, videos, strict=True):

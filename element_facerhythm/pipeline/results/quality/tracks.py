@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from element_facerhythm.core.texture import LEAST_TEXTURE, USUAL_WINDOW_PX, texture_at
 from element_facerhythm.io.lazy import LazyArray
+from element_facerhythm.io.product_stamps import stage_fingerprint
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.records import PointSummary, VideoSummary
 from element_facerhythm.pipeline.results.quality.judging import Measure, unknown
@@ -80,13 +81,18 @@ def _drift(project: Project, videos: Sequence[VideoSummary]) -> Measure:
             "drift", f"the videos have fewer than {_FEWEST_FRAMES} frames, too few to measure drift"
         )
     worst = int(np.nanargmax(drifts))
+    advice = "the animal or the camera moved, so cut the recording where it moved"
+    if videos[worst].confidence is None:
+        advice = (
+            "the animal or the camera moved, so cut the recording where it moved, or tracks slid off, which "
+            'those of PointTracker.method "anchored" do not'
+        )
     return Measure(
         "drift",
         drifts[worst],
         f"the points of {videos[worst].file_name} end {drifts[worst]:.2g} times their movement away from "
         "where they began",
-        "the animal or the camera moved, or tracks slid off, so raise relaxation, or cut the recording "
-        "where it moved",
+        advice,
     )
 
 
@@ -123,11 +129,7 @@ def drift_in_movements(points: LazyArray | NDArray[Any]) -> float:
 
 
 def _texture(project: Project) -> Measure:
-    flow = project.settings("PointTracker").get("params_optical_flow")
-    method = flow.get("kwargs_method") if isinstance(flow, dict) else None
-    window = method.get("winSize") if isinstance(method, dict) else None
-    plain = isinstance(window, list | tuple) and all(type(side) is int for side in window)
-    side_px = max(window) if plain and window else USUAL_WINDOW_PX
+    side_px = _window_px(project)
     image = project.example_image()
     if image.ndim != 3 or not image.size:
         return unknown("points_without_texture", "the project holds no first frame of the video")
@@ -140,6 +142,19 @@ def _texture(project: Project) -> Measure:
         "they go along with their neighbours at best, so take even skin, glare and shadow out of the ROI, or "
         "improve light and focus",
     )
+
+
+def _window_px(project: Project) -> int:
+    """Side of the window that points were matched in: an anchored run's own, or the flow's."""
+    stamped = (stage_fingerprint(project.product_path("PointTracker")) or {}).get("parameters")
+    side = stamped.get("window_px") if isinstance(stamped, dict) else None
+    if type(side) is int:
+        return side
+    flow = project.settings("PointTracker").get("params_optical_flow")
+    method = flow.get("kwargs_method") if isinstance(flow, dict) else None
+    window = method.get("winSize") if isinstance(method, dict) else None
+    plain = isinstance(window, list | tuple) and all(type(side) is int for side in window)
+    return max(window) if plain and window else USUAL_WINDOW_PX
 
 
 def _some(numbers: Sequence[int]) -> str:
