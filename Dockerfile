@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # Images of the workers and of the notebook. Targets:
 #   docker build --target cpu -t element-facerhythm:cpu .            what `docker build .` makes as well
-#   docker build --target cuda -t element-facerhythm:cuda .          CUDA kernels, decoding on the GPU
+#   docker build --target cuda -t element-facerhythm:cuda .          torch on CUDA, decoding on the GPU
 #   docker build --target notebook -t element-facerhythm:notebook .
 # torch's ordinary wheel brings CUDA's libraries. With an index of CPU builds of torch in PIP_EXTRA_INDEX_URL the
 # targets cpu and notebook are some gigabytes smaller.
@@ -50,7 +50,7 @@ USER 1000
 HEALTHCHECK NONE
 ENTRYPOINT ["jupyter", "notebook", "--ip=0.0.0.0", "--port=8888", "--no-browser"]
 
-# Triton compiles its launchers with the C compiler of the machine it runs on, so this target keeps one; FFmpeg's
+# torch.compile's kernels are made on the machine they run on, with its C compiler, so this target keeps one; FFmpeg's
 # libraries are torchcodec's. The driver comes from the host; `video` lets containers decode on the GPU.
 FROM base AS cuda
 # hadolint ignore=DL3008
@@ -60,6 +60,7 @@ RUN apt-get update \
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility,video \
     TRITON_CACHE_DIR=/var/cache/facerhythm/triton \
+    TORCHINDUCTOR_CACHE_DIR=/var/cache/facerhythm/inductor \
     FACERHYTHM_DEVICE=cuda
 COPY --from=build-cuda /opt/venv /opt/venv
 USER 1000

@@ -48,6 +48,10 @@ class ProjectBusyError(ProjectError):
     """Another run is writing the project directory; the same request may succeed later."""
 
 
+class CurationConflictError(RequestError):
+    """Somebody else changed a curation since it was read; look at it again, and repeat the change."""
+
+
 class KeypointError(RequestError):
     """A keypoint model or a file of predictions is unreadable, or does not fit the recording."""
 

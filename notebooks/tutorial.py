@@ -206,7 +206,8 @@ axes[0].set_ylabel("y (px)")
 axes[0].invert_yaxis()
 
 # %% [markdown]
-# `figure` draws all of it: where each component sits on the face, how fast it is, and when it was there.
+# `figure` draws all of it: where each component sits on the face, how fast it is, and when it was there. All
+# components are on one scale, so that what explains little looks little.
 
 # %%
 fbe.FacialRhythm.figure(task_key, "components")
@@ -214,9 +215,16 @@ fbe.FacialRhythm.figure(task_key, "components")
 # %% [markdown]
 # Whisking, sniffing and chewing come out as components of their own, at the frequency, place and time at
 # which they were planted. One more is where whisking starts and stops, which spreads its spectrum to both
-# sides, and one the paw that passes in the middle. `rois`, `displacements`, `violations` and `spectrogram`
-# are the other figures. A worker draws all of them into the project directory, and
-# `facerhythm figures --subject mouse1` draws them again.
+# sides, and one the paw that passes in the middle. What does such a rhythm look like? `cycles` shows one mean
+# period: the path of each point, enlarged.
+
+# %%
+fbe.FacialRhythm.figure(task_key, "cycles")
+
+# %% [markdown]
+# `rois`, `displacements`, `violations` and `spectrogram` are the other figures. A worker draws all of them
+# into the project directory, `facerhythm figures --subject mouse1` draws them again (`--format svg` for a
+# paper), and `facerhythm report --subject mouse1` puts them into one page to send.
 
 # %%
 fbe.FacialRhythm.figure(task_key, "spectrogram")
@@ -224,8 +232,8 @@ fbe.FacialRhythm.figure(task_key, "spectrogram")
 # %% [markdown]
 # Traces and spectrograms are too large for a row; they stay in the HDF5 products, and the row gives
 # an array that reads what is asked for. One point of the whisker pad, tracked (line) and true (dots).
-# The rhythm is the same in both. A track remembers two frames by default (`relaxation`): what is slower is
-# taken away, and what is fast is damped.
+# A track is a displacement. At the middle of so narrow a movement it is a few per cent too small, since a
+# window of 29 px is matched at once (`PointTracker.params_anchored.window_px`).
 
 # %%
 home = np.array(

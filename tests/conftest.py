@@ -142,9 +142,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.geteuid() != 0:
         deselect(config, items, "mounting", "root alone can mount a small disk")
         deselect(config, items, "root", "root alone can act as another account")
-    for package in ("torchcodec", "triton"):
-        if has_marker(items, package) and find_spec(package) is None:
-            deselect(config, items, package, f"{package} is not installed")
+    if has_marker(items, "torchcodec") and find_spec("torchcodec") is None:
+        deselect(config, items, "torchcodec", "torchcodec is not installed")
 
 
 def has_marker(items: list[pytest.Item], marker: str) -> bool:

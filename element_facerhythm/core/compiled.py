@@ -10,7 +10,14 @@ import numba
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 # Sums may be reordered (vector units need that); values are finite, as every caller ensures.
-_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+# No kernel is called from C, and what would be compiled for that takes time in a first run.
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "fastmath": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}
+_PART_OPTIONS = {**_OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
 
 
 def compiled(function: Kernel) -> Kernel:
@@ -27,6 +34,9 @@ def compiled(function: Kernel) -> Kernel:
 
 
 def inlined(function: Kernel) -> Kernel:
-    """Mark a part of kernels, which is compiled into each of them."""
-    part: Kernel = numba.njit(forceinline=True, **_OPTIONS)(function)
+    """Mark a part of kernels, which is compiled into each of them.
+
+    Python cannot call it, so no code for that is compiled, once for each part.
+    """
+    part: Kernel = numba.njit(**_PART_OPTIONS)(function)
     return part

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from element_facerhythm.errors import ParameterError
@@ -49,6 +54,48 @@ def resolve_device(name: str = "auto") -> torch.device:
             "Use 'cpu' or 'auto', or install a CUDA build of torch that fits the driver."
         )
     return torch.device("cuda", number)
+
+
+def device_name(name: str = "auto") -> str:
+    """Resolve as `resolve_device` does, but only name the device.
+
+    torch, which takes a second to import, is asked only where there may be a GPU.
+    """
+    wanted = name.strip().lower()
+    if wanted == "cpu" or (wanted == "auto" and not _may_have_gpu()):
+        return "cpu"
+    return str(resolve_device(name))
+
+
+def _may_have_gpu() -> bool:
+    """Whether a driver that torch could use is installed; False is certain."""
+    if sys.platform != "linux" or os.path.exists("/dev/kfd"):  # noqa: PTH110  AMD's, no file is opened
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def single_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU, let torch use one thread.
+
+    Many small products, and the factorisation of a small matrix: sharing these out costs more than it gains,
+    ten to hundreds of times as much where another process wants the cores, and sums depend on it.
+    """
+    import torch
+
+    n_threads = torch.get_num_threads()
+    if device.type != "cpu" or n_threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -2,8 +2,9 @@
 
 Motion energy is the mean absolute change of gray level between consecutive frames, after the
 light's flicker has been divided out. Energy above the still background, smoothed, is cut near
-Otsu's threshold; the strongest connected regions become polygons of seed points, and the same
-regions grown become the mask within which the tracker may look.
+Otsu's threshold. The strongest connected regions, rounded out as a person draws them and kept to where the
+picture has structure to follow, become polygons of seed points of few vertices; the same regions grown become
+the mask within which the tracker may look.
 """
 
 from __future__ import annotations
@@ -15,11 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from element_facerhythm.core.arrays import GrayFrame
-from element_facerhythm.core.rois import Rois
+from element_facerhythm.core.outline import outline_region
+from element_facerhythm.core.rois import Polygon, Rois
+from element_facerhythm.core.texture import texture_map
 from element_facerhythm.errors import RoiError
 
 Energy = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+
+# A region is its convex hull, grown by this fraction of the frame's longer side, ...
+_SEED_GROWTH = 0.05
+# ... where the texture is at least this fraction of the median of the part that moves.
+_LEAST_TEXTURE_FRACTION = 0.5
+_TEXTURE_SIDE = 0.025
 
 # Fraction of Otsu's cut (on the root of the energy) down to which a moving region extends.
 _FLANK = 0.7
@@ -31,6 +40,9 @@ class ProposalReport:
 
     Attributes
     ----------
+    background_image, first_frame
+        (H, W) uint8: mean of the first frames of all runs or blocks, and the first frame of all; what a
+        region is drawn on.
     energy
         (H, W) motion energy, gray levels per frame, flicker removed, noise and still background
         included.
@@ -48,6 +60,8 @@ class ProposalReport:
         Pairs of consecutive frames compared; seed polygons proposed.
     """
 
+    background_image: GrayFrame
+    first_frame: GrayFrame
     energy: Energy
     background_level: float
     background_spread: float
@@ -98,7 +112,8 @@ def propose_rois(
         When nothing moves, fewer than two frames are given, or their sizes differ.
     """
     runs = _runs(frames, n_frames_per_block=n_frames_per_block)
-    energy, gains, n_pairs = _motion_energy(runs, block_quantile=block_quantile)
+    looks = _Looks()
+    energy, gains, n_pairs = _motion_energy(looks.of(runs), block_quantile=block_quantile)
     smooth = _smooth(energy)
     level, spread = _background(smooth)
     threshold = _threshold(smooth, level=level, spread=spread, min_contrast=min_contrast)
@@ -109,10 +124,13 @@ def propose_rois(
     )
     if not regions:
         raise _nothing_moves(n_pairs)
-    seeds = tuple(_outline(region) for region in regions)
+    regions = _drawn(regions, looks.texture(), margin_px=margin_px)
+    seeds = tuple(outline_region(region) for region in regions)
     masks = _mask_polygons(regions, growth_fraction=mask_growth_fraction)
     inside = np.any(regions, axis=0)
     report = ProposalReport(
+        background_image=looks.background_image(),
+        first_frame=looks.first_frame,
         energy=energy,
         background_level=level,
         background_spread=spread,
@@ -126,6 +144,40 @@ def propose_rois(
     return Rois(seed_polygons=seeds, mask_polygons=masks), report
 
 
+class _Looks:
+    """What the runs look like, gathered while they pass: their mean first frame, and the first of all."""
+
+    def __init__(self) -> None:
+        self.first_frame: GrayFrame = np.zeros((0, 0), np.uint8)
+        self._sum: npt.NDArray[np.float64] | float = 0.0
+        self._texture: Energy | float = 0.0
+        self._n_frames = 0
+
+    def of(self, runs: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
+        """Pass runs of one size on."""
+        for run in runs:
+            if not self._n_frames:
+                self.first_frame = run[0].copy()
+            if run[0].shape != self.first_frame.shape:
+                raise RoiError(
+                    f"frames of {run[0].shape} and of {self.first_frame.shape} (height, width) pixels "
+                    "were given: give frames of one size"
+                )
+            self._sum = self._sum + run[0]
+            side_px = round(_TEXTURE_SIDE * max(run[0].shape))
+            self._texture = self._texture + texture_map(run[0].astype(np.float32), side_px)
+            self._n_frames += 1
+            yield run
+
+    def background_image(self) -> GrayFrame:
+        """(H, W) mean."""
+        return np.rint(np.asarray(self._sum) / self._n_frames).astype(np.uint8)
+
+    def texture(self) -> Energy:
+        """(H, W) mean texture."""
+        return np.asarray(self._texture / self._n_frames, dtype=np.float32)
+
+
 def _motion_energy(
     runs: Iterable[npt.NDArray[np.uint8]], *, block_quantile: float
 ) -> tuple[Energy, list[float], int]:
@@ -136,11 +188,6 @@ def _motion_energy(
     for run in runs:
         blurred = [_blurred(frame) for frame in run]
         reference = blurred[0] if reference is None else reference
-        if blurred[0].shape != reference.shape:
-            raise RoiError(
-                f"frames of {blurred[0].shape} and of {reference.shape} (height, width) pixels "
-                "were given: give frames of one size"
-            )
         run_gains = [_gain(frame, reference) for frame in blurred]
         level = np.stack([f / np.float32(g) for f, g in zip(blurred, run_gains, strict=True)])
         blocks.append(np.abs(np.diff(level, axis=0)).mean(axis=0))
@@ -279,38 +326,53 @@ def _strongest_regions(
     return [labels == label for label in strong]
 
 
-def _mask_polygons(
-    regions: list[Mask], *, growth_fraction: float
-) -> tuple[npt.NDArray[np.float64], ...]:
+def _drawn(regions: list[Mask], texture: Energy, *, margin_px: int) -> list[Mask]:
+    """Regions as a person draws them: rounded out, on what can be followed, and apart from each other."""
+    import cv2
+
+    size = max(texture.shape)
+    drawn: list[Mask] = []
+    taken = np.zeros(texture.shape, dtype=bool)
+    for region in regions:
+        least = _LEAST_TEXTURE_FRACTION * float(np.median(texture[region]))
+        textured = cv2.morphologyEx(
+            (texture >= least).astype(np.uint8), cv2.MORPH_CLOSE, _disk(0.03 * size)
+        )
+        others = np.any([other for other in regions if other is not region] or [taken], axis=0)
+        grown = cv2.dilate(_hull(region).astype(np.uint8), _disk(_SEED_GROWTH * size)) > 0
+        wanted = _clean((grown & (textured > 0)) & ~taken & ~others, margin_px=margin_px)
+        drawn.append(_largest(wanted if wanted.any() else region))
+        taken |= drawn[-1]
+    return drawn
+
+
+def _largest(region: Mask) -> Mask:
+    """Largest connected part."""
+    import cv2
+
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
+    largest: Mask = labels == 1 + np.argmax(facts[1:, cv2.CC_STAT_AREA])
+    return largest
+
+
+def _mask_polygons(regions: list[Mask], *, growth_fraction: float) -> tuple[Polygon, ...]:
     """Hulls of the grown regions; neighbours that touch become one."""
     import cv2
 
     together = np.any(regions, axis=0).astype(np.uint8)
     grown = cv2.dilate(together, _disk(growth_fraction * max(together.shape)))
     n_labels, labels = cv2.connectedComponents(grown)
-    return tuple(_hull(labels == label) for label in range(1, n_labels))
+    return tuple(outline_region(_hull(labels == label)) for label in range(1, n_labels))
 
 
-def _hull(region: Mask) -> npt.NDArray[np.float64]:
-    """(N, 2) convex hull (x, y); a notch in the mask could cut a track off."""
+def _hull(region: Mask) -> Mask:
+    """Return the convex hull of a region; a notch in the mask could cut a track off."""
     import cv2
 
-    rows, cols = np.nonzero(region)
-    hull = cv2.convexHull(np.stack([cols, rows], axis=-1).astype(np.int32))
-    polygon = cv2.approxPolyDP(hull, 0.004 * cv2.arcLength(hull, True), True)[:, 0, :]
-    return np.asarray(polygon, dtype=np.float64)
-
-
-def _outline(region: Mask) -> npt.NDArray[np.float64]:
-    """(N, 2) rounded and simplified outer contour (x, y) of one connected region."""
-    import cv2
-
-    rounded = cv2.GaussianBlur(region.astype(np.float32), (0, 0), 0.012 * max(region.shape))
-    round_region = (region & (rounded > 0.5)).astype(np.uint8)
-    contours, _ = cv2.findContours(round_region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    contour = max(contours, key=cv2.contourArea)
-    polygon = cv2.approxPolyDP(contour, 0.006 * cv2.arcLength(contour, True), True)[:, 0, :]
-    return np.asarray(polygon, dtype=np.float64)
+    rows, columns = np.nonzero(region)
+    hull = cv2.convexHull(np.stack([columns, rows], axis=-1).astype(np.int32))
+    filled: GrayFrame = cv2.fillConvexPoly(region.astype(np.uint8), hull, 1)
+    return filled > 0
 
 
 def _nothing_moves(n_pairs: int) -> RoiError:

@@ -26,8 +26,8 @@ MAX_COORDINATE_PX = 1e7
 MAX_VERTICES = 10_000
 """Of all polygons under one name; filling them takes time in proportion."""
 
-REGION_KINDS = ("motion", "pupil", "blink", "running", "mask")
-"""What a region can be for: facemap's kinds, and what the tracker sees."""
+REGION_KINDS = ("motion", "pupil", "blink", "running", "mask", "exclude")
+"""What a region can be for: facemap's kinds, what the tracker sees, and what it does not."""
 
 _ON_CORNER_PX = 1e-12
 
@@ -41,7 +41,7 @@ class RegionLabel:
     name
         Name of the region.
     kind
-        One of `REGION_KINDS`; it changes nothing that is computed.
+        One of `REGION_KINDS`; it says which signals are measured there, and changes nothing else.
     """
 
     name: str | None = None
@@ -59,14 +59,20 @@ class Rois:
     mask_polygons
         Polygons (N, 2) in (x, y) pixels; pixels outside their union are hidden from the tracker.
         None given means that the whole frame is seen.
+    exclude_polygons
+        Polygons (N, 2) in (x, y) pixels; no points are seeded inside, and pixels inside are hidden.
     point_positions
         (P, 2) points to track, taken as they are instead of a seeded grid.
     seed_mask, visible_mask
         (H, W) masks that take the place of the polygons.
     source
         Where they are from (a file, a row), for messages; empty where not known.
-    seed_labels, mask_labels
+    signal_polygons
+        Polygons (N, 2) in (x, y) pixels that seed no points: signals are measured in them, by their kind.
+    seed_labels, mask_labels, exclude_labels, signal_labels
         Labels of the polygons, in their order; empty where none has one.
+    notes
+        What reading a file of another program left out or changed.
     """
 
     seed_polygons: tuple[Polygon, ...] = ()
@@ -77,6 +83,11 @@ class Rois:
     source: str = ""
     seed_labels: tuple[RegionLabel, ...] = ()
     mask_labels: tuple[RegionLabel, ...] = ()
+    exclude_polygons: tuple[Polygon, ...] = ()
+    exclude_labels: tuple[RegionLabel, ...] = ()
+    signal_polygons: tuple[Polygon, ...] = ()
+    signal_labels: tuple[RegionLabel, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +217,10 @@ def place_rois(rois: Rois, *, height_px: int, width_px: int, spacing_px: int) ->
 
 
 def _placed(rois: Rois, size: tuple[int, int], spacing_px: int) -> PlacedRois:
-    seed = _union(rois.seed_polygons, rois.seed_mask, size, "points")
+    seed = _seeded(rois, size)
     visible = _union(rois.mask_polygons, rois.visible_mask, size, "mask")
+    excluded = _union(rois.exclude_polygons, None, size, "exclude")
+    _union(rois.signal_polygons, None, size, "signals")  # raises where one does not fit
     if rois.point_positions is not None:
         points = _given_points(rois.point_positions, size)
     elif seed is None:
@@ -216,13 +229,15 @@ def _placed(rois: Rois, size: tuple[int, int], spacing_px: int) -> PlacedRois:
         points = seed_grid(seed, spacing_px=spacing_px)
     if len(points) == 0:
         raise RoiError(
-            f"No point fits inside the seed ROIs at a spacing of {spacing_px} px; draw them larger "
-            "or lower ROIs.make_rois.point_spacing."
+            f"No point fits inside the seed ROIs at a spacing of {spacing_px} px; draw them larger, "
+            "exclude less, or lower ROIs.make_rois.point_spacing."
         )
     if seed is None:
         seed = _pixels_of(points, size)
     if visible is None:
         visible = np.ones(size, dtype=bool)
+    if excluded is not None:
+        visible = visible & ~excluded
     _require_some_visible(points, visible)
     return PlacedRois(seed_mask=seed, visible_mask=visible, point_positions=points)
 
@@ -245,7 +260,14 @@ def seed_region(rois: Rois, *, height_px: int, width_px: int) -> BoolMask | None
     if rois.point_positions is not None:
         return None
     with _naming(rois):
-        return _union(rois.seed_polygons, rois.seed_mask, (height_px, width_px), "points")
+        return _seeded(rois, (height_px, width_px))
+
+
+def _seeded(rois: Rois, size: tuple[int, int]) -> BoolMask | None:
+    """Where points are seeded: inside the seed polygons or mask, and outside of what is excluded."""
+    seed = _union(rois.seed_polygons, rois.seed_mask, size, "points")
+    excluded = _union(rois.exclude_polygons, None, size, "exclude")
+    return seed if seed is None or excluded is None else seed & ~excluded
 
 
 @contextmanager
@@ -347,5 +369,5 @@ def _require_some_visible(points: Points, visible: BoolMask) -> None:
     if not (_pixels_of(points, visible.shape) & visible).any():
         raise RoiError(
             f"The mask hides all {len(points)} points; draw the 'mask' polygons around the "
-            "'points' polygons, or leave 'mask' empty to see the whole frame."
+            "'points' polygons and the 'exclude' polygons smaller, or leave both empty to see all of it."
         )

@@ -6,6 +6,7 @@ from element_facerhythm.errors import ConfigurationError
 
 DEVICE_VARIABLE = "FACERHYTHM_DEVICE"
 FIGURES_VARIABLE = "FACERHYTHM_FIGURES"
+MOVIES_VARIABLE = "FACERHYTHM_MOVIES"
 _CHOICES = {"": True, "on": True, "off": False}
 
 
@@ -22,7 +23,23 @@ def figures_wanted() -> bool:
     ConfigurationError
         It is neither `on` nor `off`.
     """
-    given = os.environ.get(FIGURES_VARIABLE, "")
+    return _choice(FIGURES_VARIABLE)
+
+
+def movies_wanted() -> bool:
+    """Whether runs of this process write a movie: figures are, and `FACERHYTHM_MOVIES` is not `off`.
+
+    Raises
+    ------
+    ConfigurationError
+        One of the variables is neither `on` nor `off`.
+    """
+    is_on = _choice(MOVIES_VARIABLE)
+    return figures_wanted() and is_on
+
+
+def _choice(variable: str) -> bool:
+    given = os.environ.get(variable, "")
     if given not in _CHOICES:
-        raise ConfigurationError(f"{FIGURES_VARIABLE} is {given!r}; expected 'on' or 'off'")
+        raise ConfigurationError(f"{variable} is {given!r}; expected 'on' or 'off'")
     return _CHOICES[given]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import element_facerhythm
-from element_facerhythm.database.settings import device_of_this_process, figures_wanted
+from element_facerhythm.database.settings import device_of_this_process, movies_wanted
 from element_facerhythm.database.worker_options import WorkerOptions
 from element_facerhythm.errors import ConfigurationError, ProcessingError
 from element_facerhythm.fleet.attempt import Attempt
@@ -111,7 +111,7 @@ def require_machine() -> None:
     from element_facerhythm.core.device import resolve_device
 
     resolve_device(device_of_this_process())
-    figures_wanted()
+    movies_wanted()
     directories = active_link().root_dirs()
     missing = [str(directory) for directory in directories if not directory.is_dir()]
     if len(missing) == len(directories):

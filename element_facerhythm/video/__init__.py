@@ -13,6 +13,7 @@ from element_facerhythm.video.metadata import (
 from element_facerhythm.video.reader import (
     iterate_gray_frames,
     iterate_rgb_frames,
+    key_frames,
     read_rgb_frame,
 )
 from element_facerhythm.video.unchanged import (
@@ -29,6 +30,7 @@ __all__ = [
     "VideoMetadata",
     "iterate_gray_frames",
     "iterate_rgb_frames",
+    "key_frames",
     "probe_video",
     "read_rgb_frame",
     "require_entered",

@@ -305,6 +305,8 @@ def have_one_rate(first: Clock, other: Clock, tolerance: float) -> bool:
 
 
 def _find_gaps(intervals: Float64Array) -> tuple[Gap, ...]:
+    if intervals.max() <= _LONG * intervals.min():  # then no interval is long, whatever is usual
+        return ()
     usual = _local_median(intervals)
     spread = _MAD * float(np.median(np.abs(intervals - usual)))
     long = np.flatnonzero(intervals > _LONG * usual + _SIGMAS * spread)
@@ -317,7 +319,7 @@ def _find_gaps(intervals: Float64Array) -> tuple[Gap, ...]:
 
 
 def _local_median(intervals: Float64Array) -> Float64Array:
-    from scipy import ndimage  # slow import; readers of a stored clock need none
+    from scipy import ndimage  # slow import; a recording without long intervals needs none
 
     size = min(_NEIGHBOURS, len(intervals))
     median: Float64Array = ndimage.median_filter(intervals, size=size, mode="mirror")
@@ -354,16 +356,22 @@ def _fit(times_s: Float64Array, gaps: tuple[Gap, ...]) -> tuple[float, Float64Ar
 
 
 def _are_even(offsets_s: Float64Array, slope_s: float, times_s: Float64Array) -> bool:
-    from scipy import ndimage
-
-    mean: Float64Array = ndimage.uniform_filter1d(offsets_s, min(_AVERAGED, len(offsets_s)))
+    mean = _moving_mean(offsets_s, min(_AVERAGED, len(offsets_s)))
     if len(offsets_s) <= _LONG_AVERAGE:
         allowed = _LARGEST_OFFSET * slope_s + _SLOW_DRIFT * float(times_s[-1])
         return bool(np.abs(mean).max() <= allowed)
     # a clock that wanders slowly may be many intervals off after hours
-    slow: Float64Array = ndimage.uniform_filter1d(offsets_s, _LONG_AVERAGE)
+    slow = _moving_mean(offsets_s, _LONG_AVERAGE)
     wander = np.abs(slow[_LONG_AVERAGE:] - slow[:-_LONG_AVERAGE]).max()
     fast = np.abs(mean - slow).max()
     return bool(
         fast <= _LARGEST_OFFSET * slope_s and wander <= _SLOW_DRIFT * _LONG_AVERAGE * slope_s
     )
+
+
+def _moving_mean(values: Float64Array, size: int) -> Float64Array:
+    """Mean of `size` values around each; beyond the ends they are mirrored."""
+    n_before = size // 2
+    padded = np.pad(values, (n_before, size - 1 - n_before), mode="symmetric")
+    sums = np.concatenate([[0.0], np.cumsum(padded)])
+    return (sums[size:] - sums[:-size]) / size

@@ -146,6 +146,15 @@ class PacketIndex:
         key = int(np.searchsorted(self.keys.stamps, self.pts[first], side="right")) - 1
         return None if key - (ahead is not None) < 0 else key - (ahead is not None)
 
+    @property
+    def key_frames(self) -> NDArray[np.int64]:
+        """Frames at which decoding can begin, in order; the first of all is one of them."""
+        if self.stills is not None:
+            return np.arange(self.n_frames)
+        if self.pts is None or self.keys is None:
+            return np.zeros(1, np.int64)
+        return np.union1d(0, np.searchsorted(self.pts, self.keys.stamps)).astype(np.int64)
+
     def shows(self, position: int, stamp: int) -> bool:
         """Whether the frame at a position bears a stamp; false where `pts` is None.
 

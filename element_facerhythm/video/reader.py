@@ -101,6 +101,17 @@ def read_rgb_frame(path: str | Path, index: int, *, levels: LevelChoice = "own")
         frames.close()
 
 
+def key_frames(path: str | Path) -> NDArray[np.int64]:
+    """Frames at which decoding can begin, in order, the first of all among them.
+
+    Raises
+    ------
+    VideoError
+        The file is no video.
+    """
+    return scan_packets(Path(path)).key_frames
+
+
 class _RgbConverter:
     """Turns frames into RGB (H, W, 3) uint8."""
 

@@ -19,7 +19,7 @@ from tests.contract.test_load_mode import R, W, arrays, reading_order, write_pro
 pytestmark = pytest.mark.slow
 
 Command = Callable[..., Any]
-NAMES = ["rois", "displacements", "violations", "spectrogram", "components"]
+NAMES = ["rois", "displacements", "violations", "spectrogram", "components", "cycles"]
 
 
 @pytest.mark.parametrize("release", ["0.1", "0.2", "0.3"])
@@ -88,9 +88,9 @@ def test_what_is_unfinished_damaged_or_no_project(tmp_path: Path, facerhythm: Co
     odd = facerhythm("figures", project, "-o", tmp_path / "a", "--json")
     assert odd.code == 1
     told = json.loads(odd.out)
-    assert [Path(path).stem for path in told["files"]] == NAMES[:-1]
-    (note,) = told["notes"]
-    assert note.startswith("figure components could not be drawn: ") and "frequency" in note
+    assert [Path(path).stem for path in told["files"]] == NAMES[:-2]
+    for name, note in zip(NAMES[-2:], told["notes"], strict=True):
+        assert note.startswith(f"figure {name} could not be drawn: ") and "frequency" in note
     (products / "TCA.h5").unlink()
     (products / "VQT_Analyzer.h5").unlink()
     unfinished = facerhythm("figures", project, "-o", tmp_path / "b", "--json")
@@ -108,4 +108,4 @@ def test_what_is_unfinished_damaged_or_no_project(tmp_path: Path, facerhythm: Co
 @pytest.mark.reference
 def test_the_real_one(reference_data: Path, tmp_path: Path, facerhythm: Command) -> None:
     outcome = facerhythm("figures", reference_data / "project", "-o", tmp_path, "--json")
-    assert outcome.code == 0 and len(json.loads(outcome.out)["files"]) == 5
+    assert outcome.code == 0 and len(json.loads(outcome.out)["files"]) == 6

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "element_facerhythm"
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 80
-MAX_ENTRIES, MAX_LOOSE = 24, 6
+MAX_ENTRIES, MAX_LOOSE = 28, 6
 GLOSSARY = ROOT / "docs" / "glossary.md"
 HISTORY = {ROOT / "CHANGELOG.md", *(ROOT / "docs" / "decisions").glob("*.md")}
 
@@ -115,7 +115,7 @@ def test_public_functions_describe_their_parameters() -> None:
     lacking = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         room, name = path.relative_to(PACKAGE).parts[0], path.name
-        if room == "cli" or name.startswith("triton_") or name.endswith("_kernel.py"):
+        if room == "cli" or name.endswith("_kernel.py"):
             continue  # a kernel's arguments are described where it is launched
         for function in public_functions(ast.parse(path.read_text())):
             names = parameters_of(function)

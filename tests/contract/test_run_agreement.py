@@ -16,8 +16,9 @@ pytestmark = pytest.mark.reference
 
 def run(reference_data: Path, project_dir: Path, compat: str | None) -> Project:
     (video,) = (reference_data / "video").iterdir()
-    """Run with or without `compat`; matches are not refined, so that only the rewind differs."""
+    """Run with or without `compat`, by flow; matches are not refined, so that only the rewind differs."""
     tree = read_parameters(reference_data / "inputs" / "params.json").parameters.to_tree()
+    tree["PointTracker"]["method"] = "flow"
     tree["PointTracker"]["params_optical_flow"]["refine"] = False
     parameters = parameters_from_mapping({**tree, "compat": compat}).parameters
     rois = reference_data / "inputs" / "ROIs.h5"

@@ -12,8 +12,8 @@ READS = {
     "yaml.safe_load_all",
     "yaml.full_load",
 }
-# `json.loads` of what is no file that others wrote: columns of rows, and small files that the package writes
-# for itself.
+# `json.loads` of what is no file that others wrote: columns of rows, small files that the package writes
+# for itself, and what a process of its own prints.
 PARSES_TEXTS = {
     "admin/upgrade/values.py",
     "facial_behavior_estimation/param_set.py",
@@ -21,6 +21,7 @@ PARSES_TEXTS = {
     "facial_behavior_estimation/task_run.py",
     "fleet/claims.py",
     "parameters/stored.py",
+    "pipeline/results/drawing_beside.py",
     "pipeline/run/lock.py",
     "pipeline/run/owner.py",
     "storage/object_store.py",

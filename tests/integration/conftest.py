@@ -13,10 +13,6 @@ from element_facerhythm.pipeline import RunRequest
 
 SHORT: dict[str, Any] = {
     "ROIs": {"make_rois": {"point_spacing": 14}},
-    "PointTracker": {
-        "params_optical_flow": {"relaxation": 0.1, "kwargs_method": {"winSize": [11, 11]}},
-        "params_clahe": None,
-    },
     "VQT_Analyzer": {
         "params_VQT": {
             "Q_lowF": 2,

@@ -4,10 +4,12 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -34,11 +36,11 @@ TUTORIAL = own_video_lines("docs/tutorial/first-run.md", "## On a video of your 
 
 
 def test_the_pages_have_the_lines_that_are_run_here() -> None:
-    assert [line[0] for line in README] == ["rois", "run", "ingest"]
+    assert [line[0] for line in README] == ["gui", "rois", "run", "ingest"]
     assert [line[0] for line in TUTORIAL] == ["rois", "run", "ingest"]
     assert not any("--params" in line or "--set" in line for line in README + TUTORIAL)
     ingest = TUTORIAL[2]
-    assert ingest == README[2]
+    assert ingest == README[3]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     yield {**variables, "DJ_IGNORE_CONFIG_FILE": "true"}
     code = "from element_facerhythm.database import embedded; embedded.destroy()"
     subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+
+
+def answers_until_stopped(line: list[str], environment: dict[str, str], directory: Path) -> None:
+    """Run a line that serves pages; stop it with Ctrl-C."""
+    with subprocess.Popen(
+        [*FACERHYTHM, *line], cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**environment, "BROWSER": "true"},
+    ) as served:  # fmt: skip
+        assert served.stdout is not None
+        address = served.stdout.readline().split("/?token=")[0]
+        with urlopen(f"{address}/api/health", timeout=60) as answer:
+            assert json.load(answer) == {"ok": True}
+        served.send_signal(signal.SIGINT)
+        _, told = served.communicate(timeout=60)
+        assert served.returncode == 0, told
 
 
 @pytest.mark.slow
@@ -65,6 +82,8 @@ def test_the_lines_run_as_they_stand(
     lines = [[subject.get(word, word) for word in line] for line in README]
     told = []
     has_database = seconds == 10 and rate_hz in THROUGH_THE_DATABASE
+    page, *lines = lines
+    answers_until_stopped(page, environment, tmp_path)
     for line in lines if has_database else lines[:2]:
         done = subprocess.run(
             [*FACERHYTHM, *line], cwd=tmp_path, capture_output=True, text=True,

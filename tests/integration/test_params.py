@@ -39,7 +39,7 @@ def test_a_suggested_file_gives_exactly_the_run_that_no_file_gives(
     path = tmp_path / "params.yaml"
     done = facerhythm("params", "suggest", *video, "-o", path)
     assert done.code == 0, done.err
-    assert "13 parameters fitted" in done.out
+    assert "9 parameters fitted" in done.out
     assert "# fitted: 60 Hz, or 0.4 of the 60 frames/s" in path.read_text()
 
     planned = facerhythm(

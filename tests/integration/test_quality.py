@@ -26,22 +26,14 @@ from element_facerhythm.pipeline import (
     run_project,
     summarise_project,
 )
-from element_facerhythm.pipeline.results.quality import assess
+from element_facerhythm.pipeline.results.quality import assess, tracks
 from element_facerhythm.video import iterate_gray_frames
 
 Frames = Iterator[np.ndarray]
 RATE_HZ = 60.0
 TREE: dict[str, Any] = {
     "ROIs": {"make_rois": {"point_spacing": 8}},
-    "PointTracker": {
-        "params_optical_flow": {
-            "relaxation": 0.02,
-            "mesh_rigidity": 0.005,
-            "kwargs_method": {"winSize": [11, 11], "criteria": [3, 10, 0.03]},
-        },
-        "params_clahe": None,
-        "params_outlier_handling": {"threshold_displacement": 6.0},
-    },
+    "PointTracker": {"params_outlier_handling": {"threshold_displacement": 6.0}},
     "VQT_Analyzer": {
         "params_VQT": {
             "Q_lowF": 2, "Q_highF": 6, "F_min": 2.0, "F_max": 20, "n_freq_bins": 16,
@@ -285,11 +277,31 @@ def test_too_little_data_for_too_many_components(good: Good, tmp_path: Path) -> 
     assert verdicts["r_squared"].verdict == "ok"
 
 
-def test_points_that_stray(good: Good, tmp_path: Path) -> None:
-    asked = parameters(PointTracker__params_outlier_handling__threshold_displacement=0.6)
+@pytest.mark.parametrize(("threshold_px", "expected"), [(0.6, "warn"), (0.3, "red")])
+def test_points_that_stray(good: Good, tmp_path: Path, threshold_px: float, expected: str) -> None:
+    """As many are not found as were planted further from home than is looked."""
+    name = "PointTracker__params_outlier_handling__threshold_displacement"
+    asked = parameters(**{name: threshold_px})
+    run_project(good.request(tmp_path / "p", parameters=asked))
+    verdicts = by_name(summarise_project(tmp_path / "p").quality)
+    home = Project.open(tmp_path / "p").point_positions
+    away = np.linalg.norm(good.scene.true_positions(home) - home, axis=2) > threshold_px
+    assert verdicts["violations"].verdict == expected
+    assert verdicts["violations"].value == pytest.approx(away.mean(), rel=0.1)
+    assert "were not found" in verdicts["violations"].message
+    mostly = float((away.mean(axis=0) > 0.5).mean())
+    assert verdicts["points_mostly_flagged"].value == pytest.approx(mostly, rel=0.15)
+
+
+def test_points_that_stray_from_the_flow(good: Good, tmp_path: Path) -> None:
+    asked = parameters(
+        PointTracker__method="flow",
+        PointTracker__params_outlier_handling__threshold_displacement=0.6,
+    )
     run_project(good.request(tmp_path / "p", parameters=asked))
     verdicts = by_name(summarise_project(tmp_path / "p").quality)
     assert verdicts["violations"].verdict == "red"
+    assert "flagged and frozen" in verdicts["violations"].message
     assert verdicts["points_mostly_flagged"].verdict in {"warn", "red"}
 
 
@@ -301,7 +313,11 @@ def test_rhythms_below_the_range_come_out_at_its_edge(good: Good, tmp_path: Path
     assert " at 6 Hz" in edge.message
 
 
-def test_a_camera_that_slides(good: Good, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "advice"),
+    [("anchored", "so cut the recording"), ("flow", 'PointTracker.method "anchored" do not')],
+)
+def test_a_camera_that_slides(good: Good, tmp_path: Path, method: str, advice: str) -> None:
     video = tmp_path / "sliding.mp4"
     shifts = (np.float32([[1, 0, 8 * i / 360], [0, 1, 0]]) for i in range(360))
     frames = (
@@ -310,6 +326,7 @@ def test_a_camera_that_slides(good: Good, tmp_path: Path) -> None:
     )
     write_gray_video(video, frames, frame_rate_hz=RATE_HZ)
     asked = parameters(
+        PointTracker__method=method,
         PointTracker__params_optical_flow__relaxation=0.0,
         PointTracker__params_outlier_handling__threshold_displacement=30.0,
     )
@@ -317,6 +334,17 @@ def test_a_camera_that_slides(good: Good, tmp_path: Path) -> None:
     drift = by_name(summarise_project(tmp_path / "p").quality)["drift"]
     assert drift.verdict == "red"
     assert drift.value == pytest.approx(0.9 * 8, rel=0.15)
+    assert advice in drift.message
+
+
+def test_texture_is_looked_for_where_points_were_matched(
+    good: Good, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[int] = []
+    measured = tracks.texture_at
+    monkeypatch.setattr(tracks, "texture_at", lambda *a: sides.append(a[2]) or measured(*a))
+    summarise_project(good.project_dir)
+    assert set(sides) == {parameters().PointTracker.params_anchored.window_px} == {29}
 
 
 def test_other_limits_judge_anew_and_compute_nothing(good: Good, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_parts_of_another_tracking_do_not_count(recording, saved_rois, parameter
         recording, saved_rois, project, "point_tracking", n_videos=2, share=0.75
     )
     stop(process, signal.SIGKILL)
-    tracker = {"params_clahe": None, "params_optical_flow": {"relaxation": 0.3}}
+    tracker = {"params_anchored": {"window_px": 21}}
     request = recording.request(
         project,
         rois=saved_rois,
@@ -239,7 +239,7 @@ def test_a_failing_stage_keeps_the_old_project_whole(
         raise DecodeError("frame 40 cannot be decoded")
 
     monkeypatch.setitem(runner.STAGE_FUNCTIONS, "point_tracking", fail)
-    changed = parameters_with(PointTracker={"contiguous": True, "params_clahe": None})
+    changed = parameters_with(PointTracker={"contiguous": True})
     with pytest.raises(DecodeError, match="frame 40"):
         run_project(recording.request(project, parameters=changed))
     assert {p.name: p.read_bytes() for p in (project / "analysis_files").iterdir()} == before
@@ -253,7 +253,7 @@ def test_products_made_from_the_old_one_are_gone_once_it_is_replaced(
         raise DecodeError("stopped")
 
     monkeypatch.setitem(runner.STAGE_FUNCTIONS, "spectral_analysis", fail)
-    changed = parameters_with(PointTracker={"contiguous": True, "params_clahe": None})
+    changed = parameters_with(PointTracker={"contiguous": True})
     with pytest.raises(DecodeError):
         run_project(recording.request(project, parameters=changed))
     left = sorted(p.name for p in (project / "analysis_files").iterdir())
@@ -286,7 +286,7 @@ def test_a_product_of_another_run_beside_it_is_refused(
     recording, parameters_with, project, tmp_path
 ):
     other = tmp_path / "other"
-    tracker = {"params_clahe": None, "params_optical_flow": {"relaxation": 0.3}}
+    tracker = {"params_anchored": {"window_px": 21}}
     run_project(recording.request(other, parameters=parameters_with(PointTracker=tracker)))
     stolen = other / "analysis_files" / "PointTracker.h5"
     (project / "analysis_files" / "PointTracker.h5").write_bytes(stolen.read_bytes())

@@ -147,6 +147,7 @@ def test_separate_models_belong_to_their_videos(recording, tmp_path):
 
 def test_contiguous_tracks_on_over_the_border_of_two_files(recording, parameters_with, tmp_path):
     tracker = {
+        "method": "flow",
         "contiguous": True,
         "params_clahe": None,
         "params_optical_flow": {"relaxation": 0.1, "kwargs_method": {"winSize": [11, 11]}},
@@ -179,8 +180,12 @@ def test_contiguous_tracks_on_over_the_border_of_two_files(recording, parameters
     np.testing.assert_array_equal(np.asarray(project.tracking(0).points), expected.points)
 
 
-def test_frozen_frames_are_counted_through_the_recording(recording, parameters_with, tmp_path):
+@pytest.mark.parametrize("method", ["anchored", "flow"])
+def test_frozen_frames_are_counted_through_the_recording(
+    recording, parameters_with, tmp_path, method
+):
     tracker = {
+        "method": method,
         "frames_freeze": [95, 96, 97],
         "relaxation_during_freeze_frames": False,
         "params_clahe": None,

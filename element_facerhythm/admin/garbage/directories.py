@@ -13,6 +13,7 @@ from pathlib import Path
 from element_facerhythm.admin.garbage.references import References, check_database
 from element_facerhythm.errors import ProjectChangedError, RequestError
 from element_facerhythm.io.folders import OpenDirectory, clear_directory, mount_of
+from element_facerhythm.io.layout import CURATION_FILE
 from element_facerhythm.pipeline.run.lock import LOCK_NAME, is_locked, project_lock
 from element_facerhythm.pipeline.run.ownership import OWNER
 
@@ -32,7 +33,10 @@ class Directory:
 
 @dataclass(frozen=True)
 class DirectoryReport:
-    """What was found in the processed directory, and what was removed; as `ObjectReport`."""
+    """What was found in the processed directory, and what was removed; as `ObjectReport`.
+
+    `curated` are directories without rows in which people keep a curation: these are left alone.
+    """
 
     processed_dir: Path
     n_directories: int
@@ -41,6 +45,7 @@ class DirectoryReport:
     n_locked: int
     orphans: tuple[Directory, ...]
     removed: tuple[Path, ...]
+    curated: tuple[Path, ...] = ()
 
 
 def collect_directories(
@@ -78,7 +83,8 @@ def collect_directories(
     now = file_system_time(processed_dir) if found else 0.0
     unreferenced = [item for item in found if not known.name(item.path)]
     old = [item for item in unreferenced if now - item.modified_s >= older_than_s]
-    orphans = [item for item in old if item.path.is_dir() and not is_locked(item.path)]
+    free = [item for item in old if item.path.is_dir() and not is_locked(item.path)]
+    orphans = [item for item in free if not is_curated(item.path)]
     n_referenced = len(found) - len(unreferenced)
     if delete and orphans and not allow_deleting_all:
         check_database(
@@ -94,9 +100,10 @@ def collect_directories(
         n_directories=len(found),
         n_referenced=n_referenced,
         n_young=len(unreferenced) - len(old),
-        n_locked=len(old) - len(orphans),
+        n_locked=len(old) - len(free),
         orphans=tuple(orphans),
         removed=tuple(removed),
+        curated=tuple(item.path for item in free if item not in orphans),
     )
 
 
@@ -122,6 +129,11 @@ def owned_directories(processed_dir: Path, section: str) -> Iterator[Directory]:
             waiting += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
         elif set(owners) == {section} and owners[section].is_file(follow_symlinks=False):
             yield measure(place)
+
+
+def is_curated(directory: Path) -> bool:
+    """Return whether a curation lies in a directory: what people decided is no garbage."""
+    return (directory / CURATION_FILE).exists()
 
 
 def list_directory(directory: Path) -> list[os.DirEntry[str]]:
@@ -194,7 +206,8 @@ def remove_directory(
             with project_lock(item.path) as lock:
                 now = file_system_time(processed_dir)
                 unchanged = now - newest_product(item.path) >= older_than_s
-                if not unchanged or references().name(item.path) or holds_mount(lock.root):
+                is_kept = is_curated(item.path) or references().name(item.path)
+                if not unchanged or is_kept or holds_mount(lock.root):
                     return False
                 trash = os.dup(lock.root.descriptor)
                 held.callback(os.close, trash)

@@ -11,7 +11,6 @@ import pytest
 from element_facerhythm.cli.output import (
     StageProgress,
     human_seconds,
-    human_size,
     plain,
     print_json,
     print_lines,
@@ -21,6 +20,7 @@ from element_facerhythm.cli.output import (
 )
 from element_facerhythm.cli.progress_lines import INTERVAL_VARIABLE, _Stage
 from element_facerhythm.errors import ParameterError
+from element_facerhythm.files.sizes import human_size
 
 
 @dataclass

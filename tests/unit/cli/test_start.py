@@ -13,11 +13,14 @@ HEAVY = (
     "element_facerhythm.parameters",
 )  # fmt: skip
 GROUPS = {
-    "rois": ("propose", "check"),
+    "curate": ("show", "set", "merge", "split", "exclude", "undo", "export", "import", "suggest"),
+    "index": ("build", "show"),
+    "video": ("info", "check", "slice", "convert"),
+    "rois": ("propose", "check", "convert", "copy", "enter"),
     "params": ("suggest",),
     "keypoints": ("run",),
-    "import": ("keypoints", "element-facemap", "remove-keypoints"),
-    "export": ("keypoints",),
+    "import": ("keypoints", "facemap", "element-facemap", "remove-keypoints"),
+    "export": ("movie", "clips", "keypoints"),
     "jobs": ("show", "retry", "ignore", "priority"),
     "slurm": ("submit", "status", "cancel"),
     "db": ("start", "stop", "status", "url"),

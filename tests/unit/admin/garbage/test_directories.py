@@ -55,6 +55,22 @@ def test_an_orphan_goes_and_what_its_links_lead_to_stays(processed: Path) -> Non
     assert (theirs / "data.h5").read_text() == "theirs"
 
 
+def test_what_people_decided_is_no_garbage(processed: Path) -> None:
+    curated = make(processed / "curated")
+    (curated / "curation.json").write_text("{}")
+    report = collect_directories(
+        processed, MINE, lambda: NOTHING, 0.0, delete=True, allow_deleting_all=True
+    )
+    assert report.removed == (processed / "session" / "project",)
+    assert report.curated == (curated,)
+    assert (curated / "run.json").exists()
+    # and where somebody decides between the look and the removal
+    item = next(iter(owned_directories(processed, MINE)))
+    assert not remove_directory(item, lambda: NOTHING, 0.0, processed)
+    (curated / "curation.json").unlink()
+    assert collect(processed) == (curated,)
+
+
 def test_a_mark_that_is_a_link_makes_no_directory_ours(processed: Path) -> None:
     theirs = processed.parent / "theirs"
     (processed / "link").symlink_to(theirs)

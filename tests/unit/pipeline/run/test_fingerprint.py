@@ -1,16 +1,21 @@
 """Every parameter that changes numbers changes a fingerprint: no product is reused that others made."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
+from element_facerhythm.core.rois import Rois
 from element_facerhythm.parameters import Parameters, parameters_from_mapping
-from element_facerhythm.pipeline.run.fingerprint import stage_parameters
+from element_facerhythm.pipeline.records import SIGNAL_STAGE
+from element_facerhythm.pipeline.run.fingerprint import signals_fingerprint, stage_parameters
+from element_facerhythm.video.clock import even_clock
 
 STAGE_OF_SECTION = {
     "ROIs": "rois",
     "PointTracker": "point_tracking",
     "VQT_Analyzer": "spectral_analysis",
     "TCA": "decomposition",
+    "FacialSignal": SIGNAL_STAGE,
 }
 ELSEWHERE = {
     "project.random_seed": "the seed of the decomposition's fingerprint",
@@ -32,12 +37,25 @@ def leaves(tree: dict[str, Any], above: str = "") -> Iterator[str]:
             yield f"{above}{key}"
 
 
+def signals_in_the_fingerprint() -> set[str]:
+    """Names of parameters in the fingerprint of the stage that runs where signals are asked for."""
+    clock = even_clock(10, 100.0, "given")
+    video = SimpleNamespace(
+        size_bytes=1, n_frames=10, sha256="0", rotation_deg=0, is_flipped=False, levels=None
+    )
+    part = SimpleNamespace(video=video, n_frames=10, first=0, stop=10)
+    sequence = SimpleNamespace(parts=(part,), clock=clock)
+    asked = parameters_from_mapping({"FacialSignal": {"signals": ["svd"]}}).parameters
+    return set(signals_fingerprint([sequence], Rois(), asked)["parameters"])  # type: ignore[list-item]
+
+
 def test_every_parameter_is_in_the_fingerprint_of_its_stage() -> None:
-    anchored = parameters_from_mapping({"PointTracker": {"method": "anchored"}}).parameters
+    flow = parameters_from_mapping({"PointTracker": {"method": "flow"}}).parameters
     hashed: dict[str, set[str]] = {}
-    for parameters in (Parameters(), anchored):  # each method has what it uses
+    for parameters in (Parameters(), flow):  # each method has what it uses
         for stage, own in stage_parameters(parameters, 100.0).items():
             hashed.setdefault(stage, set()).update(n.rpartition(".")[2] for n in leaves(own))
+    hashed[SIGNAL_STAGE] = signals_in_the_fingerprint()
     lacking = {
         name
         for name in leaves(Parameters().to_tree())
