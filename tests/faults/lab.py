@@ -157,9 +157,11 @@ class Lab:
 
     def require_settled(self) -> None:
         """Every task is done, or set aside or failed with its reason; nothing is under way."""
+        from element_facerhythm.facial_behavior_estimation.report import without_drawing
+
         fleet = self.workflow.fleet
         assert not len(fleet.ActiveJob())
-        for table in self.workflow.POPULATED:
+        for table in without_drawing(self.workflow.POPULATED):  # the workers here are not asked to draw
             jobs = table().jobs
             if not jobs.is_declared:
                 continue

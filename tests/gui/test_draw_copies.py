@@ -40,7 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened_on(name: str, server: Any, tab: Any) -> Any:
-    page = opened(server, tab)
+    page = tab.open(server.address)
+    page.locator("#hint").filter(has_text=re.compile(".")).wait_for()
     page.get_by_role("combobox", name="Video").select_option(label=name)
     page.locator("h1").filter(has_text=name).wait_for()
     page.locator("#hint").filter(has_text="click the vertices").wait_for()
@@ -125,6 +126,8 @@ def slider(page: Any, end: str) -> Any:
 
 
 def value(page: Any, end: str) -> float:
+    """What a handle says, once what was done to it is drawn."""
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
     return float(slider(page, end).get_attribute("aria-valuenow"))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from element_facerhythm.figures.write import NEEDED
+from element_facerhythm.figures.write import ASKED_FOR, NEEDED
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline import NullProgress, run_project
 from element_facerhythm.pipeline.results import drawing_beside
@@ -15,6 +15,7 @@ from element_facerhythm.pipeline.results.drawing_beside import FiguresBeside
 from element_facerhythm.pipeline.results.filming import write_tracking_movie
 
 LAST_STAGE_BEFORE = "spectral_analysis"
+DRAWN = [f"{name}.png" for name in NEEDED if name not in ASKED_FOR]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_figures_are_the_same_beside_a_run_as_after_it(project_dir: Path, tmp_pa
         beside = drawing.finish(NullProgress())
     after = write_all(Project.open(project_dir), tmp_path)
     assert beside.notes == after.notes == ()
-    assert list(pictures(beside.paths)) == [f"{name}.png" for name in NEEDED]
+    assert list(pictures(beside.paths)) == DRAWN
     assert pictures(beside.paths) == pictures(after.paths)
     assert beside.movies == (project_dir / "visualizations" / "tracking.mp4",)
     assert write_tracking_movie(Project.open(project_dir), tmp_path) == (
@@ -62,7 +63,7 @@ def test_where_the_process_fails_figures_are_drawn_here_and_it_is_said(
             patch.setattr(sys, "executable", broken)
             drawing.on_stage(LAST_STAGE_BEFORE)
             drawn = drawing.finish(NullProgress())
-        assert len(drawn.paths) == len(NEEDED) and len(drawn.movies) == 1
+        assert len(drawn.paths) == len(DRAWN) and len(drawn.movies) == 1
     first, second = (record.getMessage() for record in caplog.records)
     assert "ended with code 1" in first and "drawn after the run" in second
 
@@ -84,6 +85,6 @@ def test_a_movie_that_fails_is_a_note_and_costs_no_figure(
     with FiguresBeside(project_dir) as drawing:
         drawing.on_stage(LAST_STAGE_BEFORE)
         drawn = drawing.finish(NullProgress())
-    assert len(drawn.paths) == len(NEEDED) and drawn.movies == ()
+    assert len(drawn.paths) == len(DRAWN) and drawn.movies == ()
     (note,) = drawn.notes
     assert note.startswith("the movie tracking.mp4 could not be written: video cam.mp4")
