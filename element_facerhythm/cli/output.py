@@ -114,7 +114,7 @@ def build_table(
     from rich.text import Text
 
     table = Table(
-        title=title,
+        title=without_controls(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -143,7 +143,7 @@ def print_lines(lines: Iterable[tuple[str, object]]) -> None:
 
     table = Table.grid(padding=(0, 2))
     for label, text in lines:
-        table.add_row(label, without_controls(str(text)))
+        table.add_row(without_controls(label), without_controls(str(text)))
     if table.row_count:
         Console(highlight=False, markup=False).print(table)
 

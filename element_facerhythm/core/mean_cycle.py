@@ -35,6 +35,7 @@ _LEAST_BAND = 0.2  # of the frequency: half the width of the narrowest band
 _LOWEST, _HIGHEST = 0.25, 0.45  # edges of the band: of the frequency, of the frame rate
 _FEWEST_PERIODS = 6  # of a piece; one at each end is where filters begin and is left out
 _MOST_IN_SUM = 128  # coordinates with the largest loadings that the phase is found from
+_FILTERED_AT_ONCE = 16  # coordinates: filters need many times the memory of a trace
 _LARGE = 0.5  # quantile of the magnitude above which frames are averaged
 
 
@@ -135,7 +136,7 @@ def mean_cycle(
     def analytic(
         piece: npt.NDArray[np.floating], columns: slice | npt.NDArray[np.intp]
     ) -> Complex128Array:
-        flat = piece.reshape(len(piece), -1)[:, columns].astype(np.float64)
+        flat = piece.reshape(len(piece), -1)[:, columns]
         return _analytic(flat, low, high, frame_rate_hz)[margin:-margin]
 
     parts = [analytic(piece, chosen) * weights.ravel()[chosen] for piece in used]
@@ -174,14 +175,18 @@ def _band(
 
 
 def _analytic(
-    traces: Float64Array, low_hz: float, high_hz: float, rate_hz: float
+    traces: npt.NDArray[np.floating], low_hz: float, high_hz: float, rate_hz: float
 ) -> Complex128Array:
     """(T, n) analytic signals of traces kept to a band."""
     from scipy import signal  # slow import; readers need none
 
     sections = signal.butter(_FILTER_ORDER, [low_hz, high_hz], "bandpass", fs=rate_hz, output="sos")
-    kept = signal.sosfiltfilt(sections, traces - traces.mean(axis=0), axis=0)
-    return np.asarray(signal.hilbert(kept, axis=0), dtype=np.complex128)
+    analytic = np.empty(traces.shape, np.complex128)
+    for first in range(0, traces.shape[1], _FILTERED_AT_ONCE):
+        own = traces[:, first : first + _FILTERED_AT_ONCE].astype(np.float64)
+        kept = signal.sosfiltfilt(sections, own - own.mean(axis=0), axis=0)
+        analytic[:, first : first + _FILTERED_AT_ONCE] = signal.hilbert(kept, axis=0)
+    return analytic
 
 
 def _first_component(parts: Sequence[Complex128Array]) -> list[Complex128Array]:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from element_facerhythm.io.project import Project
 
-_MOST_BYTES = 256 << 20
-"""Displacements that are averaged, at most: of longer recordings those around the strongest moments."""
+_MOST_FRAMES, _MOST_BYTES = 20_000, 128 << 20
+"""Frames, and bytes of displacements, that are averaged at most: those of the strongest moments."""
 
 _MOST_COMPONENTS = 9
 _N_COLUMNS = 3
@@ -74,23 +74,23 @@ def cycle_figure(project: Project, *, model_key: str = "0") -> Figure:
         _draw_panel(axes, project, index, panels[index])
     if not shown:
         grid[0].text(0, 0.5, "no component explains 1 % or more", color=QUIET)
-    note = _note(len(shown), len(panels)) + _averaged_note(project, panels)
+    note = _note(len(shown), len(panels)) + _averaged_note(project)
     figure.supxlabel(note, fontsize=FONT_SIZE - 1, color=QUIET)
     return figure
 
 
-def _averaged_note(project: Project, panels: list[ComponentPanels]) -> str:
+def _averaged_note(project: Project) -> str:
     """Say how much of a long recording is averaged; nothing where all of it is."""
-    clocks = [project.clock(video) for panel in panels[:1] for video in panel.videos]
-    longest = max((s.stop - s.first for clock in clocks for s in clock.stretches), default=0)
-    n_most = _most_frames(project, max(len(clocks), 1))
-    if longest <= n_most:
+    n_most = _most_frames(project)
+    if sum(project.n_frames) <= n_most:
         return ""
-    return f"\nof each stretch, the {n_most / project.frame_rate_hz:.0f} s in which a component is strongest"
+    seconds = n_most / project.frame_rate_hz
+    return f"\naveraged are the {seconds:.3g} s in which a component is strongest"
 
 
-def _most_frames(project: Project, n_videos: int, most_bytes: int = _MOST_BYTES) -> int:
-    return max(most_bytes // project.point_positions.nbytes // n_videos, 1)
+def _most_frames(project: Project) -> int:
+    point_bytes = 2 * np.dtype(np.float32).itemsize
+    return min(_MOST_BYTES // (point_bytes * len(project.point_positions)), _MOST_FRAMES)
 
 
 def _note(n_shown: int, n_components: int) -> str:
@@ -101,10 +101,10 @@ def _note(n_shown: int, n_components: int) -> str:
     return note
 
 
-def component_cycle(
-    project: Project, panel: ComponentPanels, *, most_bytes: int = _MOST_BYTES
-) -> MeanCycle:
+def component_cycle(project: Project, panel: ComponentPanels) -> MeanCycle:
     """Mean cycle of a component at its peak frequency, in its half-power band.
+
+    Of a long recording, the moments in which the component is strongest are averaged.
 
     Parameters
     ----------
@@ -112,8 +112,6 @@ def component_cycle(
         With its tracks.
     panel
         The component.
-    most_bytes
-        Displacements that are averaged, at most: of longer recordings those around the strongest moments.
 
     Raises
     ------
@@ -124,7 +122,7 @@ def component_cycle(
     """
     band = panel.half_power_hz
     return mean_cycle(
-        list(_pieces(project, panel, most_bytes)),
+        list(_pieces(project, panel)),
         panel.maps,
         frame_rate_hz=project.frame_rate_hz,
         frequency_hz=panel.peak_frequency_hz,
@@ -132,28 +130,36 @@ def component_cycle(
     )
 
 
-def _pieces(
-    project: Project, panel: ComponentPanels, most_bytes: int
-) -> Iterator[npt.NDArray[np.float32]]:
+def _pieces(project: Project, panel: ComponentPanels) -> Iterator[npt.NDArray[np.float32]]:
     """Yield displacements of uninterrupted pieces: all, or those around the component's strongest moments."""
-    home = project.point_positions
+    n_left = _most_frames(project)
+    found = sorted(_strongest(project, panel, n_left), reverse=True)
+    for _strength, video, first, stop in found:
+        stop = min(stop, first + n_left)
+        piece = np.asarray(project.tracking(video).points[first:stop], dtype=np.float32)
+        piece -= project.point_positions
+        if np.isfinite(piece).all():
+            yield piece
+            n_left -= stop - first
+        if n_left == 0:
+            return
+
+
+def _strongest(
+    project: Project, panel: ComponentPanels, n_most: int
+) -> Iterator[tuple[float, int, int, int]]:
+    """Yield mean loading, video, and frames ``[first, stop)`` of the strongest part of each stretch."""
     starts_s = video_extents(project).starts_s
-    n_most = _most_frames(project, len(panel.videos), most_bytes)
     for video, (times_s, loadings) in zip(panel.videos, panel.time_courses, strict=True):
-        clock, points = project.clock(video), project.tracking(video).points
+        clock = project.clock(video)
+        own_s = times_s - starts_s[video] + clock.times_s[0]
+        strength = np.interp(clock.times_s, own_s, np.nan_to_num(np.abs(loadings)))
+        sums = np.cumsum(np.r_[0.0, strength])
         for stretch in clock.stretches:
-            first, stop = stretch.first, stretch.stop
-            if stop - first > n_most:
-                own_s = times_s - starts_s[video] + clock.times_s[0]
-                strength = np.interp(
-                    clock.times_s[first:stop], own_s, np.nan_to_num(np.abs(loadings))
-                )
-                sums = np.cumsum(np.r_[0.0, strength])
-                first += int(np.argmax(sums[n_most:] - sums[:-n_most]))
-                stop = first + n_most
-            piece = np.asarray(points[first:stop], dtype=np.float32) - home
-            if np.isfinite(piece).all():
-                yield piece
+            n = min(stretch.stop - stretch.first, n_most)
+            own = sums[stretch.first : stretch.stop + 1]
+            first = stretch.first + int(np.argmax(own[n:] - own[: len(own) - n]))
+            yield float(sums[first + n] - sums[first]) / n, video, first, first + n
 
 
 def spread_out(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from element_facerhythm.core.extremes import extremes, run_size
 from element_facerhythm.figures.style import (
     COLOURS,
     FONT_SIZE,
@@ -34,13 +35,6 @@ if TYPE_CHECKING:
 MOST_REGIONS = 8
 _N_COLUMNS = 1600
 _N_MASKS = 4
-_SHOWN = {
-    "motion": ("motion", "motion energy"),
-    "pupil": ("area", "pupil area (px²)"),
-    "blink": ("opening", "eye opening"),
-    "running": ("running", "running (px per frame)"),
-}
-"""Kind of a region: what is drawn of it, and how that is called."""
 
 
 def signal_figure(project: Project) -> Figure:
@@ -60,7 +54,7 @@ def signal_figure(project: Project) -> Figure:
         A product is missing or damaged.
     """
     signals = signals_of_project(project)
-    regions = [r for r in signals.regions if _SHOWN[r.kind][0] in r.arrays][:MOST_REGIONS]
+    regions = [r for r in signals.regions if r.is_over_time][:MOST_REGIONS]
     figure = new_figure(11.0, max(1.2 + 0.95 * len(regions), 4.6))
     left, right = figure.subfigures(1, 2, width_ratios=(1, 2.2), squeeze=False)[0]
     colours = {region.index: COLOURS[i % len(COLOURS)] for i, region in enumerate(regions)}
@@ -149,38 +143,19 @@ def _draw_shares(axes: Axes, signals: StoredSignals, colours: dict[int, str]) ->
 def _draw_trace(
     axes: Axes, region: StoredRegion, along: npt.NDArray[np.float64], colour: str
 ) -> None:
-    name, label = _SHOWN[region.kind]
-    values = np.asarray(region.arrays[name], np.float64)
-    if region.kind == "running":
-        values = np.hypot(values[:, 0], values[:, 1])
-    places, low, high = runs_of(values)
-    if len(places) == len(values):
+    values = region.over_time()
+    size = run_size(len(values), _N_COLUMNS) if len(values) > 4 * _N_COLUMNS else 1
+    if size == 1:
         axes.plot(along, values, color=colour, linewidth=0.8)
     else:
-        axes.fill_between(along[places], low, high, color=colour, linewidth=0.5)
+        axes.fill_between(
+            along[::size], *extremes(values, values, size), color=colour, linewidth=0.5
+        )
     if not np.isfinite(values).any():
         axes.text(0.5, 0.5, "no value in any frame", ha="center", va="center", color=QUIET,
                   transform=axes.transAxes, fontsize=FONT_SIZE)  # fmt: skip
     tidy(axes)
-    title(axes, f"{region.name}: {label}")
-
-
-def runs_of(
-    values: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """First frame, smallest and largest value of each run of frames; a run without a value is NaN.
-
-    Parameters
-    ----------
-    values
-        (T,); of few, each frame is a run.
-    """
-    size = max(len(values) // _N_COLUMNS, 1) if len(values) > 4 * _N_COLUMNS else 1
-    firsts = np.arange(0, len(values), size)
-    low = np.minimum.reduceat(np.where(np.isnan(values), np.inf, values), firsts)
-    high = np.maximum.reduceat(np.where(np.isnan(values), -np.inf, values), firsts)
-    low[np.isinf(low)] = high[np.isinf(high)] = np.nan
-    return firsts, low, high
+    title(axes, f"{region.name}: {region.quantity}")
 
 
 def _time_axis(

@@ -78,6 +78,7 @@ class LookApi:
             f"{video}/traces": _traces,
             f"{video}/mean-trace": _mean_trace,
             f"{video}/spectrogram": _spectrogram,
+            f"{video}/signals": _signals,
             f"{video}/events": _events,
             f"{base}/query": self.query,
             **component_answers(base),
@@ -315,6 +316,26 @@ def _mean_trace(look: LookProject, request: Request) -> Response:
         {"low": low, "high": high},
         {"first": first, "size": size, "n_points": int(look.members(selection).sum())},
     )
+
+
+def _signals(look: LookProject, request: Request) -> Response:
+    """Extremes of the signals of regions, a row each, and what each reaches in the recording."""
+    index, signals = request.path_params["video"], look.signals
+    look.sequence(index)
+    first, stop = frames_in(look, index, request)
+    size = run_size(stop - first, columns_in(request))
+    before = sum(look.project.n_frames[:index])
+    arrays: dict[str, Any] = {}
+    if signals.regions:
+        values = np.stack([one.over_time(before + first, before + stop) for one in signals.regions])
+        low, high = extremes(values, values, size)
+        arrays = {
+            "low": low,
+            "high": high,
+            "reach": np.array(list(map(signals.reach, signals.regions))),
+        }
+    rows = [{"name": region.name, "says": region.quantity} for region in signals.regions]
+    return array_answer(arrays, {"first": first, "size": size, "rows": rows, "note": signals.note})
 
 
 def _events(look: LookProject, request: Request) -> Response:

@@ -25,9 +25,6 @@ from element_facerhythm.movies.component import one_component, shown_components
 from element_facerhythm.movies.source import FrameSource, frame_source
 
 N_PHASES = 32
-_CYCLE_BYTES = 32 << 20
-"""Displacements that a cycle is averaged from, at most: the server's memory does not grow with recordings."""
-
 _CLIPS = ClipsRequest(n=N_EPISODES, seconds=EPISODE_S, width_px=960)
 
 
@@ -52,7 +49,7 @@ def _cycle(look: LookProject, request: Request) -> Response:
     key, component = component_in(look, request)
 
     def averaged(_note: Callable[[float], None]) -> MeanCycle:
-        return component_cycle(look.project, look.panels(key)[component], most_bytes=_CYCLE_BYTES)
+        return component_cycle(look.project, look.panels(key)[component])
 
     step = look.asked.step(f"cycle {key} {component}", averaged)
     cycle: MeanCycle | None = step.finished()

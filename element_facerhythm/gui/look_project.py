@@ -20,6 +20,7 @@ from element_facerhythm.core.tracking.flag_episodes import flag_episodes, frame_
 from element_facerhythm.errors import RequestError
 from element_facerhythm.figures.component_panels import ComponentPanels, component_panels
 from element_facerhythm.gui.asked_work import AskedWork
+from element_facerhythm.gui.look_signals import LookSignals
 from element_facerhythm.gui.mean_spectrograms import stored_mean, write_means
 from element_facerhythm.gui.mean_traces import write_mean_traces
 from element_facerhythm.gui.opened import Opened, OpenedProject
@@ -122,6 +123,7 @@ class LookProject:
             Step("videos", lambda _note: changed_videos(opened, directory, self.project)),
         ])  # fmt: skip
         self.asked = AskedWork()
+        self.signals = LookSignals(self.project)
 
     def close(self) -> None:
         """Stop what is made in the background."""

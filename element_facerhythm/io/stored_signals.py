@@ -33,6 +33,14 @@ FRAME_AXES = {
 """Arrays by frame: the kind of region that has each, and its number of axes. All but those of motion have a
 ``confidence`` (T,), too."""
 
+_OVER_TIME = {
+    "motion": ("motion", "motion energy"),
+    "pupil": ("area", "pupil area (px²)"),
+    "blink": ("opening", "eye opening"),
+    "running": ("running", "running (px per frame)"),
+}
+"""Kind of a region: the array that is drawn of it over time, and what that is."""
+
 DECOMPOSITIONS = ("motion_svd", "movie_svd")
 _BY_COMPONENT = ("singular_values", "share_of_variance")
 _EDGES = ("x_range", "y_range", "x_range_bin", "y_range_bin")
@@ -99,6 +107,31 @@ class StoredRegion:
     edges: dict[str, tuple[int, int]]
     arrays: dict[str, LazyArray]
     svd: dict[str, StoredSvd]
+
+    @property
+    def quantity(self) -> str:
+        """What `over_time` gives, with its unit."""
+        return _OVER_TIME[self.kind][1]
+
+    @property
+    def is_over_time(self) -> bool:
+        """Whether the array that `over_time` gives is stored."""
+        return _OVER_TIME[self.kind][0] in self.arrays
+
+    def over_time(self, first: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """Return the one curve that shows the region: motion energy, pupil area, eye opening or speed.
+
+        Parameters
+        ----------
+        first, stop
+            Frames ``[first, stop)`` of the recording, all videos one after the other.
+
+        Returns
+        -------
+        (T,) values; NaN in frames without one.
+        """
+        values = np.asarray(self.arrays[_OVER_TIME[self.kind][0]][first:stop], np.float64)
+        return np.hypot(values[:, 0], values[:, 1]) if self.kind == "running" else values
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ PARAMETERS: dict[str, Any] = {
         }
     },
     "TCA": {"fit": {"params_method": {"rank": 3, "n_iter_max": 20}}},
+    "FacialSignal": {"signals": ["motion"], "bin_px": 4},
 }  # fmt: skip
 
 

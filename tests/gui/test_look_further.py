@@ -13,6 +13,7 @@ import pytest
 
 from element_facerhythm.figures.component_panels import component_panels
 from element_facerhythm.io.project import Project
+from element_facerhythm.io.stored_signals import signals_of_project
 from tests.gui.look_scene import N_FRAMES, make_project
 from tests.gui.server import Server, serving
 from tests.gui.visit import Visit
@@ -53,6 +54,26 @@ def visit(chromium: Any, server: Server) -> Iterator[Any]:
 def displacements(project_dir: Path) -> np.ndarray:
     project = Project.open(project_dir)
     return np.asarray(project.tracking(0).points) - project.point_positions
+
+
+def test_signals_of_the_face_are_those_of_the_file(visit: Any, project_dir: Path) -> None:
+    seen = visit()
+    seen.wait("look.page.shownSignals")
+    stored = signals_of_project(Project.open(project_dir)).regions
+    values = np.array([region.over_time() for region in stored])
+    shown = seen.page.evaluate(
+        """() => { const { rows, size, arrays: { low, high, reach } } = look.page.shownSignals;
+          return [rows.map(({ name }) => name), size, [...low], [...high], [...reach]]; }"""
+    )
+    names, size, low, high, reach = shown
+    assert names == [region.name for region in stored] and size > 0
+    firsts = np.arange(0, values.shape[1], size)
+    np.testing.assert_allclose(low, np.fmin.reduceat(values, firsts, 1).ravel(), rtol=1e-6)
+    np.testing.assert_allclose(high, np.fmax.reduceat(values, firsts, 1).ravel(), rtol=1e-6)
+    ends = np.stack([np.nanmin(values, 1), np.nanmax(values, 1)], 1)
+    np.testing.assert_allclose(reach, ends.ravel(), rtol=1e-6)
+    caption = seen.page.locator("figcaption").filter(has_text="motion energy")
+    assert caption.is_visible() and "each from its least to its most" in caption.inner_text()
 
 
 def test_a_line_around_points_gives_their_mean(visit: Any, project_dir: Path) -> None:
@@ -179,7 +200,7 @@ def test_events_are_rows_that_lead_to_their_frames(visit: Any) -> None:
         seen.page.keyboard.press("e")
         seen.page.wait_for_timeout(80)
         seen.wait("n => look.page.sequence.number === n", frame)
-    panel = seen.page.locator(".panel .u-over").nth(3)
+    panel = seen.page.locator(".panel").filter(has_text="events of").locator(".u-over")
     panel.scroll_into_view_if_needed()
     place = seen.page.evaluate("look.plots.events.u.valToPos(3, 'x')")
     panel.click(position={"x": place + 4, "y": 10})  # near is on it

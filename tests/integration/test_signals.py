@@ -12,7 +12,6 @@ import pytest
 from element_facerhythm.core.rois import RegionLabel
 from element_facerhythm.errors import ParameterError, RoiError
 from element_facerhythm.figures import draw_figure, figure_names
-from element_facerhythm.figures.signals import runs_of
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import write_rois
 from element_facerhythm.io.stored_signals import read_signals
@@ -265,5 +264,3 @@ def test_the_figure_shows_what_is_stored(beside):
         values = np.asarray(region.arrays[name[region.kind]], float)
         expected = np.hypot(*values.T) if region.kind == "running" else values
         np.testing.assert_array_equal(shown, expected)
-    low_high = runs_of(np.r_[np.arange(8000.0), np.full(8000, np.nan)])
-    assert np.nanmax(low_high[2]) == 7999 and np.isnan(low_high[1][-1])

@@ -23,6 +23,7 @@ from element_facerhythm.figures import (
     violation_figure,
     write_figures,
 )
+from element_facerhythm.figures import cycles as cycles_module
 from element_facerhythm.figures import traces as traces_module
 from element_facerhythm.figures.component_maps import ellipse_axes
 from element_facerhythm.figures.components import component_panels
@@ -173,6 +174,24 @@ def test_every_format_holds_the_figure_and_texts_stay_texts(project, tmp_path):
     with pytest.raises(RequestError, match="the format is 'gif'; expected one or more of png, svg"):
         write_figures(project, tmp_path / "none", formats=("png", "gif"))
     assert not (tmp_path / "none").exists()
+
+
+def test_of_a_long_recording_the_strongest_moments_are_averaged_and_it_is_said(
+    project, monkeypatch
+):
+    panel, whole = component_panels(project)[0], sum(project.n_frames)
+    assert component_cycle(project, panel).n_cycle_frames == whole
+    assert "averaged" not in cycle_figure(project).get_supxlabel()
+    monkeypatch.setattr(cycles_module, "_MOST_FRAMES", whole // 2)
+    cycle = component_cycle(project, panel)
+    assert cycle.n_cycle_frames == whole // 2
+    assert "averaged are the" in cycle_figure(project).get_supxlabel()
+    times_s, loadings = panel.time_courses[0]
+    pieces = list(cycles_module._strongest(project, panel, whole // 2))
+    (_, video, first, stop) = max(pieces)
+    of_frames = np.interp(project.clock(video).times_s, times_s, np.abs(loadings))
+    sums = np.convolve(of_frames, np.ones(stop - first), "valid")
+    assert sums[first] == pytest.approx(sums.max())
 
 
 def test_mean_cycles_are_drawn_for_what_explains_something(project):

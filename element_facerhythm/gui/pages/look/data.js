@@ -70,6 +70,11 @@ export class ProjectData {
     return this.#whenMade(`${this.base}/videos/${video}/mean-trace?${query}`, arraysOf, signal);
   }
 
+  /** Signals of regions, a row each; no rows where none were measured. */
+  signals(video, [first, stop], width, signal) {
+    return askArrays(`${this.base}/videos/${video}/signals?first=${first}&stop=${stop}&width=${width}`, { signal });
+  }
+
   events(video) {
     return askArrays(`${this.base}/videos/${video}/events`);
   }

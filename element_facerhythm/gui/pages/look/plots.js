@@ -1,4 +1,4 @@
-// The four panels of the page, and what they ask for when the span of time or the choice changes.
+// The panels of the page, and what they ask for when the span of time or the choice changes.
 
 import { lineColour, pageColour } from "./colours.js";
 import { eventPainter, heightOf, namesOf } from "./events.js";
@@ -20,10 +20,12 @@ export class Plots {
     this.courses = new Panel(element, { title: "", height: 118, acts });
     this.spectrogram = new Panel(element, { title: "", height: 118, acts });
     this.traces = new Panel(element, { title: "", height: 130, acts });
+    this.signals = new Panel(element, { title: "", height: 60, acts });
+    this.signals.figure.hidden = true;
     this.events = new Panel(element, { title: "", height: 24, acts, options: { axis: { grid: { show: false } } } });
     this.events.figure.hidden = true;
     this.flags = new Panel(element, { title: "", height: 44, acts, hasTimes: true, options: { axis: { show: true } } });
-    this.all = [this.courses, this.spectrogram, this.traces, this.events, this.flags];
+    this.all = [this.courses, this.spectrogram, this.traces, this.signals, this.events, this.flags];
     new ResizeObserver(() => this.all.forEach((panel) => panel.resize())).observe(element);
   }
 
@@ -44,8 +46,8 @@ export class Plots {
     this.asked = new AbortController();
     const { signal } = this.asked;
     const results = await Promise.allSettled([
-      this.#showCourses(signal), this.#showSpectrogram(signal), this.#showTraces(signal), this.#showEvents(),
-      this.#showFlags(),
+      this.#showCourses(signal), this.#showSpectrogram(signal), this.#showTraces(signal), this.#showSignals(signal),
+      this.#showEvents(), this.#showFlags(),
     ]);
     for (const { reason } of results) if (reason && reason.name !== "AbortError") this.acts.say(reason.message);
   }
@@ -177,6 +179,43 @@ export class Plots {
     let reach = 0.1;
     for (const row of rows) for (const value of row) if (Math.abs(value) > reach) reach = Math.abs(value);
     return Number.isFinite(reach) ? reach : 1;
+  }
+
+  /** Motion energy, pupils, eyes and treadmill under each other, each between what it reaches in the recording. */
+  async #showSignals(signal) {
+    const { data, state, shownSpan: span, clock } = this.page;
+    if (this.page.hasSignals === false) return;
+    const frames = [clock.frameAt(span[0]), Math.min(clock.frameAt(span[1]) + 2, clock.n)];
+    const found = await data.signals(state.video, frames, Math.round(this.#width / 2), signal);
+    if (signal.aborted) return;
+    const { rows, first, size, note } = found;
+    this.page.hasSignals = rows.length > 0 || note !== "";
+    this.signals.figure.hidden = !this.page.hasSignals;
+    this.page.shownSignals = found;
+    this.signals.caption.textContent = rows.length
+      ? `${rows.map(({ name, says }) => `${name}: ${says}`).join("; ")}; each from its least to its most${note && `; ${note}`}`
+      : note;
+    if (!rows.length) return;
+    const { low, high, reach } = found.arrays;
+    const n = low.length / rows.length;
+    const times = Float64Array.from({ length: n }, (_, k) => clock.at(first + k * size));
+    const step = size > 1 ? clock.at(size) - clock.at(0) : 0;
+    const [values, series] = [[], []];
+    rows.forEach(({ name }, row) => {
+      const [least, most] = [reach[2 * row], reach[2 * row + 1]];
+      const scaled = [low, high].map((all) =>
+        all.subarray(row * n, (row + 1) * n).map((value) => (value - least) / (most - least || 1) - 1.15 * row));
+      const [xs, ys] = size === 1 ? zigzag(times, scaled[0], scaled[0]) : zigzag(times, ...scaled, step);
+      values[0] ??= xs;
+      values.push(ys);
+      series.push({ label: name, colour: lineColour(row) });
+    });
+    this.signals.height = Math.max(60, 44 * rows.length);
+    const middles = rows.map((_, row) => 0.5 - 1.15 * row);
+    this.signals.show(span, values, series, {
+      range: () => [1.05 - 1.15 * rows.length, 1.1],
+      splits: () => [...middles].reverse(), values: () => rows.map(({ name }) => (name.length > 10 ? `${name.slice(0, 9)}…` : name)).reverse(),
+    });
   }
 
   /** Events of the file that was given, a row for each label; nothing where there is none. */

@@ -45,7 +45,7 @@ const rowsOf = (n, row) => Array.from({ length: n }, (_, k) => row(k));
 
 /** Tables of what the panels show, by the names of their files; columns of several frames have a lowest and a highest value. */
 function tablesOf(page) {
-  const { shownCourses, shownTraces, shownTile, clock, geometry, model } = page;
+  const { shownCourses, shownTraces, shownSignals, shownTile, clock, geometry, model } = page;
   const tables = {};
   if (shownCourses) {
     const { times, low, high } = shownCourses.arrays;
@@ -61,6 +61,14 @@ function tablesOf(page) {
     tables["displacements.csv"] = csvOf(["frame", "time_s", ...names], rowsOf(rows[0].low[0].length, (k) =>
       [first + k * size, clock.at(first + k * size), ...rows.flatMap(({ low, high }) =>
         [0, 1].flatMap((axis) => [low[axis][k], high[axis][k]]))]));
+  }
+  if (shownSignals?.rows.length) {
+    const { rows, first, size, arrays: { low, high } } = shownSignals;
+    const n = low.length / rows.length;
+    const names = rows.flatMap(({ name, says }) =>
+      ["low", "high"].map((end) => `${name}_${says}_${end}`.replaceAll(/[ (),]+/g, "_")));
+    tables["signals.csv"] = csvOf(["frame", "time_s", ...names], rowsOf(n, (k) => [first + k * size,
+      clock.at(first + k * size), ...rows.flatMap((_, row) => [low[row * n + k], high[row * n + k]])]));
   }
   const { frequencies } = geometry.arrays;
   const nFrequencies = frequencies.length;
