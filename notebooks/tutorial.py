@@ -109,9 +109,13 @@ fbe.VideoRecording.File.insert1(
 # %% [markdown]
 # Parameters follow face-rhythm's tree. A set that says nothing is fitted to each recording when it runs;
 # `{"TCA": {"fit": {"params_method": {"rank": 8}}}}` would fix the number of components and leave the rest.
+# Here it asks for signals of the whole face, too: motion energy, and what the motion is made of.
 
 # %%
-paramset_id = fbe.FaceRhythmParamSet.insert_new_params(None, "fitted to each recording", None)
+params = {"FacialSignal": {"signals": ["motion", "svd"], "n_components": 20}}
+paramset_id = fbe.FaceRhythmParamSet.insert_new_params(
+    None, "fitted to each recording, with motion energy", params
+)
 roi_key = fbe.FaceRhythmROI.insert_rois(recording_key, scene.rois, description="muzzle and eye")
 task_key = {**roi_key, "paramset_id": paramset_id}
 fbe.FaceRhythmTask.insert1({**task_key, "task_mode": "trigger"})
@@ -254,6 +258,36 @@ axis.plot(times_s, tracked, label="tracked")
 axis.plot(times_s, true, ".", label="true")
 axis.set(xlabel="time (s)", ylabel="x (px)", title=f"point {point}")
 _ = axis.legend()
+# %% [markdown]
+# ## Signals of the whole face
+#
+# Motion energy, which users of facemap plot first, comes from the frames that the tracking decoded. A region
+# of interest has a row; so has each singular vector of its motion, with its share of the variance.
+
+# %%
+motion = fbe.FacialSignal.Region & task_key & {"signal_kind": "motion"}
+motion.proj("region_name", "motion_mean", "motion_max", "n_motion_components")
+
+# %%
+energy = (motion & "roi_no = 0").fetch1("motion")[:]
+figure, axis = plt.subplots(figsize=(9, 2.5), layout="constrained")
+axis.plot(np.arange(len(energy)) / scene.frame_rate_hz, energy)
+_ = axis.set(xlabel="time (s)", ylabel="motion energy", title="whole frame")
+
+# %% [markdown]
+# Which component goes with which signal, how much later, and could it be by chance? `q` counts all pairs that
+# were looked at: of ten seconds it rarely is small, of an hour it is.
+
+# %%
+pairs = fbe.SignalRhythm.Pair & task_key & "signal_q_value >= 0"
+for pair in pairs.to_dicts(order_by="abs(signal_correlation) DESC", limit=5):
+    print(
+        "component {component_index}, region {roi_no}, {coupled_trace} {coupled_component}: r = "
+        "{signal_correlation:.2f} after {signal_lag_s:.2f} s, q = {signal_q_value:.3f}".format(
+            **pair
+        )
+    )
+
 # %% [markdown]
 # ## Keypoints
 #
