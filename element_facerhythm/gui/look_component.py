@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,20 @@ from element_facerhythm.core.mean_cycle import MeanCycle
 from element_facerhythm.errors import RequestError
 from element_facerhythm.figures.cycles import LEAST_FOLLOWED, component_cycle
 from element_facerhythm.gui.answers import array_answer
-from element_facerhythm.gui.look_facts import EPISODE_S, N_EPISODES
+from element_facerhythm.gui.apart import run_apart
+from element_facerhythm.gui.look_clips import (
+    EPISODE_S,
+    N_EPISODES,
+    component_clips,
+    write_component_clips,
+)
 from element_facerhythm.gui.look_project import LookProject
 from element_facerhythm.gui.look_requests import component_in, later
 from element_facerhythm.gui.preparation import Step
 from element_facerhythm.gui.side_files import drop_oldest, side_file
-from element_facerhythm.movies.clips import ClipsRequest, grid_of, plan_clips, write_clips
-from element_facerhythm.movies.component import one_component, shown_components
-from element_facerhythm.movies.source import FrameSource, frame_source
+from element_facerhythm.movies.clips import grid_of
 
 N_PHASES = 32
-_CLIPS = ClipsRequest(n=N_EPISODES, seconds=EPISODE_S, width_px=960)
 
 
 def component_answers(base: str) -> dict[str, Callable[[LookProject, Request], Response]]:
@@ -91,14 +95,19 @@ def _clips_step(look: LookProject, key: str, component: int) -> Step:
     """Return the step whose result is the movie's path, and facts on it."""
 
     def made(note: Callable[[float], None]) -> tuple[Path, dict[str, Any]]:
-        one = one_component(shown_components(look.project, key)[0], component)
-        plan = plan_clips(one, lambda index: _frames_of(look, index), look.clocks, _CLIPS)
+        videos = _shown_videos(look)
+        plan = component_clips(look.project, look.clocks, videos, key, component)
         number = list(look.models).index(key)
         name = f"clips-{N_EPISODES}x{EPISODE_S:g}s-{number}-{component}"
         path = side_file(name, look.project.product_path("TCA"), ".mp4")
         if not path.is_file():
-            n_pictures = plan.span.n_pictures
-            write_clips(plan, look.project, path, lambda n_done: note(n_done / n_pictures))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # a process that is killed cleans nothing up
+            with TemporaryDirectory(dir=path.parent) as folder:
+                movie = Path(folder, path.name)
+                given = (look.directory, videos, key, component, movie)
+                run_apart(write_component_clips, *given, note=note)
+                movie.replace(path)
             drop_oldest()
         facts = {
             **asdict(grid_of(plan, look.project)),
@@ -114,12 +123,12 @@ def _clips_step(look: LookProject, key: str, component: int) -> Step:
     return look.asked.step(f"clips {key} {component}", made)
 
 
-def _frames_of(look: LookProject, index: int) -> FrameSource:
-    """Frames of a sequence, from the videos that the page shows."""
+def _shown_videos(look: LookProject) -> list[Path]:
+    """Return the videos of the project, where the page can show all of them."""
     paths = [look.opened.videos[video].path for video in look.videos if video is not None]
-    shown = all(part.video is not None for part in look.sequence(index))
-    if not shown or len(paths) != len(look.videos):
+    every = (part for index in range(look.n_sequences) for part in look.sequence(index))
+    if len(paths) != len(look.videos) or any(part.video is None for part in every):
         raise RequestError(
             "there are no clips: a video is not on this machine, or is not the one that was analysed"
         )
-    return frame_source(look.project, index, given=paths, is_checked=True)
+    return paths

@@ -12,6 +12,7 @@ from element_facerhythm.core.decomposition.half_power import half_power_band
 from element_facerhythm.core.decomposition.loadings import TimeCourse
 from element_facerhythm.figures import figure_names
 from element_facerhythm.figures.component_panels import ComponentPanels
+from element_facerhythm.gui.look_clips import EPISODE_S, N_EPISODES
 from element_facerhythm.gui.look_project import BLOCK_FRAMES, LookProject
 from element_facerhythm.io.stored_factors import (
     project_factors,
@@ -19,9 +20,6 @@ from element_facerhythm.io.stored_factors import (
 )
 from element_facerhythm.movies.episodes import strongest_episodes
 from element_facerhythm.pipeline.records import ModelSummary, ProjectSummary
-
-EPISODE_S = 2.0
-N_EPISODES = 12
 
 
 def project_facts(look: LookProject) -> dict[str, Any]:
