@@ -62,11 +62,9 @@ def xarray(
     require_new(output)
     with quiet_stdout():
         opened, of = opened_run(project, chosen)
-        if what == ALL:
-            datasets = all_datasets(opened)
-        else:
-            datasets = {what: to_xarray(opened, what)}  # type: ignore[arg-type]
-        datasets = {name: one.assign_attrs(of) for name, one in datasets.items()}
+        wanted = [name for name in PRODUCTS_OF if name == what]
+        found = {name: to_xarray(opened, name) for name in wanted} or all_datasets(opened)
+        datasets = {name: one.assign_attrs(of) for name, one in found.items()}
         write_datasets(datasets if what == ALL else datasets[what], output)
     sizes = {name: dict(dataset.sizes) for name, dataset in datasets.items()}
     if as_json:
@@ -111,6 +109,8 @@ def opened_run(project: Path | None, chosen: KeyTexts) -> "tuple[Project, dict[s
         opened = Project.open(present_run(runs[0]), active_link().search_dirs())
         of = {"key": key_text(runs[0])}
     if is_locked(opened.directory):
-        raise ProjectBusyError(f"a run is writing {opened.directory}; export it when the run is done")
+        raise ProjectBusyError(
+            f"a run is writing {opened.directory}; export it when the run is done"
+        )
     opened.require_intact()
     return opened, of

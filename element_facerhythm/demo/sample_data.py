@@ -173,9 +173,7 @@ def _two_videos(directory: Path) -> None:
     _project(directory, [("face-1.mp4", 180, 1), ("face-2.mp4", 150, 1)], {})
 
 
-def _project(
-    directory: Path, videos: list[tuple[str, int, int]], sections: dict[str, Any]
-) -> None:
+def _project(directory: Path, videos: list[tuple[str, int, int]], sections: dict[str, Any]) -> None:
     """Render videos, write regions and the first frame, and compute a project."""
     from element_facerhythm.io.rois_file import write_rois
     from element_facerhythm.parameters import parameters_from_mapping
@@ -217,7 +215,7 @@ def _scene(path: Path, n_frames: int, seed: int, *, with_paw: bool = False) -> S
 
 
 def _tracked(scene: Scene) -> Predictions:
-    """What a tracker might say of the scene: the truth with noise; where a part is hidden, little or nothing."""
+    """Return the truth with noise, as a tracker might say it; where a part is hidden, little or nothing."""
     from element_facerhythm.keypoints import Predictions
 
     rng = np.random.default_rng(scene.seed)

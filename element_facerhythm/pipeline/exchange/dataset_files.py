@@ -1,4 +1,4 @@
-"""Datasets in netCDF and Zarr: written whole or not at all, large arrays in blocks, and read again as they were.
+"""Datasets in netCDF and Zarr: written whole or not at all, large arrays in blocks, and read back equal.
 
 Several datasets lie in a file as groups that are called as they are (``points``, ``factors``); one alone lies
 at its root, where movement, xarray and other programs look for it. netCDF knows no complex numbers: there,
@@ -7,7 +7,6 @@ real and imaginary parts lie along a last axis `complex`, and reading puts them 
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from element_facerhythm.errors import ConfigurationError, ProjectError, RequestError, TextError
+from element_facerhythm.errors import (
+    ConfigurationError,
+    FaceRhythmError,
+    ProjectError,
+    RequestError,
+    TextError,
+)
 from element_facerhythm.files.texts import read_json
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.h5_reader import H5Dataset, H5Group, open_h5
@@ -33,6 +38,17 @@ _REMEDY = "write the dataset again"
 _BLOCK_BYTES = 1 << 26
 _LAZY_BYTES = 1 << 20
 _OF_FORMAT = ("CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "coordinates")
+# what xarray and zarr raise for a dataset that contradicts itself
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    MemoryError,
+    OverflowError,
+    OSError,
+)
 _CODECS = {"blosc", "zstd", "gzip", "zlib", "lz4", "shuffle", "bytes", "crc32c", "transpose"}
 """What zarr's chunks are decoded with; others could run what a file says."""
 
@@ -71,7 +87,7 @@ def write_datasets(datasets: Mapping[str, xr.Dataset] | xr.Dataset, path: str | 
         try:
             for name, dataset in groups.items():
                 _write_zarr(dataset, scratch / "whole", name)
-            os.rename(scratch / "whole", path)
+            (scratch / "whole").rename(path)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except ModuleNotFoundError as error:
@@ -186,7 +202,9 @@ def _in_blocks(dataset: xr.Dataset) -> list[str]:
     return [
         str(name)
         for name, array in dataset.data_vars.items()
-        if array.nbytes > _BLOCK_BYTES and array.dtype.kind in "biuf" and set(array.dims) <= set(dataset.coords)
+        if array.nbytes > _BLOCK_BYTES
+        and array.dtype.kind in "biuf"
+        and set(array.dims) <= set(dataset.coords)
     ]
 
 
@@ -204,7 +222,8 @@ def _write_zarr(dataset: xr.Dataset, path: Path, group: str) -> None:
     if len(spans) < 2:
         dataset.drop_encoding().to_zarr(path, mode="a", **given)
         return
-    over_time = dataset.drop_vars([n for n, v in dataset.variables.items() if "time" not in v.dims])
+    # coordinates stay: what is appended without them makes plain variables of those that are there
+    over_time = dataset.drop_vars([n for n, v in dataset.data_vars.items() if "time" not in v.dims])
     dataset.isel(time=spans[0]).drop_encoding().to_zarr(path, mode="a", **given)
     for span in spans[1:]:
         over_time.isel(time=span).drop_encoding().to_zarr(path, append_dim="time", **given)
@@ -242,7 +261,12 @@ def _read_netcdf(path: Path) -> dict[str, xr.Dataset]:
         groups = {"": file} | {
             name: member for name in file.names() if isinstance(member := file[name], H5Group)
         }
-        found = {name: _dataset(group) for name, group in groups.items()}
+        try:
+            found = {name: _dataset(group) for name, group in groups.items()}
+        except UNREADABLE as error:
+            if isinstance(error, FaceRhythmError):
+                raise
+            raise ProjectError(f"{path} is no dataset: {error}; {_REMEDY}") from error
     return {name: dataset for name, dataset in found.items() if dataset.variables}
 
 
@@ -302,9 +326,8 @@ def _read_zarr(path: Path) -> dict[str, xr.Dataset]:
 
     _require_plain_zarr(path)
     marks = (".zgroup", "zarr.json")
-    groups = [""] + sorted(
-        place.name for place in path.iterdir() if any((place / m).is_file() for m in marks)
-    )
+    below = (place for place in path.iterdir() if any((place / m).is_file() for m in marks))
+    groups = ["", *sorted(place.name for place in below)]
     found = {}
     for name in groups:
         if (path / name / ".zarray").is_file():
@@ -313,8 +336,10 @@ def _read_zarr(path: Path) -> dict[str, xr.Dataset]:
             found[name] = xr.open_dataset(
                 path / name, engine="zarr", chunks=None, decode_times=False, consolidated=False
             )
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ProjectError(f"{path / name} cannot be read as Zarr: {error}; {_REMEDY}") from error
+        except UNREADABLE as error:
+            raise ProjectError(
+                f"{path / name} cannot be read as Zarr: {error}; {_REMEDY}"
+            ) from error
     return {name: dataset for name, dataset in found.items() if dataset.variables}
 
 
@@ -324,14 +349,22 @@ def _require_plain_zarr(path: Path) -> None:
         raise ProjectError(f"{path} is no Zarr directory; {_REMEDY}")
     for place in sorted(path.rglob("*")):
         if place.is_symlink():
-            raise ProjectError(f"{place} is a link; expected the files of a Zarr directory themselves")
+            raise ProjectError(
+                f"{place} is a link; expected the files of a Zarr directory themselves"
+            )
         if place.name not in (".zarray", "zarr.json"):
             continue
         try:
             about = read_json(place, what="Zarr array")
-            codecs = [about.get("compressor"), *(about.get("filters") or []), *about.get("codecs", [])]
+            codecs = [
+                about.get("compressor"),
+                *(about.get("filters") or []),
+                *about.get("codecs", []),
+            ]
             names = {codec.get("id", codec.get("name")) for codec in codecs if codec is not None}
         except (TextError, AttributeError, TypeError) as error:
             raise ProjectError(f"{place} is not what Zarr writes ({error}); {_REMEDY}") from error
         if "O" in str(about.get("dtype", "")) or not names <= _CODECS:
-            raise ProjectError(f"{place} holds objects, or is stored with {sorted(map(str, names))}: refused")
+            raise ProjectError(
+                f"{place} holds objects, or is stored with {sorted(map(str, names))}: refused"
+            )

@@ -46,8 +46,8 @@ def to_xarray(project: Project | str | Path, what: What = "points") -> xr.Datase
         ``"points"``: a dataset of movement's, `position` (time, space, keypoints, individuals) in pixels,
         `confidence` and `flagged` (time, keypoints, individuals), and `held` (time); `region`, `home_x`
         and `home_y` along the points. ``"spectrograms"``: `spectrogram` (space, points, frequency, time).
-        ``"factors"``: `map` (model, component, space, points), `spectrum` (model, component, frequency),
-        `time_course` (model, component, time), weights and measures of fit, and the loadings as
+        ``"factors"``: `spatial_map` (model, component, space, points), `spectrum` (model, component,
+        frequency), `time_course` (model, component, time), weights and measures of fit, and the loadings as
         decomposed. ``"signals"``: arrays (time, region) of each kind of region, singular vectors and masks.
 
     Raises
@@ -55,7 +55,7 @@ def to_xarray(project: Project | str | Path, what: What = "points") -> xr.Datase
     ConfigurationError
         xarray is not installed.
     RequestError
-        `what` is none of these.
+        There is no such dataset.
     ProjectError
         It is no project, or a product is missing or damaged.
     """
@@ -139,7 +139,10 @@ def from_numpy(
 
 
 def from_dataframe(
-    frame: pd.DataFrame, *, frame_rate_hz: float | None = None, source_software: str = "element-facerhythm"
+    frame: pd.DataFrame,
+    *,
+    frame_rate_hz: float | None = None,
+    source_software: str = "element-facerhythm",
 ) -> xr.Dataset:
     """Tracks in a table with a row for each point and frame as a dataset of points.
 
@@ -161,7 +164,9 @@ def from_dataframe(
     require_xarray()
     from element_facerhythm.pipeline.exchange.points_dataset import points_from_dataframe
 
-    return points_from_dataframe(frame, frame_rate_hz=frame_rate_hz, source_software=source_software)
+    return points_from_dataframe(
+        frame, frame_rate_hz=frame_rate_hz, source_software=source_software
+    )
 
 
 def require_xarray() -> None:

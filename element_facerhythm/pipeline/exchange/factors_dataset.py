@@ -1,4 +1,4 @@
-"""Decompositions as a dataset: maps, spectra and time courses of all components, and what they are made of."""
+"""Decompositions as a dataset: maps, spectra and time courses of all components, and their loadings."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from element_facerhythm.pipeline.exchange.spectrogram_dataset import frequency_c
 
 _BOTH = ("model", "component")
 _VIEWS = {
-    "map": (("space", "points"), "loading of each point along each direction"),
-    "map_of_both": (("points",), "loading of each point, directions not separated"),
+    "spatial_map": (("space", "points"), "loading of each point along each direction"),
+    "spatial_map_of_both": (("points",), "loading of each point, directions not separated"),
     "spectrum": (("frequency",), "loading at each frequency"),
     "time_course": (("time",), "loading over time; NaN in windows that were not fitted"),
 }
@@ -70,9 +70,7 @@ def factors_of(project: Project) -> xr.Dataset:
         **window_coordinates(project),
     }
     facts = {"source_software": SOFTWARE, "layout": project.layout, "notes": "; ".join(notes)}
-    return xr.Dataset(
-        {**variables, **_measures(models), **_loadings(models)}, coordinates, facts
-    )
+    return xr.Dataset({**variables, **_measures(models), **_loadings(models)}, coordinates, facts)
 
 
 def _views(project: Project, factors: Factors) -> tuple[dict[str, NDArray[Any]], list[str]]:
@@ -82,9 +80,9 @@ def _views(project: Project, factors: Factors) -> tuple[dict[str, NDArray[Any]],
     try:
         maps = project_maps(project, factors).loadings
         if "xy" in maps:
-            found["map_of_both"] = maps["xy"]
+            found["spatial_map_of_both"] = maps["xy"]
         else:
-            found["map"] = np.stack([maps["x"], maps["y"]], axis=1)
+            found["spatial_map"] = np.stack([maps["x"], maps["y"]], axis=1)
     except ParameterError as error:
         notes.append(str(error))
     try:
@@ -127,12 +125,15 @@ def _measures(models: Mapping[str, StoredModel]) -> dict[str, xr.Variable]:
 
 
 def _loadings(models: Mapping[str, StoredModel]) -> dict[str, xr.Variable]:
-    """Loadings along each axis as decomposed; shorter ones end in NaN, and a length says where."""
+    """Return loadings along each axis as decomposed; shorter ones end in NaN, a length says where."""
     found = {}
     for axis in dict.fromkeys(name for model in models.values() for name in model.names):
         plain = "_".join(axis_parts(axis))
         arrays = [None if axis not in m.factors else m.factors[axis].T for m in models.values()]
-        about = {"axis": axis, "long_name": "loadings as decomposed, along an axis as it was folded"}
+        about = {
+            "axis": axis,
+            "long_name": "loadings as decomposed, along an axis as it was folded",
+        }
         found[f"loadings_{plain}"] = xr.Variable((*_BOTH, f"along_{plain}"), _padded(arrays), about)
         found[f"length_{plain}"] = xr.Variable(
             "model",
@@ -149,5 +150,6 @@ def _padded(arrays: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
     found = np.full((len(arrays), *shape), np.nan, np.result_type(*there, np.float32))
     for i, array in enumerate(arrays):
         if array is not None:
-            found[(i, *map(slice, array.shape))] = array
+            part: tuple[int | slice, ...] = (i, *[slice(n) for n in array.shape])
+            found[part] = array
     return found

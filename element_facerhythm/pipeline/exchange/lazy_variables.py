@@ -73,9 +73,7 @@ class Joined:
             own = rising[_n_below(rising, first) : _n_below(rising, stop)]
             if len(own):
                 inside = range(own.start - first, own.stop - first, own.step)
-                pieces.append(
-                    part.read((*spans[: self.axis], inside, *spans[self.axis + 1 :]))
-                )
+                pieces.append(part.read((*spans[: self.axis], inside, *spans[self.axis + 1 :])))
             first = stop
         if not pieces:
             return np.empty([len(span) for span in spans], self.dtype)
@@ -147,7 +145,9 @@ class Viewed:
         values = values.reshape([
             1 if axis is None else len(span) for axis, span in zip(self.axes, spans, strict=True)
         ])  # fmt: skip
-        empty = [axis is None and len(span) == 0 for axis, span in zip(self.axes, spans, strict=True)]
+        empty = [
+            axis is None and len(span) == 0 for axis, span in zip(self.axes, spans, strict=True)
+        ]
         kept = tuple(slice(0) if is_empty else slice(None) for is_empty in empty)
         return values[kept].astype(self.dtype, copy=False)
 
@@ -158,7 +158,7 @@ class Flags:
 
     rows: NDArray[np.integer]
     columns: NDArray[np.integer]
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -190,8 +190,8 @@ def lazy_variable(dims: Sequence[str], source: Source, attrs: Mapping[str, Any])
     attrs
         Units, long name and so on.
     """
-    lazy = indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(_Backend(source)))
-    return xr.Variable(dims, lazy, attrs)
+    lazy: Any = indexing.LazilyIndexedArray(_Backend(source))
+    return xr.Variable(dims, indexing.CopyOnWriteArray(lazy), attrs)
 
 
 class _Backend(BackendArray):
@@ -203,6 +203,10 @@ class _Backend(BackendArray):
         self.dtype = source.dtype
 
     def __getitem__(self, key: Any) -> Any:
+        if isinstance(
+            key, indexing.BasicIndexer
+        ):  # the adapter fails for empty slices that go backwards
+            return self._basic(key.tuple)
         return indexing.explicit_indexing_adapter(
             key, self.shape, indexing.IndexingSupport.BASIC, self._basic
         )

@@ -91,11 +91,15 @@ def points_of(project: Project) -> xr.Dataset:
         },
         {**_facts(project.frame_rate_hz), "layout": project.layout},
     )
-    held = [view.held_frames for view in views]
-    if all(frames_held is not None for frames_held in held):
-        is_held = [np.isin(np.arange(n), part) for n, part in zip(project.n_frames, held, strict=True)]
+    held = [view.held_frames for view in views if view.held_frames is not None]
+    if len(held) == len(views):
+        is_held = [
+            np.isin(np.arange(n), part) for n, part in zip(project.n_frames, held, strict=True)
+        ]
         dataset["held"] = xr.Variable(
-            "time", np.concatenate(is_held), {"long_name": "nothing was to be seen: points were held"}
+            "time",
+            np.concatenate(is_held),
+            {"long_name": "nothing was to be seen: points were held"},
         )
     return dataset
 
@@ -136,7 +140,9 @@ def points_from_numpy(
     if places.ndim != 3 or places.shape[2] not in (2, 3) or 0 in places.shape:
         raise RequestError(f"positions have shape {places.shape}; {_ADVICE}")
     n_frames, n_points, n_axes = places.shape
-    sure = np.full(places.shape[:2], np.nan) if confidence is None else np.asarray(confidence, float)
+    sure = (
+        np.full(places.shape[:2], np.nan) if confidence is None else np.asarray(confidence, float)
+    )
     named = point_names(n_points) if names is None else [str(name) for name in names]
     wrong = {
         "confidence": sure.shape != places.shape[:2],
@@ -186,8 +192,12 @@ def points_from_dataframe(
     table = frame.reset_index()
     lacking = [name for name in ("time", "keypoints", "x", "y") if name not in table.columns]
     if lacking:
-        raise RequestError(f"the table lacks {', '.join(lacking)}; it has {', '.join(map(str, frame))}")
-    if table.duplicated(["time", "keypoints"]).any() or table[["time", "keypoints"]].isna().any(axis=None):
+        raise RequestError(
+            f"the table lacks {', '.join(lacking)}; it has {', '.join(map(str, frame))}"
+        )
+    if table.duplicated(["time", "keypoints"]).any() or table[["time", "keypoints"]].isna().any(
+        axis=None
+    ):
         raise RequestError("a point has two rows at one time, or none; expected one row for each")
     names = list(dict.fromkeys(table["keypoints"]))
     columns = [name for name in (*SPACE, "confidence") if name in table.columns]

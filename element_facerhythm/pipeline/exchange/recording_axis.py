@@ -33,9 +33,7 @@ def frame_coordinates(project: Project) -> dict[str, xr.Variable]:
         A product that says when the frames were is missing or damaged.
     """
     clocks = [project.clock(i) for i in range(len(project.video_keys))]
-    times = [
-        shift + clock.times_s for shift, clock in zip(_shifts_s(clocks), clocks, strict=True)
-    ]
+    times = [shift + clock.times_s for shift, clock in zip(_shifts_s(clocks), clocks, strict=True)]
     frames = [np.arange(clock.n_frames, dtype=np.int64) for clock in clocks]
     return {**_along(times, frames, _FRAME), **_videos(project.video_names)}
 
@@ -94,9 +92,7 @@ def signal_coordinates(
         rate_hz = None
     frames = [np.arange(n, dtype=np.int64) for n in lengths]
     clocks = [even_clock(n, rate_hz or 1.0, "header") for n in lengths]
-    times = [
-        shift + clock.times_s for shift, clock in zip(_shifts_s(clocks), clocks, strict=True)
-    ]
+    times = [shift + clock.times_s for shift, clock in zip(_shifts_s(clocks), clocks, strict=True)]
     coordinates = _along(times, frames, _FRAME)
     if rate_hz is None:
         del coordinates["time"]
@@ -104,7 +100,7 @@ def signal_coordinates(
 
 
 def _shifts_s(clocks: Sequence[Clock]) -> list[float]:
-    """What is added to the times of each video: it begins where the one before ended."""
+    """Seconds that are added to the times of each video: it begins where the one before ended."""
     shifts, stop_s = [], float(clocks[0].times_s[0])
     for clock in clocks:
         shifts.append(stop_s - float(clock.times_s[0]))
@@ -127,6 +123,8 @@ def _along(
 
 def _videos(names: tuple[str, ...]) -> dict[str, xr.Variable]:
     return {
-        "videos": xr.Variable("videos", np.arange(len(names)), {"long_name": "number of the video"}),
+        "videos": xr.Variable(
+            "videos", np.arange(len(names)), {"long_name": "number of the video"}
+        ),
         "video_name": xr.Variable("videos", np.array(names), {"long_name": "name of its file"}),
     }

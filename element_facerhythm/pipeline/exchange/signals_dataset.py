@@ -56,7 +56,7 @@ def signals_of(project: Project) -> xr.Dataset:
     for name, image in signals.images.items():
         about = {"long_name": f"{name.replace('_', ' ')} of the recording, in bins"}
         variables[name] = lazy_variable(("bin_y", "bin_x"), Stored(image), about)
-    facts = {
+    facts: dict[str, str | int] = {
         "source_software": SOFTWARE,
         "signal_source": signals.source,
         "regions": json.dumps([_facts(region) for region in signals.regions]),
@@ -113,7 +113,7 @@ def _decomposition(
 
 
 def _facts(region: StoredRegion) -> dict[str, Any]:
-    """What is known of the place of a region."""
+    """Return what is known of the place of a region."""
     polygon = None if region.polygon is None else np.asarray(region.polygon).tolist()
     return {
         "number": region.index,
