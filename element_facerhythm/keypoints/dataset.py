@@ -195,7 +195,7 @@ def _position_name(dataset: xr.Dataset) -> str:
 
 
 def _log(position: xr.DataArray) -> str:
-    """Return what movement did to positions, on one line; empty where it did nothing, or says something else."""
+    """Return what movement did to positions, on one line; empty where it did nothing, or says otherwise."""
     text = position.attrs.get(LOG)
     try:
         found = parse_json(text) if isinstance(text, str) else []

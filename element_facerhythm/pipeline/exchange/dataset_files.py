@@ -49,7 +49,18 @@ UNREADABLE = (
     OverflowError,
     OSError,
 )
-_CODECS = {"blosc", "zstd", "gzip", "zlib", "lz4", "shuffle", "bytes", "crc32c", "transpose"}
+_CODECS = {
+    "blosc",
+    "zstd",
+    "gzip",
+    "zlib",
+    "lz4",
+    "shuffle",
+    "bytes",
+    "crc32c",
+    "transpose",
+    "vlen-utf8",
+}
 """What zarr's chunks are decoded with; others could run what a file says."""
 
 
@@ -364,7 +375,8 @@ def _require_plain_zarr(path: Path) -> None:
             names = {codec.get("id", codec.get("name")) for codec in codecs if codec is not None}
         except (TextError, AttributeError, TypeError) as error:
             raise ProjectError(f"{place} is not what Zarr writes ({error}); {_REMEDY}") from error
-        if "O" in str(about.get("dtype", "")) or not names <= _CODECS:
+        has_objects = "O" in str(about.get("dtype", "")) and "vlen-utf8" not in names
+        if has_objects or not names <= _CODECS:
             raise ProjectError(
                 f"{place} holds objects, or is stored with {sorted(map(str, names))}: refused"
             )
