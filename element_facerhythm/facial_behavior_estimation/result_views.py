@@ -27,7 +27,10 @@ from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.records import IMAGINARY, REAL
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
+
+    from element_facerhythm.pipeline.exchange.datasets import What
 
 UNDECIDED = {
     "component_verdict": "undecided",
@@ -152,6 +155,33 @@ class ResultViews:
         return draw_figure(Project.open(directory, active_link().search_dirs()), name)
 
     @classmethod
+    def to_xarray(cls, key: Key, what: "What" = "points") -> "xr.Dataset":
+        """Return a result as a dataset of xarray, from its project directory as `figure` reads it.
+
+        Parameters
+        ----------
+        key
+            Restriction to one result.
+        what
+            ``points``, ``spectrograms``, ``factors`` or ``signals``; see
+            `pipeline.exchange.datasets.to_xarray`.
+
+        Returns
+        -------
+        Large arrays stay in the files until a part of them is asked for; the attribute `key` says of which
+        row it is.
+
+        Raises
+        ------
+        RequestError
+            The key is that of no result or of several, there is no such dataset, or the files are not what
+            was entered.
+        ConfigurationError
+            xarray is not installed.
+        """
+        return dataset_of_result(cls, key, what)
+
+    @classmethod
     def curated_components(cls, key: Key) -> list[dict[str, Any]]:
         """Return components with what people decided about them.
 
@@ -198,6 +228,24 @@ def _decisions(given: Key) -> dict[tuple[Any, ...], dict[str, Any]]:
             component = (*result, row["curated_model_key"], row["curated_component"])
             decided[component] = {name: row[name] for name in UNDECIDED}
     return decided
+
+
+def dataset_of_result(table: Any, key: Key, what: "What") -> "xr.Dataset":
+    """Dataset of one entry of a table of results, read from its project directory.
+
+    Parameters
+    ----------
+    table
+        Of which the key restricts the entries.
+    key, what
+        As of `ResultViews.to_xarray`.
+    """
+    from element_facerhythm.io.project import Project
+    from element_facerhythm.pipeline.exchange.datasets import to_xarray
+
+    run = _one_result(table, key)
+    project = Project.open(present_run(run), active_link().search_dirs())
+    return to_xarray(project, what).assign_attrs(key=key_text(run))
 
 
 def present_run(key: Key) -> Any:

@@ -16,6 +16,8 @@ from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from element_facerhythm.pipeline.results.signal_summary import SignalSummary
 
 ROWS_PER_INSERT = 500
@@ -213,3 +215,16 @@ class FacialSignal(MadeOfProducts, dj.Imported):
         for name, rows in signal_part_rows(summary, products):
             part = getattr(self, name)
             part.insert(({**key, **row} for row in rows), chunk_size=ROWS_PER_INSERT)
+
+    @classmethod
+    def to_xarray(cls, key: Key) -> "xr.Dataset":
+        """Return the signals of one entry as a dataset of xarray; see `FacialRhythm.to_xarray`.
+
+        Parameters
+        ----------
+        key
+            Restriction to one entry.
+        """
+        from element_facerhythm.facial_behavior_estimation.result_views import dataset_of_result
+
+        return dataset_of_result(cls, key, "signals")

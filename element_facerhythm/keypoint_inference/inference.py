@@ -261,7 +261,7 @@ class KeypointInference(dj.Computed):
         KeypointError
             The key leaves no run, or several; or a body part is not one of the model's.
         """
-        from element_facerhythm.keypoints.predictions import Predictions
+        from element_facerhythm.keypoints.predictions import Predictions, log_of
 
         run = cls._one_run(key)
         rows = (cls.BodyPartPosition() & run).to_dicts()
@@ -287,17 +287,30 @@ class KeypointInference(dj.Computed):
         every = [[tracks.get((i, part), none) for part in wanted] for i in individuals]
         values: np.ndarray = np.moveaxis(np.array(every), 3, 0)  # (T, I, K, columns)
         n_axes = len(some) - 1 - len(names)
+        software, notes = (cls() & run).fetch1("inference_software", "inference_notes")
         return Predictions(
             values[..., :n_axes],
             values[..., n_axes],
             wanted,
             individuals,
-            (cls() & run).fetch1("inference_software"),
+            software,
             float((RecordingInfo() & run).fetch1("frame_rate_hz")),
             {name: values[..., n_axes + 1 + n] for n, name in enumerate(names)},
             times_s=RecordingInfo.recording_times(run),
             absent=frozenset((i, k) for i in individuals for k in wanted if (i, k) not in tracks),
+            log=log_of(notes or ()),
         )
+
+    @classmethod
+    def to_xarray(cls, key: Key, body_parts: str | Sequence[str] = "all") -> Any:
+        """Tracks of one run as movement's dataset: `get_trajectory` with `as_dataset`.
+
+        Parameters
+        ----------
+        key, body_parts
+            As of `get_trajectory`.
+        """
+        return cls.get_trajectory(key, body_parts, as_dataset=True)
 
     @classmethod
     def _one_run(cls, key: Key) -> Key:

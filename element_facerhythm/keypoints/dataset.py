@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.errors import TextError
+from element_facerhythm.files.texts import parse_json
 from element_facerhythm.keypoints.movement_library import import_movement
-from element_facerhythm.keypoints.netcdf import LEFT_OUT
+from element_facerhythm.keypoints.netcdf import LEFT_OUT, LOG
 from element_facerhythm.keypoints.placement import from_first_frame
 from element_facerhythm.keypoints.predictions import (
     COLUMNS,
     DEFAULT_INDIVIDUAL,
+    LOG_NOTE,
     SPACE,
     Predictions,
     UnsoundPredictions,
@@ -49,6 +53,12 @@ def to_movement(predictions: Predictions) -> xr.Dataset:
     dims = dataset[_CONFIDENCE].dims
     for name, values in predictions.variables.items():
         dataset[variable_name(name)] = (dims, values.transpose(0, 2, 1))
+    if predictions.log:
+        dataset[_POSITION].attrs[LOG] = predictions.log
+    if dataset.attrs.get("time_unit") == "seconds" or predictions.times_s is not None:
+        dataset["time"].attrs.update(units="s", long_name="time since the first frame")
+    if predictions.n_dimensions == 2:
+        dataset[_POSITION].attrs["units"] = "px"
     return dataset
 
 
@@ -115,6 +125,9 @@ def from_movement(dataset: xr.Dataset, source_software: str) -> Predictions:
         notes.append(
             f"left out, since it is not one number per frame and track: {shown_names(left_out)}"
         )
+    log = _log(dataset[name])
+    if log:
+        notes.append(f"{LOG_NOTE}{log}")
     rate_hz = _rate_hz(dataset)
     numbers, times_s = _rows(position, rate_hz, dataset.attrs.get("time_unit"))
     return Predictions(
@@ -129,6 +142,7 @@ def from_movement(dataset: xr.Dataset, source_software: str) -> Predictions:
         times_s=times_s,
         predicted_by=str(dataset.attrs.get("source_software") or ""),
         notes=tuple(notes),
+        log=log,
     )
 
 
@@ -178,6 +192,16 @@ def _position_name(dataset: xr.Dataset) -> str:
             f"{shown_names(list(dataset.data_vars)) or 'nothing'}"
         )
     return found[0]
+
+
+def _log(position: xr.DataArray) -> str:
+    """Return what movement did to positions, on one line; empty where it did nothing, or says otherwise."""
+    text = position.attrs.get(LOG)
+    try:
+        found = parse_json(text) if isinstance(text, str) else []
+    except TextError:
+        return ""
+    return json.dumps(found) if isinstance(found, list) and found else ""
 
 
 def _rate_hz(dataset: xr.Dataset) -> float | None:

@@ -18,6 +18,8 @@ _REMEDY = "write the dataset again"
 _PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")
 _FACTS = ("fps", "time_unit", "ds_type", "source_software")
 _MAX_VARIABLES = 200
+LOG = "log"
+"""Attribute of an array: what movement did to it."""
 LEFT_OUT = "left_out"
 """Attribute of the dataset: names of what is in the file and is no array of numbers."""
 
@@ -57,6 +59,12 @@ def _dataset(file: H5Group) -> xr.Dataset:
         for name, node in nodes.items()
         if name not in scales and node.ndim and node.dtype.kind in "biuf"
     }
+    beside = {
+        name
+        for node in (file, *nodes.values())
+        for name in (node.attribute_bytes("coordinates") or b"").decode("utf-8", "replace").split()
+    }  # along an axis, but for its own names: of no use here
+    arrays = {name: node for name, node in arrays.items() if name not in beside}
     axes = {name: node.dimension_names() for name, node in arrays.items()}
     used = {axis for names in axes.values() for axis in names}
     coordinates: dict[str, Any] = {}
@@ -69,10 +77,10 @@ def _dataset(file: H5Group) -> xr.Dataset:
         elif node.dtype.kind in "iuf":
             coordinates[axis] = xr.Variable(axis, node.numbers(1), attrs=_packing(node))
     facts = {name: file.attribute(name) for name in _FACTS}
-    left_out = sorted(set(found) - set(arrays) - scales)
+    left_out = sorted(set(found) - set(arrays) - scales - beside)
     return xr.Dataset(
         {
-            name: xr.Variable(axes[name], node.numbers(), attrs=_packing(node))
+            name: xr.Variable(axes[name], node.numbers(), attrs=_packing(node) | _log(node))
             for name, node in arrays.items()
         },
         coords=coordinates,
@@ -90,6 +98,11 @@ def _packing(node: H5Dataset) -> dict[str, Any]:
     """Attributes that say how numbers are packed."""
     found = {name: node.attribute(name) for name in _PACKING}
     return {name: value for name, value in found.items() if isinstance(value, (int, float))}
+
+
+def _log(node: H5Dataset) -> dict[str, str]:
+    text = node.attribute(LOG)
+    return {LOG: text} if isinstance(text, str) else {}
 
 
 def _classic(path: Path) -> xr.Dataset:

@@ -19,6 +19,8 @@ LIKELIHOOD = "likelihood"
 COLUMNS = (*SPACE, LIKELIHOOD)
 """Names that a track's own columns have, and variables have not."""
 _SHOWN_CHARACTERS = 80
+LOG_NOTE = "positions were processed with movement: "
+"""Beginning of the note that keeps movement's log where predictions become rows."""
 DEFAULT_INDIVIDUAL = "individual_0"
 """Name of the one animal, where a tracker names none."""
 
@@ -59,6 +61,8 @@ class Predictions:
         Rows that were put in for frames of which the tracker said nothing.
     notes
         What was guessed, changed or left out on the way here.
+    log
+        What movement did to the positions, as its attribute `log` (JSON) says; empty where it did nothing.
     """
 
     positions: NDArray[np.floating]
@@ -74,6 +78,7 @@ class Predictions:
     predicted_by: str = ""
     n_filled: int = 0
     notes: tuple[str, ...] = ()
+    log: str = ""
 
     def __post_init__(self) -> None:
         """Refuse arrays and names that do not fit.
@@ -270,7 +275,14 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
         absent=frozenset.intersection(*(part.absent for part in parts)),
         n_filled=sum(part.n_filled for part in parts),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        log=first.log if len({part.log for part in parts}) == 1 else "",
     )
+
+
+def log_of(notes: Sequence[str]) -> str:
+    """Movement's log that notes keep; empty where there is none, or where files differ in theirs."""
+    found = [note.removeprefix(LOG_NOTE) for note in notes if note.startswith(LOG_NOTE)]
+    return found[0] if len(found) == 1 else ""
 
 
 def require_names(owner: str, what: str, names: Sequence[str]) -> None:

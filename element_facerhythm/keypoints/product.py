@@ -88,6 +88,7 @@ def write_keypoints(
         "absent": sorted(predictions.absent),
         "n_filled": predictions.n_filled,
         "notes": predictions.notes,
+        "log": predictions.log,
         "facts": dict(facts or {}),
     }
     with atomic_h5(path) as file:
@@ -152,6 +153,7 @@ def read_keypoints(path: Path) -> Predictions:
         absent=absent,
         n_filled=about["n_filled"],
         notes=tuple(about["notes"]),
+        log=about.get("log", ""),
     )
 
 
@@ -196,7 +198,7 @@ def _about(file: H5Group) -> dict[str, Any] | None:
         about.setdefault("n_filled", 0)
         about.setdefault("notes", [])
         pairs = [name for pair in about["absent"] for name in pair]
-        names += [*about["variables"], *pairs, *about["notes"]]
+        names += [*about["variables"], *pairs, *about["notes"], about.get("log", "")]
         sound = (
             all(isinstance(name, str) for name in names)
             and 0 < len(about["body_parts"]) <= _MAX_NAMES

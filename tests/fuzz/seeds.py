@@ -29,6 +29,7 @@ from element_facerhythm.curation import (
     write_curation_file,
 )
 from element_facerhythm.demo.synthetic import make_scene_video
+from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import read_rois, write_geojson, write_rois
 from element_facerhythm.keypoints.formats import to_movement, write_predictions
 from element_facerhythm.keypoints.nwb_export import NwbFacts
@@ -36,6 +37,8 @@ from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.keypoints.product import write_keypoints
 from element_facerhythm.parameters import parameters_from_mapping
 from element_facerhythm.pipeline import RunRequest, run_project
+from element_facerhythm.pipeline.exchange.dataset_files import write_datasets
+from element_facerhythm.pipeline.exchange.datasets import all_datasets
 from tests.fuzz.surroundings import MARKER
 from tests.integration.conftest import SHORT
 from tests.signal_files import write_signals
@@ -114,6 +117,7 @@ def make_seeds(directory: Path) -> Good:
         events=tuple(_events(directory)),
         facemap=(_facemap_result(directory),),
         curation=(_curation(project, directory / "curation.json"),),
+        datasets=(_datasets(project, directory / "datasets.nc"),),
         **_predictions(directory),
     )
     return good
@@ -160,6 +164,13 @@ def _curation(project: Path, path: Path) -> Path:
     ):
         curation = append(curation, change, result, "anna")
     write_curation_file(path, undo(curation, "ben"))
+    return path
+
+
+def _datasets(project: Path, path: Path) -> Path:
+    """Every dataset of a project, as netCDF."""
+    path.unlink(missing_ok=True)
+    write_datasets(all_datasets(Project.open(project)), path)
     return path
 
 

@@ -23,6 +23,7 @@ from element_facerhythm.keypoints.formats import LOADED, read_predictions
 from element_facerhythm.keypoints.product import read_facts, read_keypoints
 from element_facerhythm.parameters.reading import read_parameters
 from element_facerhythm.pipeline import load_project, plan_run, run_project, summarise_project
+from element_facerhythm.pipeline.exchange.dataset_files import read_datasets
 from element_facerhythm.pipeline.results.recorded_parameters import executed_parameters
 from element_facerhythm.pipeline.results.recording_match import (
     EnteredRecording,
@@ -122,6 +123,11 @@ def _product(path: Path, good: Good) -> None:
     read_facts(path)
 
 
+def _datasets(path: Path, good: Good) -> None:
+    for dataset in read_datasets(path).values():
+        dataset.load()
+
+
 def _predictions(software: str) -> Call:
     return lambda path, good: read_predictions(path, software, frame_rate_hz=50.0)
 
@@ -174,6 +180,7 @@ TARGETS = (
     Target("events", "events", lambda path, good: read_events(path), 1.0),
     Target("weights", "weights", _weights, 1.0),
     Target("product", "product", _product, 1.0, secret=True),
+    Target("datasets", "datasets", _datasets, 1.0),
     *(Target(f"predictions {name}", name, _predictions(name), 0.7) for name in LOADED),
     Target("predictions DeepLabCut", "DeepLabCut", _predictions("DeepLabCut"), 1.5),
     Target(
