@@ -15,6 +15,8 @@ from pathlib import Path
 for _name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA"):
     os.environ[f"{_name}_NUM_THREADS"] = "1"
 os.environ.update(BLOSC_NTHREADS="1", MPLBACKEND="Agg", DJ_IGNORE_CONFIG_FILE="true")
+# pyarrow, which pandas imports where it is there, brings jemalloc
+os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
 
 
 def main() -> int:
