@@ -150,7 +150,7 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
         import pynwb
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f'{error}; writing NWB needs: pip install "element-facerhythm[formats]"'
+            f'{error}; writing NWB needs: pip install "element-facerhythm[nwb]"'
         ) from error
     (individual,) = predictions.individuals
     start = facts.session_start_time

@@ -183,7 +183,7 @@ def require_libraries() -> None:
         import pynwb  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f'{error}; writing NWB needs: pip install "element-facerhythm[formats]"'
+            f'{error}; writing NWB needs: pip install "element-facerhythm[nwb]"'
         ) from error
 
 
