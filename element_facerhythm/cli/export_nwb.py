@@ -36,7 +36,6 @@ from element_facerhythm.cli.nwb_options import (
     SubjectIdOption,
     TensorOption,
     birth_date,
-    known_sex,
     start_time,
 )
 from element_facerhythm.cli.output import (
@@ -107,7 +106,7 @@ def nwb(
         subject_id=subject_id,
         session_id=session_id,
         identifier=identifier,
-        sex=known_sex(sex),
+        sex=sex,
         species=species,
         age=age,
         birth_date=birth_date(birth),

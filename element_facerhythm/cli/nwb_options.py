@@ -8,8 +8,6 @@ import typer
 
 from element_facerhythm.errors import RequestError
 
-SEXES = ("M", "F", "U", "O")
-
 SessionStartOption = Annotated[
     str | None,
     typer.Option("--session-start", help="NWB: when the session began, 2026-03-01T09:30:00+01:00."),
@@ -84,21 +82,6 @@ def start_time(text: str | None) -> datetime | None:
         raise RequestError(
             f"--session-start is {text!r}; expected a time with its zone, such as 2026-03-01T09:30:00+01:00"
         ) from error
-
-
-def known_sex(text: str | None) -> str | None:
-    """Sex of the animal, in one letter.
-
-    Raises
-    ------
-    RequestError
-        It is another word.
-    """
-    if text is not None and text not in SEXES:
-        raise RequestError(
-            f"--sex is {text!r}; expected {', '.join(SEXES)} (male, female, unknown, other)"
-        )
-    return text
 
 
 def birth_date(text: str | None) -> date | None:

@@ -25,6 +25,7 @@ from element_facerhythm.curation import (
 from element_facerhythm.errors import FaceRhythmError
 from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.project import Project
+from element_facerhythm.keypoints.nwb import read_nwb
 from element_facerhythm.keypoints.nwb_export import NwbFacts
 from element_facerhythm.keypoints.predictions import Predictions
 from element_facerhythm.pipeline import run_project
@@ -281,6 +282,13 @@ def test_signals_and_keypoints_are_read_back_equal(
                 assert np.array_equal(tracks[part].confidence, poses.likelihood[:, i, k])
 
 
+def test_keypoints_can_be_taken_in_again(written: Path, project: Path, poses: Predictions) -> None:
+    again = read_nwb(written, containers=["FaceRhythmKeypoints_a", "FaceRhythmKeypoints_b"])
+    assert again.body_parts == poses.body_parts and len(again.individuals) == 2
+    assert np.array_equal(again.positions, poses.positions)
+    assert again.times_s is not None and np.array_equal(again.times_s, frame_times(project))
+
+
 def test_regions_and_provenance_are_read_back_equal(
     written: Path, project: Path, recording: Any
 ) -> None:
@@ -367,7 +375,9 @@ def content(path: Path) -> dict[str, Any]:
 
 
 def test_an_existing_file_is_added_to_and_keeps_the_rest(project: Path, tmp_path: Path) -> None:
-    path = other_session(tmp_path / "probe.nwb")
+    real = other_session(tmp_path / "real.nwb")
+    path = tmp_path / "probe.nwb"
+    path.symlink_to(real)
     before = content(path)
     options = NwbOptions(STARTS_S, append=True)
     written = write_session(Project.open(project), path, NwbFacts(subject_id="mouse_7"), options)
@@ -385,7 +395,8 @@ def test_an_existing_file_is_added_to_and_keeps_the_rest(project: Path, tmp_path
     with opened(path) as file:
         assert "FaceRhythmImages" in file.processing["behavior_right"].data_interfaces
         assert list(file.devices) == ["camera_ left"]
-    assert [p.name for p in tmp_path.iterdir()] == ["probe.nwb"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["probe.nwb", "real.nwb"]
+    assert path.is_symlink() and not real.is_symlink()
     with pytest.raises(FaceRhythmError, match="in its module 'behavior' already"):
         write_session(Project.open(project), path, NwbFacts(), options)
 
@@ -412,6 +423,26 @@ def test_a_file_of_another_session_is_not_touched(
     assert file_sha256(path) == digest and len(list(tmp_path.iterdir())) == 1
 
 
+def test_what_another_program_writes_meanwhile_is_not_lost(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = other_session(tmp_path / "probe.nwb")
+    fill = streams.Streams.fill
+
+    def with_another_writer(own: streams.Streams) -> None:
+        with h5py.File(path, "r+") as file:
+            file["scratch_of_another"] = np.arange(9000)
+        fill(own)
+
+    monkeypatch.setattr(streams.Streams, "fill", with_another_writer)
+    with pytest.raises(FaceRhythmError, match="was written by another program meanwhile"):
+        options = NwbOptions(STARTS_S, append=True)
+        write_session(Project.open(project), path, NwbFacts(), options)
+    with h5py.File(path) as file:
+        assert "scratch_of_another" in file
+        assert list(file["processing/behavior"]) == ["speed"]
+
+
 def test_what_is_no_nwb_file_is_not_added_to(project: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = 1
@@ -428,6 +459,9 @@ def test_what_is_no_nwb_file_is_not_added_to(project: Path, tmp_path: Path) -> N
     [
         (NwbFacts(), NwbOptions(STARTS_S), "give --session-start, --subject-id"),
         (replace(FACTS, session_start_time=datetime(2026, 3, 1)), NwbOptions(STARTS_S), "no time zone"),
+        (replace(FACTS, age="90 days"), NwbOptions(STARTS_S), "age is '90 days'; expected a duration"),
+        (replace(FACTS, species="mouse"), NwbOptions(STARTS_S), "expected a Latin binomial"),
+        (replace(FACTS, subject_id="a/b"), NwbOptions(STARTS_S), "expected a name without '/'"),
         (FACTS, NwbOptions(), "each with a clock of its own, and 0 starts were given"),
         (FACTS, NwbOptions(STARTS_S, module="a/b"), "without '/' and ':'"),
         (FACTS, NwbOptions(STARTS_S, videos=(Path("absent.mp4"),)), "1 videos were given"),
@@ -466,7 +500,7 @@ def test_the_command_writes_and_refuses(
     assert again.code == 2 and "give --overwrite to replace it, --append" in again.err
     assert facerhythm(*words, "--overwrite").code == 0
     for more, said in (
-        (["--sex", "male"], "--sex is 'male'"),
+        (["--overwrite", "--sex", "male"], "sex is 'male'; expected M, F, U or O"),
         (["--birth-date", "x"], "--birth-date is 'x'"),
         (["--points", "all"], "--points is 'all'"),
         (["--key", "a=b"], "do not go with a directory"),

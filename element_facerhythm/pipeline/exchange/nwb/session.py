@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,13 +22,11 @@ from element_facerhythm.io.project import Project
 from element_facerhythm.keypoints.nwb_export import (
     MODULE,
     NwbFacts,
-    fault_of_start,
-    missing_facts,
     nwb_name,
     subject_of,
 )
 from element_facerhythm.keypoints.predictions import Predictions
-from element_facerhythm.pipeline.exchange.nwb.names import file_of_session
+from element_facerhythm.pipeline.exchange.nwb.facts import file_of_session, require_facts
 from element_facerhythm.pipeline.run.lock import is_locked
 
 if TYPE_CHECKING:
@@ -140,14 +139,14 @@ def write_session(
         raise RequestError(f"module {options.module!r}: expected a name without '/' and ':'")
     if options.append:
         require_appendable(output, facts, options.module)
-        path = output
+        path = output.resolve()  # of a link, the file is replaced, and not the link
         if not options.starts_s:
             raise RequestError(
                 f"{output} has a clock already; say where on it the video begins: --start S, seconds from "
                 "the reference time of its times to the first frame, once for each tracked video"
             )
     else:
-        _require_facts(facts)
+        require_facts(facts)
         path = file_of_session(output, facts)
         if path.exists() and not options.overwrite:
             raise RequestError(
@@ -187,18 +186,6 @@ def require_libraries() -> None:
         ) from error
 
 
-def _require_facts(facts: NwbFacts) -> None:
-    missing = missing_facts(facts)
-    if missing:
-        raise RequestError(
-            "an NWB file says when the session began and whose it is; not known here: give "
-            f"{', '.join(missing)}"
-        )
-    fault = fault_of_start(facts)
-    if fault is not None:
-        raise RequestError(fault)
-
-
 def _require_whole(project: Project) -> None:
     if is_locked(project.directory):
         raise ProjectBusyError(f"a run is writing {project.directory}; export it when it is done")
@@ -216,11 +203,20 @@ def _opened(
 
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch, atomic_path(path) as whole:
         written = Path(scratch, "one.nwb")
+        before = path.stat() if append else None
         if append:
-            shutil.copyfile(path, written)
+            shutil.copy(path, written)
         with pynwb.NWBHDF5IO(str(written), "a" if append else "w") as io:
             yield io, _read(io, path) if append else _new_file(pynwb, project, facts)
+        if before is not None and _stamp(path.stat()) != _stamp(before):
+            raise RequestError(
+                f"{path} was written by another program meanwhile; nothing was added: try again"
+            )
         written.replace(whole)
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _read(io: Any, path: Path) -> Any:
@@ -228,13 +224,14 @@ def _read(io: Any, path: Path) -> Any:
 
     try:
         return io.read()
-    except (ConstructError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ConstructError, LookupError, OSError, RuntimeError, ValueError, TypeError,
+            AttributeError) as error:  # fmt: skip
         raise RequestError(f"{path} is none that pynwb reads: {error}") from error
 
 
 def _new_file(pynwb: Any, project: Project, facts: NwbFacts) -> Any:
     start = facts.session_start_time
-    assert start is not None  # _require_facts
+    assert start is not None  # require_facts
     known = {
         "session_id": facts.session_id,
         "experimenter": facts.experimenter,
