@@ -1,13 +1,12 @@
 """`facerhythm export`: results for other tools."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from element_facerhythm.cli import export_movie, export_xarray
+from element_facerhythm.cli import export_movie, export_nwb, export_xarray
 from element_facerhythm.cli.key_options import (
     KeyOption,
     RecordingOption,
@@ -17,6 +16,14 @@ from element_facerhythm.cli.key_options import (
     key_texts,
 )
 from element_facerhythm.cli.linking_option import DatabaseCommand
+from element_facerhythm.cli.nwb_options import (
+    DeviceOption,
+    IdentifierOption,
+    SessionStartOption,
+    SubjectIdOption,
+    VideoOption,
+    start_time,
+)
 from element_facerhythm.cli.output import JsonOption, print_json, print_lines, quiet_stdout
 
 if TYPE_CHECKING:
@@ -27,24 +34,11 @@ app = typer.Typer(help="Write results for other tools.", no_args_is_help=True)
 app.command("movie", cls=DatabaseCommand)(export_movie.movie)
 app.command("clips", cls=DatabaseCommand)(export_movie.clips)
 app.command("xarray", cls=DatabaseCommand)(export_xarray.xarray)
+app.command("nwb", cls=DatabaseCommand)(export_nwb.nwb)
 
 FrameRateOption = Annotated[
     float | None,
     typer.Option("--frame-rate", help="Frames per second, for a file that does not say.", min=1e-6),
-]
-SessionStartOption = Annotated[
-    str | None,
-    typer.Option("--session-start", help="NWB: when the session began, 2026-03-01T09:30:00+01:00."),
-]
-SubjectIdOption = Annotated[
-    str | None, typer.Option("--subject-id", help="NWB: the animal (default: the database's).")
-]
-IdentifierOption = Annotated[
-    str | None, typer.Option("--identifier", help="NWB: name of the file, unique in the world.")
-]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="NWB: the camera.")]
-VideoOption = Annotated[
-    list[str] | None, typer.Option("--video", help="NWB: the video; more than once for several.")
 ]
 
 
@@ -148,23 +142,3 @@ def stored_facts(key: Mapping[str, object]) -> "tuple[NwbFacts, list[str]]":
     from element_facerhythm.keypoint_inference.session_facts import facts_of_run
 
     return facts_of_run(dict(key))
-
-
-def start_time(text: str | None) -> datetime | None:
-    """Turn `--session-start` into a time with its zone.
-
-    Raises
-    ------
-    RequestError
-        It is none.
-    """
-    from element_facerhythm.errors import RequestError
-
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RequestError(
-            f"--session-start is {text!r}; expected a time with its zone, such as 2026-03-01T09:30:00+01:00"
-        ) from error

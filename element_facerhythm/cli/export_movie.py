@@ -301,7 +301,7 @@ def of_row(chosen: KeyTexts, videos: tuple[Path, ...], video_index: int) -> Film
 
     pipeline_to_read()
     from element_facerhythm.database.keys import key_text
-    from element_facerhythm.facial_behavior_estimation.result_views import present_run
+    from element_facerhythm.facial_behavior_estimation.run_directory import present_run
     from element_facerhythm.linking import active_link
 
     runs = chosen_runs(chosen, None)

@@ -97,7 +97,7 @@ def opened_run(project: Path | None, chosen: KeyTexts) -> "tuple[Project, dict[s
 
         pipeline_to_read()
         from element_facerhythm.database.keys import key_text
-        from element_facerhythm.facial_behavior_estimation.result_views import present_run
+        from element_facerhythm.facial_behavior_estimation.run_directory import present_run
         from element_facerhythm.linking import active_link
 
         runs = chosen_runs(chosen, None)

@@ -161,7 +161,7 @@ def chosen_runs(chosen: KeyTexts, where: str | None) -> list[dict[str, Any]]:
 def of_run(run: dict[str, Any], wanted: Wanted, progress: "Progress") -> Drawn:
     """Draw one run of the database."""
     from element_facerhythm.facial_behavior_estimation import FaceRhythmProcessing
-    from element_facerhythm.facial_behavior_estimation.result_views import present_run
+    from element_facerhythm.facial_behavior_estimation.run_directory import present_run
     from element_facerhythm.linking import active_link
     from element_facerhythm.pipeline.results.drawing import draw_project
 

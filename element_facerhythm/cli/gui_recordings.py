@@ -54,7 +54,7 @@ class DatabaseRecordings:
             Nothing was computed for this recording.
         """
         from element_facerhythm.facial_behavior_estimation import FaceRhythmProcessing
-        from element_facerhythm.facial_behavior_estimation.result_views import present_run
+        from element_facerhythm.facial_behavior_estimation.run_directory import present_run
 
         key = self._keys[row]
         if not set(FaceRhythmProcessing.primary_key) <= set(key):

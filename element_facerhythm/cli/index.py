@@ -145,7 +145,7 @@ def in_database(where: str | None) -> tuple[Found, list[Path]]:
     from element_facerhythm.cli.key_options import key_texts
 
     pipeline_to_read()
-    from element_facerhythm.facial_behavior_estimation.result_views import present_run
+    from element_facerhythm.facial_behavior_estimation.run_directory import present_run
     from element_facerhythm.linking import active_link
 
     runs = chosen_runs(key_texts(None, None, None, None), where)

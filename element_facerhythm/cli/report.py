@@ -107,7 +107,7 @@ def of_rows(chosen: KeyTexts, where: str | None) -> "Iterator[tuple[Named, Any]]
 
     pipeline_to_read()
     from element_facerhythm.database.keys import key_text
-    from element_facerhythm.facial_behavior_estimation.result_views import present_run
+    from element_facerhythm.facial_behavior_estimation.run_directory import present_run
     from element_facerhythm.linking import active_link
     from element_facerhythm.report import gather_facts
 

@@ -19,18 +19,22 @@ from element_facerhythm.curation.changes import DECOMPOSITION
 from element_facerhythm.database.keys import key_text, restriction_of
 from element_facerhythm.errors import RequestError
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
-from element_facerhythm.facial_behavior_estimation.product_files import present_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
+from element_facerhythm.facial_behavior_estimation.run_directory import present_run
 from element_facerhythm.facial_behavior_estimation.schema import schema
 from element_facerhythm.io.stored_factors import chosen_windows, video_order
 from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.records import IMAGINARY, REAL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from element_facerhythm.keypoints.nwb_export import NwbFacts
     from element_facerhythm.pipeline.exchange.datasets import What
+    from element_facerhythm.pipeline.exchange.nwb.session import NwbOptions, WrittenSession
 
 UNDECIDED = {
     "component_verdict": "undecided",
@@ -182,6 +186,37 @@ class ResultViews:
         return dataset_of_result(cls, key, what)
 
     @classmethod
+    def write_nwb(
+        cls,
+        key: Key,
+        output: "Path",
+        facts: "NwbFacts | None" = None,
+        options: "NwbOptions | None" = None,
+    ) -> "WrittenSession":
+        """Write everything of a result into an NWB file of its session, or add it to one that is there.
+
+        Parameters
+        ----------
+        key
+            Restriction to one result.
+        output
+            The file, or a directory, in which it is named by subject and session.
+        facts
+            What the database does not know, such as the species, or another word for it; subject, session,
+            start and camera are those of the database.
+        options
+            What is written; with keypoints as of `KeypointInference.fetch_all_predictions`.
+
+        Raises
+        ------
+        RequestError
+            The key is that of no result or of several, or as of `write_session`.
+        """
+        from element_facerhythm.facial_behavior_estimation.session_file import write_session_of_run
+
+        return write_session_of_run(_one_result(cls, key), output, facts, options)
+
+    @classmethod
     def curated_components(cls, key: Key) -> list[dict[str, Any]]:
         """Return components with what people decided about them.
 
@@ -246,13 +281,6 @@ def dataset_of_result(table: Any, key: Key, what: "What") -> "xr.Dataset":
     run = _one_result(table, key)
     project = Project.open(present_run(run), active_link().search_dirs())
     return to_xarray(project, what).assign_attrs(key=key_text(run))
-
-
-def present_run(key: Key) -> Any:
-    """Absolute path of the project directory of one run, its products as they were entered."""
-    output_dir = (FaceRhythmProcessing() & key).fetch1("project_dir")
-    products = [product[1:] for product in FaceRhythmProcessing.product_files(key)]
-    return present_project(output_dir, products)
 
 
 def _one_result(table: Any, key: Any) -> Key:

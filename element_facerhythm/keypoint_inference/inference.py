@@ -248,6 +248,25 @@ class KeypointInference(dj.Computed):
         return predictions.to_dataframe(predictions.body_parts, scorer)
 
     @classmethod
+    def fetch_all_predictions(cls, key: Key) -> "dict[str, Predictions]":
+        """Tracks of all runs of a recording, by the name of the model; of equal names, with its number.
+
+        Parameters
+        ----------
+        key
+            Primary key of the recording, or of something computed from it; empty where there is no run.
+        """
+        recording = {name: key[name] for name in VideoRecording.primary_key}
+        runs = (cls() & recording).proj().to_dicts(order_by="KEY")
+        names = [(KeypointModel() & run).fetch1("model_name") for run in runs]
+        return {
+            name if names.count(name) == 1 else f"{name}_{run['model_id']}": cls.fetch_predictions(
+                run
+            )
+            for name, run in zip(names, runs, strict=True)
+        }
+
+    @classmethod
     def fetch_predictions(cls, key: Key, body_parts: str | Sequence[str] = "all") -> "Predictions":
         """Tracks of one run in memory, with the tracker's further variables and the times of the frames.
 

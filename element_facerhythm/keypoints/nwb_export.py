@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from element_facerhythm.errors import ConfigurationError, KeypointError
 from element_facerhythm.keypoints.predictions import Predictions
 
 MODULE, CONTAINER = "behavior", "PoseEstimation"
+REFERENCE_FRAME = "(0,0) is the upper left corner of the video, y down"
 _FORBIDDEN = re.compile(r"[/:]")
 _REQUIRED = {"session_start_time": "--session-start", "subject_id": "--subject-id"}
 
@@ -39,6 +42,12 @@ class NwbFacts:
         Files that the poses were found in, and the number of the first frame of each in the recording.
     scorer
         The model.
+    session_id
+        What the lab calls the session.
+    age
+        Of the animal, as ISO 8601 has it: 'P90D'.
+    experimenter, lab, institution
+        Who made the recording, and where.
     """
 
     session_start_time: datetime | None = None
@@ -52,6 +61,11 @@ class NwbFacts:
     videos: tuple[str, ...] = ()
     starting_frames: tuple[int, ...] = ()
     scorer: str | None = None
+    session_id: str | None = None
+    age: str | None = None
+    experimenter: str | None = None
+    lab: str | None = None
+    institution: str | None = None
 
     def or_else(self, other: NwbFacts) -> NwbFacts:
         """Return these facts, and where they are silent those of `other`."""
@@ -74,7 +88,7 @@ def require_facts(facts: NwbFacts, predictions: Predictions) -> None:
     KeypointError
         The message names what is not known, and the option that says it.
     """
-    missing = [option for name, option in _REQUIRED.items() if getattr(facts, name) is None]
+    missing = missing_facts(facts)
     if predictions.frame_rate_hz is None:
         missing.append("--frame-rate")
     if missing:
@@ -83,12 +97,25 @@ def require_facts(facts: NwbFacts, predictions: Predictions) -> None:
             "not known here: "
             f"give {', '.join(missing)}, or export from the database"
         )
+    fault = fault_of_start(facts)
+    if fault is not None:
+        raise KeypointError(fault)
+
+
+def missing_facts(facts: NwbFacts) -> list[str]:
+    """Options that say what every NWB file needs and is not known."""
+    return [option for name, option in _REQUIRED.items() if getattr(facts, name) is None]
+
+
+def fault_of_start(facts: NwbFacts) -> str | None:
+    """Sentence on a session's start that has no time zone; None where it has, or is not known."""
     start = facts.session_start_time
-    if start is not None and start.tzinfo is None:
-        raise KeypointError(
-            f"the session's start {start.isoformat()} has no time zone; give it with one "
-            f"(--session-start {start.isoformat()}+00:00)"
-        )
+    if start is None or start.tzinfo is not None:
+        return None
+    return (
+        f"the session's start {start.isoformat()} has no time zone; give it with one "
+        f"(--session-start {start.isoformat()}+00:00)"
+    )
 
 
 def nwb_name(name: str) -> str:
@@ -123,31 +150,26 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
         import pynwb
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f'{error}; writing NWB needs: pip install "element-facerhythm[formats]"'
+            f'{error}; writing NWB needs: pip install "element-facerhythm[nwb]"'
         ) from error
     (individual,) = predictions.individuals
-    names = [nwb_name(part) for part in predictions.body_parts]
-    if len(set(names)) != len(names):
-        raise KeypointError(
-            f"body parts {', '.join(predictions.body_parts)} would share a name in an NWB file, "
-            "where '/' and ':' "
-            "become '_'; write another format"
-        )
-    whose = facts.subject_id if n_animals == 1 else individual
     start = facts.session_start_time
     file = pynwb.NWBFile(
         session_description=facts.session_description or "keypoints of a video recording",
         identifier=_identifier(facts, individual, n_animals),
         session_start_time=start,
     )
-    file.subject = _subject(pynwb, facts, whose, n_animals)
+    file.subject = (
+        subject_of(pynwb, facts)
+        if n_animals == 1
+        else _one_of_several(pynwb, facts, individual, n_animals)
+    )
     device = None if facts.device is None else file.create_device(name=nwb_name(facts.device))
     skeleton = ndx_pose.Skeleton(
         name=f"skeleton_{nwb_name(individual)}",
         nodes=list(predictions.body_parts),
         subject=file.subject,
     )
-    in_space = predictions.n_dimensions == 3
     rate_hz = predictions.frame_rate_hz
     assert rate_hz is not None  # require_facts
     times_s = predictions.times_s
@@ -155,17 +177,7 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
     if times_s is not None:
         clock = {"timestamps": times_s}
     series = [
-        ndx_pose.PoseEstimationSeries(
-            name=name,
-            data=np.ascontiguousarray(predictions.positions[:, 0, k]),
-            confidence=np.ascontiguousarray(predictions.likelihood[:, 0, k]),
-            unit="unknown" if in_space else "pixels",
-            reference_frame="the tracker's own"
-            if in_space
-            else "(0,0) is the upper left corner of the video, y down",
-            **clock,
-        )
-        for k, name in enumerate(names)
+        ndx_pose.PoseEstimationSeries(**content, **clock) for content in pose_series(predictions)
     ]
     about: dict[str, object] = {} if device is None else {"device": device}
     if facts.videos:
@@ -196,6 +208,36 @@ def write_nwb(predictions: Predictions, path: Path, facts: NwbFacts, n_animals: 
         io.write(file)
 
 
+def pose_series(predictions: Predictions) -> Iterator[dict[str, Any]]:
+    """Yield what a `PoseEstimationSeries` takes, but for its times, for each body part of one individual.
+
+    Raises
+    ------
+    KeypointError
+        Two body parts would have one name in the file.
+    """
+    in_space = predictions.n_dimensions == 3
+    for k, name in enumerate(_series_names(predictions)):
+        yield {
+            "name": name,
+            "description": f"position of {predictions.body_parts[k]}",
+            "data": np.ascontiguousarray(predictions.positions[:, 0, k]),
+            "confidence": np.ascontiguousarray(predictions.likelihood[:, 0, k]),
+            "unit": "unknown" if in_space else "pixels",
+            "reference_frame": "the tracker's own" if in_space else REFERENCE_FRAME,
+        }
+
+
+def _series_names(predictions: Predictions) -> list[str]:
+    names = [nwb_name(part) for part in predictions.body_parts]
+    if len(set(names)) != len(names):
+        raise KeypointError(
+            f"body parts {', '.join(predictions.body_parts)} would share a name in an NWB file, "
+            "where '/' and ':' become '_'; write another format"
+        )
+    return names
+
+
 def _identifier(facts: NwbFacts, individual: str, n_animals: int) -> str:
     start = facts.session_start_time
     made = f"{facts.subject_id}_{'' if start is None else start.isoformat(timespec='seconds')}"
@@ -203,21 +245,32 @@ def _identifier(facts: NwbFacts, individual: str, n_animals: int) -> str:
     return base if n_animals == 1 else f"{base}_{individual}"
 
 
-def _subject(pynwb: object, facts: NwbFacts, whose: str | None, n_animals: int) -> object:
-    if n_animals > 1:
-        about: dict[str, object] = {
-            "subject_id": whose,
-            "description": f"one of {n_animals} animals that the tracker distinguished in a session of "
-            f"{facts.subject_id}",
-        }
-    else:
-        born = facts.birth_date
-        about = {
-            "subject_id": whose,
-            "sex": facts.sex,
-            "species": facts.species,
-            "date_of_birth": None
-            if born is None or facts.session_start_time is None
-            else datetime(born.year, born.month, born.day, tzinfo=facts.session_start_time.tzinfo),
-        }
-    return pynwb.file.Subject(**{k: v for k, v in about.items() if v is not None})  # type: ignore[attr-defined]
+def subject_of(pynwb: Any, facts: NwbFacts) -> Any:
+    """Make the subject of a file, with what is known of the animal.
+
+    Parameters
+    ----------
+    pynwb
+        The library.
+    facts
+        Of the session.
+    """
+    born, start = facts.birth_date, facts.session_start_time
+    about = {
+        "subject_id": facts.subject_id,
+        "sex": facts.sex,
+        "species": facts.species,
+        "age": facts.age,
+        "date_of_birth": None
+        if born is None or start is None
+        else datetime(born.year, born.month, born.day, tzinfo=start.tzinfo),
+    }
+    return pynwb.file.Subject(**{k: v for k, v in about.items() if v is not None})
+
+
+def _one_of_several(pynwb: Any, facts: NwbFacts, whose: str, n_animals: int) -> Any:
+    return pynwb.file.Subject(
+        subject_id=whose,
+        description=f"one of {n_animals} animals that the tracker distinguished in a session of "
+        f"{facts.subject_id}",
+    )
