@@ -59,7 +59,11 @@ def lake(
     counts = [(t.name, t.n_rows, t.new, t.changed, t.unchanged, len(t.deleted)) for t in tables]
     columns = ("table", "rows", "new", "changed", "unchanged", "deleted")
     print_table("", columns, counts, right=columns[1:])
-    left_out = [f"{t.name}.{name} ({why})" for t in tables for name, why in t.left_out.items()]
+    left_out = [
+        f"{name} of {t.name.partition('.')[2]} ({why})"
+        for t in tables
+        for name, why in t.left_out.items()
+    ]
     n_deleted = sum(len(table.deleted) for table in tables)
     print_lines(
         [

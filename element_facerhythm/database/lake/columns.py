@@ -217,7 +217,7 @@ def _kind(
     if kind in made:
         return *made[kind], ""
     if kind is None:
-        return None, None, f"{declared}: bytes, or a type that Parquet has no counterpart of"
+        return None, None, f"{declared}: content of a file, or a type without a counterpart"
     return getattr(pyarrow, kind)(), None, ""
 
 
