@@ -78,7 +78,7 @@ def given_files(request: RunRequest) -> tuple[GivenFile, ...]:
         (PARAMETERS, request.parameters_file),
         (ROIS, request.rois if isinstance(request.rois, Path) else None),
     )
-    return tuple(_read(kind, path) for kind, path in named if path is not None)
+    return tuple(read_given_file(kind, path) for kind, path in named if path is not None)
 
 
 def kept_file(directory: Path, kind: str, roots: Iterable[str | Path] = ()) -> Path | None:
@@ -107,7 +107,7 @@ def kept_file(directory: Path, kind: str, roots: Iterable[str | Path] = ()) -> P
 
 
 def keep_given_files(
-    directory: Path, given: Iterable[GivenFile], rois: Rois, lock: ProjectLock
+    directory: Path, given: Iterable[GivenFile], rois: Rois | None, lock: ProjectLock
 ) -> tuple[str, ...]:
     """Write the files into the project, and remove what they replace; return remarks.
 
@@ -120,7 +120,7 @@ def keep_given_files(
     given
         The files.
     rois
-        The regions of the run.
+        The regions of the run; None where there is no run.
     lock
         The lock.
     """
@@ -137,7 +137,7 @@ def keep_given_files(
             with atomic_path(path) as temporary:
                 temporary.write_bytes(file.content)
     for path in _kept(directory, ROIS):
-        if not _is_of(path, rois):
+        if rois is not None and not _is_of(path, rois):
             lock.withdraw(path)
             if ROIS in kinds:
                 notes.append("the ROI file changed while the run was prepared, and is not kept")
@@ -159,7 +159,21 @@ def _is_of(path: Path, rois: Rois) -> bool:
         return False
 
 
-def _read(kind: str, path: Path) -> GivenFile:
+def read_given_file(kind: str, path: Path) -> GivenFile:
+    """Read a file that is to be kept.
+
+    Parameters
+    ----------
+    kind
+        `PARAMETERS` or `ROIS`.
+    path
+        The file.
+
+    Raises
+    ------
+    RequestError
+        It cannot be read.
+    """
     try:
         with open_regular(path) as file:
             content = file.read(MOST_BYTES + 1)
