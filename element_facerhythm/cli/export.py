@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from element_facerhythm.cli import export_lake, export_movie
+from element_facerhythm.cli import export_crate, export_lake, export_movie
 from element_facerhythm.cli.key_options import (
     KeyOption,
     RecordingOption,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Write results for other tools.", no_args_is_help=True)
 app.command("movie", cls=DatabaseCommand)(export_movie.movie)
 app.command("clips", cls=DatabaseCommand)(export_movie.clips)
+app.command("crate")(export_crate.crate)
 app.command("lake", cls=DatabaseCommand)(export_lake.lake)
 
 FrameRateOption = Annotated[

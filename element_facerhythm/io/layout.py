@@ -23,6 +23,9 @@ CURATION_FILE = "curation.json"
 CURATION_LOCK = ".facerhythm.curation.lock"
 """Locked by the process that writes the curation."""
 
+CRATE_FILE = "ro-crate-metadata.json"
+"""Description of the project as an RO-Crate, where somebody had it written."""
+
 INPUTS = "inputs"
 """Folder of the parameter and ROI files that runs were given, byte for byte."""
 

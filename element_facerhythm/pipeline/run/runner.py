@@ -18,7 +18,7 @@ from element_facerhythm.errors import ProcessingError, ProjectError
 from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.atomic import remove_leftovers
 from element_facerhythm.io.folders import OpenDirectory
-from element_facerhythm.io.layout import INPUTS
+from element_facerhythm.io.layout import CRATE_FILE, INPUTS
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_fingerprint, stage_record
 from element_facerhythm.io.products import new_product, stamp_texts
 from element_facerhythm.io.project import Project
@@ -168,6 +168,7 @@ class _Run:
                 *kept,
                 *self._damage(plan),
                 *self._other_signals(),
+                *self._old_crate(plan),
                 *device_notes(records),
                 *light_notes(project),
             ),
@@ -211,6 +212,14 @@ class _Run:
         return (
             f"{product.name} is of an earlier run on other videos, and was left as it is: delete it, or ask "
             "for signals again with --signals",
+        )
+
+    def _old_crate(self, plan: RunPlan) -> tuple[str, ...]:
+        """Say that the description as an RO-Crate is not of the results that are there now."""
+        if not (self.directory / CRATE_FILE).exists() or not any(s.runs for s in plan.stages):
+            return ()
+        return (
+            f"{CRATE_FILE} describes earlier results: `facerhythm export crate --overwrite` writes it again",
         )
 
     def _damage(self, plan: RunPlan) -> tuple[str, ...]:
