@@ -14,7 +14,7 @@ MODULE_OF = {"opencv-python-headless": "cv2", "pyyaml": "yaml"}
 COMES_WITH = {"psycopg2": "datajoint[postgres]", "pymysql": "datajoint"}
 """The drivers that DataJoint connects with: which ones, and which of their versions, is its choice."""
 COMES_WITH_AN_EXTRA = {
-    "botocore": "s3", "movement": "formats", "ndx_pose": "formats", "pynwb": "formats",
+    "botocore": "s3", "movement": "formats", "ndx_pose": "formats", "pyarrow": "lake", "pynwb": "formats",
     "torchcodec": "cuda", "xarray": "formats",
 }  # fmt: skip
 """What an extra brings, and the package imports only where that is asked for."""

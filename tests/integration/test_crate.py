@@ -42,7 +42,9 @@ def test_a_crate_says_what_is_there_and_how_it_was_made(
     assert (crate.metadata.id, str(crate.version)) == ("ro-crate-metadata.json", "1.1")
     files = {entity.id: entity for entity in crate.data_entities}
     on_disk = {
-        str(path.relative_to(project)): path for path in before if not path.name.startswith(".facerhythm")
+        str(path.relative_to(project)): path
+        for path in before
+        if not path.name.startswith(".facerhythm")
     }
     assert files.keys() == on_disk.keys() >= {"analysis_files/TCA.h5", "inputs/rois.json"}
     for name, path in on_disk.items():
@@ -53,12 +55,14 @@ def test_a_crate_says_what_is_there_and_how_it_was_made(
     assert run.type == "CreateAction"
     assert run["instrument"]["name"] == "element-facerhythm"
     assert {lib["name"] for lib in run["instrument"]["softwareRequirements"]} >= {"torch", "numpy"}
-    (video,) = [e for e in run["object"] if e.type == "VideoObject"]
+    (video,) = [e for e in run["object"] if e.type == "MediaObject"]
     assert video["sha256"] == hashlib.sha256(recording.videos[0].read_bytes()).hexdigest()
     values = {e["name"]: e["value"] for e in run["object"] if e.type == "PropertyValue"}
     assert values["TCA.fit.params_method.rank"] == 2
     assert values["VQT_Analyzer.params_VQT.F_max"] == 25
-    assert {entity.id for entity in run["result"]} == {n for n in files if not n.startswith("inputs/")}
+    assert {entity.id for entity in run["result"]} == {
+        n for n in files if not n.startswith("inputs/")
+    }
     assert run["agent"]["name"] == crate.root_dataset["author"]["name"] == "Anna Berg"
     assert crate.root_dataset["about"]["name"] == "mouse1"
     assert {p["name"]: p["value"] for p in crate.root_dataset["about"]["identifier"]} == {

@@ -26,7 +26,11 @@ def test_a_prepared_project_needs_nothing_but_its_video(
     path_config, path_run_info, directory_project = made  # as face-rhythm's callers unpack it
     assert (path_config, path_run_info) == (str(out / "config.yaml"), str(out / "run_info.json"))
     config = yaml.safe_load(Path(path_config).read_text())
-    assert config["paths"] == {"project": str(out), "config": path_config, "run_info": path_run_info}
+    assert config["paths"] == {
+        "project": str(out),
+        "config": path_config,
+        "run_info": path_run_info,
+    }
     assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {
         "analysis_files", "config.yaml", "inputs", "run_info.json", "visualizations"
     }  # fmt: skip

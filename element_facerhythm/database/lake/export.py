@@ -265,9 +265,7 @@ class _TableExport:
                         if file is not None:
                             yield self._path(current), file
                         current = key
-                        file = KeyFile(
-                            self.place / self._path(key), columns, self.source.partition
-                        )
+                        file = KeyFile(self.place / self._path(key), columns, self.source.partition)
                     file.add(list(rows))
             if file is not None:
                 yield self._path(current), file

@@ -93,7 +93,9 @@ class KeyFile:
         pyarrow, _ = import_pyarrow()
         for row in rows:
             for value in row:
-                content = bytes(value) if isinstance(value, bytes | memoryview) else repr(value).encode()
+                content = (
+                    bytes(value) if isinstance(value, bytes | memoryview) else repr(value).encode()
+                )
                 self._digest.update(b"%d:" % len(content))
                 self._digest.update(content)
         self.n_rows += len(rows)
@@ -136,5 +138,5 @@ class KeyFile:
         self._pending = []
 
 
-class _Discarded(Exception):  # noqa: N818  no error: a temporary file is not needed
+class _Discarded(Exception):
     """Ends the block of a temporary file without making it the file."""

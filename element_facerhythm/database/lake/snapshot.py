@@ -29,7 +29,9 @@ class Snapshot:
         self.adapter = connection.adapter
         self._raw = connection._conn
         if self.adapter.backend == "postgresql":
-            self._raw.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+            self._raw.set_session(
+                isolation_level="REPEATABLE READ", readonly=True, autocommit=False
+            )
             return
         with self._raw.cursor() as cursor:
             for statement in _BEGIN:

@@ -7,7 +7,7 @@ directory, which becomes a crate by it and is otherwise not changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +24,14 @@ from element_facerhythm.parameters.recorded import leaves
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, RunRecord
 from element_facerhythm.pipeline.results.load import load_project
 from element_facerhythm.pipeline.run.lock import project_lock
+from element_facerhythm.pipeline.run.runner import DISTRIBUTIONS
 
 CONFORMS_TO = "https://w3id.org/ro/crate/1.1"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-_CONTEXT = "https://w3id.org/ro/crate/1.1/context"
+_CONTEXT = [
+    "https://w3id.org/ro/crate/1.1/context",
+    {"sha256": "http://schema.org/sha256"},  # which the context of 1.1 lacks
+]
 _NO_LICENCE = "No licence is stated: ask the owner of the data before using them."
 _FORMATS = {
     ".h5": "application/x-hdf5", ".json": "application/json", ".yaml": "application/yaml",
@@ -46,6 +50,9 @@ _CONTENTS = {
     "analysis_files/TCA.h5": "Components: factors of the spectrogram tensor",
     "analysis_files/FacialSignal.h5": "Motion energy, pupils, blinks and running",
 }
+
+_ROLES = {"Person": "author", "Thing": "about", "CreativeWork": "license"}
+"""What an entity that was told is of the whole, by its type."""
 
 Entity = dict[str, Any]
 
@@ -136,22 +143,25 @@ def crate_of(record: RunRecord, facts: CrateFacts) -> dict[str, Any]:
         "name": f"Analysis of {', '.join(v['name'] for v in videos) or directory.absolute().name}",
         "description": _stages(record),
         "instrument": _reference(software[0]),
-        "object": [_reference(entity) for entity in (*videos, *given, *parameters)],
-        "result": [_reference(entity) for entity in made],
+        "object": _references([*videos, *given, *parameters]),
+        "result": _references(made),
         "endTime": completed,
         "actionStatus": "http://schema.org/CompletedActionStatus",
     }
     root = _root(directory, facts, completed) | {
-        "hasPart": [_reference(entity) for entity in files],
-        "mentions": [_reference(action)],
+        "hasPart": _references(files),
+        "mentions": _reference(action),
     }
     for entity in about:
-        root[{"#author": "author", "#subject": "about", "#licence": "license"}[entity["@id"]]] = (
-            _reference(entity)
-        )
+        root[_ROLES[entity["@type"]]] = _reference(entity)
         if entity["@id"] == "#author":
             action["agent"] = _reference(entity)
-    profile = {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    profile = {
+        "@id": PROFILE,
+        "@type": "CreativeWork",
+        "name": "Process Run Crate",
+        "version": "0.5",
+    }
     descriptor = {
         "@id": CRATE_FILE,
         "@type": "CreativeWork",
@@ -178,8 +188,6 @@ def _root(directory: Path, facts: CrateFacts, completed: str) -> Entity:
         "datePublished": completed,
         "keywords": "face video, point tracking, spectrogram, tensor decomposition",
     }
-    if facts.licence and facts.licence.startswith(("http://", "https://")):
-        root["license"] = {"@id": facts.licence}
     if facts.session_start is not None:
         root["temporalCoverage"] = facts.session_start.isoformat()
     return root
@@ -190,7 +198,9 @@ def _files(record: RunRecord) -> Iterator[Entity]:
     known = {product.path.resolve(): product.sha256 for product in record.products}
     folders = (INPUTS, "visualizations")
     further = [
-        str(path.relative_to(directory)) for f in folders for path in sorted((directory / f).glob("[!.]*"))
+        str(path.relative_to(directory))
+        for f in folders
+        for path in sorted((directory / f).glob("[!.]*"))
     ]
     for name in (*FILES, CURATION_FILE, *further):
         path = directory / name
@@ -215,10 +225,10 @@ def _software(record: RunRecord) -> Iterator[Entity]:
     versions = dict(record.versions)
     program, _, layout = record.layout.partition(" ")
     own = versions.pop(program, layout) or "unknown"
-    entities = [_program(name, version) for name, version in versions.items()]
+    entities = [_library(name, version) for name, version in versions.items()]
     main = _program(program or "unknown", own)
     if entities:
-        main["softwareRequirements"] = [_reference(entity) for entity in entities]
+        main["softwareRequirements"] = _references(entities)
     yield from (main, *entities)
 
 
@@ -231,13 +241,20 @@ def _program(name: str, version: str) -> Entity:
     }
 
 
+def _library(name: str, version: str) -> Entity:
+    place = f"https://pypi.org/project/{DISTRIBUTIONS.get(name, name)}/{quote(version)}/"
+    if name == "python":
+        place = "https://www.python.org/"
+    return _program(name, version) | {"@id": place, "url": place}
+
+
 def _videos(directory: Path) -> Iterator[Entity]:
     """Yield the recording's videos, which are no part of the crate."""
     product = directory / "analysis_files" / f"{PRODUCT_OF_STAGE['dataset']}.h5"
     for name, digest in stage_inputs(product).items():
         yield {
             "@id": f"#video-{digest}",
-            "@type": "VideoObject",
+            "@type": "MediaObject",
             "name": name,
             "sha256": digest,
         }
@@ -260,9 +277,9 @@ def _about(facts: CrateFacts) -> Iterator[Entity]:
     """Yield entities of what was told: author, licence, subject; ``+`` holds what these refer to."""
     if facts.author:
         yield {"@id": "#author", "@type": "Person", "name": facts.author}
-    if not (facts.licence and facts.licence.startswith(("http://", "https://"))):
-        text = facts.licence or _NO_LICENCE
-        yield {"@id": "#licence", "@type": "CreativeWork", "name": text, "description": text}
+    text = facts.licence or _NO_LICENCE
+    place = text if text.startswith(("http://", "https://")) else "#licence"
+    yield {"@id": place, "@type": "CreativeWork", "name": text, "description": text}
     subject = dict(facts.subject or {})
     if subject:
         properties = [
@@ -273,7 +290,7 @@ def _about(facts: CrateFacts) -> Iterator[Entity]:
             "@id": "#subject",
             "@type": "Thing",
             "name": subject.get("subject_id", "subject"),
-            "identifier": [_reference(p) for p in properties],
+            "identifier": _references(properties),
             "description": "The animal that was recorded",
             "+": properties,
         }
@@ -292,6 +309,12 @@ def _completed(record: RunRecord) -> str:
     times = [datetime.fromisoformat(s.completed_utc) for s in record.stages if s.completed_utc]
     zoned = [time if time.tzinfo else time.replace(tzinfo=UTC) for time in times]
     return max(zoned).isoformat() if zoned else datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _references(entities: Sequence[Entity]) -> Any:
+    """One as it is, several as a list: so the standard wants it."""
+    found = [_reference(entity) for entity in entities]
+    return found[0] if len(found) == 1 else found
 
 
 def _reference(entity: Mapping[str, Any]) -> dict[str, str]:

@@ -132,7 +132,9 @@ def keep_given_files(
             if other != path or file.content is None:
                 lock.withdraw(other)
         if file.content is None:
-            notes.append(f"{file.source} is not kept in the project: it has more than {MOST_BYTES} bytes")
+            notes.append(
+                f"{file.source} is not kept in the project: it has more than {MOST_BYTES} bytes"
+            )
         elif not path.is_file() or path.read_bytes() != file.content:
             with atomic_path(path) as temporary:
                 temporary.write_bytes(file.content)

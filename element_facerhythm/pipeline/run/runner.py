@@ -56,7 +56,7 @@ from element_facerhythm.video import require_unchanged
 
 logger = logging.getLogger(__name__)
 
-_DISTRIBUTIONS = {
+DISTRIBUTIONS = {
     "torch": "torch",
     "numpy": "numpy",
     "opencv": "opencv-python-headless",
@@ -64,6 +64,7 @@ _DISTRIBUTIONS = {
     "h5py": "h5py",
     "av": "av",
 }
+"""Libraries whose versions a run records, and the distributions that they come with."""
 
 
 def run_project(
@@ -125,7 +126,7 @@ def package_versions() -> dict[str, str]:
         "element-facerhythm": element_facerhythm.__version__,
         "python": platform.python_version(),
     }
-    for name, distribution in _DISTRIBUTIONS.items():
+    for name, distribution in DISTRIBUTIONS.items():
         try:
             versions[name] = version(distribution)
         except PackageNotFoundError:
@@ -289,9 +290,7 @@ class _Run:
         """Write config.yaml, run_info.json and run.json for the stages that are done, and what was given."""
         write_description(self.checked, self.directory, done)
         write_run_file(self.checked, self.directory, done, self.versions)
-        return keep_given_files(
-            self.directory, self.checked.given, self.checked.rois, self.lock
-        )
+        return keep_given_files(self.directory, self.checked.given, self.checked.rois, self.lock)
 
 
 def device_notes(records: Sequence[StageRecord]) -> tuple[str, ...]:

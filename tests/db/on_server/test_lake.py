@@ -240,7 +240,9 @@ def test_memory_does_not_grow_with_the_rows(
     (report,) = export_lake(tmp_path / "whole", (schema,), own=(), session=day).tables
     dj, n_rows = day.connection, 60_000
     point = f"{dj.adapter.quote_identifier(schema.database)}.point"
-    dj.query(f"CREATE TABLE {point} (number bigint PRIMARY KEY, x double precision, word varchar(32))")
+    dj.query(
+        f"CREATE TABLE {point} (number bigint PRIMARY KEY, x double precision, word varchar(32))"
+    )
     digits = " UNION ALL ".join(f"SELECT {n} AS n" for n in range(10))
     joined = ", ".join(f"({digits}) AS d{power}" for power in range(5))
     number = " + ".join(f"{10**power} * d{power}.n" for power in range(5))
@@ -271,7 +273,10 @@ def test_what_is_no_lake_of_this_database_is_refused(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.docx").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    for name, what in (("full", "neither empty nor a lake: it holds thesis.docx"), ("file", "is a file")):
+    for name, what in (
+        ("full", "neither empty nor a lake: it holds thesis.docx"),
+        ("file", "is a file"),
+    ):
         refused = facerhythm("export", "lake", tmp_path / name)
         assert refused.code == 2
         assert what in refused.err

@@ -118,7 +118,9 @@ def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def is_same(value: Any, other: Any) -> bool:
     """Whether two servers' values are the same; MySQL's quotients of whole numbers end after four digits."""
     if isinstance(value, Decimal):
-        return float(value) == pytest.approx(float(other), rel=1e-9, abs=0.51 * 10 ** value.as_tuple().exponent)
+        return float(value) == pytest.approx(
+            float(other), rel=1e-9, abs=0.51 * 10 ** value.as_tuple().exponent
+        )
     if isinstance(value, float):
         return value == pytest.approx(other, rel=1e-12)
     if isinstance(other, str) and other.startswith("{"):
