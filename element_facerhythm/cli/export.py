@@ -1,7 +1,6 @@
 """`facerhythm export`: results for other tools."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from element_facerhythm.cli.key_options import (
 )
 from element_facerhythm.cli.linking_option import DatabaseCommand
 from element_facerhythm.cli.output import JsonOption, print_json, print_lines, quiet_stdout
+from element_facerhythm.cli.recording_options import start_time
 
 if TYPE_CHECKING:
     from element_facerhythm.keypoints import Predictions
@@ -149,23 +149,3 @@ def stored_facts(key: Mapping[str, object]) -> "tuple[NwbFacts, list[str]]":
     from element_facerhythm.keypoint_inference.session_facts import facts_of_run
 
     return facts_of_run(dict(key))
-
-
-def start_time(text: str | None) -> datetime | None:
-    """Turn `--session-start` into a time with its zone.
-
-    Raises
-    ------
-    RequestError
-        It is none.
-    """
-    from element_facerhythm.errors import RequestError
-
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RequestError(
-            f"--session-start is {text!r}; expected a time with its zone, such as 2026-03-01T09:30:00+01:00"
-        ) from error

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from element_facerhythm.cli.output import JsonOption, print_json, print_lines, quiet_stdout
+from element_facerhythm.cli.recording_options import start_time
 
 
 def crate(
@@ -35,7 +36,6 @@ def crate(
 
     Example: `facerhythm export crate mouse-project --author 'Anna Berg' --subject-id mouse1`
     """
-    from element_facerhythm.cli.export import start_time
     from element_facerhythm.pipeline.exchange.ro_crate import CrateFacts, write_crate
 
     told = {"subject_id": subject_id, "species": species, "sex": sex}

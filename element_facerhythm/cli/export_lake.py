@@ -27,8 +27,8 @@ def lake(
 ) -> None:
     """Write every table as Parquet files, one for each session, and only where something changed.
 
-    The files are partitioned as Hive does it, and `lake.sql` makes views of them with the names of the tables in
-    DuckDB. Nothing is written to the database. Keys that were deleted there are told, and their files stay
+    The files are partitioned as Hive does it, and `lake.sql` makes views of them in DuckDB, with the names of
+    the tables. Nothing is written to the database. Keys that were deleted there are told; their files stay
     without --prune.
 
     Example: `facerhythm export lake /data/lake`

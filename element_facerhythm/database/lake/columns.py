@@ -1,4 +1,4 @@
-"""Columns of a table in a lake: their types in Parquet, how they are selected, and what becomes of a value."""
+"""Columns of a table in a lake: their types in Parquet, how they are selected, what becomes of a value."""
 
 import re
 import uuid
@@ -122,7 +122,7 @@ def columns_of(
 
 
 def schema_of(columns: Iterable[LakeColumn], without: Iterable[str] = ()) -> Any:
-    """Schema of pyarrow, with comments; the columns that a path says are not in its file.
+    """Return the schema of a file, with comments; the columns that its path says are not in it.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def _decimal_kind(declared: str, stored: str) -> tuple[Any, Value | None, str]:
 
 
 def _array_kind(example: bytes | None) -> tuple[Any, Value | None, str]:
-    """Lists of the kind of an array that is stored; of float64 where none is."""
+    """Return lists of the kind of an array that is stored; of float64 where none is."""
     pyarrow, _ = import_pyarrow()
     array = np.zeros(0) if example is None else _unpacked(example)
     if array is None:

@@ -216,8 +216,8 @@ class _TableExport:
             if path in digests:
                 file.discard()
                 raise ProcessingError(
-                    f"{source.name} has {path} twice: the server takes several spellings of this key for one; "
-                    "spell it in one way"
+                    f"{source.name} has {path} twice: the server takes several spellings of this key for "
+                    "one; spell it in one way"
                 )
             outcome, digests[path] = file.close()
             setattr(report, outcome, getattr(report, outcome) + 1)

@@ -1,8 +1,7 @@
 """The parameter and ROI files that a run was given, kept byte for byte in the project directory.
 
-They lie in `inputs/` under fixed names with the ending of the file. What was executed is in `run.json`: a file may
-leave parameters open, and a command line may say others over it. No stage reads them, and no fingerprint
-contains them.
+They lie in `inputs/` under fixed names with the ending of the file. What was executed is in `run.json`: a
+file may leave parameters open, and a command line may say others over it. No fingerprint contains them.
 """
 
 from __future__ import annotations

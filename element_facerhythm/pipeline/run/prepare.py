@@ -42,8 +42,8 @@ def prepare_project(
 ) -> PreparedProject:
     """Make a project directory without results, or set the paths of one that was moved.
 
-    With `parameters` and `rois` they are kept in it, so that `facerhythm run VIDEO -o DIR` needs no more. Results
-    that are there stay as they are.
+    With `parameters` and `rois` they are kept in it, so that `facerhythm run VIDEO -o DIR` needs no more.
+    Results that are there stay as they are.
 
     Parameters
     ----------
