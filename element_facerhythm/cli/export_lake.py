@@ -71,6 +71,10 @@ def lake(
             ("views", f"cd {directory} && duckdb -init {VIEWS_FILE}"),
             *(("left out", text) for text in left_out),
             *([("deleted", _told(n_deleted, prune))] if n_deleted else []),
+            *(
+                ("gone", f"{n}: the database shows no such table; its files stay")
+                for n in report.gone
+            ),
         ]
     )
 

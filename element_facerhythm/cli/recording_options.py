@@ -1,5 +1,6 @@
 """Options that say which frames of a recording are meant, and when they were taken."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer

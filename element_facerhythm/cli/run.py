@@ -113,9 +113,9 @@ def run(
     """Track points, compute spectrograms and decompose them, into one project directory.
 
     Parameters that are not given are fitted to the recording, and printed with the reason. Stages that are
-    already there and were computed from the same videos and parameters are reused. Without --params and --rois
-    a project directory that exists keeps its own parameters and regions; results of other parameters, videos or
-    regions are replaced with --overwrite alone.
+    already there and were computed from the same videos and parameters are reused. Without --params and
+    --rois a project directory that exists keeps its own parameters and regions; results of other parameters,
+    videos or regions are replaced with --overwrite alone.
 
     Example: `facerhythm run mouse.mp4 --rois rois.json --params params.yaml -o mouse-project`
     """

@@ -72,11 +72,14 @@ class LakeReport:
         One report for each table.
     pruned
         Whether files of deleted keys were removed.
+    gone
+        Tables of the lake that the database has no more, or does not show to this account; they stay.
     """
 
     directory: Path
     tables: tuple[TableReport, ...]
     pruned: bool
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,8 @@ def export_lake(
             reports.append(report)
             advance(n_done)
         write_lake(directory, lake | {"completed_utc": _now()})
-    return LakeReport(directory, tuple(reports), prune)
+    gone = lake["tables"].keys() - {report.name for report in reports}
+    return LakeReport(directory, tuple(reports), prune, tuple(sorted(gone)))
 
 
 def _sources(

@@ -20,9 +20,10 @@ from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.layout import CRATE_FILE, CURATION_FILE, FILES, INPUTS
 from element_facerhythm.io.product_stamps import stage_inputs
+from element_facerhythm.parameters import as_open
 from element_facerhythm.parameters.recorded import leaves
 from element_facerhythm.pipeline.records import PRODUCT_OF_STAGE, RunRecord
-from element_facerhythm.pipeline.results.load import load_project
+from element_facerhythm.pipeline.results.load import UNKNOWN_DEVICE, load_project
 from element_facerhythm.pipeline.run.lock import project_lock
 from element_facerhythm.pipeline.run.runner import DISTRIBUTIONS
 
@@ -196,11 +197,11 @@ def _root(directory: Path, facts: CrateFacts, completed: str) -> Entity:
 def _files(record: RunRecord) -> Iterator[Entity]:
     directory = record.project_dir
     known = {product.path.resolve(): product.sha256 for product in record.products}
-    folders = (INPUTS, "visualizations")
     further = [
         str(path.relative_to(directory))
-        for f in folders
-        for path in sorted((directory / f).glob("[!.]*"))
+        for folder in (INPUTS, "visualizations")
+        for path in sorted((directory / folder).glob("[!.]*"))
+        if not path.is_symlink()
     ]
     for name in (*FILES, CURATION_FILE, *further):
         path = directory / name
@@ -263,7 +264,10 @@ def _videos(directory: Path) -> Iterator[Entity]:
 def _parameters(record: RunRecord) -> Iterator[Entity]:
     if record.parameters is None:
         return
+    unknown = as_open(record.parameters).unknown_names
     for name, value in leaves(record.parameters.to_tree()).items():
+        if name in unknown:
+            continue
         is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
         yield {
             "@id": f"#parameter-{quote(name)}",
@@ -297,10 +301,11 @@ def _about(facts: CrateFacts) -> Iterator[Entity]:
 
 
 def _stages(record: RunRecord) -> str:
-    lines = [
-        f"{stage.name}{'' if stage.seconds is None else f' {stage.seconds:g} s'} on {stage.device}"
-        for stage in record.stages
-    ]
+    lines = []
+    for stage in record.stages:
+        seconds = "" if stage.seconds is None else f" {stage.seconds:g} s"
+        device = "" if stage.device == UNKNOWN_DEVICE else f" on {stage.device}"
+        lines.append(f"{stage.name}{seconds}{device}")
     return f"Stages: {'; '.join(lines)}"
 
 

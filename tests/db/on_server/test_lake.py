@@ -304,6 +304,7 @@ def test_the_command_tells_what_it_did(
     assert first.code == 0, first.err
     again = facerhythm("export", "lake", tmp_path / "lake")
     assert again.code == 0, again.err
+    assert json.loads(first.out)["gone"] == []
     assert "duckdb -init lake.sql" in again.out
     assert "figure_content" in again.out
     tables = {t["name"].partition(".")[2]: t for t in json.loads(first.out)["tables"]}
