@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from element_facerhythm.cli import export_movie, export_nwb, export_xarray
+from element_facerhythm.cli import (
+    export_crate,
+    export_lake,
+    export_movie,
+    export_nwb,
+    export_xarray,
+)
 from element_facerhythm.cli.key_options import (
     KeyOption,
     RecordingOption,
@@ -22,9 +28,9 @@ from element_facerhythm.cli.nwb_options import (
     SessionStartOption,
     SubjectIdOption,
     VideoOption,
-    start_time,
 )
 from element_facerhythm.cli.output import JsonOption, print_json, print_lines, quiet_stdout
+from element_facerhythm.cli.recording_options import start_time
 
 if TYPE_CHECKING:
     from element_facerhythm.keypoints import Predictions
@@ -35,6 +41,8 @@ app.command("movie", cls=DatabaseCommand)(export_movie.movie)
 app.command("clips", cls=DatabaseCommand)(export_movie.clips)
 app.command("xarray", cls=DatabaseCommand)(export_xarray.xarray)
 app.command("nwb", cls=DatabaseCommand)(export_nwb.nwb)
+app.command("crate")(export_crate.crate)
+app.command("lake", cls=DatabaseCommand)(export_lake.lake)
 
 FrameRateOption = Annotated[
     float | None,

@@ -36,7 +36,6 @@ from element_facerhythm.cli.nwb_options import (
     SubjectIdOption,
     TensorOption,
     birth_date,
-    start_time,
 )
 from element_facerhythm.cli.output import (
     JsonOption,
@@ -44,6 +43,7 @@ from element_facerhythm.cli.output import (
     print_lines,
     quiet_stdout,
 )
+from element_facerhythm.cli.recording_options import start_time
 from element_facerhythm.errors import RequestError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Options of an NWB file: facts of the session that no file and no database may know."""
 
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -64,24 +64,6 @@ PointsOption = Annotated[
     str, typer.Option("--points", help="poses (ndx-pose), arrays, or auto: poses up to 100.")
 ]
 ModuleOption = Annotated[str, typer.Option("--module", help="Name of the processing module.")]
-
-
-def start_time(text: str | None) -> datetime | None:
-    """Turn `--session-start` into a time with its zone.
-
-    Raises
-    ------
-    RequestError
-        It is none.
-    """
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RequestError(
-            f"--session-start is {text!r}; expected a time with its zone, such as 2026-03-01T09:30:00+01:00"
-        ) from error
 
 
 def birth_date(text: str | None) -> date | None:

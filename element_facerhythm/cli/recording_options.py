@@ -1,5 +1,6 @@
 """Options that say which frames of a recording are meant, and when they were taken."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -39,3 +40,23 @@ def times_of(given: list[str] | None, n_videos: int) -> tuple[str, ...] | None:
     if not given:
         return None
     return tuple(given) * n_videos if given == ["stamps"] else tuple(given)
+
+
+def start_time(text: str | None) -> datetime | None:
+    """Turn `--session-start` into a time with its zone.
+
+    Raises
+    ------
+    RequestError
+        It is none.
+    """
+    from element_facerhythm.errors import RequestError
+
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise RequestError(
+            f"--session-start is {text!r}; expected a time with its zone, such as 2026-03-01T09:30:00+01:00"
+        ) from error

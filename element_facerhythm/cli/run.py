@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from element_facerhythm.cli.kept_inputs import inputs_of_run
 from element_facerhythm.cli.output import (
     IncompleteOption,
     JsonOption,
@@ -65,8 +66,12 @@ class Compat(StrEnum):
 def run(
     videos: Annotated[list[Path], typer.Argument(help="Videos of one recording, in order.")],
     rois: Annotated[
-        Path, typer.Option("--rois", help="ROI file (JSON), or a face-rhythm ROIs.h5.")
-    ],
+        Path | None,
+        typer.Option(
+            "--rois",
+            help="ROI file (JSON), or a face-rhythm ROIs.h5 (default: the one that the project keeps)",
+        ),
+    ] = None,
     params: ParamsOption = None,
     settings: SetOption = None,
     preset: PresetOption = None,
@@ -108,9 +113,9 @@ def run(
     """Track points, compute spectrograms and decompose them, into one project directory.
 
     Parameters that are not given are fitted to the recording, and printed with the reason. Stages that are
-    already there and were computed from the same videos and parameters are reused. Without --params a project
-    directory that exists keeps its own parameters; results of other parameters, videos or regions are
-    replaced with --overwrite alone.
+    already there and were computed from the same videos and parameters are reused. Without --params and
+    --rois a project directory that exists keeps its own parameters and regions; results of other parameters,
+    videos or regions are replaced with --overwrite alone.
 
     Example: `facerhythm run mouse.mp4 --rois rois.json --params params.yaml -o mouse-project`
     """
@@ -150,7 +155,7 @@ def signal_settings(signals: str | None) -> list[str]:
 
 def make_request(
     videos: list[Path],
-    rois: Path,
+    rois: Path | None,
     params: Path | None,
     output: Path | None,
     device: str,
@@ -162,22 +167,21 @@ def make_request(
 ) -> "tuple[RunRequest, tuple[str, ...]]":
     """Read the parameters and make the request; the notes name what is not used."""
     from element_facerhythm.pipeline import RunRequest
-    from element_facerhythm.pipeline.run.run_file import parameters_of_run
 
     project_dir = output if output is not None else Path(short_name(videos[0].stem, "-facerhythm"))
-    own = None if params or preset else parameters_of_run(project_dir)
+    inputs = inputs_of_run(project_dir, params, rois, preset)
     wanted = None if compat is None else compat.value
-    loaded = load_parameters(params, settings, preset, compat=wanted, base=own)
-    kept = () if own is None else (f"parameters: those that {project_dir} was made with",)
+    loaded = load_parameters(inputs.params, settings, preset, compat=wanted, base=inputs.base)
     request = RunRequest(
         videos=tuple(videos),
-        rois=rois,
+        rois=inputs.rois,
         parameters=loaded.parameters,
+        parameters_file=inputs.params,
         project_dir=project_dir,
         device=device,
         overwrite=overwrite,
     )
-    return request, (*kept, *reading_notes(loaded))
+    return request, (*inputs.notes, *reading_notes(loaded))
 
 
 def check(request: "RunRequest", notes: tuple[str, ...]) -> dict[str, Any]:

@@ -23,10 +23,16 @@ CURATION_FILE = "curation.json"
 CURATION_LOCK = ".facerhythm.curation.lock"
 """Locked by the process that writes the curation."""
 
+CRATE_FILE = "ro-crate-metadata.json"
+"""Description of the project as an RO-Crate, where somebody had it written."""
+
+INPUTS = "inputs"
+"""Folder of the parameter and ROI files that runs were given, byte for byte."""
+
 PARTS = "analysis_files/PointTracker_parts"
 """Folder of the sequences that are tracked, until all of them are."""
 
-FOLDERS = ("analysis_files", PARTS, "visualizations")
+FOLDERS = ("analysis_files", PARTS, "visualizations", INPUTS)
 """Folders that runs write into."""
 
 FILES = (*TEXTS, *(f"analysis_files/{name}.h5" for name in (*PRODUCTS, SIGNALS)))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from element_facerhythm.pipeline.results.project_summary import summarise_project
     from element_facerhythm.pipeline.run.check import CheckedRequest, check_request
     from element_facerhythm.pipeline.run.plan import RunPlan, plan_run
+    from element_facerhythm.pipeline.run.prepare import PreparedProject, prepare_project
     from element_facerhythm.pipeline.run.runner import run_project
 
 _MODULE_OF = {
@@ -39,6 +40,8 @@ _MODULE_OF = {
     "load_project": "results.load",
     "RunPlan": "run.plan",
     "plan_run": "run.plan",
+    "PreparedProject": "run.prepare",
+    "prepare_project": "run.prepare",
     "run_project": "run.runner",
     "summarise_project": "results.project_summary",
 } | dict.fromkeys(
@@ -69,6 +72,7 @@ __all__ = [
     "ModelSummary",
     "NullProgress",
     "PointSummary",
+    "PreparedProject",
     "ProductRecord",
     "Progress",
     "ProjectSummary",
@@ -81,6 +85,7 @@ __all__ = [
     "check_request",
     "load_project",
     "plan_run",
+    "prepare_project",
     "run_project",
     "summarise_project",
 ]

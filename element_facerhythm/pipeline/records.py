@@ -80,6 +80,8 @@ class RunRequest:
     overwrite
         Whether results that were made with other parameters, or from other videos or regions, may be
         replaced.
+    parameters_file
+        File that the parameters were read of, which is kept byte for byte in the project; None for none.
     allow_incomplete
         Whether videos that were cut off, as by a recorder that died, are taken up to their last whole frame.
     """
@@ -97,6 +99,7 @@ class RunRequest:
     times: tuple[str | Path | None, ...] | None = None
     times_sha256: tuple[str | None, ...] | None = None
     allow_incomplete: bool = False
+    parameters_file: Path | None = None
 
     def __post_init__(self) -> None:
         """Convert mappings, paths as text and numpy's numbers; ParameterError or RoiError where wrong."""

@@ -15,7 +15,7 @@ COMES_WITH = {"psycopg2": "datajoint[postgres]", "pymysql": "datajoint"}
 """The drivers that DataJoint connects with: which ones, and which of their versions, is its choice."""
 COMES_WITH_AN_EXTRA = {
     "botocore": "s3", "h5netcdf": "formats", "hdmf": "nwb", "movement": "formats", "ndx_pose": "nwb",
-    "pynwb": "nwb", "torchcodec": "cuda", "xarray": "formats", "zarr": "formats",
+    "pyarrow": "lake", "pynwb": "nwb", "torchcodec": "cuda", "xarray": "formats", "zarr": "formats",
 }  # fmt: skip
 """What an extra brings, and the package imports only where that is asked for."""
 NOT_IMPORTED = {

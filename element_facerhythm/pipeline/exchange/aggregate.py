@@ -20,7 +20,7 @@ from element_facerhythm.errors import RequestError
 from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.config import write_config
-from element_facerhythm.io.layout import CURATION_FILE, FILES
+from element_facerhythm.io.layout import CURATION_FILE, FILES, INPUTS
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline.exchange.index import INDEX_FILE, Index, IndexEntry, write_index
 from element_facerhythm.pipeline.results.model_summary import summarise_models
@@ -233,7 +233,8 @@ def _name(entry: IndexEntry, pattern: str) -> str:
 
 def _files_of(directory: Path) -> list[str]:
     """Names of the files that make a project, of those that are there."""
-    return [name for name in (*FILES, CURATION_FILE) if (directory / name).is_file()]
+    given = sorted(f"{INPUTS}/{path.name}" for path in (directory / INPUTS).glob("[!.]*"))
+    return [name for name in (*FILES, CURATION_FILE, *given) if (directory / name).is_file()]
 
 
 def _gather_one(one: Gathered, place: Path, *, link: bool) -> dict[str, Any]:

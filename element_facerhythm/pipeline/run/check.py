@@ -19,6 +19,7 @@ from element_facerhythm.io.layout import (
     CURATION_LOCK,
     FILES,
     FOLDERS,
+    INPUTS,
     PRODUCTS,
     TEXTS,
     product_path,
@@ -34,6 +35,7 @@ from element_facerhythm.pipeline.run.fingerprint import (
     stage_fingerprints,
 )
 from element_facerhythm.pipeline.run.fit import close_parameters
+from element_facerhythm.pipeline.run.given_files import GivenFile, given_files
 from element_facerhythm.pipeline.run.lock import LOCK_NAME
 from element_facerhythm.pipeline.run.ownership import OWNER, DirectoryOwner
 from element_facerhythm.pipeline.run.sequences import (
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
 
     from element_facerhythm.core.motion import SignalSettings
 
-_OWN_ENTRIES = {*TEXTS, "analysis_files", "visualizations", CURATION_FILE, CURATION_LOCK}
+_OWN_ENTRIES = {*TEXTS, "analysis_files", "visualizations", INPUTS, CURATION_FILE, CURATION_LOCK}
 _OWN_PREFIXES = (LOCK_NAME, OWNER)
 
 
@@ -74,7 +76,8 @@ class CheckedRequest:
     counts all frames of the recording, also where a part of them is asked for; `frame_rate_hz` is
     the rate that the recording is analysed with; `notes` say what was read differently from what was
     typed; `signals` say what is measured besides, None for nothing; `fingerprints` are those that the
-    products will carry; `signatures` show whether a video is still the file that was checked.
+    products will carry; `signatures` show whether a video is still the file that was checked; `given` are the
+    parameter and ROI files that the request names.
     """
 
     request: RunRequest
@@ -91,6 +94,7 @@ class CheckedRequest:
     fingerprints: dict[str, Fingerprint]
     signatures: tuple[Signature, ...]
     signals: SignalSettings | None = None
+    given: tuple[GivenFile, ...] = ()
 
     @property
     def n_frames(self) -> tuple[int, ...]:
@@ -132,6 +136,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
     if request.times_sha256 is not None:
         require_entered_times(videos, request.times_sha256)
     rois = request.rois if isinstance(request.rois, Rois) else read_rois(request.rois)
+    given = given_files(request)
     # the parameters that decide what is tracked as one sequence are never fitted
     known = as_open(request.parameters).stand_in
     sequences = tracked_sequences(videos, known, request.frames)
@@ -185,6 +190,7 @@ def check_request(request: RunRequest) -> CheckedRequest:
         ),
         fingerprints=fingerprints,
         signals=signals,
+        given=given,
         signatures=tuple(signatures[videos.index(video)] for video in used),
     )
 

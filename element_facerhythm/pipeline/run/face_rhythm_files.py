@@ -41,7 +41,7 @@ def write_description(checked: CheckedRequest, project_dir: Path, done: Sequence
         Names of the stages whose products are there, in their order from the first on.
     """
     names = [PRODUCT_OF_STAGE[stage] for stage in done if stage in PRODUCT_OF_STAGE]
-    config = {**_general(project_dir), **{name: CONFIG_OF[name](checked) for name in names}}
+    config = {**general_sections(project_dir), **{name: CONFIG_OF[name](checked) for name in names}}
     write_config(project_dir / "config.yaml", config)
     run_info: dict[str, Any] = {}
     if names:
@@ -53,7 +53,8 @@ def write_description(checked: CheckedRequest, project_dir: Path, done: Sequence
     write_json(project_dir / "run_info.json", run_info)
 
 
-def _general(project_dir: Path) -> dict[str, Any]:
+def general_sections(project_dir: Path) -> dict[str, Any]:
+    """Sections `general` and `paths` of ``config.yaml``; the day on which it was made stays."""
     path = project_dir / "config.yaml"
     now = datetime.now().strftime(_TIME_FORMAT)
     absolute = project_dir.absolute()

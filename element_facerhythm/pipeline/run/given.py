@@ -34,6 +34,8 @@ def plain_fields(request: Any) -> dict[str, Any]:
         fields["rois"] = rois_from_mapping(request.rois)
     elif not isinstance(request.rois, Rois):
         fields["rois"] = Path(request.rois)
+    if request.parameters_file is not None:
+        fields["parameters_file"] = Path(request.parameters_file)
     if request.frames is not None:
         fields["frames"] = tuple(whole_number("frames", frame) for frame in request.frames)
     return fields

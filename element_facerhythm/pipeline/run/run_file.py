@@ -64,6 +64,7 @@ def write_run_file(
         "frames_in_videos": _frames_in_videos(checked),
         "given_frame_rate_hz": checked.request.frame_rate_hz,
         "times": _times(checked),
+        "given": {file.kind: file.described() for file in checked.given},
         "videos": [
             {
                 "file_name": part.video.path.name,

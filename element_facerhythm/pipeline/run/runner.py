@@ -18,6 +18,7 @@ from element_facerhythm.errors import ProcessingError, ProjectError
 from element_facerhythm.files.digest import file_sha256
 from element_facerhythm.io.atomic import remove_leftovers
 from element_facerhythm.io.folders import OpenDirectory
+from element_facerhythm.io.layout import CRATE_FILE, INPUTS
 from element_facerhythm.io.product_stamps import FORMAT_VERSION, stage_fingerprint, stage_record
 from element_facerhythm.io.products import new_product, stamp_texts
 from element_facerhythm.io.project import Project
@@ -35,6 +36,7 @@ from element_facerhythm.pipeline.run.check import CheckedRequest, check_director
 from element_facerhythm.pipeline.run.core_arguments import tracking_device
 from element_facerhythm.pipeline.run.face_rhythm_files import write_description
 from element_facerhythm.pipeline.run.fingerprint import UPSTREAM, rois_sha256, stage_version
+from element_facerhythm.pipeline.run.given_files import keep_given_files
 from element_facerhythm.pipeline.run.light import light_notes
 from element_facerhythm.pipeline.run.lock import ProjectLock, project_lock
 from element_facerhythm.pipeline.run.ownership import claim_directory
@@ -54,7 +56,7 @@ from element_facerhythm.video import require_unchanged
 
 logger = logging.getLogger(__name__)
 
-_DISTRIBUTIONS = {
+DISTRIBUTIONS = {
     "torch": "torch",
     "numpy": "numpy",
     "opencv": "opencv-python-headless",
@@ -62,6 +64,7 @@ _DISTRIBUTIONS = {
     "h5py": "h5py",
     "av": "av",
 }
+"""Libraries whose versions a run records, and the distributions that they come with."""
 
 
 def run_project(
@@ -102,14 +105,15 @@ def run_project(
         require_overwrite(plan_checked(checked), request)
     directory = request.project_dir
     with OpenDirectory(directory, make=True) as root:
-        for name in ("analysis_files", "visualizations"):
+        given = (INPUTS,) if checked.given else ()
+        for name in ("analysis_files", "visualizations", *given):
             with root.folder(directory / name, make=True):
                 pass
     with project_lock(directory) as lock:
         # again, now that no other run can change it
         check_directory(directory, request.owner)
-        for folder in (directory, directory / "analysis_files", directory / "visualizations"):
-            remove_leftovers(folder)
+        for name in ("", "analysis_files", "visualizations", *given):
+            remove_leftovers(directory / name)
         if request.owner is not None:
             claim_directory(directory, request.owner)
         run = _Run(checked, directory, progress or current_progress(), package_versions(), lock)
@@ -122,7 +126,7 @@ def package_versions() -> dict[str, str]:
         "element-facerhythm": element_facerhythm.__version__,
         "python": platform.python_version(),
     }
-    for name, distribution in _DISTRIBUTIONS.items():
+    for name, distribution in DISTRIBUTIONS.items():
         try:
             versions[name] = version(distribution)
         except PackageNotFoundError:
@@ -152,7 +156,7 @@ class _Run:
                 records.append(self._record(stage))
                 if on_stage is not None:
                     on_stage(stage.name)
-        self._write_index([record.name for record in records])
+        kept = self._write_index([record.name for record in records])
         project = Project.open(self.directory)
         return RunRecord(
             project_dir=self.directory,
@@ -162,8 +166,10 @@ class _Run:
             versions=self.versions,
             notes=(
                 *self.checked.notes,
+                *kept,
                 *self._damage(plan),
                 *self._other_signals(),
+                *self._old_crate(plan),
                 *device_notes(records),
                 *light_notes(project),
             ),
@@ -207,6 +213,14 @@ class _Run:
         return (
             f"{product.name} is of an earlier run on other videos, and was left as it is: delete it, or ask "
             "for signals again with --signals",
+        )
+
+    def _old_crate(self, plan: RunPlan) -> tuple[str, ...]:
+        """Say that the description as an RO-Crate is not of the results that are there now."""
+        if not (self.directory / CRATE_FILE).exists() or not any(s.runs for s in plan.stages):
+            return ()
+        return (
+            f"{CRATE_FILE} describes earlier results: `facerhythm export crate --overwrite` writes it again",
         )
 
     def _damage(self, plan: RunPlan) -> tuple[str, ...]:
@@ -272,10 +286,11 @@ class _Run:
             stage_version(stage.name),
         )
 
-    def _write_index(self, done: Sequence[str]) -> None:
-        """Write config.yaml, run_info.json and run.json for the stages that are done."""
+    def _write_index(self, done: Sequence[str]) -> tuple[str, ...]:
+        """Write config.yaml, run_info.json and run.json for the stages that are done, and what was given."""
         write_description(self.checked, self.directory, done)
         write_run_file(self.checked, self.directory, done, self.versions)
+        return keep_given_files(self.directory, self.checked.given, self.checked.rois, self.lock)
 
 
 def device_notes(records: Sequence[StageRecord]) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Every query of the page of SQL queries runs on this server, and the answers are right."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,17 +12,23 @@ import pytest
 
 from tests.db.on_server.conftest import FRAME_RATE_HZ, N_FRAMES, WORKER_FACTS, forget_workers
 from tests.db.on_server.test_curation import decide
+from tests.db.on_server.test_lake import export, views
 from tests.signal_files import N_BLINKS
 
 Key = dict[str, Any]
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
-DIALECTS = {"-- MySQL": "mysql", "-- PostgreSQL": "postgresql"}
+DIALECTS = {"mysql": "MySQL", "postgresql": "PostgreSQL", "duckdb": "DuckDB"}
 
 
 def queries(backend: str) -> list[str]:
-    """SQL blocks of the page that are meant for a kind of server."""
+    """SQL blocks of the page that are meant for a kind of server: all whose first line names no other one."""
     blocks = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return [block for block in blocks if DIALECTS.get(block.split("\n")[0], backend) == backend]
+    named = [block.split("\n")[0] for block in blocks]
+    return [
+        block
+        for block, line in zip(blocks, named, strict=True)
+        if not line.startswith("-- ") or DIALECTS[backend] in line
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +68,14 @@ def ask(
     # a recording with violations above the limit that the page asks for
     fbe.FacialRhythm.update1({**processed, "violation_fraction": 0.02})
 
-    def run(query: str) -> list[dict[str, Any]]:
+    def run(query: str, lake: Any = None) -> list[dict[str, Any]]:
         text = query.replace("facerhythm_", workflow.prefix)
         for name, value in {**processed, "model_id": inferred["model_id"]}.items():
             text = text.replace(f"{name} = 0", f"{name} = {value}")
-        return list(workflow.dj.conn().query(text, as_dict=True))
+        if lake is None:
+            return list(workflow.dj.conn().query(text, as_dict=True))
+        names = [column[0] for column in lake.execute(text).description]
+        return [dict(zip(names, row, strict=True)) for row in lake.fetchall()]
 
     yield run
     (fbe.ComponentCuration & processed).delete(prompt=False)
@@ -80,6 +91,41 @@ def test_every_query_runs_and_finds_rows(
     assert len(own) >= 22
     for query in own:
         assert ask(query), f"no row:\n{query}"
+
+
+def test_the_lake_gives_the_same_answers(
+    ask: Callable[..., list[dict[str, Any]]], workflow: ModuleType, tmp_path: Path
+) -> None:
+    export(workflow, tmp_path / "lake")
+    own, in_duckdb = queries(workflow.dj.config.database.backend), queries("duckdb")
+    assert len(own) == len(in_duckdb)
+    lake = views(tmp_path / "lake")
+    # one query alone is written another way: MySQL quotes names, and each looks into JSON in its own way
+    differing = [theirs for ours, theirs in zip(own, in_duckdb, strict=True) if ours != theirs]
+    assert len(differing) == (1 if workflow.dj.config.database.backend == "postgresql" else 2)
+    for ours, theirs in zip(own, in_duckdb, strict=True):
+        expected, found = ask(ours), ask(theirs, lake)
+        assert [list(row) for row in found] == [list(row) for row in expected], theirs
+        for row, other in zip(ordered(expected), ordered(found), strict=True):
+            assert all(map(is_same, row.values(), other.values())), f"{theirs}\n{row}\n{other}"
+
+
+def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows in one order, also where their query leaves it to the server."""
+    return sorted(rows, key=lambda row: [str(v) for v in row.values() if isinstance(v, int | str)])
+
+
+def is_same(value: Any, other: Any) -> bool:
+    """Whether two servers' values are the same; MySQL's quotients of whole numbers end after four digits."""
+    if isinstance(value, Decimal):
+        return float(value) == pytest.approx(
+            float(other), rel=1e-9, abs=0.51 * 10 ** value.as_tuple().exponent
+        )
+    if isinstance(value, float):
+        return value == pytest.approx(other, rel=1e-12)
+    if isinstance(other, str) and other.startswith("{"):
+        return json.loads(other) == (json.loads(value) if isinstance(value, str) else value)
+    return bool(value == other)
 
 
 def test_every_column_can_be_named_without_quotes(

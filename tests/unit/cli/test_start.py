@@ -20,7 +20,7 @@ GROUPS = {
     "params": ("suggest",),
     "keypoints": ("run",),
     "import": ("keypoints", "facemap", "element-facemap", "remove-keypoints"),
-    "export": ("movie", "clips", "xarray", "nwb", "keypoints"),
+    "export": ("movie", "clips", "xarray", "nwb", "crate", "lake", "keypoints"),
     "jobs": ("show", "retry", "ignore", "priority"),
     "slurm": ("submit", "status", "cancel"),
     "db": ("start", "stop", "status", "url"),
