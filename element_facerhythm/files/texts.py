@@ -100,7 +100,9 @@ def read_toml(path: Path, *, what: str = "TOML file") -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"at line \d+, column \d+|at end of document", str(error))
-        raise TextError(f"{what} {path} is not valid TOML {place[0] if place else ''}".strip()) from error
+        raise TextError(
+            f"{what} {path} is not valid TOML {place[0] if place else ''}".strip()
+        ) from error
     except (RecursionError, ValueError, OverflowError) as error:
         raise TextError(
             f"{what} {path} is nested too deeply, or holds a number that is too large"

@@ -138,6 +138,33 @@ def look_beside(
     return _times_of_namesake(video, beside, n_frames, rate_hz), acquisition
 
 
+def read_frame_times(path: Path, rate_hz: float | None = None) -> FrameTimes:
+    """Read a camera's file of frame times by itself, without the video that they are of.
+
+    Parameters
+    ----------
+    path
+        A text of rows, or an array (.npy).
+    rate_hz
+        About the frame rate, which decides the unit; None where it is not known.
+
+    Raises
+    ------
+    VideoError
+        It cannot be read, or holds no column of rising times.
+    """
+    found = _Found(str(path), path.name, _content(path))
+    column = _column(found, rate_hz)
+    if column is None:
+        raise VideoError(
+            f"{path} holds no column of rising times in s, ms, us, ns or dates that fit a camera"
+            f"{'' if rate_hz is None else f' of about {rate_hz:g} frames/s'}; correct it, or give "
+            "another file"
+        )
+    digest = hashlib.sha256(found.content).hexdigest()
+    return FrameTimes(column.times_s, found.source, digest, column.name, column.unit)
+
+
 def _times_of_namesake(
     video: Path, beside: _Beside, n_frames: int, rate_hz: float | None
 ) -> FrameTimes | None:

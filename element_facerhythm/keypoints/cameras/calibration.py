@@ -74,7 +74,8 @@ def _read(path: Path, sizes: Sizes) -> tuple[Camera, ...]:
         if is_its_own(parsed):
             return require_rig(read(parsed, sizes), sizes)
     raise KeypointError(
-        f"it has the tables {shown_names(list(parsed)) or '(none)'}; expected [cam_0], [cam_1] ... of Anipose, "
+        f"it has the tables {shown_names(list(parsed)) or '(none)'}; expected [cam_0], [cam_1] ... of "
+        "Anipose, "
         "or [calibration.cameras.NAME] or [cameras.NAME] of deeperfly"
     )
 
@@ -195,7 +196,7 @@ def _of_orbits(parsed: Table, sizes: Sizes) -> list[Camera]:
 
 def _orbiting(values: CameraValues, sizes: Sizes) -> Camera:
     name = values.name
-    strange = [key for key in values.keys() if key not in (*_ORBIT, *_LENS, *_OF_FOOTAGE)]
+    strange = [key for key in values.names if key not in (*_ORBIT, *_LENS, *_OF_FOOTAGE)]
     if strange:
         raise KeypointError(
             f"camera {name} has {shown_names(strange)}; a config of deeperfly has "

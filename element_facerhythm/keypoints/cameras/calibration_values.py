@@ -17,13 +17,16 @@ class CameraValues:
 
     def __init__(self, name: str, values: Any) -> None:
         if not isinstance(values, Mapping):
-            raise KeypointError(f"{name} is no table; expected one with the calibration of a camera")
+            raise KeypointError(
+                f"{name} is no table; expected one with the calibration of a camera"
+            )
         self.name, self._values = name, values
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
-    def keys(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
         """Names of all that is said."""
         return list(self._values)
 
@@ -71,7 +74,9 @@ class CameraValues:
         if value is None:
             return None
         given = value if isinstance(value, (list, tuple)) else ()
-        numbers = [int(n) for n in given if isinstance(n, (int, float)) and 1 <= n < 1e6 and n == n // 1]
+        numbers = [
+            int(n) for n in given if isinstance(n, (int, float)) and 1 <= n < 1e6 and n == n // 1
+        ]
         if len(numbers) != 2 or len(given) != 2:
             self._refuse(f"has {key} = {value!r}; expected two whole numbers of pixels")
         return numbers[0], numbers[1]
@@ -90,7 +95,7 @@ class CameraValues:
         return str(value)
 
     def flag(self, key: str) -> bool:
-        """True or false; false where nothing is said."""
+        """Return true or false; false where nothing is said."""
         value = self._values.get(key, False)
         if not isinstance(value, bool):
             self._refuse(f"has {key} = {value!r}; expected true or false")

@@ -61,7 +61,9 @@ class Camera:
             The message names the camera, what was given, and what is expected.
         """
         if not self.name or self.name != self.name.strip():
-            raise KeypointError(f"a camera is named {self.name!r}; expected a name without blanks around")
+            raise KeypointError(
+                f"a camera is named {self.name!r}; expected a name without blanks around"
+            )
         for what, shape in (("matrix", (3, 3)), ("rotation", (3,)), ("translation", (3,))):
             object.__setattr__(self, what, self._numbers(what, shape))
         distortion = np.asarray(self.distortion, dtype=np.float64)
@@ -95,7 +97,8 @@ class Camera:
             self._refuse(f"focal lengths {fx:g} and {fy:g} px", "both above 0")
         if skew or below or not np.array_equal(self.matrix[2], (0, 0, 1)):
             self._refuse(
-                f"the matrix {self.matrix.tolist()}", "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels"
+                f"the matrix {self.matrix.tolist()}",
+                "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels",
             )
 
     def _refuse(self, given: str, expected: str) -> Any:
@@ -146,10 +149,8 @@ class Camera:
         """
         _, slopes = self._projected(positions)
         slopes = slopes.reshape(len(positions), 2, -1)
-        if self.is_fisheye:  # f, c, k (4), rotation, translation, skew
-            order = [8, 9, 10, 11, 12, 13, 0, 1, 2, 3]
-        else:  # rotation, translation, f, c, distortion
-            order = list(range(10))
+        # OpenCV has rotation, translation, f and c first; of a fisheye, f, c and the lens come before
+        order = [*range(8, 14), *range(4)] if self.is_fisheye else list(range(10))
         by_camera = slopes[:, :, order]
         return by_camera[:, :, 3:6] @ self.rotation_matrix, by_camera
 
@@ -213,7 +214,12 @@ def completed_distortion(coefficients: Float64Array) -> Float64Array:
 
 
 def orbit(
-    *, look_at: Float64Array, distance: float, azimuth_deg: float, elevation_deg: float, roll_deg: float
+    *,
+    look_at: Float64Array,
+    distance: float,
+    azimuth_deg: float,
+    elevation_deg: float,
+    roll_deg: float,
 ) -> tuple[Float64Array, Float64Array]:
     """Rotation and translation of a camera that circles a place and looks at it, z being up.
 
@@ -237,7 +243,11 @@ def orbit(
     """
     azimuth, elevation, roll = map(math.radians, (azimuth_deg, elevation_deg, roll_deg))
     away = np.array(
-        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+        [
+            math.cos(elevation) * math.cos(azimuth),
+            math.cos(elevation) * math.sin(azimuth),
+            math.sin(elevation),
+        ]
     )
     right = np.cross(-away, (0.0, 0.0, 1.0))
     right /= np.linalg.norm(right)

@@ -86,7 +86,8 @@ def match_frames(
     for name, times in zip(names, times_s, strict=True):
         if len(times) == 0 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
             raise KeypointError(
-                f"camera {name} has {len(times)} frame times that do not rise from frame to frame; expected one "
+                f"camera {name} has {len(times)} frame times that do not rise from frame to frame; "
+                "expected one "
                 "time for each frame, in seconds"
             )
     if tolerance_s is None:
@@ -103,7 +104,8 @@ def match_frames(
         belongs = (back[there] == np.arange(len(first))) & (away <= tolerance_s * (1 + 1e-9))
         if not belongs.any():
             raise KeypointError(
-                f"no frame of {names[view]} ({_range(times)}) lies within {1000 * tolerance_s:.4g} ms of one of "
+                f"no frame of {names[view]} ({_range(times)}) lies within {1000 * tolerance_s:.4g} ms of "
+                "one of "
                 f"{names[0]} ({_range(first)}): their times are not of one clock; give the times of their "
                 "frames on a clock that they share (--times), or when each began (--start)"
             )
@@ -115,7 +117,7 @@ def match_frames(
 
 
 def _nearest(times: Times, wanted: Times) -> NDArray[np.int64]:
-    """Number of the time that is nearest to each wanted one."""
+    """Return the number of the time that is nearest to each wanted one."""
     after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
     before = after - 1
     after = np.minimum(after, len(times) - 1)

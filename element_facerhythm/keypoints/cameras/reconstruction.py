@@ -130,7 +130,7 @@ class Reconstruction:
         return None if len(times) < 2 else 1 / float(np.median(np.diff(times)))
 
     def predictions(self) -> Predictions:
-        """Return the positions as keypoints in space; error and views are variables, as Anipose names them."""
+        """Return the positions as keypoints in space; errors and views are variables named as Anipose's."""
         numbers = self.seen.frame_numbers[0]
         in_order = np.array_equal(numbers, np.arange(len(numbers)))
         return Predictions(
@@ -142,6 +142,7 @@ class Reconstruction:
             self.frame_rate_hz,
             {"error": self.mean_errors_px, "ncams": self.n_views.astype(np.float64)},
             frame_numbers=None if in_order else numbers,
+            times_s=self.seen.times_s if in_order else None,
             notes=self.notes,
         )
 
@@ -193,9 +194,14 @@ def reconstruct(
     n_found = int(np.isfinite(found.positions).all(axis=1).sum())
     if n_found < n_seen:
         notes.append(
-            f"{n_seen - n_found} of {n_seen} points that two cameras saw have no position: fewer than two views "
+            f"{n_seen - n_found} of {n_seen} points that two cameras saw have no position: fewer than "
+            "two views "
             f"agree within {options.threshold_px:g} px, or their rays meet at too small an angle"
-            + (f"; of {found.n_ambiguous}, two positions are as likely" if found.n_ambiguous else "")
+            + (
+                f"; of {found.n_ambiguous}, two positions are as likely"
+                if found.n_ambiguous
+                else ""
+            )
         )
     return Reconstruction(
         found.positions.reshape(*rest, 3),

@@ -77,8 +77,10 @@ def refine_cameras(
     if len(chosen) < _MIN_POINTS or shared.min() < _MIN_POINTS:
         lacking = cameras[int(shared.argmin())].name if len(shared) else ""
         raise KeypointError(
-            f"cameras are refined by {_MIN_POINTS} points or more that each of them sees with another one; there "
-            f"are {len(chosen)}, and {lacking} sees {int(shared.min())}: leave --refine out, or raise the threshold "
+            f"cameras are refined by {_MIN_POINTS} points or more that each of them sees with another "
+            "one; there "
+            f"are {len(chosen)}, and {lacking} sees {int(shared.min())}: leave --refine out, or raise "
+            "the threshold "
             f"({threshold_px:g} px) if the calibration is far off"
         )
     said = np.where(np.isnan(weights), 1.0, np.clip(weights, 0, 1))
@@ -97,7 +99,8 @@ def refine_cameras(
     )
     if fit.status <= 0:
         raise KeypointError(
-            f"the cameras cannot be refined: after {fit.nfev} evaluations the fit has not ended; leave --refine out, "
+            f"the cameras cannot be refined: after {fit.nfev} evaluations the fit has not ended; leave "
+            "--refine out, "
             "or calibrate again"
         )
     return Refinement(
@@ -184,7 +187,10 @@ class _Problem:
             block = np.concatenate([of_camera, by_position], axis=2) * self._root[own, None, None]
             place = np.concatenate(
                 [
-                    np.broadcast_to(np.arange(self._per_camera) + v * self._per_camera, (len(own), self._per_camera)),
+                    np.broadcast_to(
+                        np.arange(self._per_camera) + v * self._per_camera,
+                        (len(own), self._per_camera),
+                    ),
                     first_point + 3 * self._point[own, None] + np.arange(3),
                 ],
                 axis=1,
@@ -217,6 +223,8 @@ class _Problem:
             centre = origin + scale * (camera.centre - origin)
             turn = camera.rotation_matrix
             cameras.append(
-                replace(camera, rotation=cv2.Rodrigues(turn)[0].reshape(3), translation=-turn @ centre)
+                replace(
+                    camera, rotation=cv2.Rodrigues(turn)[0].reshape(3), translation=-turn @ centre
+                )
             )
         return tuple(cameras)

@@ -22,7 +22,7 @@ _N_STEPS = 10
 _N_ROUNDS = 2
 _SETTLED = 1e-10
 _RIVAL_MARGIN = 0.1
-"""Where another position is agreed with by as much likelihood, but for this, it is not known which is right."""
+"""Where as much likelihood but for this agrees with another position, it is not known which is right."""
 _MIN_ANGLE_DEG = 1.0
 """Rays that meet at less determine no distance."""
 _LOWEST_WEIGHT = 1e-3
@@ -96,7 +96,11 @@ class _Chunk:
     """Some of the points, with what is needed more than once of them."""
 
     def __init__(
-        self, cameras: Sequence[Camera], pixels: Float64Array, weights: Float64Array, threshold: float
+        self,
+        cameras: Sequence[Camera],
+        pixels: Float64Array,
+        weights: Float64Array,
+        threshold: float,
     ) -> None:
         self._cameras, self._pixels, self._threshold = cameras, pixels, threshold
         self._rays = np.stack([c.rays(p) for c, p in zip(cameras, pixels, strict=True)])
@@ -211,7 +215,9 @@ class _Chunk:
             todo, damping, cost = todo[~settled], damping[~settled], cost[~settled]
         return positions
 
-    def _cost(self, positions: Float64Array, used: NDArray[np.bool_], which: NDArray[np.int64]) -> Float64Array:
+    def _cost(
+        self, positions: Float64Array, used: NDArray[np.bool_], which: NDArray[np.int64]
+    ) -> Float64Array:
         total = np.zeros(len(which))
         for view, camera in enumerate(self._cameras):
             away = camera.project(positions) - self._pixels[view, which]
@@ -242,7 +248,9 @@ class _Chunk:
     ) -> NDArray[np.bool_]:
         """(N,) whether rays of two used cameras meet at enough of an angle to determine a distance."""
         largest = np.zeros(len(positions))
-        towards = np.stack([camera.centre for camera in self._cameras])[:, None] - positions  # (V, N, 3)
+        towards = (
+            np.stack([camera.centre for camera in self._cameras])[:, None] - positions
+        )  # (V, N, 3)
         with np.errstate(invalid="ignore", divide="ignore"):
             towards /= np.linalg.norm(towards, axis=2, keepdims=True)
         for i, j in itertools.combinations(range(len(self._cameras)), 2):

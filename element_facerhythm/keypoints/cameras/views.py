@@ -66,7 +66,8 @@ class View:
             if in_order or (len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(times)):
                 raise KeypointError(
                     f"camera {self.camera} has {len(times)} frame times, and {self.source} keypoints of "
-                    f"{len(numbers)} frames{'' if in_order else f', up to frame {numbers.max()}'}: give the times "
+                    f"{len(numbers)} frames{'' if in_order else f', up to frame {numbers.max()}'}: give "
+                    "the times "
                     "of the video that the keypoints are of"
                 )
             return times[numbers] + self.start_s
@@ -74,7 +75,8 @@ class View:
             return self.predictions.times_s.astype(np.float64) + self.start_s
         if self.predictions.frame_rate_hz is None:
             raise KeypointError(
-                f"nothing says when the frames of camera {self.camera} were taken ({self.source}): give their "
+                f"nothing says when the frames of camera {self.camera} were taken ({self.source}): give "
+                "their "
                 f"times (--times {self.camera}=FILE), or the rate (--frame-rate)"
             )
         return numbers / self.predictions.frame_rate_hz + self.start_s
@@ -144,7 +146,8 @@ def cameras_of(cameras: Sequence[Camera], views: Sequence[View]) -> tuple[Camera
         )
     if len(names) < 2 or len(set(names)) != len(names):
         raise KeypointError(
-            f"keypoints are given for {shown_names(names) or 'no camera'}; expected two cameras or more, each once"
+            f"keypoints are given for {shown_names(names) or 'no camera'}; expected two cameras or more, "
+            "each once"
         )
     for view in views:
         _require_frames(known[view.camera], view)
@@ -162,7 +165,8 @@ def _require_frames(camera: Camera, view: View) -> None:
         return
     if view.size_px is not None and view.size_px != camera.size_px:
         raise KeypointError(
-            f"camera {camera.name} was calibrated for frames of {camera.size_px[0]} x {camera.size_px[1]} px, its "
+            f"camera {camera.name} was calibrated for frames of {camera.size_px[0]} x "
+            f"{camera.size_px[1]} px, its "
             f"video has {view.size_px[0]} x {view.size_px[1]}: calibrate for these frames"
         )
     places = view.predictions.positions.reshape(-1, 2)
@@ -170,8 +174,10 @@ def _require_frames(camera: Camera, view: View) -> None:
     outside = ((places < -0.5) | (places > np.array(camera.size_px) - 0.5)).any(axis=1)
     if len(places) and outside.mean() > _OUTSIDE:
         raise KeypointError(
-            f"{outside.mean():.0%} of the keypoints of camera {camera.name} ({view.source}) lie outside of the "
-            f"{camera.size_px[0]} x {camera.size_px[1]} px that it was calibrated for: they are of other frames, or "
+            f"{outside.mean():.0%} of the keypoints of camera {camera.name} ({view.source}) lie outside "
+            "of the "
+            f"{camera.size_px[0]} x {camera.size_px[1]} px that it was calibrated for: they are of other "
+            "frames, or "
             "of another camera"
         )
 
@@ -205,7 +211,8 @@ def aligned(views: Sequence[View], tolerance_s: float | None = None) -> Aligned:
     ):  # fmt: skip
         if not shared:
             raise KeypointError(
-                f"no {what} is seen by two cameras under one name: {shown_names(left)}; give them the same names "
+                f"no {what} is seen by two cameras under one name: {shown_names(left)}; give them the "
+                "same names "
                 "(--rename OLD=NEW)"
             )
     times = [view.times_s() for view in views]
