@@ -212,7 +212,8 @@ def views_of(
         frame_times = None
         if camera in times:
             rate_hz = frame_rate_hz or predictions.frame_rate_hz
-            frame_times = read_frame_times(times[camera], rate_hz).times_s
+            clock = read_frame_times(times[camera], rate_hz)
+            frame_times = clock.first_s + clock.times_s
         found.append(View(camera, predictions, frame_times, starts.get(camera, 0.0), path))
     return found
 

@@ -68,12 +68,12 @@ class FrameTimes:
     Attributes
     ----------
     times_s
-        (T,) seconds, strictly rising.
+        (T,) seconds after the first one, strictly rising.
     source
         The file; of an archive, its name, a colon and the member.
     sha256
         Digest of the file, or of the member.
-    column, unit
+    column, unit, first_s
         See `TimeColumn`.
     """
 
@@ -82,6 +82,7 @@ class FrameTimes:
     sha256: str
     column: str
     unit: str
+    first_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ def read_frame_times(path: Path, rate_hz: float | None = None) -> FrameTimes:
             "another file"
         )
     digest = hashlib.sha256(found.content).hexdigest()
-    return FrameTimes(column.times_s, found.source, digest, column.name, column.unit)
+    return FrameTimes(
+        column.times_s, found.source, digest, column.name, column.unit, column.first_s
+    )
 
 
 def _times_of_namesake(
@@ -324,7 +327,9 @@ def _times(video: Path, found: _Found, n_frames: int, rate_hz: float | None) -> 
             f"--times {FROM_STAMPS} to take the video's own"
         )
     digest = hashlib.sha256(found.content).hexdigest()
-    return FrameTimes(column.times_s, found.source, digest, column.name, column.unit)
+    return FrameTimes(
+        column.times_s, found.source, digest, column.name, column.unit, column.first_s
+    )
 
 
 def _column(found: _Found, rate_hz: float | None) -> TimeColumn | None:

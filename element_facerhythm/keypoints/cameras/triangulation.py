@@ -223,7 +223,7 @@ class _Chunk:
             away = camera.project(positions) - self._pixels[view, which]
             weights = np.where(used[view, which], self._weights[view, which], 0.0)
             squares = np.nan_to_num((away**2).sum(axis=1), nan=np.inf)
-            total += np.where(weights > 0, weights * squares, 0.0)
+            total += weights * np.where(weights > 0, squares, 0.0)
         return total
 
     def _normal_equations(
