@@ -27,15 +27,15 @@ class FrameMatch:
         (V,) frames of the first camera that have a frame of each.
     n_left
         (V,) frames of each camera that belong to none of the first camera's.
-    tolerance_s
-        Frames that lie further apart do not belong together.
+    tolerances_s
+        (V,) frames of each camera that lie further from those of the first do not belong to them.
     """
 
     rows: NDArray[np.int64]
     apart_s: NDArray[np.float64]
     n_matched: NDArray[np.int64]
     n_left: NDArray[np.int64]
-    tolerance_s: float
+    tolerances_s: NDArray[np.float64]
 
     def notes(self, names: Sequence[str]) -> tuple[str, ...]:
         """Sentences on frames that belong to none; none where all do.
@@ -52,7 +52,7 @@ class FrameMatch:
             if lacking:
                 notes.append(
                     f"{lacking} of {n_frames} frames of {names[0]} have no frame of {name} within "
-                    f"{1000 * self.tolerance_s:.4g} ms"
+                    f"{1000 * self.tolerances_s[view]:.4g} ms"
                 )
             if left:
                 notes.append(f"{left} frames of {name} belong to no frame of {names[0]}: left out")
@@ -60,7 +60,9 @@ class FrameMatch:
 
 
 def match_frames(
-    times_s: Sequence[Times], names: Sequence[str], tolerance_s: float | None = None
+    times_s: Sequence[Times],
+    names: Sequence[str],
+    tolerances_s: Sequence[float | None] | None = None,
 ) -> FrameMatch:
     """Find the frame of each camera that is nearest in time to each frame of the first one.
 
@@ -73,9 +75,9 @@ def match_frames(
         For each camera (T_v,) seconds on a clock that all of them share, rising.
     names
         Of the cameras, for messages.
-    tolerance_s
-        Largest time between frames of one moment; left out, half the usual interval of the camera that is
-        slowest.
+    tolerances_s
+        For each camera, largest time between its frame and that of the first one; None or left out, half the
+        usual interval of the camera that is slowest.
 
     Raises
     ------
@@ -90,9 +92,10 @@ def match_frames(
                 "expected one "
                 "time for each frame, in seconds"
             )
-    if tolerance_s is None:
-        usual = [float(np.median(np.diff(times))) for times in times_s if len(times) > 1]
-        tolerance_s = max(usual, default=np.inf) / 2
+    usual = [float(np.median(np.diff(times))) for times in times_s if len(times) > 1]
+    half_s = max(usual, default=np.inf) / 2
+    given = tolerances_s or [None] * len(names)
+    limits_s = np.array([half_s if limit is None else limit for limit in given])
     first = times_s[0]
     rows = np.full((len(names), len(first)), -1, dtype=np.int64)
     rows[0] = np.arange(len(first))
@@ -101,10 +104,10 @@ def match_frames(
         there, back = _nearest(times, first), _nearest(first, times)
         away = np.abs(times[there] - first)
         # rounding of times may not decide about frames exactly half an interval apart
-        belongs = (back[there] == np.arange(len(first))) & (away <= tolerance_s * (1 + 1e-9))
+        belongs = (back[there] == np.arange(len(first))) & (away <= limits_s[view] * (1 + 1e-9))
         if not belongs.any():
             raise KeypointError(
-                f"no frame of {names[view]} ({_range(times)}) lies within {1000 * tolerance_s:.4g} ms of "
+                f"no frame of {names[view]} ({_range(times)}) lies within {1000 * limits_s[view]:.4g} ms of "
                 "one of "
                 f"{names[0]} ({_range(first)}): their times are not of one clock; give the times of their "
                 "frames on a clock that they share (--times), or when each began (--start)"
@@ -113,7 +116,7 @@ def match_frames(
         apart_s[view] = float(np.median(away[belongs]))
     n_matched = (rows >= 0).sum(axis=1)
     n_left = np.array([len(times) for times in times_s]) - n_matched
-    return FrameMatch(rows, apart_s, n_matched, n_left, float(tolerance_s))
+    return FrameMatch(rows, apart_s, n_matched, n_left, limits_s)
 
 
 def _nearest(times: Times, wanted: Times) -> NDArray[np.int64]:

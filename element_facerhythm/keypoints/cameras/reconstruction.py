@@ -172,12 +172,14 @@ def reconstruct(
     options = options or ReconstructionOptions()
     given = cameras_of(cameras, views)
     seen = aligned(views, options.tolerance_s)
+    least = _of_views(views, "min_likelihood", options.min_likelihood)
+    thresholds = _of_views(views, "threshold_px", options.threshold_px)
     with np.errstate(invalid="ignore"):
-        unlikely = seen.likelihood < options.min_likelihood
+        unlikely = seen.likelihood < least[:, None, None, None]
     pixels = np.where(unlikely[..., None], np.nan, seen.pixels)
     n_views, *rest, _ = pixels.shape
     flat, weights = pixels.reshape(n_views, -1, 2), seen.likelihood.reshape(n_views, -1)
-    found = triangulate(given, flat, weights, threshold_px=options.threshold_px)
+    found = triangulate(given, flat, weights, threshold_px=thresholds)
     refined = None
     if options.refine is not None:
         refined = refine_cameras(
@@ -186,9 +188,9 @@ def reconstruct(
             weights,
             found,
             with_intrinsics=options.refine == "intrinsics",
-            threshold_px=options.threshold_px,
+            threshold_px=float(thresholds.max()),
         )
-        found = triangulate(refined.cameras, flat, weights, threshold_px=options.threshold_px)
+        found = triangulate(refined.cameras, flat, weights, threshold_px=thresholds)
     notes = list(seen.notes)
     n_seen = int((np.isfinite(flat).all(axis=2).sum(axis=0) >= 2).sum())
     n_found = int(np.isfinite(found.positions).all(axis=1).sum())
@@ -196,7 +198,7 @@ def reconstruct(
         notes.append(
             f"{n_seen - n_found} of {n_seen} points that two cameras saw have no position: fewer than "
             "two views "
-            f"agree within {options.threshold_px:g} px, or their rays meet at too small an angle"
+            f"agree within {thresholds.max():g} px, or their rays meet at too small an angle"
             + (
                 f"; of {found.n_ambiguous}, two positions are as likely"
                 if found.n_ambiguous
@@ -214,6 +216,12 @@ def reconstruct(
         found.n_ambiguous,
         tuple(notes),
     )
+
+
+def _of_views(views: Sequence[View], name: str, shared: float) -> Float64Array:
+    """(V,) a value of each view, where it has its own; else that of all."""
+    own = [getattr(view, name) for view in views]
+    return np.array([shared if value is None else value for value in own])
 
 
 def _mean_of_used(values: Float64Array, used: NDArray[np.bool_]) -> Float64Array:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +45,7 @@ def write_reconstruction(
     *,
     facts: dict[str, Any] | None = None,
     overwrite: bool = False,
+    in_layout: bool = True,
 ) -> None:
     """Write keypoints in space, whole or not at all, in the form that the ending names.
 
@@ -58,6 +60,8 @@ def write_reconstruction(
         What else is known; JSON values, for HDF5.
     overwrite
         Whether a file that is there is replaced.
+    in_layout
+        Whether an HDF5 file has deeperfly's groups; without them, cameras may be fisheyes.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def write_reconstruction(
     ConfigurationError
         movement (for netCDF) is not installed.
     """
-    require_writable(made, path, overwrite=overwrite)
+    require_writable(made if in_layout else None, path, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = path.suffix.lower()
     if ending == ".nc":
@@ -74,7 +78,7 @@ def write_reconstruction(
     elif ending == ".csv":
         _write_table(made, path)
     else:
-        _write_results(made, path, facts or {})
+        _write_results(made, path, facts or {}, in_layout)
 
 
 def require_writable(made: Reconstruction | None, path: Path, *, overwrite: bool) -> None:
@@ -133,7 +137,7 @@ def facts_of(made: Reconstruction) -> dict[str, Any]:
     return {
         "cameras": [camera.facts for camera in made.cameras],
         "options": made.options.facts,
-        "tolerance_s": match.tolerance_s,
+        "tolerances_s": match.tolerances_s.tolist(),
         "frames_matched": match.n_matched.tolist(),
         "frames_left": match.n_left.tolist(),
         "refined_by_points": None if refined is None else refined.n_points,
@@ -143,11 +147,23 @@ def facts_of(made: Reconstruction) -> dict[str, Any]:
     }
 
 
-def _write_results(made: Reconstruction, path: Path, facts: dict[str, Any]) -> None:
+def _write_results(
+    made: Reconstruction, path: Path, facts: dict[str, Any], in_layout: bool
+) -> None:
+    clock = {"times_s": made.seen.times_s, "frame_numbers": made.seen.frame_numbers}
+    with atomic_h5(path) as file:
+        if in_layout:
+            _write_layout(file, made)
+        write_tree(file, {"clock": clock})
+        write_tracks(file, made.predictions(), {**facts_of(made), **facts})
+        seal(file)
+
+
+def _write_layout(file: h5py.File, made: Reconstruction) -> None:
+    """Write the groups that deeperfly's results have."""
     n_views, n_frames = made.used.shape[:2]
     flat = (n_views, n_frames, -1)
-    used = made.used.reshape(flat)
-    points = made.seen.pixels.reshape(*flat, 2)
+    used, points = made.used.reshape(flat), made.seen.pixels.reshape(*flat, 2)
     names = point_names(made)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     meta = {"deeperfly_format_version": FORMAT_VERSION, "created_utc": now, "source": "facerhythm"}
@@ -158,27 +174,22 @@ def _write_results(made: Reconstruction, path: Path, facts: dict[str, Any]) -> N
         "bones": np.empty((0, 2), dtype=np.int64),
         "palette": {},
     }
-    cleaned = np.where(used[..., None], points, np.nan)
-    with atomic_h5(path) as file:
-        make_room(file, 3 * points.nbytes)
-        file.attrs[_META] = json.dumps(meta)
-        write_tree(file, {"skeleton": skeleton})
-        file["skeleton"].attrs["name"] = "facerhythm"
-        file["skeleton/palette"].attrs[_LIMB] = _COLOR
-        conf = made.seen.likelihood.reshape(flat)
-        write_tree(file, {"pose2d": {"points": points, "conf": conf}})
-        write_cameras(file["pose2d"], made.cameras)
-        if made.refined is not None:
-            write_cameras(file.create_group("bundle_adjustment"), made.refined.cameras)
-        stage = {
-            "points": cleaned,
-            "points3d": made.positions.reshape(n_frames, -1, 3),
-            "reproj_error": np.where(used, made.errors_px.reshape(flat), np.nan),
-        }
-        clock = {"times_s": made.seen.times_s, "frame_numbers": made.seen.frame_numbers}
-        write_tree(file, {"triangulation": stage, "clock": clock})
-        write_tracks(file, made.predictions(), {**facts_of(made), **facts})
-        seal(file)
+    make_room(file, 3 * points.nbytes)
+    file.attrs[_META] = json.dumps(meta)
+    write_tree(file, {"skeleton": skeleton})
+    file["skeleton"].attrs["name"] = "facerhythm"
+    file["skeleton/palette"].attrs[_LIMB] = _COLOR
+    conf = made.seen.likelihood.reshape(flat)
+    write_tree(file, {"pose2d": {"points": points, "conf": conf}})
+    write_cameras(file["pose2d"], made.cameras)
+    if made.refined is not None:
+        write_cameras(file.create_group("bundle_adjustment"), made.refined.cameras)
+    stage = {
+        "points": np.where(used[..., None], points, np.nan),
+        "points3d": made.positions.reshape(n_frames, -1, 3),
+        "reproj_error": np.where(used, made.errors_px.reshape(flat), np.nan),
+    }
+    write_tree(file, {"triangulation": stage})
 
 
 def _write_table(made: Reconstruction, path: Path) -> None:
@@ -199,11 +210,6 @@ def _write_table(made: Reconstruction, path: Path) -> None:
             for number, row in zip(made.seen.frame_numbers[0].tolist(), rows.tolist(), strict=True):
                 table.writerow([*("" if v != v else repr(v) for v in row), number])
         written.replace(whole)
-
-
-def is_results(file: H5Group) -> bool:
-    """Whether an HDF5 file is one of deeperfly's results, of any version."""
-    return "skeleton" in file and "pose2d" in file and file.attribute_bytes(_META) is not None
 
 
 def read_results(path: Path) -> Predictions:

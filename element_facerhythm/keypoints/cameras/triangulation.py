@@ -60,7 +60,11 @@ class Triangulated:
 
 
 def triangulate(
-    cameras: Sequence[Camera], pixels: Float64Array, weights: Float64Array, *, threshold_px: float
+    cameras: Sequence[Camera],
+    pixels: Float64Array,
+    weights: Float64Array,
+    *,
+    threshold_px: float | Float64Array,
 ) -> Triangulated:
     """Find positions that most views agree with.
 
@@ -73,7 +77,8 @@ def triangulate(
     weights
         (V, N) likelihoods, 0 to 1; NaN counts as 1, and 0 as not seen.
     threshold_px
-        A view agrees with a position that would be seen within this distance of what it saw.
+        A view agrees with a position that would be seen within this distance of what it saw; one for all, or
+        (V,).
     """
     n_views, n_points = pixels.shape[:2]
     found = Triangulated(
@@ -83,9 +88,10 @@ def triangulate(
         0,
     )
     n_ambiguous = 0
+    thresholds = np.broadcast_to(np.asarray(threshold_px, np.float64), (n_views,))
     for start in range(0, n_points, _CHUNK):
         part = slice(start, start + _CHUNK)
-        one = _Chunk(cameras, pixels[:, part], weights[:, part], threshold_px)
+        one = _Chunk(cameras, pixels[:, part], weights[:, part], thresholds)
         found.positions[part], found.used[:, part], n_more = one.solve()
         found.errors_px[:, part] = one.errors(found.positions[part])
         n_ambiguous += n_more
@@ -100,9 +106,10 @@ class _Chunk:
         cameras: Sequence[Camera],
         pixels: Float64Array,
         weights: Float64Array,
-        threshold: float,
+        threshold: Float64Array,
     ) -> None:
-        self._cameras, self._pixels, self._threshold = cameras, pixels, threshold
+        self._cameras, self._pixels = cameras, pixels
+        self._threshold = threshold[:, None]  # (V, 1)
         self._rays = np.stack([c.rays(p) for c, p in zip(cameras, pixels, strict=True)])
         said = np.where(np.isnan(weights), 1.0, np.clip(weights, 0.0, 1.0))
         seen = np.isfinite(self._rays).all(axis=2) & (said > 0)
@@ -187,9 +194,9 @@ class _Chunk:
                 is_near = np.isfinite(cost) & (cost - lowest < _RIVAL_MARGIN)
             if not is_near.any():
                 continue
-            for camera, pixels in zip(self._cameras, shown, strict=True):
+            for camera, pixels, limit in zip(self._cameras, shown, self._threshold, strict=True):
                 away = np.linalg.norm(camera.project(positions) - pixels, axis=1)
-                found |= is_near & (away > self._threshold)
+                found |= is_near & (away > limit)
         return found
 
     def _refined(self, positions: Float64Array, used: NDArray[np.bool_]) -> Float64Array:

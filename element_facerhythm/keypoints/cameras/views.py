@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,8 @@ class View:
         The file, for messages.
     size_px
         Width and height of its video, where it is known.
+    threshold_px, min_likelihood, tolerance_s
+        Of this camera, in place of those of all; see `ReconstructionOptions`.
     """
 
     camera: str
@@ -45,6 +47,9 @@ class View:
     start_s: float = 0.0
     source: Path | str = ""
     size_px: tuple[int, int] | None = None
+    threshold_px: float | None = None
+    min_likelihood: float | None = None
+    tolerance_s: float | None = None
 
     @property
     def frame_numbers(self) -> NDArray[np.int64]:
@@ -84,8 +89,9 @@ class View:
     @property
     def begins_with_its_video(self) -> bool:
         """Whether its times count from its own first frame, and nobody said when that was."""
-        counted = self.frame_times_s is None and self.predictions.times_s is None
-        return counted and self.start_s == 0
+        times = self.frame_times_s
+        counts = self.predictions.times_s is None if times is None else bool(times[0] == 0)
+        return counts and self.start_s == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +222,8 @@ def aligned(views: Sequence[View], tolerance_s: float | None = None) -> Aligned:
                 "(--rename OLD=NEW)"
             )
     times = [view.times_s() for view in views]
-    match = match_frames(times, names, tolerance_s)
+    tolerances = [tolerance_s if v.tolerance_s is None else v.tolerance_s for v in views]
+    match = match_frames(times, names, tolerances)
     shape = (len(views), match.rows.shape[1], len(individuals), len(body_parts))
     pixels, likelihood = np.full((*shape, 2), np.nan), np.full(shape, np.nan)
     numbers = np.full(shape[:2], -1, dtype=np.int64)
@@ -248,16 +255,3 @@ def _shared(names: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], list[str
     every = list(dict.fromkeys(name for of_one in names for name in of_one))
     n_cameras = {name: sum(name in of_one for of_one in names) for name in every}
     return tuple(n for n in every if n_cameras[n] > 1), [n for n in every if n_cameras[n] == 1]
-
-
-def at_rate(view: View, frame_rate_hz: float) -> View:
-    """Return a view whose predictions count their frames at a rate.
-
-    Parameters
-    ----------
-    view
-        The view.
-    frame_rate_hz
-        In place of what its predictions say.
-    """
-    return replace(view, predictions=replace(view.predictions, frame_rate_hz=frame_rate_hz))

@@ -27,7 +27,7 @@ def test_every_frame_gets_the_nearest_one_and_none_is_used_twice(
     apart = np.abs(first[:, None] - other)
     if apart.min() > tolerance:
         return
-    match = match_frames([first, other], ["a", "b"], tolerance)
+    match = match_frames([first, other], ["a", "b"], [tolerance] * 2)
     rows = match.rows[1]
     taken = rows[rows >= 0]
     assert len(set(taken.tolist())) == len(taken)
