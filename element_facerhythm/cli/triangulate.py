@@ -22,71 +22,84 @@ T = TypeVar("T")
 COLUMNS = ("body part", "found", "error px", "views", "likelihood")
 
 
+ViewsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CAMERA=FILE...",
+        help="Keypoints of each camera, by its name in the calibration; the first one gives the moments.",
+    ),
+]
+CalibrationOption = Annotated[
+    Path,
+    typer.Option(
+        "--calibration", help="Anipose's calibration.toml; deeperfly's TOML or results.h5."
+    ),
+]
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--output", help="deeperfly's results (.h5), movement (.nc) or Anipose (.csv)."
+    ),
+]
+SoftwareOption = Annotated[
+    str, typer.Option("--from", help="Who predicted, as of `import keypoints`.")
+]
+TimesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--times", help="CAMERA=FILE: times of its frames, on a clock that all cameras share."
+    ),
+]
+FrameRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--frame-rate", help="Frames per second, where files do not say.", min=1e-3, max=1e6
+    ),
+]
+StartOption = Annotated[
+    list[str] | None,
+    typer.Option("--start", help="CAMERA=SECONDS: when it began, added to its times."),
+]
+ToleranceOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Most seconds between frames of one moment (default: half an interval of the slowest)."
+    ),
+]
+ThresholdOption = Annotated[
+    float, typer.Option(help="Views that disagree by more pixels do not count.")
+]
+LikelihoodOption = Annotated[
+    float, typer.Option(help="Keypoints that are less likely are taken as not seen.")
+]
+RefineOption = Annotated[
+    str | None,
+    typer.Option(help="Bundle adjustment: extrinsics, or intrinsics as well (default: none)."),
+]
+SizeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--size", help="CAMERA=WIDTHxHEIGHT of its frames, where the calibration does not say."
+    ),
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
+
+
 def triangulate(
-    views: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CAMERA=FILE...",
-            help="Keypoints of each camera, by its name in the calibration; the first one gives the moments.",
-        ),
-    ],
-    calibration: Annotated[
-        Path,
-        typer.Option(
-            "--calibration", help="Anipose's calibration.toml; deeperfly's TOML or results.h5."
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", help="deeperfly's results (.h5), movement (.nc) or Anipose (.csv)."
-        ),
-    ],
-    software: Annotated[
-        str, typer.Option("--from", help="Who predicted, as of `import keypoints`.")
-    ] = "Facemap",
-    times: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--times", help="CAMERA=FILE: times of its frames, on a clock that all cameras share."
-        ),
-    ] = None,
-    frame_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--frame-rate", help="Frames per second, where files do not say.", min=1e-3, max=1e6
-        ),
-    ] = None,
-    start: Annotated[
-        list[str] | None,
-        typer.Option("--start", help="CAMERA=SECONDS: when it began, added to its times."),
-    ] = None,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            help="Most seconds between frames of one moment (default: half an interval of the slowest)."
-        ),
-    ] = None,
-    threshold: Annotated[
-        float, typer.Option(help="Views that disagree by more pixels do not count.")
-    ] = 10.0,
-    min_likelihood: Annotated[
-        float, typer.Option(help="Keypoints that are less likely are taken as not seen.")
-    ] = 0.0,
-    refine: Annotated[
-        str | None,
-        typer.Option(help="Bundle adjustment: extrinsics, or intrinsics as well (default: none)."),
-    ] = None,
-    size: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--size", help="CAMERA=WIDTHxHEIGHT of its frames, where the calibration does not say."
-        ),
-    ] = None,
+    views: ViewsArgument,
+    calibration: CalibrationOption,
+    output: OutputOption,
+    software: SoftwareOption = "Facemap",
+    times: TimesOption = None,
+    frame_rate: FrameRateOption = None,
+    start: StartOption = None,
+    tolerance: ToleranceOption = None,
+    threshold: ThresholdOption = 10.0,
+    min_likelihood: LikelihoodOption = 0.0,
+    refine: RefineOption = None,
+    size: SizeOption = None,
     rename: RenameOption = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find keypoints in space from what two or more calibrated cameras saw at the same moments.
@@ -116,57 +129,49 @@ def triangulate(
         )
         made = reconstruct(cameras, seen, options)
         write_reconstruction(made, output, overwrite=overwrite)
-    rows = summary_of(made)
-    refined = made.refined
     if as_json:
-        print_json(
-            {
-                "file": output,
-                "n_frames": len(made.positions),
-                "cameras": [camera.name for camera in made.cameras],
-                "frames_matched": made.seen.match.n_matched,
-                "tracks": [dict(zip(_JSON_NAMES, row, strict=True)) for row in rows],
-                "refined": None
-                if refined is None
-                else {
-                    "n_points": refined.n_points,
-                    "error_before_px": refined.error_before_px,
-                    "error_after_px": refined.error_after_px,
-                },
-                "notes": made.notes,
-            }
-        )
-        return
-    shown = [
-        (
-            name,
-            f"{found:.1%}",
-            _number(error, ".2f"),
-            _number(n_views, ".1f"),
-            _number(likelihood, ".3f"),
-        )
-        for name, found, error, n_views, likelihood in rows
+        print_json(answer_of(made, output))
+    else:
+        print_result(made, output)
+
+
+def answer_of(made: "Reconstruction", output: Path) -> dict[str, object]:
+    """Return what is told in JSON."""
+    refined = made.refined
+    fit = None
+    if refined is not None:
+        fit = {
+            "n_points": refined.n_points,
+            "error_before_px": refined.error_before_px,
+            "error_after_px": refined.error_after_px,
+        }
+    return {
+        "file": output,
+        "n_frames": len(made.positions),
+        "cameras": [camera.name for camera in made.cameras],
+        "frames_matched": made.seen.match.n_matched,
+        "tracks": [dict(zip(_JSON_NAMES, row, strict=True)) for row in summary_of(made)],
+        "refined": fit,
+        "notes": made.notes,
+    }
+
+
+def print_result(made: "Reconstruction", output: Path) -> None:
+    """Print a table of the body parts, and what else there is to say."""
+    rows = [
+        (name, f"{found:.1%}", _text(error, ".2f"), _text(views, ".1f"), _text(likelihood, ".3f"))
+        for name, found, error, views, likelihood in summary_of(made)
     ]
-    print_table("", COLUMNS, shown, right=COLUMNS[1:])
-    print_lines(
-        [
-            ("written", output),
-            ("frames", f"{len(made.positions)} of camera {made.cameras[0].name}"),
-            *(
-                []
-                if refined is None
-                else [
-                    (
-                        "cameras refined",
-                        f"median error {refined.error_before_px:.2f} px before, "
-                        f"{refined.error_after_px:.2f} px "
-                        f"after, of {refined.n_points} points",
-                    )
-                ]
-            ),
-            *(("note", note) for note in made.notes),
-        ]
-    )
+    print_table("", COLUMNS, rows, right=COLUMNS[1:])
+    lines = [
+        ("written", f"{output}"),
+        ("frames", f"{len(made.positions)} of camera {made.cameras[0].name}"),
+    ]
+    if made.refined is not None:
+        before, after = made.refined.error_before_px, made.refined.error_after_px
+        fit = f"median error {before:.2f} px before, {after:.2f} px after, of {made.refined.n_points} points"
+        lines.append(("cameras refined", fit))
+    print_lines([*lines, *(("note", note) for note in made.notes)])
 
 
 _JSON_NAMES = ("name", "found_fraction", "mean_error_px", "mean_views", "median_likelihood")
@@ -289,5 +294,5 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
-def _number(value: float | None, form: str) -> str:
+def _text(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
