@@ -211,9 +211,9 @@ def aligned(views: Sequence[View], tolerance_s: float | None = None) -> Aligned:
     first = views[0].predictions.individuals[0]
     owners = [((first,) if single else view.predictions.individuals) for view in views]
     body_parts, alone = _shared([view.predictions.body_parts for view in views])
-    individuals, of_one = _shared(owners)
+    individuals, lone = _shared(owners)
     for what, shared, left in (
-        ("body part", body_parts, alone), ("individual", individuals, of_one),
+        ("body part", body_parts, alone), ("individual", individuals, lone),
     ):  # fmt: skip
         if not shared:
             raise KeypointError(
@@ -240,8 +240,8 @@ def aligned(views: Sequence[View], tolerance_s: float | None = None) -> Aligned:
     gone = np.isnan(pixels).any(axis=4)
     pixels[gone], likelihood[gone] = np.nan, np.nan
     notes = list(match.notes(names))
-    if alone or of_one:
-        notes.append(f"seen by a single camera, and left out: {shown_names([*alone, *of_one])}")
+    if alone or lone:
+        notes.append(f"seen by a single camera, and left out: {shown_names([*alone, *lone])}")
     begun = [view.camera for view in views if view.begins_with_its_video]
     if len(begun) > 1:
         notes.append(f"the first frames of {shown_names(begun)} are taken to be of one moment")
