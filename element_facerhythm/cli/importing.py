@@ -45,7 +45,8 @@ SoftwareOption = Annotated[
     str,
     typer.Option(
         "--from",
-        help="Who wrote them: Facemap, DeepLabCut, SLEAP, LightningPose, Anipose, NWB, VIA-tracks, movement.",
+        help="Who wrote them: Facemap, DeepLabCut, SLEAP, LightningPose, Anipose, NWB, VIA-tracks, movement, "
+        "deeperfly.",
     ),
 ]
 TableOption = Annotated[

@@ -1,10 +1,11 @@
-"""`facerhythm keypoints`: facemap's network on videos, without a database."""
+"""`facerhythm keypoints`: facemap's network on videos, and keypoints in space, without a database."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from element_facerhythm.cli import triangulate
 from element_facerhythm.cli.output import (
     JsonOption,
     human_seconds,
@@ -20,7 +21,10 @@ from element_facerhythm.files.names import short_name
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.keypoint_records import BoxChoice
 
-app = typer.Typer(help="Predict facial keypoints with facemap's network.", no_args_is_help=True)
+app = typer.Typer(
+    help="Predict facial keypoints with facemap's network; find them in space.",
+    no_args_is_help=True,
+)
 
 COLUMNS = ("body part", "likelihood", "sure", "missing", "px/s")
 
@@ -105,6 +109,9 @@ def run(
             *([("note", "the file was there already")] if record.reused else []),
         ]
     )
+
+
+app.command("triangulate")(triangulate.triangulate)
 
 
 def parse_box(text: str | None) -> "BoxChoice":

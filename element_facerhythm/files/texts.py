@@ -1,4 +1,4 @@
-"""JSON and YAML texts from any source: the one way to read them, with limits.
+"""JSON, YAML and TOML texts from any source: the one way to read them, with limits.
 
 A text is refused where it is too large, nested too deeply, names a key twice, or unfolds (by aliases of
 YAML) to more than it seems to hold. Messages say what is wrong and where, and quote nothing: the text may
@@ -8,7 +8,9 @@ be one that the reader of the message must not see.
 from __future__ import annotations
 
 import json
+import re
 import reprlib
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from element_facerhythm.files.regular import open_regular
 
 MAX_JSON_BYTES = 16_000_000
 MAX_YAML_BYTES = 4_000_000
+MAX_TOML_BYTES = 4_000_000
 MAX_YAML_NODES = 100_000
 MAX_DEPTH = 50
 MAX_DIGITS = 300
@@ -75,6 +78,35 @@ def read_yaml(path: Path, *, what: str = "YAML file", tuples: bool = False) -> A
         return parse_yaml(text, tuples=tuples)
     except TextError as error:
         raise TextError(f"{what} {path} is not plain YAML: {error}") from error
+
+
+def read_toml(path: Path, *, what: str = "TOML file") -> dict[str, Any]:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path
+        A regular file; others are not opened.
+    what
+        Names the file in messages, before its path.
+
+    Raises
+    ------
+    TextError
+        There is no such file, it is too large, malformed, or nested too deeply.
+    """
+    text = read_text(path, MAX_TOML_BYTES, what=what)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line \d+, column \d+|at end of document", str(error))
+        raise TextError(
+            f"{what} {path} is not valid TOML {place[0] if place else ''}".strip()
+        ) from error
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise TextError(
+            f"{what} {path} is nested too deeply, or holds a number that is too large"
+        ) from error
 
 
 def read_text(path: Path, max_bytes: int, *, what: str = "file") -> str:

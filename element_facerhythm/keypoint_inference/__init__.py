@@ -4,6 +4,7 @@ A `KeypointModel` finds `BodyPart`s; with a recording it makes a `KeypointInfere
 `KeypointInference` runs facemap's network on the recording, or takes in what another tracker predicted:
 one track per body part, with plain columns for its statistics.
 `KeypointRhythm` compares keypoints with the components of `facial_behavior_estimation`.
+`Keypoint3D` finds keypoints in space where several recordings of a session have a calibrated `Camera`.
 
 Call `activate` once per process before using the tables, or import `element_facerhythm.workflow`.
 """
@@ -13,18 +14,22 @@ from typing import Any
 from element_facerhythm import facial_behavior_estimation
 from element_facerhythm.database.table_creation import activating
 from element_facerhythm.errors import ConfigurationError
+from element_facerhythm.keypoint_inference.camera import Camera
 from element_facerhythm.keypoint_inference.inference import KeypointInference
 from element_facerhythm.keypoint_inference.model import BodyPart, KeypointModel
 from element_facerhythm.keypoint_inference.rhythm import KeypointRhythm
 from element_facerhythm.keypoint_inference.schema import schema
+from element_facerhythm.keypoint_inference.space import Keypoint3D
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask
 
-POPULATED = (KeypointInference, KeypointRhythm)
+POPULATED = (KeypointInference, KeypointRhythm, Keypoint3D)
 """Tables that `populate()` fills, upstream first."""
 
 __all__ = [
     "POPULATED",
     "BodyPart",
+    "Camera",
+    "Keypoint3D",
     "KeypointInference",
     "KeypointInferenceTask",
     "KeypointModel",

@@ -10,6 +10,7 @@ from element_facerhythm.files.plain import plain_row
 from element_facerhythm.keypoint_inference.inference import KeypointInference
 from element_facerhythm.keypoint_inference.model import ENTERED_WITH, BodyPart, KeypointModel
 from element_facerhythm.keypoint_inference.rhythm import KeypointRhythm
+from element_facerhythm.keypoint_inference.space import Keypoint3D
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask
 from element_facerhythm.keypoints.predictions import Predictions
 
@@ -60,7 +61,8 @@ def remove_predictions(key: Mapping[str, Any], *, keep_models: bool = False) -> 
         task = {name: row[name] for name in KeypointInferenceTask.primary_key}
         for name, count in result_counts(task).items():
             before[name] = before.get(name, 0) + count
-        (KeypointInferenceTask() & task).delete(prompt=False)
+        # positions in space are of several recordings, and go with the keypoints of any of them
+        (KeypointInferenceTask() & task).delete(prompt=False, part_integrity="cascade")
     models = set() if keep_models else {int(row["model_id"]) for row in rows}
     before["KeypointModel"] = sum(map(_remove_unused_model, models))
     return before
@@ -74,6 +76,8 @@ def result_counts(key: Mapping[str, Any]) -> dict[str, int]:
         "KeypointInference.Variable": KeypointInference.Variable,
         "KeypointRhythm": KeypointRhythm,
         "KeypointRhythm.Pair": KeypointRhythm.Pair,
+        "Keypoint3D": Keypoint3D,
+        "Keypoint3D.Position": Keypoint3D.Position,
     }
     return {name: len(table() & dict(key)) for name, table in tables.items()}
 

@@ -9,12 +9,14 @@ from element_facerhythm.facial_behavior_estimation.product_files import fetch_ve
 from element_facerhythm.facial_behavior_estimation.recording import Key, RecordingInfo
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
 from element_facerhythm.files.digest import file_change
+from element_facerhythm.keypoint_inference.camera import Camera
 from element_facerhythm.keypoint_inference.inference import (
     KeypointInference,
 )
 from element_facerhythm.keypoint_inference.model import KeypointModel
 from element_facerhythm.keypoint_inference.rhythm import KeypointRhythm
 from element_facerhythm.keypoint_inference.rows import track_rows, variable_rows
+from element_facerhythm.keypoint_inference.space import Keypoint3D
 from element_facerhythm.keypoint_inference.stored_weights import require_pieces
 from element_facerhythm.keypoint_inference.task import KeypointInferenceTask
 from element_facerhythm.linking import active_link, expected_path, resolve_path
@@ -39,6 +41,18 @@ def verify_keypoints(key: Key, findings: Findings) -> None:
         )
         if findings.attempt(where, partial(fetch_verified_file, path, sha256, size_bytes)):
             _verify_tracks(run, path, sha256, findings)
+    for result in (Keypoint3D() & key).to_dicts():
+        own = {name: result[name] for name in Keypoint3D.primary_key}
+        file = (result["space_path"], result["space_sha256"], result["space_size_bytes"])
+        findings.attempt(f"Keypoint3D {key_text(own)}", partial(fetch_verified_file, *file))
+        rig = {n: v for n, v in own.items() if n not in ("recording_id", "model_id")}
+        n_cameras, n_views = len(Camera() & rig), len(Keypoint3D.View() & own)
+        problem = (
+            None
+            if n_views == n_cameras == result["n_cameras"]
+            else f"of {result['n_cameras']} cameras, {n_views} rows; {n_cameras} are calibrated now"
+        )
+        findings.check(f"Keypoint3D.View {key_text(own)}", problem)
     for pair in (KeypointRhythm() & key).to_dicts():
         own = {name: pair[name] for name in KeypointRhythm.primary_key}
         n_rows = len(KeypointRhythm.Pair() & own)

@@ -39,7 +39,7 @@ __all__ = [
     "write_predictions",
 ]
 
-FACEMAP, NETCDF = "Facemap", "movement"
+FACEMAP, NETCDF, DEEPERFLY = "Facemap", "movement", "deeperfly"
 
 LOADED: dict[str, tuple[str, ...]] = {
     FACEMAP: (".h5",),
@@ -50,6 +50,7 @@ LOADED: dict[str, tuple[str, ...]] = {
     "NWB": (".nwb",),
     "VIA-tracks": (".csv",),
     NETCDF: (".nc",),
+    DEEPERFLY: (".h5",),
 }
 """What can be read: the software, and the endings of its files."""
 
@@ -139,10 +140,17 @@ def _reader(
         "Anipose": read_anipose,
         "VIA-tracks": read_via,
         NETCDF: _read_netcdf,
+        DEEPERFLY: _read_deeperfly,
     }
     return readers.get(
         source_software, lambda file: read_labelled_csv(file, source_software, options.scorer)
     )
+
+
+def _read_deeperfly(path: Path) -> Predictions:
+    from element_facerhythm.keypoints.cameras.results import read_results  # brings OpenCV along
+
+    return read_results(path)
 
 
 def _read_netcdf(path: Path) -> Predictions:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from element_facerhythm.errors import KeypointError, ProjectError
@@ -78,6 +79,23 @@ def write_keypoints(
     facts
         What else is known of the run; JSON values.
     """
+    with atomic_h5(path) as file:
+        write_tracks(file, predictions, facts)
+        seal(file)
+
+
+def write_tracks(
+    file: h5py.File, predictions: Predictions, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Write predictions into a file that may hold other things as well; the caller seals it.
+
+    Parameters
+    ----------
+    file
+        Open for writing.
+    predictions, facts
+        As of `write_keypoints`.
+    """
     predictions = from_first_frame(predictions)
     about = {
         "body_parts": predictions.body_parts,
@@ -91,11 +109,9 @@ def write_keypoints(
         "log": predictions.log,
         "facts": dict(facts or {}),
     }
-    with atomic_h5(path) as file:
-        write_text_attribute(file, ATTRIBUTE, json.dumps(about))
-        for (_, _, name), columns in _tracks(predictions):
-            write_tree(file.create_group(name, track_order=True), columns)
-        seal(file)
+    write_text_attribute(file, ATTRIBUTE, json.dumps(about))
+    for (_, _, name), columns in _tracks(predictions):
+        write_tree(file.create_group(name, track_order=True), columns)
 
 
 def read_facts(path: Path) -> dict[str, Any]:

@@ -44,17 +44,25 @@ _QUEUE_COLUMNS = (
 )  # fmt: skip
 """Columns of DataJoint's job tables, which hold the key, too."""
 KEYPOINT_COLUMNS = (
-    "bbox", "body_part", "body_part_description", "confident_fraction", "correlation", "frames_per_s",
-    "individual", "individual_index", "inference_completion_time", "inference_device",
-    "inference_library_name", "inference_library_version", "inference_notes", "inference_output_dir",
-    "inference_package_version", "inference_run_duration", "inference_software",
-    "inference_task_description", "inference_task_mode", "keypoints_path", "keypoints_sha256",
-    "keypoints_size_bytes", "lag_s", "likelihood", "load_options", "mean_likelihood", "median_speed_px_s",
-    "missing_fraction", "model_description", "model_file_name", "model_file_path", "model_id", "model_name",
-    "model_sha256", "model_size_bytes", "n_compared_windows", "n_filled_frames", "n_individuals", "n_pairs",
-    "output_index", "p_value", "paired_individual", "prediction_file_id", "prediction_file_path",
-    "prediction_frame_rate_hz", "q_value", "source_software", "total_frame_count", "used_bbox", "variable",
-    "variable_index", "variable_values", "weights_bytes", "weights_piece", "x_pos", "y_pos", "z_pos",
+    "bbox", "body_part", "body_part_description", "calibrated_camera", "calibrated_height_px",
+    "calibrated_width_px", "calibration_file", "calibration_id", "calibration_sha256", "camera_distortion",
+    "camera_index", "camera_matrix", "camera_rotation", "camera_translation", "clock_start_s",
+    "confident_fraction", "correlation", "found_fraction", "frames_per_s", "individual", "individual_index",
+    "inference_completion_time", "inference_device", "inference_library_name", "inference_library_version",
+    "inference_notes", "inference_output_dir", "inference_package_version", "inference_run_duration",
+    "inference_software", "inference_task_description", "inference_task_mode", "is_fisheye",
+    "keypoints_path", "keypoints_sha256", "keypoints_size_bytes", "lag_s", "likelihood", "load_options",
+    "max_apart_s", "max_error_px", "mean_likelihood", "mean_reprojection_px", "mean_views",
+    "median_apart_s", "median_likelihood", "median_speed_px_s", "min_likelihood", "missing_fraction",
+    "model_description", "model_file_name", "model_file_path", "model_id", "model_name", "model_sha256",
+    "model_size_bytes", "n_ambiguous_points", "n_cameras", "n_compared_windows", "n_filled_frames",
+    "n_individuals", "n_matched_frames", "n_pairs", "n_views", "output_index", "p_value",
+    "paired_individual", "prediction_file_id", "prediction_file_path", "prediction_frame_rate_hz",
+    "q_value", "reprojection_px", "source_software", "space_completion_time", "space_individual",
+    "space_likelihood", "space_notes", "space_package_version", "space_path", "space_run_duration",
+    "space_sha256", "space_size_bytes", "total_frame_count", "used_bbox", "used_fraction", "variable",
+    "variable_index", "variable_values", "view_error_px", "weights_bytes", "weights_piece", "x_pos",
+    "x_space", "y_pos", "y_space", "z_pos", "z_space",
 )  # fmt: skip
 """Columns of `keypoint_inference`, which is activated later; a test checks them."""
 

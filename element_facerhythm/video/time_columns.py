@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +36,19 @@ class TimeColumn:
     Attributes
     ----------
     times_s
-        (T,) seconds, strictly rising; where they begin is the file's affair.
+        (T,) seconds after the first one, strictly rising.
     name
         The column, for messages.
     unit
         Unit in the file: ``"s"``, ``"ms"``, ``"us"``, ``"ns"`` or ``"date"``.
+    first_s
+        The first time as the file counts, seconds; of dates, since 1970, in UTC where they say no zone.
     """
 
     times_s: Float64Array
     name: str
     unit: str
+    first_s: float = 0.0
 
 
 def times_in_text(text: str, rate_hz: float | None) -> TimeColumn | None:
@@ -72,8 +75,8 @@ def times_in_text(text: str, rate_hz: float | None) -> TimeColumn | None:
     names = names if len(names) == width else [f"column {i + 1}" for i in range(width)]
     columns = [_values([row[i] for row in cells]) for i in range(width)]
     found = (
-        _as_times(values, name, dates, rate_hz)
-        for (values, dates), name in zip(columns, names, strict=True)
+        _as_times(values, name, dates, rate_hz, first)
+        for (values, dates, first), name in zip(columns, names, strict=True)
     )
     return _best([column for column in found if column is not None])
 
@@ -103,15 +106,20 @@ def _best(columns: Sequence[TimeColumn]) -> TimeColumn | None:
 
 
 def _as_times(
-    values: Float64Array | None, name: str, are_dates: bool, rate_hz: float | None
+    values: Float64Array | None,
+    name: str,
+    are_dates: bool,
+    rate_hz: float | None,
+    first: float = 0.0,
 ) -> TimeColumn | None:
     if values is None or len(values) < 2 or not np.isfinite(values).all():
         return None
+    first += float(values[0])
     values = values - values[0]  # nanoseconds since 1970 are beyond a float once they are scaled
     if not (np.diff(values) > 0).all():
         return None
     if are_dates:
-        return TimeColumn(values, name, "date")
+        return TimeColumn(values, name, "date", first)
     median = float(np.median(np.diff(values)))
     units = {unit: 1 / (scale * median) for unit, scale in _UNITS.items()}
     near = {u: abs(math.log(hz / (rate_hz or _TYPICAL_HZ))) for u, hz in units.items()}
@@ -119,7 +127,7 @@ def _as_times(
     low, high = _RATES_HZ
     if (rate_hz is not None and near[unit] > math.log(_FARTHEST)) or not low <= units[unit] <= high:
         return None
-    return TimeColumn(values * _UNITS[unit], name, unit)
+    return TimeColumn(values * _UNITS[unit], name, unit, first * _UNITS[unit])
 
 
 def _is_numbering(times_s: Float64Array) -> bool:
@@ -128,19 +136,22 @@ def _is_numbering(times_s: Float64Array) -> bool:
     return bool((steps == steps[0]).all())
 
 
-def _values(cells: Sequence[str]) -> tuple[Float64Array | None, bool]:
-    """Numbers of a column, or its dates in seconds and true; None where it has neither."""
+def _values(cells: Sequence[str]) -> tuple[Float64Array | None, bool, float]:
+    """Numbers of a column, or its dates in seconds and true; None where it has neither; and their origin."""
     try:
         if _DATE.match(cells[0]):
             dates = [datetime.fromisoformat(_short(cell)) for cell in cells]
             first = dates[0]
-            return np.array([(date - first).total_seconds() for date in dates]), True
+            since_1970 = (first if first.tzinfo else first.replace(tzinfo=UTC)).timestamp()
+            seconds = np.array([(date - first).total_seconds() for date in dates])
+            return seconds, True, since_1970
         if all(_WHOLE.fullmatch(cell) for cell in cells):
             first_number = int(cells[0])
-            return np.array([float(int(cell) - first_number) for cell in cells]), False
-        return np.array([float(cell) for cell in cells]), False
+            numbers = np.array([float(int(cell) - first_number) for cell in cells])
+            return numbers, False, float(first_number)
+        return np.array([float(cell) for cell in cells]), False, 0.0
     except (ValueError, TypeError, OverflowError):
-        return None, False
+        return None, False, 0.0
 
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")

@@ -68,12 +68,12 @@ class FrameTimes:
     Attributes
     ----------
     times_s
-        (T,) seconds, strictly rising.
+        (T,) seconds after the first one, strictly rising.
     source
         The file; of an archive, its name, a colon and the member.
     sha256
         Digest of the file, or of the member.
-    column, unit
+    column, unit, first_s
         See `TimeColumn`.
     """
 
@@ -82,6 +82,7 @@ class FrameTimes:
     sha256: str
     column: str
     unit: str
+    first_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,35 @@ def look_beside(
         if files:
             return _times(video, files[0], n_frames, rate_hz), acquisition
     return _times_of_namesake(video, beside, n_frames, rate_hz), acquisition
+
+
+def read_frame_times(path: Path, rate_hz: float | None = None) -> FrameTimes:
+    """Read a camera's file of frame times by itself, without the video that they are of.
+
+    Parameters
+    ----------
+    path
+        A text of rows, or an array (.npy).
+    rate_hz
+        About the frame rate, which decides the unit; None where it is not known.
+
+    Raises
+    ------
+    VideoError
+        It cannot be read, or holds no column of rising times.
+    """
+    found = _Found(str(path), path.name, _content(path))
+    column = _column(found, rate_hz)
+    if column is None:
+        raise VideoError(
+            f"{path} holds no column of rising times in s, ms, us, ns or dates that fit a camera"
+            f"{'' if rate_hz is None else f' of about {rate_hz:g} frames/s'}; correct it, or give "
+            "another file"
+        )
+    digest = hashlib.sha256(found.content).hexdigest()
+    return FrameTimes(
+        column.times_s, found.source, digest, column.name, column.unit, column.first_s
+    )
 
 
 def _times_of_namesake(
@@ -297,7 +327,9 @@ def _times(video: Path, found: _Found, n_frames: int, rate_hz: float | None) -> 
             f"--times {FROM_STAMPS} to take the video's own"
         )
     digest = hashlib.sha256(found.content).hexdigest()
-    return FrameTimes(column.times_s, found.source, digest, column.name, column.unit)
+    return FrameTimes(
+        column.times_s, found.source, digest, column.name, column.unit, column.first_s
+    )
 
 
 def _column(found: _Found, rate_hz: float | None) -> TimeColumn | None:

@@ -31,6 +31,8 @@ from element_facerhythm.curation import (
 from element_facerhythm.demo.synthetic import make_scene_video
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import read_rois, write_geojson, write_rois
+from element_facerhythm.keypoints.cameras import View, read_cameras, reconstruct
+from element_facerhythm.keypoints.cameras.results import write_reconstruction
 from element_facerhythm.keypoints.formats import to_movement, write_predictions
 from element_facerhythm.keypoints.nwb_export import NwbFacts
 from element_facerhythm.keypoints.predictions import Predictions
@@ -41,6 +43,7 @@ from element_facerhythm.pipeline.exchange.dataset_files import write_datasets
 from element_facerhythm.pipeline.exchange.datasets import all_datasets
 from tests.fuzz.surroundings import MARKER
 from tests.integration.conftest import SHORT
+from tests.rendered_rig import Rig, as_predictions, moving_points
 from tests.signal_files import write_signals
 from tests.unit.io.facemap_files import facemap_result, save_facemap
 from tests.unit.keypoints.training import new_network, save_weights
@@ -115,6 +118,7 @@ def make_seeds(directory: Path) -> Good:
         product=(_product(directory),),
         times=tuple(_times(directory)),
         events=tuple(_events(directory)),
+        calibration=tuple(_calibrations(directory / "rig")),
         facemap=(_facemap_result(directory),),
         curation=(_curation(project, directory / "curation.json"),),
         datasets=(_datasets(project, directory / "datasets.nc"),),
@@ -279,6 +283,7 @@ def _predictions(directory: Path) -> dict[str, tuple[Path, ...]]:
         "VIA-tracks": _via,
         "movement": _netcdf,
         "Facemap": _facemap,
+        "deeperfly": _deeperfly,
     }
     found = {}
     for software, make in makers.items():
@@ -335,6 +340,30 @@ def _via(directory: Path) -> None:
         shape = f'{{""name"":""rect"",""x"":{10 + t},""y"":20,""width"":4,""height"":6}}'
         rows.append(f'f{t:04d}.png,1,"{{}}",1,0,"{shape}","{{""track"":""0""}}"')
     (directory / "a.csv").write_text("\n".join(rows))
+
+
+def _deeperfly(directory: Path) -> None:
+    """Results of two cameras; what is this package's own is taken out, as deeperfly leaves them."""
+    path, cameras = directory / "results.h5", _calibrations(directory.parent / "rig")
+    rig, times = Rig((-30.0, 25.0)), np.arange(12) / 50
+    views = [
+        View(name, as_predictions(rig.seen(v, moving_points(times)), frame_rate_hz=50.0))
+        for v, name in enumerate(("left", "right"))
+    ]
+    write_reconstruction(reconstruct(read_cameras(cameras[0]), views), path)
+    with h5py.File(path, "r+") as file:
+        for name in [n for n in file.attrs if n != "meta"]:
+            del file.attrs[name]
+
+
+def _calibrations(directory: Path) -> list[Path]:
+    """Calibrations as Anipose and deeperfly write them."""
+    directory.mkdir(exist_ok=True)
+    paths = [directory / name for name in ("a.toml", "b.toml")]
+    paths[0].write_text(Rig((-30.0, 25.0)).anipose())
+    orbits = "[cameras.defaults]\nfocal_length_px = 640\ndistance = 60\nprincipal_point_px = [158, 122]\n"
+    paths[1].write_text(orbits + "[cameras.a]\nazimuth_deg = -30\n[cameras.b]\nazimuth_deg = 25\n")
+    return paths
 
 
 def _netcdf(directory: Path) -> None:

@@ -18,6 +18,7 @@ from element_facerhythm.io.facemap_proc import read_facemap_proc
 from element_facerhythm.io.facemap_signals import signals_of_facemap
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.rois_file import read_rois
+from element_facerhythm.keypoints.cameras import read_cameras
 from element_facerhythm.keypoints.facemap_model import load_facemap_model
 from element_facerhythm.keypoints.formats import LOADED, read_predictions
 from element_facerhythm.keypoints.product import read_facts, read_keypoints
@@ -177,6 +178,7 @@ TARGETS = (
     Target("run", "project", lambda path, good: run_project(good.request(path)), 1.0, True, True),
     Target("video", "video", _video, 4.0),
     Target("frame times", "times", _times, 1.0),
+    Target("calibration", "calibration", lambda path, good: read_cameras(path), 1.0),
     Target("events", "events", lambda path, good: read_events(path), 1.0),
     Target("weights", "weights", _weights, 1.0),
     Target("product", "product", _product, 1.0, secret=True),

@@ -76,7 +76,8 @@ def _objects() -> Iterator[str]:
         yield product_name(schema_name(), row["product_sha256"])
     for digests in by_run.values():
         yield description_name(digests)
-    for sha256 in kpi.KeypointInference.to_arrays("keypoints_sha256"):
+    of_keypoints = kpi.KeypointInference.to_arrays("keypoints_sha256")
+    for sha256 in (*of_keypoints, *kpi.Keypoint3D.to_arrays("space_sha256")):
         yield product_name(schema_name(), sha256)
 
 
@@ -91,6 +92,7 @@ def _relative_places() -> Iterator[str]:
         (kpi.KeypointModel.File, "model_file_path"),
         (kpi.KeypointInferenceTask.File, "prediction_file_path"),
         (kpi.KeypointInference, "keypoints_path"),
+        (kpi.Keypoint3D, "space_path"),
     ):
         yield from table().to_arrays(column)
 

@@ -186,6 +186,7 @@ def test_the_work_goes_on(upgraded: Upgraded) -> None:
     assert counts == {
         "RecordingInfo": 4, "FaceRhythmProcessing": 4, "FacialRhythm": 4, "FacialRhythmReport": 0,
         "FacialSignal": 0, "SignalRhythm": 0, "KeypointInference": 3, "KeypointRhythm": 3,
+        "Keypoint3D": 0,
     }  # fmt: skip
     verified = database.run("verify", "--json")
     assert verified.returncode == 0, verified.stdout

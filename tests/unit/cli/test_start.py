@@ -18,7 +18,7 @@ GROUPS = {
     "video": ("info", "check", "slice", "convert"),
     "rois": ("propose", "check", "convert", "copy", "enter"),
     "params": ("suggest",),
-    "keypoints": ("run",),
+    "keypoints": ("run", "triangulate"),
     "import": ("keypoints", "facemap", "element-facemap", "remove-keypoints"),
     "export": ("movie", "clips", "xarray", "nwb", "crate", "lake", "keypoints"),
     "jobs": ("show", "retry", "ignore", "priority"),

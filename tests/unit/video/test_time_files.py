@@ -11,6 +11,7 @@ import pytest
 from element_facerhythm.errors import VideoError
 from element_facerhythm.video import probe_video
 from element_facerhythm.video.time_columns import times_in_array, times_in_text
+from element_facerhythm.video.time_files import read_frame_times
 
 N = 40
 TIMES = np.arange(N) / 25 + np.r_[np.zeros(20), np.full(20, 2.0)]
@@ -158,3 +159,24 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(video, monkeypatch):
         archive.addfile(member, io.BytesIO(bytes(member.size)))
     with pytest.raises(VideoError, match="unpacks to more than"):
         probe_video(video)
+
+
+@pytest.mark.parametrize(
+    ("rows", "first_s"),
+    [
+        (["12.5", "12.51", "12.52"], 12.5),
+        (["1767225600000000000", "1767225600010000000", "1767225600020000000"], 1_767_225_600.0),
+        (["2026-01-01T00:00:00.25", "2026-01-01T00:00:00.26", "2026-01-01T00:00:00.27"], 1_767_225_600.25),
+        (["2026-01-01T02:00:00+02:00", "2026-01-01T02:00:00.01+02:00"], 1_767_225_600.0),
+    ],
+)  # fmt: skip
+def test_a_file_by_itself_says_when_it_begins(tmp_path, rows, first_s):
+    """Cameras that share a clock are matched by it."""
+    path = tmp_path / "camera_times.csv"
+    path.write_text("timestamp\n" + "\n".join(rows))
+    found = read_frame_times(path, 100.0)
+    assert found.first_s == pytest.approx(first_s, abs=1e-6)
+    np.testing.assert_allclose(found.times_s, np.arange(len(rows)) / 100, atol=1e-7)
+    path.write_text("timestamp\n3\n2\n1\n")
+    with pytest.raises(VideoError, match="holds no column of rising times"):
+        read_frame_times(path)
