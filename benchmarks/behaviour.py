@@ -110,7 +110,10 @@ def together(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
         "frequency_error": max(row["frequency_error"] for row in rows),
         "precision": n_right / max(n_found, 1),
         "recall": n_right / max(n_planted, 1),
-        "onset_error_cycles": max(row["onset_error_cycles"] for row in rows),
+        "onset_error_cycles": float(np.nanmax([row["onset_error_cycles"] for row in rows])),
+        "largest_onset_error_cycles": float(
+            np.nanmax([row["largest_onset_error_cycles"] for row in rows])
+        ),
         "onsets_within_a_cycle": sum(row["n_onsets_within_a_cycle"] for row in rows)
         / max(sum(row["n_onsets"] for row in rows), 1),
     }
@@ -267,6 +270,7 @@ def of_bouts(
         "n_found": max(len(counted), n_right),
         "n_right": n_right,
         "onset_error_cycles": float(np.median(onsets)) if onsets else float("nan"),
+        "largest_onset_error_cycles": max(onsets, default=float("nan")),
         "n_onsets": len(onsets),
         "n_onsets_within_a_cycle": int((np.array(onsets) <= 1).sum()),
         "bout_frequency_error": float(np.median(mean_hz)) if mean_hz else float("nan"),

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from element_facerhythm.pipeline.results.component_rhythms import (
         ComponentBouts,
         Rhythm,
-        RhythmBout,
     )
 
 FRAMES_PER_ROW = 65_536
@@ -135,7 +134,7 @@ def bout_part_rows(found: Iterable["ComponentBouts"]) -> Iterator[tuple[str, Ite
     """Yield the name of each part of `RhythmBout` with its rows, in the order of entering."""
     components = tuple(found)
     yield "Component", map(_bouts_row, components)
-    yield "Bout", ({**_of(own), **_bout_row(one)} for own in components for one in own.bouts)
+    yield "Bout", (row for own in components for row in own.rows)
 
 
 def _bouts_row(own: "ComponentBouts") -> Row:
@@ -147,24 +146,4 @@ def _bouts_row(own: "ComponentBouts") -> Row:
         "n_component_bouts": len(own.bouts),
         "bouts_per_minute": finite_or_null(own.per_minute),
         "bout_fraction": finite_or_null(own.fraction),
-    }
-
-
-def _bout_row(one: "RhythmBout") -> Row:
-    bout = one.bout
-    return {
-        "video_index": one.video_index,
-        "bout_index": one.bout_index,
-        "onset_s": bout.onset_s,
-        "offset_s": bout.offset_s,
-        "bout_duration_s": bout.offset_s - bout.onset_s,
-        "onset_frame": bout.first_frame,
-        "offset_frame": bout.last_frame,
-        "n_cycles": bout.n_cycles,
-        "bout_mean_hz": bout.mean_frequency_hz,
-        "bout_peak_hz": bout.peak_frequency_hz,
-        "bout_mean_px": bout.mean_amplitude_px,
-        "bout_peak_px": bout.peak_amplitude_px,
-        "onset_phase_rad": bout.onset_phase_rad,
-        "is_cut": bout.is_cut,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ _LEAST_BAND = (
     0.35  # of the frequency: half the width of the narrowest band; in narrower ones onsets are late
 )
 _BOUT_DEFAULTS = BoutSettings()
+
+
+BOUT_COLUMNS = (
+    "model_key", "component_index", "video_index", "bout_index", "onset_s", "offset_s", "bout_duration_s",
+    "onset_frame", "offset_frame", "n_cycles", "bout_mean_hz", "bout_peak_hz", "bout_mean_px", "bout_peak_px",
+    "onset_phase_rad", "is_cut",
+)  # fmt: skip
+"""Numbers of a bout, as tables and files name them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +121,20 @@ class ComponentBouts:
     thresholds: Thresholds | None
     known_s: float
     bouts: tuple[RhythmBout, ...]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Numbers of its bouts, by `BOUT_COLUMNS`."""
+        return [dict(zip(BOUT_COLUMNS, self._numbers(one), strict=True)) for one in self.bouts]
+
+    def _numbers(self, one: RhythmBout) -> tuple[Any, ...]:
+        bout = one.bout
+        return (
+            self.model_key, self.component_index, one.video_index, one.bout_index,
+            bout.onset_s, bout.offset_s, bout.offset_s - bout.onset_s, bout.first_frame, bout.last_frame,
+            bout.n_cycles, bout.mean_frequency_hz, bout.peak_frequency_hz, bout.mean_amplitude_px,
+            bout.peak_amplitude_px, bout.onset_phase_rad, bout.is_cut,
+        )  # fmt: skip
 
     @property
     def fraction(self) -> float:
