@@ -87,7 +87,7 @@ def probes(cursor: Any, place: str) -> dict[str, str]:
 
 def test_rights_on_every_table_are_those_that_are_meant(database: SharedDatabase) -> None:
     found = tables(database)
-    assert len(found) == 109 + N_LOCK_TABLES
+    assert len(found) == 119 + N_LOCK_TABLES
     with closing(database.connect()) as administrator, administrator.cursor() as columns:
         asked = {name: probes(columns, f"`{name[0]}`.`{name[1]}`") for name in found}
     for role in ROLES:
@@ -113,7 +113,7 @@ def test_no_role_changes_a_table_itself(database: SharedDatabase) -> None:
                 for statement in statements:
                     sql = statement.replace("{}_t", f"`{schema}`.`more`").format(place)
                     assert is_denied(cursor, sql), f"{role}: {sql}"
-    assert len(tables(database)) == 109 + N_LOCK_TABLES
+    assert len(tables(database)) == 119 + N_LOCK_TABLES
 
 
 def test_no_role_goes_beyond_our_schemas(database: SharedDatabase) -> None:
@@ -323,7 +323,7 @@ def test_activation_without_rights_says_who_can_help(
     }
     again = database.facerhythm_json(ADMINISTRATOR, "admin", "init")
     assert not any(again["new"].values())
-    assert sum(map(len, again["tables"].values())) == 109
+    assert sum(map(len, again["tables"].values())) == 119
     for role in ROLES:
         lines = printed_sql(database, role, database.accounts[role][0], "--existing")
         for line in lines:
