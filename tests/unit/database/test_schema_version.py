@@ -13,7 +13,7 @@ from element_facerhythm.admin.upgrade.definitions import classes_of
 from element_facerhythm.admin.upgrade.versions import CHANGES
 from element_facerhythm.database.schema_version import SCHEMA_VERSION
 
-DIGEST_OF_VERSION_2 = ""
+DIGEST_OF_VERSION_2 = "0954247233d928d7ce42ac19911e8f5cff677d3428cf6cc1125ed112acb2e447"
 COLUMN = re.compile(r"^\s*(\w+)\s*(?:=\s*\S+)?\s*:", re.MULTILINE)
 
 
