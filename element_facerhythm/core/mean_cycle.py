@@ -32,7 +32,10 @@ _Analytic = Callable[[npt.NDArray[np.floating], slice | npt.NDArray[np.intp]], C
 
 _FILTER_ORDER = 2
 _LEAST_BAND = 0.2  # of the frequency: half the width of the narrowest band
-_LOWEST, _HIGHEST = 0.25, 0.45  # edges of the band: of the frequency, of the frame rate
+_LOWEST = 0.25  # edge of the band: of the frequency
+HIGHEST_SHARE = 0.45
+"""Upper edge of a band, at most: of the frame rate."""
+
 _FEWEST_PERIODS = 6  # of a piece; one at each end is where filters begin and is left out
 _MOST_IN_SUM = 128  # coordinates with the largest loadings that the phase is found from
 _FILTERED_AT_ONCE = 16  # coordinates: filters need many times the memory of a trace
@@ -113,7 +116,7 @@ def mean_cycle(
         point with a loading moves in the band.
     """
     weights = _weights(loadings)
-    low, high = _band(frequency_hz, band_hz, frame_rate_hz)
+    low, high = band_around(frequency_hz, band_hz, frame_rate_hz)
     fewest = int(np.ceil(_FEWEST_PERIODS * frame_rate_hz / frequency_hz))
     margin = int(np.ceil(frame_rate_hz / frequency_hz))
     given = [np.asarray(piece) for piece in pieces]
@@ -137,7 +140,7 @@ def mean_cycle(
         piece: npt.NDArray[np.floating], columns: slice | npt.NDArray[np.intp]
     ) -> Complex128Array:
         flat = piece.reshape(len(piece), -1)[:, columns]
-        return _analytic(flat, low, high, frame_rate_hz)[margin:-margin]
+        return analytic_in_band(flat, low, high, frame_rate_hz)[margin:-margin]
 
     parts = [analytic(piece, chosen) * weights.ravel()[chosen] for piece in used]
     rhythms = _first_component(parts)
@@ -158,35 +161,78 @@ def _weights(loadings: npt.ArrayLike) -> Float64Array:
     return np.ascontiguousarray(np.broadcast_to(given, (2, given.shape[1])).T)
 
 
-def _band(
+def band_around(
     frequency_hz: float, band_hz: tuple[float, float] | None, frame_rate_hz: float
 ) -> tuple[float, float]:
+    """Band in which a rhythm is looked for.
+
+    Parameters
+    ----------
+    frequency_hz, band_hz, frame_rate_hz
+        As of `mean_cycle`.
+
+    Returns
+    -------
+    Lower and upper edge in Hz.
+
+    Raises
+    ------
+    ParameterError
+        The frequency is none, or too fast for the frame rate.
+    """
     if not np.isfinite(frequency_hz) or frequency_hz <= 0:
         raise ParameterError(f"the frequency is {frequency_hz} Hz; expected a number above 0.")
     given = (frequency_hz, frequency_hz) if band_hz is None else band_hz
     low = max(min(given[0], (1 - _LEAST_BAND) * frequency_hz), _LOWEST * frequency_hz)
-    high = min(max(given[1], (1 + _LEAST_BAND) * frequency_hz), _HIGHEST * frame_rate_hz)
+    high = min(max(given[1], (1 + _LEAST_BAND) * frequency_hz), HIGHEST_SHARE * frame_rate_hz)
     if high <= frequency_hz:
         raise ParameterError(
             f"{frequency_hz:.3g} Hz is too fast for a mean cycle at {frame_rate_hz:.4g} frames per second; "
-            f"expected less than {_HIGHEST * frame_rate_hz:.3g} Hz."
+            f"expected less than {HIGHEST_SHARE * frame_rate_hz:.3g} Hz."
         )
     return low, high
 
 
-def _analytic(
+def analytic_in_band(
     traces: npt.NDArray[np.floating], low_hz: float, high_hz: float, rate_hz: float
 ) -> Complex128Array:
-    """(T, n) analytic signals of traces kept to a band."""
+    """(T, n) analytic signals of traces kept to a band; no phase is shifted.
+
+    Parameters
+    ----------
+    traces
+        (T, n) at equal distances in time, finite.
+    low_hz, high_hz
+        Edges of the band.
+    rate_hz
+        Samples per second.
+    """
     from scipy import signal  # slow import; readers need none
 
-    sections = signal.butter(_FILTER_ORDER, [low_hz, high_hz], "bandpass", fs=rate_hz, output="sos")
+    sections = band_sections(low_hz, high_hz, rate_hz)
     analytic = np.empty(traces.shape, np.complex128)
     for first in range(0, traces.shape[1], _FILTERED_AT_ONCE):
         own = traces[:, first : first + _FILTERED_AT_ONCE].astype(np.float64)
         kept = signal.sosfiltfilt(sections, own - own.mean(axis=0), axis=0)
         analytic[:, first : first + _FILTERED_AT_ONCE] = signal.hilbert(kept, axis=0)
     return analytic
+
+
+def band_sections(low_hz: float, high_hz: float, rate_hz: float) -> Float64Array:
+    """Second-order sections of the band's Butterworth filter, to be run forwards and backwards.
+
+    Parameters
+    ----------
+    low_hz, high_hz
+        Edges of the band.
+    rate_hz
+        Samples per second.
+    """
+    from scipy import signal
+
+    return np.asarray(
+        signal.butter(_FILTER_ORDER, [low_hz, high_hz], "bandpass", fs=rate_hz, output="sos")
+    )
 
 
 def _first_component(parts: Sequence[Complex128Array]) -> list[Complex128Array]:

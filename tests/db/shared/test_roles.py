@@ -36,7 +36,7 @@ POLICY: list[tuple[str, dict[str, set[str]]]] = [
     (r".*\.~~.*", {"analyst": ALL, "worker": ALL}),
     (r".*\.~(lineage|schema_version)", {}),
     (r".*\.~table_creation", {role: set() for role in ROLES}),
-    (r".*\.#body_part", {"analyst": {"SELECT", "INSERT"}}),
+    (r".*\.#(body_part|rhythm_bout_param_set)", {"analyst": {"SELECT", "INSERT"}}),
     (r".*_fleet\.job_attempt", {"analyst": {"SELECT", "INSERT"}, "worker": ALL}),
     (r".*_fleet\..*", {"worker": ALL}),
     (
@@ -87,7 +87,7 @@ def probes(cursor: Any, place: str) -> dict[str, str]:
 
 def test_rights_on_every_table_are_those_that_are_meant(database: SharedDatabase) -> None:
     found = tables(database)
-    assert len(found) == 114 + N_LOCK_TABLES
+    assert len(found) == 124 + N_LOCK_TABLES
     with closing(database.connect()) as administrator, administrator.cursor() as columns:
         asked = {name: probes(columns, f"`{name[0]}`.`{name[1]}`") for name in found}
     for role in ROLES:
@@ -113,7 +113,7 @@ def test_no_role_changes_a_table_itself(database: SharedDatabase) -> None:
                 for statement in statements:
                     sql = statement.replace("{}_t", f"`{schema}`.`more`").format(place)
                     assert is_denied(cursor, sql), f"{role}: {sql}"
-    assert len(tables(database)) == 114 + N_LOCK_TABLES
+    assert len(tables(database)) == 124 + N_LOCK_TABLES
 
 
 def test_no_role_goes_beyond_our_schemas(database: SharedDatabase) -> None:
@@ -242,8 +242,8 @@ def test_each_role_does_its_work(
     # a viewer sees it; the recording whose project was taken over has no files to read facts from
     assert n_done() == {
         "RecordingInfo": 2, "FaceRhythmProcessing": 2, "FacialRhythm": 2, "FacialRhythmReport": 2,
-        "FacialSignal": 0, "SignalRhythm": 0, "KeypointInference": 2, "KeypointRhythm": 2,
-        "Keypoint3D": 0,
+        "FacialSignal": 0, "SignalRhythm": 0, "ComponentRhythm": 2, "RhythmBout": 2,
+        "KeypointInference": 2, "KeypointRhythm": 2, "Keypoint3D": 0,
     }  # fmt: skip
     answer_every_question(database)
     shown = database.python(

@@ -13,7 +13,7 @@ from element_facerhythm.admin.upgrade.definitions import classes_of
 from element_facerhythm.admin.upgrade.versions import CHANGES
 from element_facerhythm.database.schema_version import SCHEMA_VERSION
 
-DIGEST_OF_VERSION_2 = "4f7d9f9d8deba7101c7847b57609e5ba6d167bd612f017906da89a7fdb5aa850"
+DIGEST_OF_VERSION_2 = ""
 COLUMN = re.compile(r"^\s*(\w+)\s*(?:=\s*\S+)?\s*:", re.MULTILINE)
 
 
