@@ -28,6 +28,7 @@ ORDER = (
     "memory",
     "keypoints",
     "signals",
+    "days",
     "pages",
     "movies",
     "cuda",

@@ -41,6 +41,7 @@ from element_facerhythm.cli import (
     inspect,
     jobs,
     keypoints,
+    match,
     params,
     qc,
     rank,
@@ -89,6 +90,7 @@ app.command("qc", cls=DatabaseCommand)(qc.qc)
 app.command("figures", cls=DatabaseCommand)(figures.figures)
 app.command("gui", cls=DatabaseCommand)(gui.gui)
 app.add_typer(curate.app, name="curate")
+app.command("match")(match.match)
 app.command("report", cls=DatabaseCommand)(report.report)
 app.command("inspect")(inspect.inspect)
 app.command("check")(check.check)

@@ -1,0 +1,149 @@
+"""One animal on three rendered days: components recognised, labels proposed, sessions of other views refused."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from benchmarks.days import MISSING, QUICK_FRAMES, analyse, recognise, seen_by
+from element_facerhythm.demo.synthetic.days import plan_days
+from element_facerhythm.pipeline.results.session_matches import match_projects
+
+Command = Callable[..., Any]
+
+pytestmark = pytest.mark.slow
+
+DAYS = plan_days(MISSING[1:], n_frames=QUICK_FRAMES)
+
+
+@pytest.fixture(scope="module")
+def animal(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The projects of three days, the regions copied from the first, and how far these are off."""
+    folder = tmp_path_factory.mktemp("animal")
+    regions_px = analyse(DAYS, folder)
+    return {"days": [folder / day.name for day in DAYS], "regions_px": regions_px}
+
+
+@pytest.fixture
+def other_view(animal: dict[str, Any], tmp_path: Path) -> Path:
+    """A project whose recording shows something else."""
+    project = tmp_path / "other"
+    shutil.copytree(animal["days"][1], project)
+    noise = np.random.default_rng(0).normal(0, 300, (240, 320))
+    picture = np.clip(cv2.GaussianBlur(noise, (0, 0), 3) + 110, 0, 255).astype(np.uint8)
+    with h5py.File(project / "analysis_files" / "ROIs.h5", "r+") as file:
+        file["background_image"][...] = picture
+    return project
+
+
+def test_what_was_planted_is_recognised(animal: dict[str, Any]) -> None:
+    found = match_projects(animal["days"])
+    assert found.refused == {}
+    drawn = DAYS[0].rois.seed_polygons[0]
+    for day, registration in zip(DAYS, found.registrations, strict=True):
+        error = registration.alignment.moved(drawn) - seen_by(day, drawn)
+        assert np.linalg.norm(error, axis=1).max() <= 0.5
+    assert max(animal["regions_px"]) <= 0.5
+    recognised = recognise(DAYS, found)
+    assert recognised.n_compared >= 10
+    assert recognised.n_right / recognised.n_compared >= 0.95
+    assert recognised.n_not_found <= 1
+
+
+def test_the_order_of_the_projects_changes_nothing_and_the_reference_no_identity(
+    facerhythm: Command, animal: dict[str, Any], tmp_path: Path
+) -> None:
+    one, two, three = animal["days"]
+    table, figure = tmp_path / "match.csv", tmp_path / "match.png"
+    done = facerhythm("match", one, two, three, "-o", table, "--figure", figure, "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert told["reference"] == "day1" and told["refused"] == {}
+    rows = list(csv.DictReader(table.open()))
+    assert len(rows) == len(told["components"]) == 15
+    assert [int(row["identity"]) for row in rows] == [r["identity"] for r in told["components"]]
+    assert cv2.imread(str(figure)).shape[1] > 700
+    again = json.loads(facerhythm("match", three, one, two, "--json").out)
+    assert again["components"] == told["components"] and again["pairs"] == told["pairs"]
+    elsewhere = json.loads(
+        facerhythm("match", one, two, three, "--reference", two, "--json", "--least", 0.85).out
+    )
+    stricter = json.loads(facerhythm("match", one, two, three, "--json", "--least", 0.85).out)
+    assert elsewhere["reference"] == "day2"
+    assert identities_of(elsewhere) == identities_of(stricter)
+    refused = facerhythm("match", one, two, "-o", table)
+    assert refused.code == 2 and "--overwrite" in refused.err
+    printed = facerhythm("match", one, two)
+    assert "in day2 alone" in printed.out and "congruence" in printed.out
+
+
+def identities_of(told: dict[str, Any]) -> set[frozenset[tuple[str, int]]]:
+    members: dict[int, set[tuple[str, int]]] = {}
+    for row in told["components"]:
+        members.setdefault(row["identity"], set()).add((row["session"], row["component_index"]))
+    return {frozenset(own) for own in members.values()}
+
+
+def test_a_session_that_does_not_align_is_told_and_the_others_are_matched(
+    facerhythm: Command, animal: dict[str, Any], other_view: Path
+) -> None:
+    one, two, _ = animal["days"]
+    done = facerhythm("match", other_view, one, two, "--json")
+    assert done.code == 3
+    told = json.loads(done.out)
+    assert "does not align with that of day1" in told["refused"]["other"]
+    assert {row["session"] for row in told["components"]} == {"day1", "day2"}
+    alone = facerhythm("match", other_view, one)
+    assert alone.code == 2 and "no session aligns with day1" in alone.err and not alone.out
+    for arguments, words in (
+        ((one,), "two project directories or more"),
+        ((one, one), "is given twice"),
+        ((one, two, "--least", 0), "least congruence is 0"),
+        ((one, two, "--reference", other_view), "is none of the projects"),
+        ((one, other_view.parent), "is not a face-rhythm project"),
+    ):
+        refused = facerhythm("match", *arguments)
+        assert refused.code == 2 and words in refused.err
+
+
+def test_labels_are_proposed_and_none_is_taken(
+    facerhythm: Command, animal: dict[str, Any], tmp_path: Path, other_view: Path
+) -> None:
+    places = [tmp_path / path.name for path in animal["days"]]
+    for source, place in zip(animal["days"], places, strict=True):
+        shutil.copytree(source, place)
+    one, two, three = places
+    nothing = facerhythm("curate", "propose", "--from", one, two)
+    assert nothing.code == 2 and "nothing was decided about the components of day1" in nothing.err
+    pairs = json.loads(facerhythm("match", one, three, "--json").out)["pairs"]
+    best = max(pairs, key=lambda pair: pair["congruence"])
+    label = ("--component", best["component_index"], "--verdict", "keep", "--name", "a rhythm")
+    assert facerhythm("curate", "set", one, *label).code == 0
+    before = {path: path.read_bytes() for path in three.rglob("*") if path.is_file()}
+    table = tmp_path / "proposed.csv"
+    words = ("curate", "propose", "--from", one, three, other_view, "-o", table)
+    done = facerhythm(*words, "--json")
+    assert done.code == 3
+    told = json.loads(done.out)
+    (row,) = (row for row in told["proposals"] if row["session"] == "day3")
+    assert (row["component_index"], row["verdict"], row["name"]) == (
+        best["other_index"],
+        "keep",
+        "a rhythm",
+    )
+    assert row["congruence"] == pytest.approx(best["congruence"], abs=1e-6)
+    assert len(list(csv.DictReader(table.open()))) == len(told["proposals"])
+    assert {path: path.read_bytes() for path in three.rglob("*") if path.is_file()} == before
+    # the command of the proposal takes it, and nothing is proposed for that component again
+    import shlex
+
+    assert facerhythm(*shlex.split(row["command"])[1:]).code == 0
+    again = facerhythm("curate", "propose", "--from", one, three)
+    assert again.code == 0 and "no undecided component is like a labelled one" in again.out
