@@ -81,7 +81,7 @@ def copy(
         rois, video = _regions(source), probe(from_video)
         others = [probe(target.video) for target in targets]
         if to_video is not None:
-            copied: Sequence["CopiedRois | RoiError"] = [
+            copied: Sequence[CopiedRois | RoiError] = [
                 copy_rois(rois, video, others[0], progress=progress)
             ]
         else:
@@ -137,13 +137,13 @@ def _targets_in(folder: Path, videos: list[Path], comparison: Path | None) -> li
         raise RequestError(
             f"{folder} is a file; expected a directory for the ROI files of many videos"
         )
-    parts = [(*video.resolve().parts[1:-1], video.stem) for video in videos]
+    parts = [(*video.absolute().parts[1:-1], video.stem) for video in videos]
     longest = max(map(len, parts))
     n = next((n for n in range(1, longest) if len({p[-n:] for p in parts}) == len(parts)), longest)
     names = ["_".join(p[-n:]) for p in parts]
     if len(set(names)) < len(names):
         raise RequestError(
-            "two videos differ in the ending of their names alone; copy to them one by one"
+            "the ROI files of two videos would have the same name; copy to them one by one"
         )
     return [
         _Target(video, folder / short_name(name, ".json"), folder / short_name(name, ".png"))

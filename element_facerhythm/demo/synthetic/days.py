@@ -19,6 +19,7 @@ LATE_MOVEMENT = "twitching"
 _RHYTHMS = ("whisking", "sniffing", "chewing")
 _MOST_SHIFT, _MOST_TURN_DEG, _MOST_ZOOM = 0.05, 4.0, 0.02
 _N_BOUTS = 4
+_KEY_INTERVAL = 30  # so that the mean picture is of the whole recording, as that of a long one is
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +79,9 @@ class Day:
             Called with the number of frames done.
         """
         write_gray_video(
-            path, self.frames(), frame_rate_hz=self.scene.frame_rate_hz, on_frame=on_frame
-        )
+            path, self.frames(), frame_rate_hz=self.scene.frame_rate_hz, key_interval=_KEY_INTERVAL,
+            on_frame=on_frame,
+        )  # fmt: skip
 
 
 def plan_days(
