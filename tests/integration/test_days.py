@@ -137,3 +137,71 @@ def test_labels_are_proposed_and_none_is_taken(
     assert facerhythm(*shlex.split(row["command"])[1:]).code == 0
     again = facerhythm("curate", "propose", "--from", one, three)
     assert again.code == 0 and "no undecided component is like a labelled one" in again.out
+
+
+def test_one_decomposition_of_all_days_knows_what_was_missing_when(
+    facerhythm: Command, animal: dict[str, Any], tmp_path: Path, other_view: Path
+) -> None:
+    """Twitching begins on the second day, on which there is no sniffing; both are there on the third."""
+    one, two, three = animal["days"]
+    product, table = tmp_path / "joint.h5", tmp_path / "joint.csv"
+    words = ("joint", one, two, three, "--rank", 6, "--device", "cpu", "-o", product)
+    done = facerhythm(*words, "--table", table, "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert told["explained_variance_total"] > 0.95 and told["n_points_left_out"] <= 3
+    assert len(list(csv.DictReader(table.read_text().splitlines()))) == 18
+    twitching, sniffing = (
+        next(source for source in DAYS[2].rhythms if source.name == name)
+        for name in ("twitching", "sniffing")
+    )
+    for source, missing, present in (
+        (twitching, "day1", ("day2", "day3")),
+        (sniffing, "day2", ("day1", "day3")),
+    ):
+        index, strength = strongest_at(source, told["components"])
+        assert all(strength[missing] < 0.1 * strength[day] for day in present), (index, strength)
+    with h5py.File(product) as file:
+        model = file["factors_rearranged/0"]
+        assert model["(xy points)"].shape == (2 * told["n_points"], 6)
+        for number, video in file["videos"].items():
+            assert model[f"videos/time_{number}"].shape == (len(video["times_s"]), 6)
+        assert file["videos/1/session"][()].decode() == "day2"
+    # in another order the same numbers
+    again = json.loads(
+        facerhythm("joint", three, one, two, *words[4:-1], tmp_path / "again.h5", "--json").out
+    )
+    assert again["components"] == told["components"]
+    for arguments, said in (
+        (
+            (one, other_view, "--rank", 3, "-o", tmp_path / "no.h5"),
+            "does not align with that of day1",
+        ),
+        ((one, "--rank", 3, "-o", tmp_path / "no.h5"), "two project directories or more"),
+        ((one, two, "--rank", 3, "-o", product), "--overwrite"),
+        (
+            (one, two, "--rank", 3, "-o", one / "analysis_files" / "TCA.h5", "--overwrite"),
+            "stay as they are",
+        ),
+        ((one, two, "--rank", 3, "-o", tmp_path / "no.txt"), "does not end with .h5"),
+        ((one, two, "--rank", 3, "--device", "cuda:99", "-o", tmp_path / "no.h5"), "cuda"),
+    ):
+        refused = facerhythm("joint", *arguments)
+        assert refused.code == 2 and said in refused.err, refused.err
+    assert not (tmp_path / "no.h5").exists() and not (tmp_path / "no.txt").exists()
+
+
+def strongest_at(source: Any, rows: list[dict[str, Any]]) -> tuple[int, dict[str, float]]:
+    """The component nearest to a planted rhythm in frequency and place, and its strength by session."""
+    at = [
+        row
+        for row in rows
+        if abs(np.log2(row["peak_frequency_hz"] / source.frequency_hz)) < 0.25
+        and np.hypot(
+            row["centroid_x_px"] - source.region.center_px[0],
+            row["centroid_y_px"] - source.region.center_px[1],
+        )
+        < 25
+    ]
+    index = max(at, key=lambda row: row["strength"])["component_index"]
+    return index, {row["session"]: row["strength"] for row in at if row["component_index"] == index}

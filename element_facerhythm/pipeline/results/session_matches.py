@@ -6,17 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from element_facerhythm.core.arrays import Float64Array, GrayFrame
 from element_facerhythm.core.decomposition.components import peak_frequencies_hz
-from element_facerhythm.core.rois import BoolMask
-from element_facerhythm.core.sessions.common_axes import (
-    SessionComponents,
-    on_common_axes,
-    spacing_px,
-)
+from element_facerhythm.core.sessions.common_axes import SessionComponents, on_common_axes
 from element_facerhythm.core.sessions.identities import (
     Identity,
     join_identities,
@@ -33,6 +27,12 @@ from element_facerhythm.errors import RequestError
 from element_facerhythm.io.project import Project
 from element_facerhythm.io.stored_factors import project_factors, project_maps, project_spectra
 from element_facerhythm.pipeline.records import NullProgress, Progress
+from element_facerhythm.pipeline.results.session_pictures import (
+    project_image,
+    reference_name,
+    region_around,
+    session_names,
+)
 
 
 @dataclass(frozen=True)
@@ -123,23 +123,6 @@ class SessionMatches:
         return {one.session: one.refused for one in self.registrations if one.refused}
 
 
-def session_names(directories: Sequence[Path]) -> dict[str, Path]:
-    """Name each project: by its directory alone where that tells all of them apart, else by its whole path.
-
-    Raises
-    ------
-    RequestError
-        One is given twice.
-    """
-    places = [directory.resolve() for directory in directories]
-    if len(set(places)) < len(places):
-        twice = next(place for place in places if places.count(place) > 1)
-        raise RequestError(f"{twice} is given twice; expected different projects")
-    alone = [place.name for place in places]
-    names = alone if len(set(alone)) == len(alone) else [str(place) for place in places]
-    return dict(sorted(zip(names, directories, strict=True)))
-
-
 def match_projects(
     directories: Sequence[Path],
     *,
@@ -177,12 +160,12 @@ def match_projects(
         )
     named = session_names(directories)
     pictures = {name: session_picture(place, name, model_key) for name, place in named.items()}
-    first = next(iter(named)) if reference is None else _name_of(reference, named)
+    first = reference_name(reference, named)
     with (progress or NullProgress()).stage("register", len(pictures), "sessions") as advance:
         registrations = register(
             {name: one.image for name, one in pictures.items()},
             first,
-            _region(pictures[first]),
+            region_around(pictures[first].components.positions_px, pictures[first].image),
             advance=advance,
         )
     registered = [_moved(pictures[r.session].components, r) for r in registrations if not r.refused]
@@ -239,9 +222,6 @@ def session_picture(directory: Path, name: str, model_key: str | None = None) ->
     loadings = np.abs(np.stack([direction.T for direction in maps]))
     spectra = project_spectra(project, factors)
     ascending = np.argsort(spectra.frequencies_hz)
-    image = project.background_image()
-    if image is None:
-        image = np.rint(project.example_image().mean(axis=-1)).astype(np.uint8)
     components = SessionComponents(
         name,
         project.point_positions.astype(np.float64),
@@ -249,27 +229,7 @@ def session_picture(directory: Path, name: str, model_key: str | None = None) ->
         spectra.frequencies_hz[ascending],
         np.nan_to_num(np.abs(spectra.loadings.T[ascending]).astype(np.float64)),
     )
-    return SessionPicture(directory, key, image, components)
-
-
-def _name_of(directory: Path, named: Mapping[str, Path]) -> str:
-    for name, place in named.items():
-        if place.resolve() == directory.resolve():
-            return name
-    raise RequestError(
-        f"the reference {directory} is none of the projects; expected one of {', '.join(named)}"
-    )
-
-
-def _region(picture: SessionPicture) -> BoolMask:
-    """(H, W) true around the points."""
-    positions = picture.components.positions_px
-    region = np.zeros(picture.image.shape, np.uint8)
-    columns, rows = np.rint(positions).astype(int).T
-    inside = (rows >= 0) & (rows < region.shape[0]) & (columns >= 0) & (columns < region.shape[1])
-    region[rows[inside], columns[inside]] = 1
-    reach = 2 * int(np.ceil(spacing_px(positions))) + 1
-    return np.asarray(cv2.dilate(region, np.ones((reach, reach), np.uint8)) > 0)
+    return SessionPicture(directory, key, project_image(project), components)
 
 
 def _moved(components: SessionComponents, registration: Registration) -> SessionComponents:
