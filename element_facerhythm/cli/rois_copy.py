@@ -113,9 +113,11 @@ def _videos(patterns: list[str], drawn_on: Path) -> list[Path]:
     for pattern in patterns:
         place = Path(pattern)
         above = Path(place.anchor or ".")
-        paths = (
-            [place] if place.exists() else sorted(above.glob(str(place.relative_to(place.anchor))))
-        )
+        try:
+            within = str(place.relative_to(place.anchor))
+            paths = [place] if place.exists() else sorted(above.glob(within))
+        except ValueError as error:  # as of "a**"
+            raise RequestError(f"{pattern!r} is neither a path nor a pattern: {error}") from error
         files = [path for path in paths if path.is_file()]
         if not files:
             what = "only directories" if paths else "nothing"

@@ -124,11 +124,10 @@ class ResampledSpectrogram:
         low, high = (int(below.min()), int(below.max()) + 1) if below.size else (0, -1)
         block = np.abs(self._spectrogram[xy, first : last + 1, low : high + 1, windows])
         block = block.astype(np.float32, copy=False)
-        between = sum(
-            weights[:, corner, None, None] * block[:, chosen[:, corner] - first]
-            for corner in range(chosen.shape[1])
-        )
-        lower, upper = between[:, :, below - low], between[:, :, below - low + 1]  # type: ignore[index]
+        between = np.zeros((len(block), len(chosen), *block.shape[2:]), np.float32)
+        for place, weight in zip(chosen.T, weights.T, strict=True):
+            between += weight[:, None, None] * block[:, place - first]
+        lower, upper = between[:, :, below - low], between[:, :, below - low + 1]
         return np.asarray(lower + share[:, None] * (upper - lower), dtype=np.float32)
 
 

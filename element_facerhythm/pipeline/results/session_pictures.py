@@ -76,8 +76,9 @@ def region_around(positions_px: Float64Array, image: GrayFrame) -> BoolMask:
         (H, W) the picture.
     """
     region = np.zeros(image.shape, np.uint8)
+    height, width = image.shape
     columns, rows = np.rint(positions_px).astype(int).T
-    inside = (rows >= 0) & (rows < region.shape[0]) & (columns >= 0) & (columns < region.shape[1])
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     region[rows[inside], columns[inside]] = 1
     reach = 2 * int(np.ceil(spacing_px(positions_px))) + 1
     return np.asarray(cv2.dilate(region, np.ones((reach, reach), np.uint8)) > 0)
