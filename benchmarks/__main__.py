@@ -29,6 +29,7 @@ ORDER = (
     "keypoints",
     "signals",
     "behaviour",
+    "days",
     "pages",
     "movies",
     "cuda",

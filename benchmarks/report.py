@@ -25,6 +25,7 @@ PAGES = (
     DOCS / "reference" / "benchmarks.md",
     DOCS / "explanation" / "accuracy.md",
     DOCS / "scale.md",
+    DOCS / "how-to" / "days.md",
 )
 _MOST_WORSE = 8
 SCALING_PLOT, ACCURACY_PLOT = "benchmark-scaling.png", "benchmark-accuracy.png"
@@ -252,6 +253,33 @@ def dic_table() -> str | None:
     return caption + markdown(["picture, motion, noise (gray levels)", *who], rows)
 
 
+def days_table() -> str | None:
+    """How many components of an animal's days were recognised, and how far pictures and regions are off."""
+    result = read_result("days")
+    if result is None:
+        return None
+    rows = [
+        [
+            str(one["seed"]),
+            f"{one['n_planted'] - one['n_not_found']} of {one['n_planted']}",
+            f"{one['n_right']} of {one['n_compared']}",
+            f"{min(one['congruence'].values()):.2f}",
+            f"{max(one['registration_px']):.2f} px",
+            f"{max(one['regions_px']):.2f} px",
+        ]
+        for one in result["animals"]
+    ]
+    headings = [
+        "animal", "rhythms found by the fits", "recognised rightly", "smallest congruence of a rhythm",
+        "registration, largest error", "regions, largest error",
+    ]  # fmt: skip
+    caption = (
+        "Counted for each planted rhythm and every two days: right is one identity where it is there on "
+        "both, and no partner where it is there on one. Errors are the largest over all days and places.\n\n"
+    )
+    return caption + markdown(headings, rows)
+
+
 def _errors_of(measured: Mapping[str, float]) -> str:
     left_out = measured.get("not_found", 0)
     text = f"{measured['median_px']:.3f} / {measured['p95_px']:.3f}"
@@ -323,6 +351,7 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "movies": speed_table("movies", None),
     "dic": dic_table,
     "behaviour": behaviour_table,
+    "days": days_table,
     "accuracy": accuracy_table("accuracy"),
     "accuracy summary": accuracy_summary("accuracy"),
     "accuracy own truths": accuracy_summary("accuracy", OWN_TRUTHS),

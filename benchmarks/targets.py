@@ -264,6 +264,21 @@ TARGETS: tuple[Target, ...] = (
         " frames/s",
     ),
     Target(
+        "days",
+        "the same animal on other days, components recognised",
+        ">=",
+        0.95,
+        lambda r: r["recognised_fraction"],
+    ),
+    Target(
+        "days",
+        "the same, pictures registered, largest error",
+        "<=",
+        0.5,
+        lambda r: r["registration_px"],
+        " px",
+    ),
+    Target(
         "cuda", "GPU, frames/s tracked with frames resident", ">=", 20_000, _resident_frames_per_s
     ),
     Target("cuda", "GPU, time over decoding alone", "<=", 1.5, _over_decoding, _TIMES),

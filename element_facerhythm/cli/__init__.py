@@ -41,7 +41,9 @@ from element_facerhythm.cli import (
     ingest,
     inspect,
     jobs,
+    joint,
     keypoints,
+    match,
     params,
     qc,
     rank,
@@ -91,6 +93,8 @@ app.command("bouts")(bouts.bouts)
 app.command("figures", cls=DatabaseCommand)(figures.figures)
 app.command("gui", cls=DatabaseCommand)(gui.gui)
 app.add_typer(curate.app, name="curate")
+app.command("match")(match.match)
+app.command("joint")(joint.joint)
 app.command("report", cls=DatabaseCommand)(report.report)
 app.command("inspect")(inspect.inspect)
 app.command("check")(check.check)

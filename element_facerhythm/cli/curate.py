@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from element_facerhythm.cli import curate_propose
 from element_facerhythm.cli.curated_place import (
     CuratedPlace,
     CuratorOption,
@@ -339,6 +340,9 @@ def suggest(
     print_table("", columns, [tuple(row.values()) for row in rows], right=columns[:3])
     if not rows:
         typer.echo("no component is like one of the other project")
+
+
+app.command(name="propose")(curate_propose.propose)
 
 
 def change(

@@ -132,7 +132,9 @@ def ellipse_axes(
     return width, height
 
 
-def map_scale(figure: Figure, maps: Sequence[Axes], size_pt: float) -> None:
+def map_scale(
+    figure: Figure, maps: Sequence[Axes], size_pt: float, *, largest: str = "of all"
+) -> None:
     """Draw the scale that all maps share: colour and size of the dots, and what their form means.
 
     Parameters
@@ -143,6 +145,8 @@ def map_scale(figure: Figure, maps: Sequence[Axes], size_pt: float) -> None:
         Axes that `draw_map` drew on.
     size_pt
         As given to `draw_map`.
+    largest
+        What a share of 1 is the largest of.
     """
     from matplotlib.collections import EllipseCollection
 
@@ -155,7 +159,7 @@ def map_scale(figure: Figure, maps: Sequence[Axes], size_pt: float) -> None:
     bar.ax.tick_params(labelsize=FONT_SIZE - 1, labelcolor=INK)
     bar.outline.set_visible(False)
     bar.set_label(
-        "part of a point (1 = largest of all)\nwide: moves along x; high: along y",
+        f"part of a point (1 = largest {largest})\nwide: moves along x; high: along y",
         fontsize=FONT_SIZE - 1, color=INK,
     )  # fmt: skip
     shares = np.array([_LEGEND])

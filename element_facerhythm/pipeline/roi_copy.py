@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from element_facerhythm.core.alignment import Alignment, align
 from element_facerhythm.core.arrays import GrayFrame
-from element_facerhythm.core.rois import Polygon, Rois, place_rois
+from element_facerhythm.core.rois import BoolMask, Polygon, Rois, place_rois
 from element_facerhythm.errors import RoiError
 from element_facerhythm.io.region_labels import ATTRIBUTE_OF_ROLE
 from element_facerhythm.pipeline.background import background_image, whole
@@ -60,25 +61,76 @@ def copy_rois(
         The regions hold no polygon or do not fit the first video, the frames differ in size, or a region
         lies outside of the other frame altogether.
     """
+    (copied,) = copy_rois_to_many(rois, video, [other], progress=progress)
+    if isinstance(copied, RoiError):
+        raise copied
+    return copied
+
+
+def copy_rois_to_many(
+    rois: Rois,
+    video: VideoMetadata,
+    others: Sequence[VideoMetadata],
+    *,
+    progress: Progress | None = None,
+) -> tuple[CopiedRois | RoiError, ...]:
+    """Carry regions over from one recording to many, whose pictures are each aligned with that of the first.
+
+    Parameters
+    ----------
+    rois, video
+        As of `copy_rois`.
+    others
+        The recordings that the regions are wanted on.
+    progress
+        Notified of the videos that were read.
+
+    Returns
+    -------
+    For each recording its regions, or why they cannot be carried over; those of the others are not touched by
+    that.
+
+    Raises
+    ------
+    RoiError
+        The regions hold no polygon or do not fit the first video, or the only other recording has another
+        size of frame.
+    """
     if not rois.seed_polygons:
         raise RoiError(
             f"{rois.source or 'the ROIs'}: no polygon seeds points; masks alone are not carried over"
         )
+    if len(others) == 1:  # before anything is read
+        _require_size(video, others[0])
     size = {"height_px": video.height_px, "width_px": video.width_px}
+    region = place_rois(_polygons_alone(rois), **size, spacing_px=1).seed_mask
+    copied: list[CopiedRois | RoiError] = []
+    with (progress or NullProgress()).stage("align", 1 + len(others), "videos") as advance:
+        image = background_image([whole(video)])
+        advance(1)
+        for n_done, other in enumerate(others, 2):
+            try:
+                _require_size(video, other)
+                copied.append(_copied(rois, image, background_image([whole(other)]), region))
+            except RoiError as error:
+                copied.append(error)
+            advance(n_done)
+    return tuple(copied)
+
+
+def _require_size(video: VideoMetadata, other: VideoMetadata) -> None:
     if (other.height_px, other.width_px) != (video.height_px, video.width_px):
         raise RoiError(
             f"{video.path} has frames of {video.width_px} x {video.height_px} px, {other.path} of "
             f"{other.width_px} x {other.height_px} (width x height): regions are copied between frames "
             "of one size"
         )
-    region = place_rois(_polygons_alone(rois), **size, spacing_px=1).seed_mask
-    with (progress or NullProgress()).stage("align", 2, "videos") as advance:
-        image = background_image([whole(video)])
-        advance(1)
-        other_image = background_image([whole(other)])
-        advance(2)
+
+
+def _copied(rois: Rois, image: GrayFrame, other_image: GrayFrame, region: BoolMask) -> CopiedRois:
     alignment = align(image, other_image, region)
-    moved, n_cut = _moved(rois, alignment, size)
+    height_px, width_px = image.shape
+    moved, n_cut = _moved(rois, alignment, {"height_px": height_px, "width_px": width_px})
     notes = [
         f"{n_cut} region{'s' * (n_cut > 1)} reached beyond the frame: cut at its border"
         if n_cut

@@ -188,3 +188,57 @@ def test_a_background_is_the_mean_of_frames_from_all_over(
     assert background_image([Stretch(path, 7, 8)])[0, 0] == 7
     halves = [Stretch(path, 0, 30), Stretch(path, 90, 100)] * N_SAMPLES
     assert abs(int(background_image(halves)[0, 0]) - (14.5 + 94.5) / 2) < 16
+
+
+def test_regions_are_drawn_once_and_copied_to_many(
+    facerhythm: Command, videos: dict[str, Any], tmp_path: Path
+) -> None:
+    for name in ("first", "moved", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "face.mp4").symlink_to(videos[name])
+    small = plan_scene(n_frames=4, width_px=160, height_px=120)
+    write_gray_video(tmp_path / "small.mp4", Renderer(small).frames(), frame_rate_hz=60)
+    out = tmp_path / "regions"
+    words = (
+        "rois", "copy", videos["rois"], "--from-video", tmp_path / "first" / "face.mp4",
+        "--to-sessions", f"{tmp_path}/*/face.mp4",
+    )  # fmt: skip
+    outcome = facerhythm(*words, "--to-sessions", tmp_path / "small.mp4", "-o", out, "--json")
+    assert outcome.code == 3, outcome.err
+    told = json.loads(outcome.out)
+    done = {Path(one["video"]).parent.name: one for one in told["sessions"]}
+    assert told["n_refused"] == 2 and len(told["sessions"]) == 3
+    assert done["moved"]["refused"] is None and done["moved"]["residual_px"] < 0.5
+    assert "correlate" in done["other"]["refused"]
+    assert "of one size" in done[tmp_path.name]["refused"]
+    # what is written is what copying to this one alone writes
+    alone = tmp_path / "alone.json"
+    assert facerhythm(*copy_arguments(videos, "moved", alone)).code == 0
+    assert Path(done["moved"]["output"]).read_bytes() == alone.read_bytes()
+    written = sorted(path.suffix for path in out.iterdir())
+    assert written == [".json", ".png", ".png"]
+    again = facerhythm(*words, "-o", out)
+    assert again.code == 2 and "--overwrite" in again.err
+    printed = facerhythm(*words, "-o", out, "--overwrite")
+    assert printed.code == 3 and "not written" in printed.out and "refused: " in printed.out
+
+
+def test_targets_of_copies_that_are_none_are_refused(
+    facerhythm: Command, videos: dict[str, Any], tmp_path: Path
+) -> None:
+    words = ("rois", "copy", videos["rois"], "--from-video", videos["first"])
+    out = ("-o", tmp_path / "out")
+    many = ("--to-sessions", videos["moved"])
+    for arguments, said in (
+        (out, "give one video"),
+        ((*many, "--to-video", videos["moved"], *out), "and not both"),
+        (("--to-sessions", tmp_path / "*.mp4", *out), "there is nothing of the name"),
+        (("--to-sessions", tmp_path, *out), "only directories"),
+        (("--to-sessions", videos["first"], *out), "no video but the one"),
+        ((*many, "--comparison", tmp_path / "a.png", *out), "for one video"),
+        ((*many, "-o", videos["rois"]), "expected a directory"),
+        (("--to-sessions", videos["rois"], *out), "rois.json"),
+    ):
+        refused = facerhythm(*words, *arguments)
+        assert refused.code == 2 and said in refused.err, refused.err
+        assert list(tmp_path.iterdir()) == []

@@ -148,6 +148,7 @@ def write_gray_video(
     frames: Iterator[GrayFrame],
     *,
     frame_rate_hz: float,
+    key_interval: int | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
     """Encode gray frames as H.264 in yuv420p, with a creation time; whole file or none.
@@ -160,6 +161,8 @@ def write_gray_video(
         (H, W) frames of one size, both sides even.
     frame_rate_hz
         Nominal; frames are at equal distances.
+    key_interval
+        Most frames from one at which decoding can begin to the next; the encoder's own choice where None.
     on_frame
         Called with the number of frames done.
     """
@@ -176,6 +179,8 @@ def write_gray_video(
         for n_done, frame in enumerate(frames, start=1):
             if stream is None:
                 stream = _add_stream(container, frame.shape, frame_rate_hz)
+                if key_interval is not None:
+                    stream.options = {**stream.options, "g": str(key_interval)}
             image = av.VideoFrame.from_ndarray(_as_yuv420(frame), format="yuv420p")
             container.mux(stream.encode(image))
             if on_frame is not None:

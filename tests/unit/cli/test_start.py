@@ -13,7 +13,18 @@ HEAVY = (
     "element_facerhythm.parameters",
 )  # fmt: skip
 GROUPS = {
-    "curate": ("show", "set", "merge", "split", "exclude", "undo", "export", "import", "suggest"),
+    "curate": (
+        "show",
+        "set",
+        "merge",
+        "split",
+        "exclude",
+        "undo",
+        "export",
+        "import",
+        "suggest",
+        "propose",
+    ),
     "index": ("build", "show"),
     "video": ("info", "check", "slice", "convert"),
     "rois": ("propose", "check", "convert", "copy", "enter"),
