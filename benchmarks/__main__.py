@@ -28,6 +28,7 @@ ORDER = (
     "memory",
     "keypoints",
     "signals",
+    "behaviour",
     "pages",
     "movies",
     "cuda",

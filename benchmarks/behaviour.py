@@ -1,9 +1,9 @@
 """Rhythms in time and bouts beside what was planted: phase, frequency, precision, recall, onsets.
 
 ``python -m benchmarks.behaviour [--quick]``. Faces are rendered that whisk, sniff and chew in bouts of random
-times, lengths, frequencies and strengths; the videos go through the whole analysis, decomposition included, and
-bouts are found with the default settings. Scenes differ in noise, in the size of movement, and in gaps of the
-camera (pauses of a second, and single frames that were lost).
+times, lengths, frequencies and strengths; the videos go through the whole analysis, decomposition included,
+and bouts are found with the default settings. Scenes differ in noise, in the size of movement, and in gaps of
+the camera (pauses of a second, and single frames that were lost).
 
 A planted bout begins and ends where its amplitude passes half of its plateau. A bout that was found is right
 where it and a planted one share more than half of the time that they take together. Phase and frequency are
@@ -32,7 +32,7 @@ from element_facerhythm.figures.component_panels import component_panels
 from element_facerhythm.io.project import Project
 from element_facerhythm.pipeline import RunRequest, run_project
 from element_facerhythm.pipeline.results.component_rhythms import (
-    ComponentRhythm,
+    Rhythm,
     RhythmBout,
     component_rhythms,
     rhythm_bouts,
@@ -55,15 +55,17 @@ class Setting:
     noise_sd: float = 1.5
     size: float = 1.0
     with_gaps: bool = False
-    seed: int = 1
+    seed: int = 0
 
 
 SETTINGS = (
-    Setting("clear"),
-    Setting("noise", noise_sd=10.0, seed=2),
-    Setting("small movement", noise_sd=4.0, size=0.25, seed=3),
-    Setting("gaps", noise_sd=4.0, with_gaps=True, seed=4),
+    Setting("clear", seed=11),
+    Setting("noise", noise_sd=10.0, seed=12),
+    Setting("small movement", noise_sd=4.0, size=0.25, seed=13),
+    Setting("faint", noise_sd=6.0, size=0.1, seed=14),
+    Setting("gaps", noise_sd=4.0, with_gaps=True, seed=15),
 )
+"""Defaults were chosen on scenes of other seeds."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,12 @@ class PlantedBout:
 
     @property
     def onset_s(self) -> float:
+        """When its amplitude rises through half of its plateau."""
         return self.source.active_intervals_s[0][0] + self.source.ramp_s / 2
 
     @property
     def offset_s(self) -> float:
+        """When its amplitude falls through it."""
         return self.source.active_intervals_s[0][1] - self.source.ramp_s / 2
 
 
@@ -106,7 +110,10 @@ def together(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
         "frequency_error": max(row["frequency_error"] for row in rows),
         "precision": n_right / max(n_found, 1),
         "recall": n_right / max(n_planted, 1),
-        "onset_error_cycles": max(row["onset_error_cycles"] for row in rows),
+        "onset_error_cycles": float(np.nanmax([row["onset_error_cycles"] for row in rows])),
+        "largest_onset_error_cycles": float(
+            np.nanmax([row["largest_onset_error_cycles"] for row in rows])
+        ),
         "onsets_within_a_cycle": sum(row["n_onsets_within_a_cycle"] for row in rows)
         / max(sum(row["n_onsets"] for row in rows), 1),
     }
@@ -120,14 +127,16 @@ def measure(setting: Setting, n_frames: int) -> Iterator[dict[str, Any]]:
         video, directory = Path(scratch) / "face.mkv", Path(scratch) / "project"
         render(scene, frames, video)
         run_project(
-            RunRequest((video,), scene.rois, scene_parameters(), directory, "cpu", times=("stamps",))
+            RunRequest(
+                (video,), scene.rois, scene_parameters(), directory, "cpu", times=("stamps",)
+            )
         )
         project = Project.open(directory)
         found = component_rhythms(project)
         bouts = rhythm_bouts(found.rhythms)
         for name, own in planted.items():
             rhythm = partner(project, found.rhythms, own)
-            of_rhythm = [b for b in bouts if b.component_index == rhythm.component_index]
+            of_rhythm = bouts[found.rhythms.index(rhythm)].bouts
             yield {
                 "scene": setting.name,
                 "rhythm": name,
@@ -186,9 +195,7 @@ def render(scene: Scene, frames: NDArray[np.int64], video: Path) -> None:
     encode(video, pictures, RATE_HZ, "h264-12", times_s=(frames / RATE_HZ).tolist())
 
 
-def partner(
-    project: Project, rhythms: Sequence[ComponentRhythm], planted: Sequence[PlantedBout]
-) -> ComponentRhythm:
+def partner(project: Project, rhythms: Sequence[Rhythm], planted: Sequence[PlantedBout]) -> Rhythm:
     """Component that lies where a rhythm was planted, among those of about its frequency."""
     panels = component_panels(project)
     source = planted[0].source
@@ -197,7 +204,7 @@ def partner(
     ).ravel()
     hz = float(np.median([bout.source.frequency_hz for bout in planted]))
 
-    def likeness(rhythm: ComponentRhythm) -> float:
+    def likeness(rhythm: Rhythm) -> float:
         maps = np.abs(panels[rhythm.component_index].maps).ravel()
         cosine = float(maps @ pattern / np.linalg.norm(maps) / np.linalg.norm(pattern))
         return cosine if abs(np.log2(rhythm.frequency_hz / hz)) < 0.5 else 0.0
@@ -205,9 +212,7 @@ def partner(
     return max(rhythms, key=likeness)
 
 
-def in_frames(
-    project: Project, rhythm: ComponentRhythm, planted: Sequence[PlantedBout]
-) -> dict[str, float]:
+def in_frames(project: Project, rhythm: Rhythm, planted: Sequence[PlantedBout]) -> dict[str, float]:
     """Errors of phase, frequency and amplitude in the frames within planted bouts."""
     source, found = planted[0].source, rhythm.videos[0]
     weights = source.region.weight(project.point_positions)[:, None] * np.array(source.direction)
@@ -228,7 +233,7 @@ def in_frames(
     return {
         "component": rhythm.component_index,
         "amplitude_px": abs(gain) * float(np.median([b.source.amplitude_px for b in planted])),
-        "noise_px": rhythm.noise_px,
+        "noise_px": float(rhythm.noise_px),
         "known_fraction": len(error) / n_frames,
         "phase_error_deg": float(np.degrees(np.median(np.abs(error)))),
         "frequency_error": float(np.nanmedian(np.abs(np.concatenate(frequencies)))),
@@ -237,7 +242,7 @@ def in_frames(
 
 
 def of_bouts(
-    rhythm: ComponentRhythm, found: Sequence[RhythmBout], planted: Sequence[PlantedBout]
+    rhythm: Rhythm, found: Sequence[RhythmBout], planted: Sequence[PlantedBout]
 ) -> dict[str, Any]:
     """How many bouts are right, and how far their onsets and frequencies are from the planted ones.
 
@@ -265,6 +270,7 @@ def of_bouts(
         "n_found": max(len(counted), n_right),
         "n_right": n_right,
         "onset_error_cycles": float(np.median(onsets)) if onsets else float("nan"),
+        "largest_onset_error_cycles": max(onsets, default=float("nan")),
         "n_onsets": len(onsets),
         "n_onsets_within_a_cycle": int((np.array(onsets) <= 1).sum()),
         "bout_frequency_error": float(np.median(mean_hz)) if mean_hz else float("nan"),

@@ -258,6 +258,31 @@ def _errors_of(measured: Mapping[str, float]) -> str:
     return f"{text} ({100 * left_out:.0f} % left out)" if left_out >= 0.005 else text
 
 
+def behaviour_table() -> str | None:
+    """Errors of phase, frequency and bouts, of each planted rhythm in each scene."""
+    result = read_result("behaviour")
+    if result is None:
+        return None
+    rows = [
+        [
+            row["scene"],
+            row["rhythm"],
+            f"{row['amplitude_px']:.2f} px",
+            f"{row['known_fraction']:.0%}",
+            f"{row['phase_error_deg']:.1f}°",
+            f"{row['frequency_error']:.2%}",
+            f"{row['n_right']} of {row['n_planted']} ({row['n_found']})",
+            f"{row['onset_error_cycles']:.2f}, {row['largest_onset_error_cycles']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    headings = [
+        "scene", "rhythm", "amplitude", "frames known", "phase", "frequency",
+        "bouts right of planted (found)", "onset: median, largest (cycles)",
+    ]  # fmt: skip
+    return markdown(headings, rows)
+
+
 def scaling_table() -> str | None:
     """Seconds and memory at every size."""
     result = read_result("scaling")
@@ -297,6 +322,7 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "keypoints": speed_table("keypoints", None),
     "movies": speed_table("movies", None),
     "dic": dic_table,
+    "behaviour": behaviour_table,
     "accuracy": accuracy_table("accuracy"),
     "accuracy summary": accuracy_summary("accuracy"),
     "accuracy own truths": accuracy_summary("accuracy", OWN_TRUTHS),

@@ -63,7 +63,22 @@ def _over_decoding(result: Result) -> float | None:
     return min((way["over_decoding"] for way in ways), default=None)
 
 
+def _of_all(key: str) -> Callable[[Result], float | None]:
+    return lambda result: result["all"][key]
+
+
 _TIMES = " x"
+_OF_RHYTHMS = "rhythms in rendered scenes, noise and gaps among them: "
+_BEHAVIOUR = tuple(
+    Target("behaviour", _OF_RHYTHMS + what, relation, limit, _of_all(key), unit)
+    for what, relation, limit, key, unit in (
+        ("largest median error of phase", "<=", 5.0, "phase_error_deg", " degrees"),
+        ("largest median error of frequency", "<=", 0.02, "frequency_error", ""),
+        ("bouts, precision", ">=", 0.95, "precision", ""),
+        ("bouts, recall", ">=", 0.95, "recall", ""),
+        ("bouts, largest error of an onset", "<=", 1.0, "largest_onset_error_cycles", " cycles"),
+    )
+)
 TARGETS: tuple[Target, ...] = (
     *TRACKING_TARGETS,
     Target("spectral", "VQT, over the vqt library", ">=", 8, _spectral("fast", "ratio"), _TIMES),
@@ -239,6 +254,7 @@ TARGETS: tuple[Target, ...] = (
         0.9999,
         lambda r: r["agreement"]["motion_r"],
     ),
+    *_BEHAVIOUR,
     Target(
         "movies",
         "movie of 957 points at 640 x 480, drawn and encoded",

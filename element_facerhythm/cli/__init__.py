@@ -26,6 +26,7 @@ from element_facerhythm import __version__
 from element_facerhythm.cli import (
     admin,
     aggregate,
+    bouts,
     check,
     curate,
     db,
@@ -86,6 +87,7 @@ app.command("worker", cls=DatabaseCommand)(worker.worker)
 app.command("health")(health.health)
 app.command("verify", cls=DatabaseCommand)(verify.verify)
 app.command("qc", cls=DatabaseCommand)(qc.qc)
+app.command("bouts")(bouts.bouts)
 app.command("figures", cls=DatabaseCommand)(figures.figures)
 app.command("gui", cls=DatabaseCommand)(gui.gui)
 app.add_typer(curate.app, name="curate")

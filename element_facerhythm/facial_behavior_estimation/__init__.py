@@ -7,7 +7,8 @@ project directory; `FacialRhythm` holds its results: tracking, spectra and compo
 column per quantity, with the large arrays left in the project directory and reachable from the
 rows; `FacialRhythmReport` holds the figures of them. `FacialSignal` holds what was measured in regions:
 motion energy and its singular vectors, pupils, blinks, running; `SignalRhythm` compares that with the
-components. What people decide about the components of a task is entered in `ComponentCuration`.
+components. `ComponentRhythm` follows each component in every frame, and `RhythmBout` says when it is strong.
+What people decide about the components of a task is entered in `ComponentCuration`.
 
 Call `activate` once per process before using the tables, or import `element_facerhythm.workflow`.
 """
@@ -16,6 +17,7 @@ from typing import Any
 
 from element_facerhythm.database.table_creation import activating, only_binds
 from element_facerhythm.facial_behavior_estimation.array_codec import ArrayCodec, ArrayReference
+from element_facerhythm.facial_behavior_estimation.component_rhythm import ComponentRhythm
 from element_facerhythm.facial_behavior_estimation.curation import (
     ComponentCuration,
     curated_result,
@@ -29,6 +31,10 @@ from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmP
 from element_facerhythm.facial_behavior_estimation.recording import RecordingInfo, VideoRecording
 from element_facerhythm.facial_behavior_estimation.report import FacialRhythmReport
 from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
+from element_facerhythm.facial_behavior_estimation.rhythm_bout import (
+    RhythmBout,
+    RhythmBoutParamSet,
+)
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI
 from element_facerhythm.facial_behavior_estimation.schema import schema
 from element_facerhythm.facial_behavior_estimation.signal_rhythm import SignalRhythm
@@ -44,6 +50,8 @@ POPULATED = (
     FacialRhythmReport,
     FacialSignal,
     SignalRhythm,
+    ComponentRhythm,
+    RhythmBout,
 )
 """Tables that `populate()` fills, upstream first."""
 
@@ -52,6 +60,7 @@ __all__ = [
     "ArrayCodec",
     "ArrayReference",
     "ComponentCuration",
+    "ComponentRhythm",
     "FaceRhythmParamSet",
     "FaceRhythmProcessing",
     "FaceRhythmROI",
@@ -60,6 +69,8 @@ __all__ = [
     "FacialRhythmReport",
     "FacialSignal",
     "RecordingInfo",
+    "RhythmBout",
+    "RhythmBoutParamSet",
     "SignalRhythm",
     "VideoRecording",
     "activate",

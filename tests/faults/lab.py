@@ -161,7 +161,9 @@ class Lab:
 
         fleet = self.workflow.fleet
         assert not len(fleet.ActiveJob())
-        for table in without_drawing(self.workflow.POPULATED):  # the workers here are not asked to draw
+        for table in without_drawing(
+            self.workflow.POPULATED
+        ):  # the workers here are not asked to draw
             jobs = table().jobs
             if not jobs.is_declared:
                 continue

@@ -1,1 +1,1 @@
-"""Rhythms in time: amplitude, phase and frequency in every frame, and the bouts in which a rhythm is strong."""
+"""Rhythms in time: amplitude, phase and frequency in every frame, and bouts, in which a rhythm is strong."""

@@ -64,7 +64,9 @@ class BoutSettings:
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
-            raise ParameterError(f"{name}: given {getattr(self, name)}, expected a number {expected}")
+            raise ParameterError(
+                f"{name}: given {getattr(self, name)}, expected a number {expected}"
+            )
 
 
 SETTINGS = tuple(field.name for field in fields(BoutSettings))
@@ -190,11 +192,12 @@ def _bout(
     end: int,
 ) -> Bout:
     times, cycles = rhythm.times_s[start:end], turns[start:end]
+    even = np.r_[0.0, np.cumsum(rhythm.intervals_s[start : end - 1])]
     amplitude = rhythm.amplitude_px[start:end].astype(np.float64)
-    n_cycles, seconds = float(cycles[-1] - cycles[0]), float(times[-1] - times[0])
-    mean_hz = n_cycles / seconds
+    n_cycles = float(cycles[-1] - cycles[0])
+    mean_hz = n_cycles / float(even[-1])
     period = max(round((end - start - 1) / n_cycles), 1)
-    each_hz = (cycles[period:] - cycles[:-period]) / (times[period:] - times[:-period])
+    each_hz = (cycles[period:] - cycles[:-period]) / (even[period:] - even[:-period])
     is_cut = start == 0 or end == len(known) or not known[start - 1] or not known[end]
     return Bout(
         first_frame=start,

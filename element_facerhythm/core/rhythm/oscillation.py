@@ -3,8 +3,8 @@
 The displacement is kept to the rhythm's band by a Butterworth filter of second order that runs forwards and
 backwards and so shifts no phase (Gustafsson 1996, IEEE Trans. Signal Process. 44:988), and made analytic by
 the Hilbert transform (Gabor 1946, J. IEE 93:429): z(t) = A(t) exp(i phase(t)), whose real part is the
-displacement. The frequency is the rate at which the phase advances (Boashash 1992, Proc. IEEE 80:520). Whisking
-is commonly described in this way (Hill et al. 2011, Neuron 72:344).
+displacement. The frequency is the rate at which the phase advances (Boashash 1992, Proc. IEEE 80:520).
+Whisking is commonly described in this way (Hill et al. 2011, Neuron 72:344).
 
 Near a gap the filter lacks a part of the displacement, so nothing is said there: as far on either side of a
 frame as 99 % of the energy of the filter's response reaches.
@@ -39,10 +39,14 @@ class Oscillation:
         (T,) complex64; NaN where nothing is known.
     times_s
         (T,) seconds of the frames, rising.
+    frame_rate_hz
+        Frames per second where frames lie at equal distances between gaps, whatever the jitter of their
+        times; None where the rate changes.
     """
 
     analytic_px: Complex64Array
     times_s: Float64Array
+    frame_rate_hz: float | None = None
 
     @property
     def displacement_px(self) -> npt.NDArray[np.float32]:
@@ -62,13 +66,27 @@ class Oscillation:
     @cached_property
     def frequency_hz(self) -> Float64Array:
         """(T,) cycles per second: mean of those from the frame before and to the frame after."""
-        steps = self.steps_rad / (2 * np.pi * np.diff(self.times_s))
+        steps = self.steps_rad / (2 * np.pi * self.intervals_s)
         beside = np.stack([np.r_[np.nan, steps], np.r_[steps, np.nan]])
         known = np.isfinite(beside)
         sums, counts = np.where(known, beside, 0.0).sum(axis=0), known.sum(axis=0)
         return np.where(
             (counts > 0) & np.isfinite(self.analytic_px), sums / np.maximum(counts, 1), np.nan
         )
+
+    @property
+    def known_s(self) -> float:
+        """Time between frames in which it is known."""
+        known = np.isfinite(self.analytic_px)
+        return float(self.intervals_s[known[1:] & known[:-1]].sum())
+
+    @cached_property
+    def intervals_s(self) -> Float64Array:
+        """(T - 1,) seconds from each frame to the next, without the jitter of even frames."""
+        intervals = np.diff(self.times_s)
+        if self.frame_rate_hz is None:
+            return intervals
+        return np.maximum(np.rint(intervals * self.frame_rate_hz), 1) / self.frame_rate_hz
 
     @cached_property
     def steps_rad(self) -> Float64Array:
@@ -100,7 +118,7 @@ def oscillation_of(
 
 
 def filter_reach(band_hz: tuple[float, float], rate_hz: float) -> int:
-    """Samples on either side that hold 99 % of the energy of the filter's response.
+    """Return how many samples on either side hold 99 % of the energy of the filter's response.
 
     Parameters
     ----------
@@ -129,8 +147,8 @@ def noise_px(
 
     Both of two estimates can only be too large, so the smaller one is taken. The first is of the amplitude
     itself, of which one tenth lies below 0.46 of the scale where there is noise alone (Rayleigh's
-    distribution); a rhythm that hardly ever pauses leaves it too few quiet frames. The second is of what moves
-    beside the band, below and above, for the width of the band: other rhythms may be there.
+    distribution); a rhythm that hardly ever pauses leaves it too few quiet frames. The second is of what
+    moves beside the band, below and above, for the width of the band: other rhythms may be there.
 
     Parameters
     ----------
