@@ -13,7 +13,7 @@ import torch
 from element_facerhythm import cli
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.curation import read_curation_file, replay
-from element_facerhythm.gui.events import read_events
+from element_facerhythm.io.events import read_events
 from element_facerhythm.io.facemap_proc import read_facemap_proc
 from element_facerhythm.io.facemap_signals import signals_of_facemap
 from element_facerhythm.io.project import Project

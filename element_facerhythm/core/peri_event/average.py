@@ -139,9 +139,12 @@ def peri_event(
         raise ParameterError("expected events for each video, and as many quantities in each")
     if not sum(map(len, events)):
         raise ParameterError("there are no events")
-    if np.iscomplexobj(videos[0].values) and settings.baseline_s is not None:
+    of_phase = np.iscomplexobj(videos[0].values)
+    if of_phase and settings.baseline_s is not None:
         raise ParameterError("phases have no baseline: what is before an event is compared in the figure")
     (n,) = n_quantities
+    frame_s = float(np.median(np.concatenate([np.diff(video.times_s) for video in videos])))
+    settings = settings.with_bin(frame_s, of_phase=of_phase)
     recording = Recording(videos, events)
     observed = list(_trials(videos, events, settings))
     averages = [_average(one, settings) for one in observed]

@@ -16,6 +16,21 @@ _NEIGHBOURS = 21  # intervals whose median is the usual one at a place
 _PAUSE = 4.5  # times the usual interval: a longer one is a pause of the camera
 
 
+def frame_durations(times_s: Float64Array) -> Float64Array:
+    """(T,) time that each frame stands for: to the next one, or a usual interval before a pause.
+
+    Parameters
+    ----------
+    times_s
+        (T,) seconds of the frames, rising; T at least 2.
+    """
+    from scipy import ndimage  # slow import
+
+    steps = np.diff(times_s)
+    usual = ndimage.median_filter(steps, size=min(_NEIGHBOURS, len(steps)), mode="mirror")
+    return np.append(np.where(steps > _PAUSE * usual, usual, steps), usual[-1])
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Quantities in the frames of one video.
@@ -47,13 +62,8 @@ class Samples:
 
     @cached_property
     def durations_s(self) -> Float64Array:
-        """(T,) time that each frame stands for: to the next one, or a usual interval before a pause."""
-        from scipy import ndimage  # slow import
-
-        steps = np.diff(self.times_s)
-        usual = ndimage.median_filter(steps, size=min(_NEIGHBOURS, len(steps)), mode="mirror")
-        steps = np.where(steps > _PAUSE * usual, usual, steps)
-        return np.append(steps, usual[-1])
+        """(T,) time that each frame stands for; see `frame_durations`."""
+        return frame_durations(self.times_s)
 
     @cached_property
     def elapsed_s(self) -> Float64Array:

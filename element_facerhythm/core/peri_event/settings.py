@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from element_facerhythm.errors import ParameterError
 SHUFFLES = ("train", "events")
 """Shift all events by one time, around the end of the recording; or give each one a random time."""
 _MOST_BINS = 10_000
+_N_BINS = 60
+_PHASE_BIN_S = 0.01
 _MOST_DRAWS = 100_000
 
 
@@ -30,7 +32,8 @@ class PeriEventSettings:
         Whose mean is the estimate, within the window; None for all of the window after the event.
     bin_s
         Length of the bins that frames are averaged in. One begins at the event, so that none mixes before and
-        after; the window grows to whole bins.
+        after; the window grows to whole bins. None for a 60th of the window, of phases 0.01 s, or a usual
+        interval between frames where that is longer.
     n_bootstrap, n_shuffles
         How often trials are drawn for the bands, and events moved for p; 0 for neither bands nor p.
     shuffle
@@ -49,7 +52,7 @@ class PeriEventSettings:
     window_s: tuple[float, float] = (-1.0, 2.0)
     baseline_s: tuple[float, float] | None = (-1.0, 0.0)
     response_s: tuple[float, float] | None = None
-    bin_s: float = 0.05
+    bin_s: float | None = None
     n_bootstrap: int = 1000
     n_shuffles: int = 1000
     shuffle: str = "train"
@@ -68,7 +71,9 @@ class PeriEventSettings:
             if span is not None:
                 inside = begin_s <= span[0] < span[1] <= end_s
                 _require(name, span, inside, f", within the window {_text(self.window_s)}")
-        if not (0 < self.bin_s <= end_s and (end_s - begin_s) / self.bin_s <= _MOST_BINS):
+        if self.bin_s is not None and not (
+            0 < self.bin_s <= end_s and (end_s - begin_s) / self.bin_s <= _MOST_BINS
+        ):
             raise ParameterError(
                 f"bin {self.bin_s:g} s: expected seconds above 0, no longer than the window after the event, "
                 f"and at most {_MOST_BINS} bins"
@@ -85,10 +90,27 @@ class PeriEventSettings:
 
     @property
     def edges_s(self) -> Float64Array:
-        """(B + 1,) edges of the bins, in seconds from the event."""
+        """(B + 1,) edges of the bins, in seconds from the event; `bin_s` is a number."""
+        if self.bin_s is None:
+            raise TypeError("the length of the bins depends on the frames")
         first, stop = (edge / self.bin_s for edge in self.window_s)
         steps = np.arange(math.floor(first + 1e-9), math.ceil(stop - 1e-9) + 1)
         return steps * self.bin_s
+
+    def with_bin(self, frame_s: float, *, of_phase: bool) -> PeriEventSettings:
+        """Return these settings with a length of the bins.
+
+        Parameters
+        ----------
+        frame_s
+            Usual interval between frames.
+        of_phase
+            Whether phases are averaged.
+        """
+        if self.bin_s is not None:
+            return self
+        wanted_s = _PHASE_BIN_S if of_phase else self.span_s / _N_BINS
+        return replace(self, bin_s=min(max(wanted_s, frame_s), self.window_s[1]))
 
     @property
     def response(self) -> tuple[float, float]:
