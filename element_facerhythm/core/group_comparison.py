@@ -1,8 +1,8 @@
 """Whether a number of each session differs between conditions, with sessions within animals.
 
-Animals are what a conclusion is about, so they are what is counted: sessions of one animal are averaged, and every
-animal counts once. Either each animal is recorded in both conditions, and compared with itself, or each is in
-one of them.
+Animals are what a conclusion is about, so they are what is counted: sessions of one animal are averaged, and
+every animal counts once. Either each animal is recorded in both conditions, and compared with itself, or each
+is in one of them.
 
 Intervals are percentiles of differences with animals drawn anew, and sessions of each drawn anew within it
 (hierarchical bootstrap: Saravanan, Berman and Sober 2020, Neurons Behav. Data Anal. Theory 3(5)). With few
@@ -78,7 +78,9 @@ class GroupSettings:
                     f"{name} {getattr(self, name)}: expected a number from 1 to {_MOST_DRAWS}"
                 )
         if not 0 < self.confidence < 1:
-            raise ParameterError(f"confidence {self.confidence:g}: expected a number between 0 and 1")
+            raise ParameterError(
+                f"confidence {self.confidence:g}: expected a number between 0 and 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,9 @@ Sessions = dict[str, Float64Array]
 
 
 def compare_conditions(
-    values: Sequence[SessionValue], reference: str | None = None, settings: GroupSettings | None = None
+    values: Sequence[SessionValue],
+    reference: str | None = None,
+    settings: GroupSettings | None = None,
 ) -> tuple[GroupDifference, ...]:
     """Compare every condition with one of them.
 
@@ -146,10 +150,7 @@ def compare_conditions(
         in one.
     """
     settings = settings or GroupSettings()
-    return tuple(
-        _compared(first, own, settings)
-        for first, own in _pairs(values, reference)
-    )
+    return tuple(_compared(first, own, settings) for first, own in _pairs(values, reference))
 
 
 def check_design(pairs: Sequence[tuple[str, str]], reference: str | None = None) -> None:
@@ -182,7 +183,9 @@ def _pairs(
     names = list(dict.fromkeys(value.condition for value in values))
     if len(names) < 2:
         raise ParameterError(
-            f"the only condition is {names[0]!r}; expected two at least" if names else "no session counts"
+            f"the only condition is {names[0]!r}; expected two at least"
+            if names
+            else "no session counts"
         )
     first = names[0] if reference is None else reference
     if first not in names:
@@ -216,8 +219,8 @@ def _check_animals(first: _Condition, second: _Condition) -> None:
     if in_both and in_one:
         raise ParameterError(
             f"animals {', '.join(sorted(in_both))} have sessions of {first.name!r} and of {second.name!r}, "
-            f"animals {', '.join(sorted(in_one))} of one of them; expected all animals in both, or each in one: "
-            "leave out some of them"
+            f"animals {', '.join(sorted(in_one))} of one of them; expected all animals in both, or each in "
+            "one: leave out some of them"
         )
 
 
@@ -255,7 +258,7 @@ def _compared(first: _Condition, second: _Condition, settings: GroupSettings) ->
 
 
 def _flipped(differences: Float64Array, settings: GroupSettings) -> tuple[float, float]:
-    """p of the mean of differences within animals, their signs dealt anew, and the least p."""
+    """Compute p of the mean of differences within animals, signs dealt anew, and the least p."""
     n = len(differences)
     is_exact = 2.0**n <= settings.n_permutations
     if is_exact:
@@ -266,8 +269,10 @@ def _flipped(differences: Float64Array, settings: GroupSettings) -> tuple[float,
     return _p_value(signs @ differences / n, float(differences.mean()), 2, is_exact=is_exact)
 
 
-def _dealt(first: Float64Array, second: Float64Array, settings: GroupSettings) -> tuple[float, float]:
-    """p of the difference of means, conditions dealt to the animals anew, and the least p."""
+def _dealt(
+    first: Float64Array, second: Float64Array, settings: GroupSettings
+) -> tuple[float, float]:
+    """Compute p of the difference of means, conditions dealt to the animals anew, and the least p."""
     pooled, n = np.concatenate([first, second]), len(first)
     is_exact = math.comb(len(pooled), n) <= settings.n_permutations
     if is_exact:
@@ -315,7 +320,7 @@ def _interval(
 def _padded(
     sessions: Sessions, animals: Sequence[str]
 ) -> tuple[Float64Array, npt.NDArray[np.int64]]:
-    """(A, M) values of sessions, and (A,) how many there are of each animal."""
+    """Return (A, M) values of sessions, and (A,) how many there are of each animal."""
     counts = np.array([len(sessions[animal]) for animal in animals])
     values = np.zeros((len(animals), counts.max()))
     for row, animal in zip(values, animals, strict=True):

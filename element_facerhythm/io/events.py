@@ -107,9 +107,7 @@ def read_events(path: Path) -> EventTable:
             "and, where wanted, label, duration_s and video"
         )
     if len(sheet.rows) > MOST_EVENTS:
-        raise RequestError(
-            f"events {path}: {len(sheet.rows)} rows; at most {MOST_EVENTS} are read"
-        )
+        raise RequestError(f"events {path}: {len(sheet.rows)} rows; at most {MOST_EVENTS} are read")
     (column,) = given
     return EventTable(
         path.name, column == "frame", tuple(_event(path, row, column) for row in sheet.rows)

@@ -5,7 +5,7 @@ from element_facerhythm.core.peri_event.average import (
     PeriEvent,
     peri_event,
 )
-from element_facerhythm.core.peri_event.samples import EventTimes, Samples, frame_durations
+from element_facerhythm.core.peri_event.samples import EventTimes, Samples, Values, frame_durations
 from element_facerhythm.core.peri_event.settings import SHUFFLES, PeriEventSettings
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "PeriEvent",
     "PeriEventSettings",
     "Samples",
+    "Values",
     "frame_durations",
     "peri_event",
 ]

@@ -1,8 +1,8 @@
 """Averages over trials, how sure they are, and how often chance gives as much.
 
-Trials are cut out on the recording's own clock: a frame belongs to the bin that its time lies in, a frame that
-is missing or not known to none, and a bin of a trial without known frames does not count. So trials of any length
-and those at the ends of a recording count as far as they go.
+Trials are cut out on the recording's own clock: a frame belongs to the bin that its time lies in, a frame
+that is missing or not known to none, and a bin of a trial without known frames does not count. So trials of
+any length and those at the ends of a recording count as far as they go.
 
 Bands are percentiles of averages over trials drawn anew, with replacement (Efron 1979, Ann. Statist. 7:1).
 Trials that overlap are alike; as many as overlap are drawn together, in blocks (Künsch 1989, Ann. Statist.
@@ -22,20 +22,19 @@ import numpy as np
 import numpy.typing as npt
 
 from element_facerhythm.core.arrays import Float64Array
-from element_facerhythm.core.peri_event.samples import EventTimes, Recording, Samples
+from element_facerhythm.core.peri_event.samples import EventTimes, Recording, Samples, Values
 from element_facerhythm.core.peri_event.settings import PeriEventSettings
 from element_facerhythm.errors import ParameterError
 
 LEAST_SPANS = 5.0
 """Recorded time, in windows, below which no p is given: events could hardly be moved."""
+_USUAL = 1.5  # times the median interval: no frame is missing
 _BLOCK = 4_000_000  # entries of the matrix of draws at a time
-
-Values = npt.NDArray[np.float64] | npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True, eq=False)
 class CircularBand:
-    """Mean direction of phases: (B,) each in rad, -pi to pi; `low` and `high` are its band, below and above."""
+    """Mean direction of phases, and its band: (B,) each, in rad; the mean from -pi to pi."""
 
     mean: Float64Array
     low: Float64Array
@@ -141,10 +140,11 @@ def peri_event(
         raise ParameterError("there are no events")
     of_phase = np.iscomplexobj(videos[0].values)
     if of_phase and settings.baseline_s is not None:
-        raise ParameterError("phases have no baseline: what is before an event is compared in the figure")
+        raise ParameterError(
+            "phases have no baseline: what is before an event is compared in the figure"
+        )
     (n,) = n_quantities
-    frame_s = float(np.median(np.concatenate([np.diff(video.times_s) for video in videos])))
-    settings = settings.with_bin(frame_s, of_phase=of_phase)
+    settings = settings.with_bin(_usual_interval_s(videos), of_phase=of_phase)
     recording = Recording(videos, events)
     observed = list(_trials(videos, events, settings))
     averages = [_average(one, settings) for one in observed]
@@ -159,6 +159,12 @@ def peri_event(
         _summary(one, average, by_chance, block, n_cut, settings)
         for one, average, by_chance in zip(observed, averages, chance, strict=True)
     )
+
+
+def _usual_interval_s(videos: Sequence[Samples]) -> float:
+    """Mean of the intervals between frames that are about as long as the median one."""
+    intervals = np.concatenate([np.diff(video.times_s) for video in videos])
+    return float(intervals[intervals <= _USUAL * np.median(intervals)].mean())
 
 
 def _trials(
@@ -231,13 +237,13 @@ def _shuffled(recording: Recording, settings: PeriEventSettings) -> Iterator[lis
 
 
 def _trials_that_overlap(events: Sequence[EventTimes], settings: PeriEventSettings) -> int:
-    """Mean number of events within a window's length after an event, itself included, rounded up."""
-    counts = [np.zeros(0)]
+    """Mean number of events within a window's length after an event, itself included."""
+    counts: list[npt.NDArray[np.intp]] = []
     for own in events:
         times_s = np.sort(own.times_s)
         after = np.searchsorted(times_s, times_s + settings.span_s)
         counts.append(after - np.arange(len(times_s)))
-    return int(np.ceil(np.concatenate(counts).mean()))
+    return max(round(float(np.concatenate(counts).mean())), 1)
 
 
 def _n_cut(video: Samples, events: EventTimes, settings: PeriEventSettings) -> int:
@@ -320,7 +326,8 @@ def _band(values: Float64Array, settings: PeriEventSettings) -> tuple[Float64Arr
 
 def _directions(mean: Values, drawn: Values, settings: PeriEventSettings) -> CircularBand:
     """Mean directions, with the band of those of the draws around them."""
-    low, high = _band(np.angle(drawn * np.conj(mean)), settings)
+    turned = np.asarray(np.angle(drawn * np.conj(mean)), np.float64)
+    low, high = _band(turned, settings)
     missing = ~np.isfinite(mean)
     angle = np.where(missing, np.nan, np.angle(np.where(missing, 1.0, mean)))
     return CircularBand(angle, angle + low, angle + high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from element_facerhythm.core.arrays import Float64Array
 from element_facerhythm.errors import ParameterError
 
+Values = npt.NDArray[np.inexact[Any]]
+"""Numbers, real or complex."""
 _NEIGHBOURS = 21  # intervals whose median is the usual one at a place
 _PAUSE = 4.5  # times the usual interval: a longer one is a pause of the camera
 
@@ -49,7 +52,7 @@ class Samples:
     """
 
     times_s: Float64Array
-    values: npt.NDArray[np.float64] | npt.NDArray[np.complex128]
+    values: Values
 
     def __post_init__(self) -> None:
         n = len(self.times_s)
@@ -71,7 +74,7 @@ class Samples:
         return np.append(0.0, np.cumsum(self.durations_s))
 
     @cached_property
-    def integrals(self) -> npt.NDArray[np.float64] | npt.NDArray[np.complex128]:
+    def integrals(self) -> Values:
         """(C, T + 1) known values times durations, summed up to each frame."""
         known = np.where(np.isfinite(self.values), self.values, 0.0) * self.durations_s
         return np.pad(np.cumsum(known, axis=1), ((0, 0), (1, 0)))
@@ -103,9 +106,7 @@ class Samples:
         """Return the first frames at or after some times, of any shape."""
         return np.searchsorted(self.times_s, times_s)
 
-    def means(
-        self, index: int, bounds: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.float64] | npt.NDArray[np.complex128]:
+    def means(self, index: int, bounds: npt.NDArray[np.intp]) -> Values:
         """Means of a quantity between frames, over the time in which it is known.
 
         Parameters
@@ -174,7 +175,9 @@ class Recording:
         return np.concatenate(
             [
                 start + video.recorded(events.times_s)
-                for start, video, events in zip(self.starts_s, self.videos, self.events, strict=False)
+                for start, video, events in zip(
+                    self.starts_s, self.videos, self.events, strict=False
+                )
             ]
         )
 

@@ -86,7 +86,9 @@ class PeriEventSettings:
         if self.shuffle not in SHUFFLES:
             raise ParameterError(f"shuffle {self.shuffle!r}: expected one of {', '.join(SHUFFLES)}")
         if not 0 < self.confidence < 1:
-            raise ParameterError(f"confidence {self.confidence:g}: expected a number between 0 and 1")
+            raise ParameterError(
+                f"confidence {self.confidence:g}: expected a number between 0 and 1"
+            )
 
     @property
     def edges_s(self) -> Float64Array:
@@ -95,7 +97,7 @@ class PeriEventSettings:
             raise TypeError("the length of the bins depends on the frames")
         first, stop = (edge / self.bin_s for edge in self.window_s)
         steps = np.arange(math.floor(first + 1e-9), math.ceil(stop - 1e-9) + 1)
-        return steps * self.bin_s
+        return steps.astype(np.float64) * self.bin_s
 
     def with_bin(self, frame_s: float, *, of_phase: bool) -> PeriEventSettings:
         """Return these settings with a length of the bins.
