@@ -15,6 +15,7 @@ SHUFFLES = ("train", "events")
 _MOST_BINS = 10_000
 _N_BINS = 60
 _PHASE_BIN_S = 0.01
+_FRAMES = 1.25  # in a bin at least
 _MOST_DRAWS = 100_000
 
 
@@ -32,8 +33,8 @@ class PeriEventSettings:
         Whose mean is the estimate, within the window; None for all of the window after the event.
     bin_s
         Length of the bins that frames are averaged in. One begins at the event, so that none mixes before and
-        after; the window grows to whole bins. None for a 60th of the window, of phases 0.01 s, or a usual
-        interval between frames where that is longer.
+        after; the window grows to whole bins. None for a 60th of the window, of phases 0.01 s; but never
+        less than a quarter more than a usual interval between frames, so that none is empty by jitter.
     n_bootstrap, n_shuffles
         How often trials are drawn for the bands, and events moved for p; 0 for neither bands nor p.
     shuffle
@@ -112,7 +113,7 @@ class PeriEventSettings:
         if self.bin_s is not None:
             return self
         wanted_s = _PHASE_BIN_S if of_phase else self.span_s / _N_BINS
-        return replace(self, bin_s=min(max(wanted_s, frame_s), self.window_s[1]))
+        return replace(self, bin_s=min(max(wanted_s, _FRAMES * frame_s), self.window_s[1]))
 
     @property
     def response(self) -> tuple[float, float]:
