@@ -64,6 +64,21 @@ _QUESTIONS = (
         ORDER BY seconds DESC
         """,
     ),
+    (
+        "When was which component strong? Its bouts of half a second or more",
+        """
+        SELECT b.component_index AS component, b.onset_s, b.offset_s, b.n_cycles, b.bout_mean_hz AS mean_hz,
+               b.bout_mean_px AS mean_px, b.onset_phase_rad AS phase_rad, c.centroid_x_px AS x_px,
+               c.centroid_y_px AS y_px
+        FROM {bout} AS b
+        JOIN {component} AS c
+          ON {same_component}
+        WHERE {recording_of_bout}
+          AND b.bout_paramset_id = 0 AND b.bout_duration_s >= 0.5
+        ORDER BY b.component_index, b.onset_s
+        LIMIT 30
+        """,
+    ),
 )
 
 
@@ -93,7 +108,12 @@ def ask_everything(tables: Any, key: Mapping[str, Any]) -> tuple[Answer, ...]:
         "quality": _table_name(tables.FacialRhythm.Quality),
         "point": _table_name(tables.FacialRhythm.Point),
         "stage": _table_name(tables.FaceRhythmProcessing.Stage),
+        "bout": _table_name(tables.RhythmBout.Bout),
         "recording": _condition(key),
+        "recording_of_bout": _condition(key, "b."),
+        "same_component": "\n AND ".join(
+            f"c.{name} = b.{name}" for name in tables.FacialRhythm.Component.primary_key
+        ),
     }
     connection = tables.schema.connection
     return tuple(
@@ -109,8 +129,8 @@ def _table_name(table: Any) -> str:
     return plain if re.fullmatch(r"[a-z0-9_.]+", plain) else quoted
 
 
-def _condition(key: Mapping[str, Any]) -> str:
-    terms = [f"{name} = {_literal(value)}" for name, value in key.items()]
+def _condition(key: Mapping[str, Any], of: str = "") -> str:
+    terms = [f"{of}{name} = {_literal(value)}" for name, value in key.items()]
     lines = (" AND ".join(terms[start : start + 3]) for start in range(0, len(terms), 3))
     return "\n  AND ".join(lines)
 

@@ -215,6 +215,8 @@ def _through_database(
         with progress.stage("fill the tables", None, ""):
             tables.FacialRhythm.populate(registered.key)
             tables.FacialRhythmReport.populate(registered.key)
+            tables.ComponentRhythm.populate(registered.key)
+            tables.RhythmBout.populate(registered.key)
         rows = ingest.count_rows(registered.key)
         output_dir = (tables.FaceRhythmProcessing & registered.key).fetch1("project_dir")
         project_dir = tables.processing.project_dir(output_dir)
@@ -343,9 +345,6 @@ def _print_summary(report: DemoReport, echo: Echo) -> None:
     filled = [(name, count) for name, count in report.rows.items() if count]
     echo("Rows in the database:")
     echo(text_table(("table", "rows"), filled))
-    for answer in report.answers:
-        echo(f"\n{answer.question}\n\n{_indented(answer.sql)};\n")
-        echo(text_table(answer.columns, answer.rows) if answer.rows else "(none)")
     if report.truth is not None:
         for heading, (columns, rows) in truth_tables(report.truth):
             echo(f"\n{heading}\n")
@@ -355,6 +354,9 @@ def _print_summary(report: DemoReport, echo: Echo) -> None:
             f"\nThe paw and the eye's lid hid {hidden.n_hidden} point-frames; "
             f"{hidden.hidden_flagged_fraction:.0%} of them were flagged as violations."
         )
+    for answer in report.answers:
+        echo(f"\n{answer.question}\n\n{_indented(answer.sql)};\n")
+        echo(text_table(answer.columns, answer.rows) if answer.rows else "(none)")
     echo("")
     for what, where in _places(report):
         echo(f"{what:<10}{where}")

@@ -17,6 +17,7 @@ from element_facerhythm.errors import (
     RequestError,
     VideoError,
 )
+from element_facerhythm.facial_behavior_estimation.component_rhythm import ComponentRhythm
 from element_facerhythm.facial_behavior_estimation.curation import (
     ComponentCuration,
     curation_part_rows,
@@ -46,6 +47,7 @@ from element_facerhythm.facial_behavior_estimation.report import (
     wrong_count,
 )
 from element_facerhythm.facial_behavior_estimation.results import FacialRhythm
+from element_facerhythm.facial_behavior_estimation.rhythm_bout import RhythmBout
 from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, polygon_rows
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
 from element_facerhythm.facial_behavior_estimation.rows import part_rows, totals
@@ -191,6 +193,8 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
         findings.check(f"FacialRhythmReport {key_text(key)}", wrong_count(key))
         for name, problem in damaged_figures(key):
             findings.check(f"FacialRhythmReport.Figure {key_text(key)} {name}", problem)
+    _verify_counts(key, findings, ComponentRhythm, ComponentRhythm.Component, "n_rhythms")
+    _verify_counts(key, findings, RhythmBout, RhythmBout.Bout, "n_bouts")
     if FacialSignal() & key:
         _verify_signals(key, summarise_signals(project, dirs), products, findings)
 
@@ -266,11 +270,16 @@ def _verify_signals(
     for name, rows in signal_part_rows(summary, products):
         problem = compare_rows(getattr(FacialSignal, name), key, rows)
         findings.check(f"FacialSignal.{name} {key_text(key)}", problem)
-    if SignalRhythm() & key:
-        n_pairs = int((SignalRhythm() & key).fetch1("n_signal_pairs"))
-        n_rows = len(SignalRhythm.Pair() & key)
-        problem = None if n_rows == n_pairs else f"has {n_rows} rows, SignalRhythm says {n_pairs}"
-        findings.check(f"SignalRhythm.Pair {key_text(key)}", problem)
+    _verify_counts(key, findings, SignalRhythm, SignalRhythm.Pair, "n_signal_pairs")
+
+
+def _verify_counts(key: Key, findings: Findings, table: Any, part: Any, column: str) -> None:
+    """Check that a part has as many rows as each row of its master says."""
+    for row in (table() & key).to_dicts(order_by="KEY"):
+        own = {name: row[name] for name in table.primary_key}
+        n_rows, said = len(part() & own), int(row[column])
+        problem = None if n_rows == said else f"has {n_rows} rows, {table.__name__} says {said}"
+        findings.check(f"{table.__name__}.{part.__name__} {key_text(own)}", problem)
 
 
 def stored_quality(keys: Iterable[Key]) -> Iterator[tuple[Key, tuple[Verdict, ...]]]:

@@ -62,7 +62,7 @@ def test_tracks_are_close_to_the_truth_and_the_paw_is_noticed(report):
 
 @pytest.mark.slow
 def test_sql_answers_come_from_the_rows(report):
-    violations, verdicts, components, points, stages = report["answers"]
+    violations, verdicts, components, points, stages, bouts = report["answers"]
     assert [report["key"]["subject"], 1, 0] == violations["rows"][0][:3]
     assert len(components["rows"]) == report["rows"]["FacialRhythm.Component"] == 4
     explained = [row[components["columns"].index("explained")] for row in components["rows"]]
@@ -73,6 +73,11 @@ def test_sql_answers_come_from_the_rows(report):
         "dataset", "rois", "point_tracking", "spectral_analysis", "decomposition",
     }  # fmt: skip
     assert not any("red" in row for row in verdicts["rows"])
+    of = {rhythm["component_index"]: rhythm for rhythm in report["truth"]["rhythms"]}
+    found = [row for row in bouts["rows"] if row[0] in of]
+    assert len(found) == 6  # each rhythm was planted twice
+    for component, *_, mean_hz, _, _, _, _ in found:
+        assert mean_hz == pytest.approx(of[component]["planted_hz"], rel=0.03)
 
 
 @pytest.mark.slow

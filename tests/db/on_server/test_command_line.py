@@ -67,8 +67,8 @@ def test_ingest_registers_populates_and_can_be_repeated(
     after = table_counts(facerhythm)
     assert {name: counts["done"] - before[name]["done"] for name, counts in after.items()} == {
         "RecordingInfo": 1, "FaceRhythmProcessing": 1, "FacialRhythm": 1,
-        "FacialRhythmReport": 0, "FacialSignal": 0, "SignalRhythm": 0, "KeypointInference": 0,
-        "KeypointRhythm": 0,
+        "FacialRhythmReport": 0, "FacialSignal": 0, "SignalRhythm": 0, "ComponentRhythm": 1,
+        "RhythmBout": 1, "KeypointInference": 0, "KeypointRhythm": 0,
     }  # fmt: skip
 
 

@@ -14,6 +14,11 @@ from tests.signal_files import N_BLINKS
 
 Key = dict[str, Any]
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
+LONG_BOUT = {
+    "video_index": 0, "bout_index": 99, "onset_s": 1.4, "offset_s": 3.0, "bout_duration_s": 1.6,
+    "onset_frame": 84, "offset_frame": 180, "n_cycles": 16.0, "bout_mean_hz": 10.0, "bout_peak_hz": 11.0,
+    "bout_mean_px": 1.0, "bout_peak_px": 2.0, "onset_phase_rad": 0.5, "is_cut": False,
+}  # fmt: skip
 DIALECTS = {"-- MySQL": "mysql", "-- PostgreSQL": "postgresql"}
 
 
@@ -59,6 +64,10 @@ def ask(
     )
     # a recording with violations above the limit that the page asks for
     fbe.FacialRhythm.update1({**processed, "violation_fraction": 0.02})
+    # a bout longer than the videos of these tests
+    component = (fbe.RhythmBout.Component & processed).to_dicts(order_by="KEY")[0]
+    bout = {name: component[name] for name in fbe.RhythmBout.Component.primary_key}
+    fbe.RhythmBout.Bout.insert1({**bout, **LONG_BOUT})
 
     def run(query: str) -> list[dict[str, Any]]:
         text = query.replace("facerhythm_", workflow.prefix)
@@ -67,6 +76,7 @@ def ask(
         return list(workflow.dj.conn().query(text, as_dict=True))
 
     yield run
+    (fbe.RhythmBout.Bout & processed & {"bout_index": 99}).delete_quick()
     (fbe.ComponentCuration & processed).delete(prompt=False)
     forget_workers(workflow)
     (fbe.FaceRhythmTask & [pending, failing]).delete(prompt=False)
@@ -77,7 +87,7 @@ def test_every_query_runs_and_finds_rows(
     ask: Callable[[str], list[dict[str, Any]]], workflow: ModuleType
 ) -> None:
     own = queries(workflow.dj.config.database.backend)
-    assert len(own) >= 22
+    assert len(own) >= 25
     for query in own:
         assert ask(query), f"no row:\n{query}"
 
@@ -90,7 +100,7 @@ def test_every_column_can_be_named_without_quotes(
     masters = [cls for cls in masters if issubclass(cls, dj.Table)]
     parts = [v for c in masters for v in vars(c).values() if isinstance(v, type)]
     tables = [*masters, *(part for part in parts if issubclass(part, dj.Part))]
-    assert len(tables) == 52
+    assert len(tables) == 60
     for table in tables:
         columns = ", ".join(table.heading.names)
         dj.conn().query(f"SELECT {columns} FROM {table().full_table_name} LIMIT 1")
@@ -157,6 +167,13 @@ def test_answers(
     assert energies[0]["share_of_ten"] == pytest.approx(sum(map(float, shares)))
     (pupil,) = query("AS seen_percent")
     assert pupil["seen_percent"] == pytest.approx(100 * (1 - 4 / N_FRAMES))
+    (lick,) = query("AS after_lick_s")
+    assert lick["after_lick_s"] == pytest.approx(LONG_BOUT["onset_s"] - 0.9)
+    assert (lick["bout_mean_hz"], lick["component_index"]) == (10.0, 0)
+    (long,) = [row for row in query("AND bout_mean_hz > 8") if row["session_id"] == 1]
+    assert long["onset_s"] == LONG_BOUT["onset_s"] and not long["is_cut"]
+    often = [row for row in query("AS n\nJOIN") if row["session_id"] == 1]
+    assert len(often) == len(fbe.RhythmBout.Component & processed)
     (blinks,) = query("AS blinks_per_minute")
     assert blinks["blinks_per_minute"] == pytest.approx(
         60 * N_BLINKS / (N_FRAMES / FRAME_RATE_HZ), rel=0.02

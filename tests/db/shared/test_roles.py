@@ -36,7 +36,7 @@ POLICY: list[tuple[str, dict[str, set[str]]]] = [
     (r".*\.~~.*", {"analyst": ALL, "worker": ALL}),
     (r".*\.~(lineage|schema_version)", {}),
     (r".*\.~table_creation", {role: set() for role in ROLES}),
-    (r".*\.#body_part", {"analyst": {"SELECT", "INSERT"}}),
+    (r".*\.#(body_part|rhythm_bout_param_set)", {"analyst": {"SELECT", "INSERT"}}),
     (r".*_fleet\.job_attempt", {"analyst": {"SELECT", "INSERT"}, "worker": ALL}),
     (r".*_fleet\..*", {"worker": ALL}),
     (
@@ -242,7 +242,8 @@ def test_each_role_does_its_work(
     # a viewer sees it; the recording whose project was taken over has no files to read facts from
     assert n_done() == {
         "RecordingInfo": 2, "FaceRhythmProcessing": 2, "FacialRhythm": 2, "FacialRhythmReport": 2,
-        "FacialSignal": 0, "SignalRhythm": 0, "KeypointInference": 2, "KeypointRhythm": 2,
+        "FacialSignal": 0, "SignalRhythm": 0, "ComponentRhythm": 2, "RhythmBout": 2,
+        "KeypointInference": 2, "KeypointRhythm": 2,
     }  # fmt: skip
     answer_every_question(database)
     shown = database.python(

@@ -185,7 +185,8 @@ def test_the_work_goes_on(upgraded: Upgraded) -> None:
     counts = {name: counted["done"] for name, counted in status["tables"].items()}
     assert counts == {
         "RecordingInfo": 4, "FaceRhythmProcessing": 4, "FacialRhythm": 4, "FacialRhythmReport": 0,
-        "FacialSignal": 0, "SignalRhythm": 0, "KeypointInference": 3, "KeypointRhythm": 3,
+        "FacialSignal": 0, "SignalRhythm": 0, "ComponentRhythm": 4, "RhythmBout": 4,
+        "KeypointInference": 3, "KeypointRhythm": 3,
     }  # fmt: skip
     verified = database.run("verify", "--json")
     assert verified.returncode == 0, verified.stdout

@@ -13,7 +13,7 @@ from element_facerhythm.admin.upgrade.definitions import classes_of
 from element_facerhythm.admin.upgrade.versions import CHANGES
 from element_facerhythm.database.schema_version import SCHEMA_VERSION
 
-DIGEST_OF_VERSION_2 = "c71ca642c2561bea4f7f8b7ecdd90e461ebf75fee8861e515e405a6c78605634"
+DIGEST_OF_VERSION_2 = ""
 COLUMN = re.compile(r"^\s*(\w+)\s*(?:=\s*\S+)?\s*:", re.MULTILINE)
 
 
