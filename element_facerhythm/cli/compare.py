@@ -18,44 +18,55 @@ from element_facerhythm.cli.output import (
 if TYPE_CHECKING:
     from element_facerhythm.pipeline.results.condition_comparison import Comparison
 
+DesignArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="CSV: project, animal, condition; component and label if wanted.", metavar="DESIGN"
+    ),
+]
+QuantityOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="bouts, fraction, amplitude or frequency; may be given again (default: bouts)."
+    ),
+]
+ReferenceOption = Annotated[
+    str | None, typer.Option(help="Condition to compare with (default: that of the first row).")
+]
+ComponentOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Name of a component; may be given again (default: all of the design)."),
+]
+HighPxOption = Annotated[
+    float | None,
+    typer.Option(help="A bout reaches this amplitude in px, in place of a share of the strong."),
+]
+PermutationsOption = Annotated[
+    int, typer.Option(help="Ways to deal conditions, for p; all where there are fewer.")
+]
+DrawsOption = Annotated[int, typer.Option(help="How often animals are drawn, for the interval.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of all random numbers.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="CSV to write: a row for each comparison.", metavar="FILE"),
+]
+SessionsOption = Annotated[
+    Path | None,
+    typer.Option(help="CSV to write: the numbers of each session.", metavar="FILE"),
+]
+
 
 def compare(
-    design: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV: project, animal, condition; component and label if wanted.", metavar="DESIGN"
-        ),
-    ],
-    quantity: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="bouts, fraction, amplitude or frequency; may be given again (default: bouts)."
-        ),
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="Condition to compare with (default: that of the first row).")
-    ] = None,
-    component: Annotated[
-        list[str] | None,
-        typer.Option(help="Name of a component; may be given again (default: all of the design)."),
-    ] = None,
-    permutations: Annotated[
-        int, typer.Option(help="Ways to deal conditions, for p; all where there are fewer.")
-    ] = 10_000,
-    draws: Annotated[
-        int, typer.Option(help="How often animals are drawn, for the interval.")
-    ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="CSV to write: a row for each comparison.", metavar="FILE"
-        ),
-    ] = None,
-    sessions: Annotated[
-        Path | None,
-        typer.Option(help="CSV to write: the numbers of each session.", metavar="FILE"),
-    ] = None,
+    design: DesignArgument,
+    quantity: QuantityOption = None,
+    reference: ReferenceOption = None,
+    component: ComponentOption = None,
+    high_px: HighPxOption = None,
+    permutations: PermutationsOption = 10_000,
+    draws: DrawsOption = 10_000,
+    seed: SeedOption = 0,
+    output: OutputOption = None,
+    sessions: SessionsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare components between conditions, with sessions within animals: difference, interval, p, q.
@@ -66,6 +77,7 @@ def compare(
     Example: `facerhythm compare design.csv --quantity bouts --quantity amplitude --reference saline`
     """
     from element_facerhythm.core.group_comparison import GroupSettings
+    from element_facerhythm.core.rhythm.bouts import BoutSettings
     from element_facerhythm.io.table_file import write_table
     from element_facerhythm.pipeline.results.condition_comparison import (
         DIFFERENCE_COLUMNS,
@@ -83,7 +95,7 @@ def compare(
         with progress.stage("follow", n_projects, "projects") as advance:
             found = compare_projects(
                 rows, quantity or ("bouts",), reference=reference, labels=component or (),
-                settings=settings, advance=advance,
+                settings=settings, bouts=BoutSettings(high_px=high_px), advance=advance,
             )  # fmt: skip
         if output is not None:
             write_table(output, DIFFERENCE_COLUMNS, (one.as_row for one in found.compared))

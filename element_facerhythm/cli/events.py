@@ -22,77 +22,98 @@ if TYPE_CHECKING:
 
 _NONE = "none"
 
+DirectoryArgument = Annotated[
+    Path,
+    typer.Argument(help="Project directory, of this package or of face-rhythm.", metavar="DIR"),
+]
+TableOption = Annotated[
+    Path,
+    typer.Option("--events", help="CSV: time_s or frame; label, duration_s, video if wanted."),
+]
+QuantityOption = Annotated[str, typer.Option(help="What is averaged: amplitude, phase or bouts.")]
+LabelOption = Annotated[
+    str | None, typer.Option(help="Events of this label (default: each label by itself).")
+]
+ComponentOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Number or name of a component; may be given again (default: all)."),
+]
+WindowOption = Annotated[
+    str, typer.Option(help="Of a trial, in seconds from its event.", metavar="A:B")
+]
+BaselineOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose mean is taken off each trial, or none (default: the second before the event, as "
+        "far as the window reaches).",
+        metavar="A:B",
+    ),
+]
+ResponseOption = Annotated[
+    str | None,
+    typer.Option(help="Whose mean is tested (default: the window after the event).", metavar="A:B"),
+]
+BinSOption = Annotated[
+    float | None, typer.Option("--bin", help="Seconds of a bin (default: a 60th of the window)")
+]
+UntilOption = Annotated[
+    str, typer.Option(help="What ends a trial early: window (nothing does), duration or next.")
+]
+ApartOption = Annotated[
+    float, typer.Option(help="Leave out events within so many seconds after another.")
+]
+OffsetOption = Annotated[
+    float, typer.Option(help="Seconds to add to times, where their clock began later.")
+]
+HighPxOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Of bouts: they reach this amplitude in px, in place of a share of the strong."
+    ),
+]
+ShuffleOption = Annotated[
+    str, typer.Option(help="train: all events are shifted by one time; events: each by its own")
+]
+ShufflesOption = Annotated[int, typer.Option(help="How often, for p; 0 for none.")]
+DrawsOption = Annotated[
+    int, typer.Option(help="How often trials are drawn, for bands; 0 for none.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of all random numbers.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="CSV to write: a row for each component.", metavar="FILE"),
+]
+AveragesOption = Annotated[
+    Path | None,
+    typer.Option(help="CSV to write: a row for each component and bin.", metavar="FILE"),
+]
+FigureOption = Annotated[
+    Path | None,
+    typer.Option(help="Draw them, too: a file that ends in png, svg or pdf.", metavar="FILE"),
+]
+
 
 def events(
-    directory: Annotated[
-        Path,
-        typer.Argument(help="Project directory, of this package or of face-rhythm.", metavar="DIR"),
-    ],
-    table: Annotated[
-        Path,
-        typer.Option("--events", help="CSV: time_s or frame; label, duration_s, video if wanted."),
-    ],
-    quantity: Annotated[
-        str, typer.Option(help="What is averaged: amplitude, phase or bouts.")
-    ] = "amplitude",
-    label: Annotated[
-        str | None, typer.Option(help="Events of this label (default: each label by itself).")
-    ] = None,
-    component: Annotated[
-        list[str] | None,
-        typer.Option(help="Number or name of a component; may be given again (default: all)."),
-    ] = None,
-    window: Annotated[
-        str, typer.Option(help="Of a trial, in seconds from its event.", metavar="A:B")
-    ] = "-1:2",
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="Whose mean is taken off each trial, or none (default: the second before the event, as "
-            "far as the window reaches).",
-            metavar="A:B",
-        ),
-    ] = None,
-    response: Annotated[
-        str | None,
-        typer.Option(
-            help="Whose mean is tested (default: the window after the event).", metavar="A:B"
-        ),
-    ] = None,
-    bin_s: Annotated[
-        float | None, typer.Option("--bin", help="Seconds of a bin (default: a 60th of the window)")
-    ] = None,
-    until: Annotated[
-        str, typer.Option(help="What ends a trial early: window (nothing does), duration or next.")
-    ] = "window",
-    apart: Annotated[
-        float, typer.Option(help="Leave out events within so many seconds after another.")
-    ] = 0.0,
-    offset: Annotated[
-        float, typer.Option(help="Seconds to add to times, where their clock began later.")
-    ] = 0.0,
-    shuffle: Annotated[
-        str, typer.Option(help="train: all events are shifted by one time; events: each by its own")
-    ] = "train",
-    shuffles: Annotated[int, typer.Option(help="How often, for p; 0 for none.")] = 1000,
-    draws: Annotated[
-        int, typer.Option(help="How often trials are drawn, for bands; 0 for none.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers.")] = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="CSV to write: a row for each component.", metavar="FILE"
-        ),
-    ] = None,
-    averages: Annotated[
-        Path | None,
-        typer.Option(help="CSV to write: a row for each component and bin.", metavar="FILE"),
-    ] = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option(help="Draw them, too: a file that ends in png, svg or pdf.", metavar="FILE"),
-    ] = None,
+    directory: DirectoryArgument,
+    table: TableOption,
+    quantity: QuantityOption = "amplitude",
+    label: LabelOption = None,
+    component: ComponentOption = None,
+    window: WindowOption = "-1:2",
+    baseline: BaselineOption = None,
+    response: ResponseOption = None,
+    bin_s: BinSOption = None,
+    until: UntilOption = "window",
+    apart: ApartOption = 0.0,
+    offset: OffsetOption = 0.0,
+    high_px: HighPxOption = None,
+    shuffle: ShuffleOption = "train",
+    shuffles: ShufflesOption = 1000,
+    draws: DrawsOption = 1000,
+    seed: SeedOption = 0,
+    output: OutputOption = None,
+    averages: AveragesOption = None,
+    figure: FigureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Average what components do around events, with bands, p by shuffling, and q over all components.
@@ -103,6 +124,7 @@ def events(
     Example: `facerhythm events mouse-project --events licks.csv --window -1:2 --figure licks.png`
     """
     from element_facerhythm.core.peri_event import PeriEventSettings
+    from element_facerhythm.core.rhythm.bouts import BoutSettings
     from element_facerhythm.io.events import read_events
     from element_facerhythm.pipeline.results.event_responses import EventChoice, event_responses
 
@@ -127,7 +149,8 @@ def events(
     with quiet_stdout(), progress_bars() as progress:
         found = event_responses(
             directory, read_events(table), quantity, settings,
-            choice=choice, components=component or (), progress=progress,
+            choice=choice, components=component or (), bouts=BoutSettings(high_px=high_px),
+            progress=progress,
         )  # fmt: skip
         write(found, output, averages, figure)
     if as_json:

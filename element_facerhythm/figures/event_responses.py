@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,9 +65,9 @@ def response_figure(
     shown = list(panels)[:MOST_PANELS]
     if not shown:
         raise RequestError("there is no response to draw")
-    n_columns = min(_N_COLUMNS, len(shown))
+    n_columns = 2 if len(shown) == 4 else min(_N_COLUMNS, len(shown))
     n_rows = -(-len(shown) // n_columns)
-    figure = new_figure(1.0 + 3.4 * n_columns, 0.9 + 2.3 * n_rows)
+    figure = new_figure(1.0 + 3.4 * n_columns, 0.9 + 2.5 * n_rows)
     grid = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.ravel()[len(shown) :]:
         axes.set_axis_off()
@@ -74,7 +75,8 @@ def response_figure(
         _draw(axes, panel, COLOURS[0], settings)
         if index + n_columns >= len(shown):
             axes.tick_params(labelbottom=True)
-    figure.supxlabel(_note(len(shown), len(panels), settings), fontsize=FONT_SIZE - 1, color=QUIET)
+    note = textwrap.fill(_note(len(shown), len(panels), settings), 10 + 50 * n_columns)
+    figure.supxlabel(note, fontsize=FONT_SIZE - 1, color=QUIET)
     less = ", less the baseline" if settings.baseline_s is not None else ""
     figure.supylabel(f"{unit}{less}", fontsize=FONT_SIZE, color=INK)
     return figure
@@ -106,11 +108,7 @@ def _draw(axes: Axes, panel: ResponsePanel, colour: str, settings: PeriEventSett
     axes.axvspan(first, stop, ymax=0.02, color=INK, linewidth=0)
     axes.set_xlim(own.edges_s[0], own.edges_s[-1])
     tidy(axes)
-    title(axes, panel.heading)
-    axes.text(
-        0.98, 0.97, _numbers(panel), transform=axes.transAxes, ha="right", va="top", color=INK,
-        fontsize=FONT_SIZE - 1, bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
-    )  # fmt: skip
+    title(axes, f"{panel.heading}\n{_numbers(panel)}")
 
 
 def _numbers(panel: ResponsePanel) -> str:
@@ -119,7 +117,7 @@ def _numbers(panel: ResponsePanel) -> str:
     if own.p_value is None:
         return said
     q = "" if panel.q_value is None else f", q {panel.q_value:.2g}"
-    return f"p {own.p_value:.2g}{q}\n{said}"
+    return f"p {own.p_value:.2g}{q}, {said}"
 
 
 def _note(n_shown: int, n_panels: int, settings: PeriEventSettings) -> str:
@@ -128,4 +126,4 @@ def _note(n_shown: int, n_panels: int, settings: PeriEventSettings) -> str:
         "seconds from the event; coloured: "
         f"{band} averages of trials drawn anew, gray: {band} those by chance, bar below: the response"
     )
-    return said + (f"\n{n_shown} of {n_panels} responses" if n_shown < n_panels else "")
+    return said + (f"; {n_shown} of {n_panels} responses" if n_shown < n_panels else "")

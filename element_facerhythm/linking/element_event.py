@@ -19,8 +19,8 @@ def events_of_session(
     Parameters
     ----------
     table
-        Its table `Event`, or any with the columns `event_type`, `event_start_time` in seconds and, where there is
-        one, `event_end_time`.
+        Its table `Event`, or any with the columns `event_type`, `event_start_time` in seconds, and
+        `event_end_time` where wanted.
     key
         Of the session.
     event_types

@@ -23,6 +23,7 @@ from element_facerhythm.keypoints.formats import LOADED, read_predictions
 from element_facerhythm.keypoints.product import read_facts, read_keypoints
 from element_facerhythm.parameters.reading import read_parameters
 from element_facerhythm.pipeline import load_project, plan_run, run_project, summarise_project
+from element_facerhythm.pipeline.results.condition_comparison import read_design
 from element_facerhythm.pipeline.results.recorded_parameters import executed_parameters
 from element_facerhythm.pipeline.results.recording_match import (
     EnteredRecording,
@@ -172,6 +173,7 @@ TARGETS = (
     Target("video", "video", _video, 4.0),
     Target("frame times", "times", _times, 1.0),
     Target("events", "events", lambda path, good: read_events(path), 1.0),
+    Target("design", "design", lambda path, good: read_design(path), 0.5),
     Target("weights", "weights", _weights, 1.0),
     Target("product", "product", _product, 1.0, secret=True),
     *(Target(f"predictions {name}", name, _predictions(name), 0.7) for name in LOADED),

@@ -258,7 +258,13 @@ def compare_projects(
         own = [(row.animal, row.condition) for row, _, is_of in chosen if is_of == label]
         with _about(label):
             check_design(own, reference)
-    measured, notes = _measured(chosen, bouts or BoutSettings(), advance)
+    bouts = bouts or BoutSettings()
+    measured, notes = _measured(chosen, bouts, advance)
+    if bouts.high_px is None:
+        notes.append(
+            "what counts as a bout is a share of each recording's own amplitudes; with a threshold in px "
+            "(--high-px) it is the same in all"
+        )
     found: list[tuple[str, str, GroupDifference]] = []
     for label in dict.fromkeys(one.label for one in measured):
         for quantity in dict.fromkeys(quantities):
