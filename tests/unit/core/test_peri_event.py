@@ -98,7 +98,7 @@ def test_a_phase_that_events_reset_is_found_with_its_direction():
         phase[first:] += 1.0 - phase[first]
     values = np.exp(1j * phase)
     values[rng.random(n) < 0.1] = np.nan
-    settings = replace(QUICK, baseline_s=None, response_s=(0.0, 0.3))
+    settings = replace(QUICK, baseline_s=None, response_s=(0.0, 0.3), bin_s=0.01)
     found = one(Samples(times, values[None]), EventTimes(events), settings)
     assert found.phase_rad is not None and len(found.mean) == 300
     at = np.searchsorted(found.lags_s, 0.0)
