@@ -217,6 +217,7 @@ def test_components_are_those_that_people_called_the_same(facerhythm, sessions, 
         (lambda lines: [line.replace(",0,w", ",3,w") for line in lines], "there is no component '3'"),
         (lambda lines: [line.rsplit(",", 1)[0] for line in lines], "component 0 by number"),
         (lambda lines: [line.replace("drug0", "gone") for line in lines], "gone"),
+        (lambda lines: [line.replace("drug00", "a\0b") for line in lines], "project is no path"),
     ],
 )  # fmt: skip
 def test_designs_that_cannot_be_compared_are_refused(facerhythm, sessions, tmp_path, change, says):

@@ -186,6 +186,8 @@ def _design_row(path: Path, row: SheetRow, *, has_component: bool) -> DesignRow:
     empty = [name for name in needed if name not in row.cells]
     if empty:
         raise RequestError(f"design {path}, line {row.line}: {empty[0]} is empty")
+    if not row.cells["project"].isprintable():
+        raise RequestError(f"design {path}, line {row.line}: project is no path")
     component, label = row.cells.get("component"), row.cells.get("label")
     if label is not None and component is None:
         raise RequestError(
