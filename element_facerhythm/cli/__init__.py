@@ -28,10 +28,12 @@ from element_facerhythm.cli import (
     aggregate,
     bouts,
     check,
+    compare,
     curate,
     db,
     demo,
     doctor,
+    events,
     figures,
     gc,
     gui,
@@ -90,6 +92,8 @@ app.command("health")(health.health)
 app.command("verify", cls=DatabaseCommand)(verify.verify)
 app.command("qc", cls=DatabaseCommand)(qc.qc)
 app.command("bouts")(bouts.bouts)
+app.command("events")(events.events)
+app.command("compare")(compare.compare)
 app.command("figures", cls=DatabaseCommand)(figures.figures)
 app.command("gui", cls=DatabaseCommand)(gui.gui)
 app.add_typer(curate.app, name="curate")

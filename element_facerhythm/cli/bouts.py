@@ -1,6 +1,5 @@
 """`facerhythm bouts`: when each component of a project is strong."""
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +80,9 @@ def bouts(
     Example: `facerhythm bouts mouse-project -o bouts.csv`
     """
     from element_facerhythm.core.rhythm.bouts import BoutSettings
+    from element_facerhythm.io.table_file import write_table
     from element_facerhythm.pipeline.results.component_rhythms import (
+        BOUT_COLUMNS,
         component_rhythms,
         rhythm_bouts,
     )
@@ -101,7 +102,7 @@ def bouts(
         rhythms = component_rhythms(directory)
         found = rhythm_bouts(rhythms.rhythms, settings)
         if output is not None:
-            write_bouts(output, found)
+            write_table(output, BOUT_COLUMNS, (row for own in found for row in own.rows))
         if figure is not None:
             draw_bouts(figure, rhythms.rhythms, found)
     written = [path for path in (output, figure) if path is not None]
@@ -179,27 +180,6 @@ def show(rhythms: "Sequence[Rhythm]", found: "Sequence[ComponentBouts]") -> None
         ),
         right=headings[:-1],
     )
-
-
-def write_bouts(path: Path, found: "Sequence[ComponentBouts]") -> None:
-    """Write the bouts as CSV, whole or not at all.
-
-    Parameters
-    ----------
-    path
-        The file; one that is there is replaced.
-    found
-        Bouts of each component.
-    """
-    from element_facerhythm.io.atomic import atomic_path
-    from element_facerhythm.pipeline.results.component_rhythms import BOUT_COLUMNS
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, BOUT_COLUMNS)
-        writer.writeheader()
-        for own in found:
-            writer.writerows(own.rows)
 
 
 def draw_bouts(path: Path, rhythms: "Sequence[Rhythm]", found: "Sequence[ComponentBouts]") -> None:

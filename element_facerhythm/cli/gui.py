@@ -20,8 +20,8 @@ from element_facerhythm.errors import RequestError
 if TYPE_CHECKING:
     from element_facerhythm.cli.gui_recordings import DatabaseRecordings
     from element_facerhythm.cli.gui_regions import DatabaseRegions
-    from element_facerhythm.gui.events import EventTable
     from element_facerhythm.gui.opened import Opened
+    from element_facerhythm.io.events import EventTable
 
 MOST_RECORDINGS = 100
 
@@ -144,7 +144,7 @@ def events_of(file: Path, path: Path | None) -> "EventTable":
     RequestError
         No path is given, or the file is no table of events.
     """
-    from element_facerhythm.gui.events import read_events
+    from element_facerhythm.io.events import read_events
 
     if path is None:
         raise RequestError(

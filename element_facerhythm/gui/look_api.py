@@ -17,7 +17,6 @@ from element_facerhythm.core.decomposition.loadings import real_loadings
 from element_facerhythm.core.extremes import extremes, run_size
 from element_facerhythm.errors import RequestError
 from element_facerhythm.gui.answers import array_answer, number_in
-from element_facerhythm.gui.events import shown_events
 from element_facerhythm.gui.frames import as_picture
 from element_facerhythm.gui.look_component import component_answers
 from element_facerhythm.gui.look_facts import (
@@ -38,6 +37,7 @@ from element_facerhythm.gui.look_requests import (
 from element_facerhythm.gui.look_share import share_answers
 from element_facerhythm.gui.mean_traces import stored_trace
 from element_facerhythm.gui.opened import Opened
+from element_facerhythm.io.events import events_of_sequence
 from element_facerhythm.io.stored_factors import project_factors, project_maps, project_spectra
 
 _PROJECTS_KEPT = 4
@@ -345,10 +345,10 @@ def _events(look: LookProject, request: Request) -> Response:
     table = look.opened.events
     if table is None:
         return array_answer({}, {"file": None, "names": [], "notes": []})
-    shown = shown_events(table, index, look.clocks, look.project.video_names)
+    shown = events_of_sequence(table, index, look.clocks, look.project.video_names)
     return array_answer(
         {"times": shown.times_s, "durations": shown.durations_s, "labels": shown.labels},
-        {"file": table.path.name, "names": list(shown.names), "notes": list(shown.notes)},
+        {"file": table.source, "names": list(shown.names), "notes": list(shown.notes)},
     )
 
 

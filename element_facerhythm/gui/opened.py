@@ -10,7 +10,7 @@ from pathlib import Path
 
 from element_facerhythm.errors import FaceRhythmError, RequestError, VideoError
 from element_facerhythm.files.names import short_name
-from element_facerhythm.gui.events import EventTable
+from element_facerhythm.io.events import EventTable
 from element_facerhythm.io.layout import is_project
 from element_facerhythm.io.project import Project
 from element_facerhythm.movies.source import places_of_video, recorded_videos

@@ -119,6 +119,7 @@ def make_seeds(directory: Path) -> Good:
         times=tuple(_times(directory)),
         events=tuple(_events(directory)),
         calibration=tuple(_calibrations(directory / "rig")),
+        design=(_design(directory),),
         facemap=(_facemap_result(directory),),
         curation=(_curation(project, directory / "curation.json"),),
         datasets=(_datasets(project, directory / "datasets.nc"),),
@@ -248,6 +249,13 @@ def _events(directory: Path) -> list[Path]:
     paths[0].write_text("time_s,label,duration_s\n0.1,lick,\n0.4,air puff,0.2\n")
     paths[1].write_text("frame;video;label\n3;scene.mp4;lick\n9;0;lick\n")
     return paths
+
+
+def _design(directory: Path) -> Path:
+    """Table of the sessions that are compared."""
+    path = directory / "design.csv"
+    path.write_text("project,animal,condition,component,label\nproject,m1,saline,0,whisking\n")
+    return path
 
 
 def _weights(directory: Path) -> Path:

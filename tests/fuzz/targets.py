@@ -13,7 +13,7 @@ import torch
 from element_facerhythm import cli
 from element_facerhythm.core.rois import place_rois
 from element_facerhythm.curation import read_curation_file, replay
-from element_facerhythm.gui.events import read_events
+from element_facerhythm.io.events import read_events
 from element_facerhythm.io.facemap_proc import read_facemap_proc
 from element_facerhythm.io.facemap_signals import signals_of_facemap
 from element_facerhythm.io.project import Project
@@ -25,6 +25,7 @@ from element_facerhythm.keypoints.product import read_facts, read_keypoints
 from element_facerhythm.parameters.reading import read_parameters
 from element_facerhythm.pipeline import load_project, plan_run, run_project, summarise_project
 from element_facerhythm.pipeline.exchange.dataset_files import read_datasets
+from element_facerhythm.pipeline.results.condition_comparison import read_design
 from element_facerhythm.pipeline.results.recorded_parameters import executed_parameters
 from element_facerhythm.pipeline.results.recording_match import (
     EnteredRecording,
@@ -180,6 +181,7 @@ TARGETS = (
     Target("frame times", "times", _times, 1.0),
     Target("calibration", "calibration", lambda path, good: read_cameras(path), 1.0),
     Target("events", "events", lambda path, good: read_events(path), 1.0),
+    Target("design", "design", lambda path, good: read_design(path), 0.5),
     Target("weights", "weights", _weights, 1.0),
     Target("product", "product", _product, 1.0, secret=True),
     Target("datasets", "datasets", _datasets, 1.0),

@@ -17,7 +17,7 @@ from element_facerhythm.figures.component_panels import component_panels
 from element_facerhythm.figures.cycles import component_cycle
 from element_facerhythm.figures.formats import figure_bytes
 from element_facerhythm.gui.asked_work import AskedWork
-from element_facerhythm.gui.events import read_events
+from element_facerhythm.io.events import read_events
 from element_facerhythm.io.project import Project
 from tests.gui.look_scene import FIRST, RATE_HZ, make_project
 from tests.gui.server import Server, serving

@@ -6,22 +6,20 @@ each component of all of them, the index of what was gathered, and a manifest wi
 
 from __future__ import annotations
 
-import csv
-import math
 import os
 import shutil
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from element_facerhythm.errors import RequestError
 from element_facerhythm.files.digest import file_sha256
-from element_facerhythm.io.atomic import atomic_path
 from element_facerhythm.io.config import write_config
 from element_facerhythm.io.layout import CURATION_FILE, FILES, INPUTS
 from element_facerhythm.io.project import Project
+from element_facerhythm.io.table_file import write_table
 from element_facerhythm.pipeline.exchange.index import INDEX_FILE, Index, IndexEntry, write_index
 from element_facerhythm.pipeline.results.model_summary import summarise_models
 
@@ -152,7 +150,8 @@ def gather(
         results.append(_gather_one(one, target / one.name, link=link))
         rows += list(_component_rows(one))
         advance(n_done)
-    _write_components(target / COMPONENTS_FILE, rows)
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    write_table(target / COMPONENTS_FILE, columns, rows)
     entries = tuple(replace(one.entry, path=target / one.name) for one in chosen)
     write_index(target / INDEX_FILE, Index(entries))
     left_out = [
@@ -294,14 +293,3 @@ def _component_rows(one: Gathered) -> Iterator[dict[str, Any]]:
                 k: v for k, v in asdict(component).items() if isinstance(v, (int, float, str))
             }
             yield about | {"model_key": model.model_key} | numbers
-
-
-def _write_components(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(
-                {k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
-            )

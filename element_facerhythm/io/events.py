@@ -1,4 +1,4 @@
-"""Events that people noted, licks or stimuli: a table that is shown over time beside the results."""
+"""Events that people noted, licks or stimuli: a table, and when they were on the clock of a video."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ class Event:
 
 @dataclass(frozen=True)
 class EventTable:
-    """Events of a file.
+    """Events of a recording.
 
     Attributes
     ----------
-    path
-        The file.
+    source
+        Name of the file, or of where else they are from.
     in_frames
         Whether `Event.place` is the number of a frame.
     events
-        In the order of the file.
+        In the order of the source.
     """
 
-    path: Path
+    source: str
     in_frames: bool
     events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class ShownEvents:
+class SequenceEvents:
     """Events of one tracked sequence, times rising.
 
     Attributes
@@ -71,7 +71,7 @@ class ShownEvents:
     names
         The labels that occur, those that occur most first.
     notes
-        What is not shown.
+        What is left out.
     """
 
     times_s: npt.NDArray[np.float64]
@@ -107,12 +107,10 @@ def read_events(path: Path) -> EventTable:
             "and, where wanted, label, duration_s and video"
         )
     if len(sheet.rows) > MOST_EVENTS:
-        raise RequestError(
-            f"events {path}: {len(sheet.rows)} rows; at most {MOST_EVENTS} can be shown"
-        )
+        raise RequestError(f"events {path}: {len(sheet.rows)} rows; at most {MOST_EVENTS} are read")
     (column,) = given
     return EventTable(
-        path, column == "frame", tuple(_event(path, row, column) for row in sheet.rows)
+        path.name, column == "frame", tuple(_event(path, row, column) for row in sheet.rows)
     )
 
 
@@ -145,9 +143,9 @@ def _number(path: Path, row: SheetRow, column: str) -> float:
     return number
 
 
-def shown_events(
+def events_of_sequence(
     table: EventTable, index: int, clocks: Sequence[Clock], names: Sequence[str]
-) -> ShownEvents:
+) -> SequenceEvents:
     """Return the events of one tracked sequence.
 
     Parameters
@@ -159,7 +157,7 @@ def shown_events(
     clocks, names
         Of all sequences of the project.
     """
-    clock, file = clocks[index], table.path.name
+    clock, file = clocks[index], table.source
     unnamed = [event for event in table.events if event.video is None]
     own = [event for event in table.events if event.video in (str(index), names[index])]
     own += unnamed if len(clocks) == 1 else []
@@ -170,7 +168,7 @@ def shown_events(
         notes.append(f"{elsewhere} events of {file} name a video that the project does not have")
     if unnamed and len(clocks) > 1:
         notes.append(
-            f"{len(unnamed)} events of {file} are not shown: the project has {len(clocks)} videos, and their "
+            f"{len(unnamed)} events of {file} are left out: the project has {len(clocks)} videos, and their "
             "column video is empty"
         )
     places = np.array([event.place for event in own], np.float64)
@@ -188,7 +186,7 @@ def shown_events(
     said = [event.label for event in kept]
     listed = sorted(set(said), key=lambda label: (-said.count(label), label)) if said else []
     numbers = {label: number for number, label in enumerate(listed)}
-    return ShownEvents(
+    return SequenceEvents(
         np.asarray(times_s, np.float64)[order],
         np.array([event.duration_s for event in kept], np.float32)[order],
         np.array([numbers[label] for label in said], np.int32)[order],
