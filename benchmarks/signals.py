@@ -224,7 +224,7 @@ def eye_frames() -> Iterator[tuple[NDArray[np.uint8], float, float, float]]:
 
 
 def pupil_errors(folder: Path) -> dict[str, dict[str, float]]:
-    """Errors of place and area of both, over frames in which the eye is open; and what is told in blinks."""
+    """Errors of place and area of both, over frames in which the eye is open; share of closed ones with one."""
     made = list(eye_frames())
     video = folder / "eye.mkv"
     encode(video, (picture for picture, *_ in made), 60, "h264-20")
@@ -259,7 +259,7 @@ def pupil_errors(folder: Path) -> dict[str, dict[str, float]]:
                 np.nanmedian(np.abs(values[is_open, 2] / truth[is_open, 2] - 1))
             ),
             "found_where_open": float(np.isfinite(values[is_open, 2]).mean()),
-            "told_in_blinks": float(np.isfinite(values[~is_open, 2]).mean()),
+            "pupil_said_in_blinks": float(np.isfinite(values[~is_open, 2]).mean()),
         }
         for name, values in (("ours", ours), (PEER, theirs))
     }

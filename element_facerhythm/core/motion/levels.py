@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from element_facerhythm.core.compiled import compiled
+
 _N_LEVELS = 256
 
 
@@ -28,24 +30,36 @@ def parting_level(counts: NDArray[np.float64]) -> tuple[float, float, float]:
         classes, 0 to 1; and the distance of their means in gray levels. Of one level alone, the share and
         the distance are 0.
     """
-    levels = np.arange(_N_LEVELS, dtype=np.float64)
+    level, share, distance = _parted(counts)
+    return float(level), float(share), float(distance)
+
+
+@compiled
+def _parted(counts):  # type: ignore[no-untyped-def]
     n_all = counts.sum()
-    mean = (counts * levels).sum() / n_all
-    n_dark = np.cumsum(counts)[:-1]
-    sum_dark = np.cumsum(counts * levels)[:-1]
-    n_light = n_all - n_dark
-    is_split = (n_dark > 0) & (n_light > 0)
-    if not is_split.any():
-        return float(mean) + 0.5, 0.0, 0.0
-    mean_dark = sum_dark / np.where(n_dark > 0, n_dark, 1)
-    mean_light = (mean * n_all - sum_dark) / np.where(n_light > 0, n_light, 1)
-    between = np.where(is_split, n_dark * n_light * (mean_light - mean_dark) ** 2, 0) / n_all**2
-    # between two peaks all levels part alike: the middle of them
-    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
-    k = int(best[len(best) // 2])
-    variance = (counts * (levels - mean) ** 2).sum() / n_all
-    return (
-        float(best[0] + best[-1]) / 2 + 1.0,
-        float(between[k] / variance),
-        float(mean_light[k] - mean_dark[k]),
-    )
+    total = square = 0.0
+    for k in range(_N_LEVELS):
+        total += counts[k] * k
+        square += counts[k] * k * k
+    mean = total / n_all
+    between = np.zeros(_N_LEVELS)
+    n_dark = sum_dark = most = 0.0
+    for k in range(_N_LEVELS - 1):
+        n_dark += counts[k]
+        sum_dark += counts[k] * k
+        if 0 < n_dark < n_all:
+            apart = (total - sum_dark) / (n_all - n_dark) - sum_dark / n_dark
+            between[k] = n_dark * (n_all - n_dark) * apart * apart / (n_all * n_all)
+            most = max(most, between[k])
+    if most == 0.0:
+        return mean + 0.5, 0.0, 0.0
+    first = last = -1
+    for k in range(_N_LEVELS - 1):  # between two peaks all levels part alike: the middle of them
+        if between[k] >= most * (1 - 1e-9):
+            first, last = (k if first < 0 else first), k
+    n_dark = sum_dark = 0.0
+    for k in range(first + 1):
+        n_dark += counts[k]
+        sum_dark += counts[k] * k
+    distance = (total - sum_dark) / (n_all - n_dark) - sum_dark / n_dark
+    return (first + last) / 2 + 1.0, most / (square / n_all - mean * mean), distance

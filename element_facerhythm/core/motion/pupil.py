@@ -12,12 +12,14 @@ What tells too little is no pupil: all values are NaN, and the confidence is 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from element_facerhythm.core.motion.levels import histogram, parting_level
+from element_facerhythm.core.motion.ray_kernel import agreeing, ray_edges
 
 N_RAYS = 64
 _SMOOTHING_PX = 1.0
@@ -28,7 +30,7 @@ _LARGEST_SHARE = 0.9  # of the region
 _MOST_OFF = (
     0.12  # distance of an edge point from the ellipse, of its radius; further off does not agree
 )
-_FEWEST_RAYS = 0.35  # of all
+_FEWEST_RAYS, _FEWEST_POINTS = 0.35, 8  # of all; that an ellipse is fitted to
 _MOST_OBLONG = 3.0
 _OF_BEST = 0.5  # of the best confidence; with that, a darker patch goes before a lighter one
 _ROUNDS = 3
@@ -79,15 +81,14 @@ class PupilFinder:
     def __init__(self, mask: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> None:
         self._mask, self._hidden = mask, hidden
         inner = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((3, 3), np.uint8))
-        self._edge = mask & (inner[1:-1, 1:-1] == 0)
+        self._beyond = ~mask | (inner[1:-1, 1:-1] == 0)
         angles = 2 * np.pi * np.arange(N_RAYS) / N_RAYS
         self._directions = np.stack([np.cos(angles), np.sin(angles)])
-        self._steps = np.arange(0, np.hypot(*mask.shape), 0.5, dtype=np.float32)
 
     def find(self, picture: NDArray[np.uint8]) -> Pupil | None:
         """Find it in the pixels (h, w) of the region's box; None where there is none."""
         smooth = cv2.GaussianBlur(picture, (0, 0), _SMOOTHING_PX).astype(np.float32)
-        median = float(np.median(picture[self._mask]))
+        median = _median(picture[self._mask])
         bright = picture > median + _REFLECTION * (255 - median)
         unseen = cv2.dilate(bright.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         unseen = (unseen | self._hidden) & self._mask
@@ -126,7 +127,7 @@ class PupilFinder:
         around = _ring(labels == patch) & seen
         if not around.any():
             return None
-        core, surround = (float(np.median(smooth[pixels])) for pixels in (inside, around))
+        core, surround = (_median(smooth[pixels]) for pixels in (inside, around))
         level, contrast = (core + surround) / 2, surround - core
         if contrast < _LEAST_CONTRAST:
             return None
@@ -160,7 +161,7 @@ class PupilFinder:
             return None
         if long_px > _MOST_OBLONG * short_px or not self._mask[row, column]:
             return None
-        sharp = min(float(np.median(steepness[agrees])) * 4 / contrast, 1.0)
+        sharp = min(_median(steepness[agrees]) * 4 / contrast, 1.0)
         return Pupil(
             float(x), float(y), float(long_px), float(short_px), float(angle), share * sharp
         )
@@ -173,29 +174,9 @@ class PupilFinder:
         centre: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Where rays leave the dark (N_RAYS, 2), NaN if they meet something else first; and how steeply."""
-        x = (centre[0] + self._directions[0][:, None] * self._steps).astype(np.float32)
-        y = (centre[1] + self._directions[1][:, None] * self._steps).astype(np.float32)
-        values = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        rows = np.rint(y).astype(int).clip(0, smooth.shape[0] - 1)
-        columns = np.rint(x).astype(int).clip(0, smooth.shape[1] - 1)
-        is_unseen = unseen[rows, columns]
-        outside = (y < 0) | (x < 0) | (y > smooth.shape[0] - 1) | (x > smooth.shape[1] - 1)
-        is_border = outside | ~self._mask[rows, columns] | self._edge[rows, columns]
-        is_light = (values >= level) & ~is_unseen
-        is_light[:, 0] = False
-        first = np.where(is_light.any(axis=1), is_light.argmax(axis=1), len(self._steps) - 1)
-        n = np.arange(N_RAYS)
-        before, after = values[n, first - 1], values[n, first]
-        rise = np.maximum(after - before, 1e-6)
-        radius = self._steps[first - 1] + 0.5 * np.clip((level - before) / rise, 0, 1)
-        reaches_border = np.where(is_border.any(axis=1), is_border.argmax(axis=1), len(self._steps))
-        near = is_unseen[n, first - 1] | is_unseen[n, np.minimum(first + 1, len(self._steps) - 1)]
-        bad = ~is_light.any(axis=1) | near | (first >= reaches_border)
-        points = centre + self._directions.T * radius[:, None]
-        points[bad] = np.nan
-        two_on = values[n, np.minimum(first + 1, len(self._steps) - 1)]
-        two_back = values[n, np.maximum(first - 2, 0)]
-        return points, (two_on - two_back).astype(np.float64) / 1.5
+        points, steepness = np.full((N_RAYS, 2), np.nan), np.zeros(N_RAYS)
+        ray_edges(smooth, level, unseen, self._beyond, centre, self._directions, points, steepness)
+        return points, steepness
 
 
 def _ring(patch: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -209,6 +190,12 @@ def _ring(patch: NDArray[np.bool_]) -> NDArray[np.bool_]:
         for px in (_RING_PX, 2 * _RING_PX)
     )
     return far & ~near
+
+
+def _median(values: NDArray[Any]) -> float:
+    """Median of values (N,), as numpy's; for short arrays in a fifth of the time."""
+    middle = [(len(values) - 1) // 2, len(values) // 2]
+    return float(np.partition(values, middle)[middle].mean(dtype=np.float64))
 
 
 def _levels(values: NDArray[np.float32]) -> list[float]:
@@ -227,22 +214,18 @@ def _robust_ellipse(
     points: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
     """Ellipse (x, y, long, short, angle) of points (N, 2), and which of them agree with it."""
-    agrees = np.isfinite(points[:, 0])
+    is_there = np.isfinite(points[:, 0])
+    agrees, closer = is_there.copy(), np.empty_like(is_there)
     ellipse = None
     for _ in range(4):
-        if np.count_nonzero(agrees) < 8:
+        if np.count_nonzero(agrees) < _FEWEST_POINTS:
             return None, agrees
         ellipse = _ellipse(points[agrees])
         if ellipse is None:
             return None, agrees
-        off = np.full(len(points), np.inf)
-        finite = np.isfinite(points[:, 0])
-        off[finite] = np.abs(_relative_radius(ellipse, points[finite]) - 1)
-        limit = max(min(2.5 * float(np.median(off[agrees])), _MOST_OFF), 0.02)
-        closer = off <= limit
-        if np.array_equal(closer, agrees):
+        if agreeing(points, is_there, ellipse, agrees, _MOST_OFF, closer):
             break
-        agrees = closer
+        agrees, closer = closer, agrees
     return ellipse, agrees
 
 
@@ -254,13 +237,3 @@ def _ellipse(points: NDArray[np.float64]) -> NDArray[np.float64] | None:
     long_px, short_px = max(wide, high) / 2, min(wide, high) / 2
     angle = np.deg2rad(degrees + (0 if wide >= high else 90))
     return np.array([x, y, long_px, short_px, (angle + np.pi / 2) % np.pi - np.pi / 2])
-
-
-def _relative_radius(
-    ellipse: NDArray[np.float64], points: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    x, y, long_px, short_px, angle = ellipse
-    away = points - (x, y)
-    along = away @ (np.cos(angle), np.sin(angle))
-    across = away @ (-np.sin(angle), np.cos(angle))
-    return np.hypot(along / long_px, across / short_px)
