@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import scaling, spectral
 from benchmarks.accuracy import FLOOR, MEASURES, OWN_TRUTHS, compared, counterpart, ratio
+from benchmarks.behaviour_report import BEHAVIOUR_SECTIONS
 from benchmarks.common import REPOSITORY_DIR, RESULTS_DIR, read_result
 from benchmarks.memory import plot as plot_memory
 from benchmarks.scale_report import SCALE_SECTIONS, markdown
@@ -253,62 +254,10 @@ def dic_table() -> str | None:
     return caption + markdown(["picture, motion, noise (gray levels)", *who], rows)
 
 
-def days_table() -> str | None:
-    """How many components of an animal's days were recognised, and how far pictures and regions are off."""
-    result = read_result("days")
-    if result is None:
-        return None
-    rows = [
-        [
-            str(one["seed"]),
-            f"{one['n_planted'] - one['n_not_found']} of {one['n_planted']}",
-            f"{one['n_right']} of {one['n_compared']}",
-            f"{min(one['congruence'].values()):.2f}",
-            f"{max(one['registration_px']):.2f} px",
-            f"{max(one['regions_px']):.2f} px",
-        ]
-        for one in result["animals"]
-    ]
-    headings = [
-        "animal", "rhythms found by the fits", "recognised rightly", "smallest congruence of a rhythm",
-        "registration, largest error", "regions, largest error",
-    ]  # fmt: skip
-    caption = (
-        "Counted for each planted rhythm and every two days: right is one identity where it is there on "
-        "both, and no partner where it is there on one. Errors are the largest over all days and places.\n\n"
-    )
-    return caption + markdown(headings, rows)
-
-
 def _errors_of(measured: Mapping[str, float]) -> str:
     left_out = measured.get("not_found", 0)
     text = f"{measured['median_px']:.3f} / {measured['p95_px']:.3f}"
     return f"{text} ({100 * left_out:.0f} % left out)" if left_out >= 0.005 else text
-
-
-def behaviour_table() -> str | None:
-    """Errors of phase, frequency and bouts, of each planted rhythm in each scene."""
-    result = read_result("behaviour")
-    if result is None:
-        return None
-    rows = [
-        [
-            row["scene"],
-            row["rhythm"],
-            f"{row['amplitude_px']:.2f} px",
-            f"{row['known_fraction']:.0%}",
-            f"{row['phase_error_deg']:.1f}°",
-            f"{row['frequency_error']:.2%}",
-            f"{row['n_right']} of {row['n_planted']} ({row['n_found']})",
-            f"{row['onset_error_cycles']:.2f}, {row['largest_onset_error_cycles']:.2f}",
-        ]
-        for row in result["rows"]
-    ]
-    headings = [
-        "scene", "rhythm", "amplitude", "frames known", "phase", "frequency",
-        "bouts right of planted (found)", "onset: median, largest (cycles)",
-    ]  # fmt: skip
-    return markdown(headings, rows)
 
 
 def scaling_table() -> str | None:
@@ -350,8 +299,7 @@ SECTIONS: dict[str, Callable[[], str | None]] = {
     "keypoints": speed_table("keypoints", None),
     "movies": speed_table("movies", None),
     "dic": dic_table,
-    "behaviour": behaviour_table,
-    "days": days_table,
+    **BEHAVIOUR_SECTIONS,
     "accuracy": accuracy_table("accuracy"),
     "accuracy summary": accuracy_summary("accuracy"),
     "accuracy own truths": accuracy_summary("accuracy", OWN_TRUTHS),

@@ -224,7 +224,7 @@ def eye_frames() -> Iterator[tuple[NDArray[np.uint8], float, float, float]]:
 
 
 def pupil_errors(folder: Path) -> dict[str, dict[str, float]]:
-    """Errors of place and area of both, over frames in which the eye is open; share of closed ones with one."""
+    """Errors of both in frames in which the eye is open, and the share of the others with a pupil."""
     made = list(eye_frames())
     video = folder / "eye.mkv"
     encode(video, (picture for picture, *_ in made), 60, "h264-20")
