@@ -36,6 +36,11 @@ _OF_BEST = 0.5  # of the best confidence; with that, a darker patch goes before 
 _ROUNDS = 3
 _MOST_LEVELS, _FEWEST_PIXELS = 4, 16
 _RING_PX = 3  # around a patch: how far off its surround begins, and how wide it is
+_NEAR, _FAR = (
+    cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * px + 1, 2 * px + 1))
+    for px in (_RING_PX, 2 * _RING_PX)
+)
+_SQUARE_3, _SQUARE_5 = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class PupilFinder:
 
     def __init__(self, mask: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> None:
         self._mask, self._hidden = mask, hidden
-        inner = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones((3, 3), np.uint8))
+        inner = cv2.erode(np.pad(mask, 1).astype(np.uint8), _SQUARE_3)
         self._beyond = ~mask | (inner[1:-1, 1:-1] == 0)
         angles = 2 * np.pi * np.arange(N_RAYS) / N_RAYS
         self._directions = np.stack([np.cos(angles), np.sin(angles)])
@@ -90,17 +95,20 @@ class PupilFinder:
         smooth = cv2.GaussianBlur(picture, (0, 0), _SMOOTHING_PX).astype(np.float32)
         median = _median(picture[self._mask])
         bright = picture > median + _REFLECTION * (255 - median)
-        unseen = cv2.dilate(bright.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        unseen = cv2.dilate(bright.view(np.uint8), _SQUARE_5) > 0
         unseen = (unseen | self._hidden) & self._mask
         seen = self._mask & ~unseen
-        found = [
-            pupil
-            for level in _levels(smooth[seen])
-            if (pupil := self._at_level(smooth, level, seen, unseen)) is not None
-        ]
+        found: list[Pupil] = []
+        for level in reversed(_levels(smooth[seen])):  # of the darkest patch first
+            pupil = self._at_level(smooth, level, seen, unseen)
+            if pupil is None:
+                continue
+            if pupil.confidence >= _OF_BEST:  # as good as needs be, however good the others are
+                return pupil
+            found.append(pupil)
         enough = _OF_BEST * max((pupil.confidence for pupil in found), default=0.0)
-        # the last is of the darkest patch: the outline of an iris, too, makes a good ellipse
-        return next((pupil for pupil in reversed(found) if pupil.confidence >= enough), None)
+        # the outline of an iris, too, makes a good ellipse: the darkest that is good enough
+        return next((pupil for pupil in found if pupil.confidence >= enough), None)
 
     def _at_level(
         self,
@@ -112,9 +120,7 @@ class PupilFinder:
         """Fit the largest patch that is darker than a level."""
         dark = (smooth < level) & seen
         # a reflection cuts no patch in two
-        joined = cv2.morphologyEx(
-            (dark | unseen).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
-        )
+        joined = cv2.morphologyEx((dark | unseen).view(np.uint8), cv2.MORPH_OPEN, _SQUARE_3)
         n, labels, _, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
         if n < 2:
             return None
@@ -123,8 +129,8 @@ class PupilFinder:
         patch = int(n_dark.argmax())
         if not np.pi * _SMALLEST_RADIUS_PX**2 <= n_dark[patch] <= _LARGEST_SHARE * self._mask.sum():
             return None
-        inside = (labels == patch) & dark
-        around = _ring(labels == patch) & seen
+        is_patch = labels == patch
+        inside, around = is_patch & dark, _ring(is_patch) & seen
         if not around.any():
             return None
         core, surround = (_median(smooth[pixels]) for pixels in (inside, around))
@@ -181,15 +187,8 @@ class PupilFinder:
 
 def _ring(patch: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels a little off a patch, all around it."""
-    near, far = (
-        cv2.dilate(
-            patch.astype(np.uint8),
-            cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * px + 1, 2 * px + 1)),
-        )
-        > 0
-        for px in (_RING_PX, 2 * _RING_PX)
-    )
-    return far & ~near
+    whole = patch.view(np.uint8)
+    return (cv2.dilate(whole, _FAR) > 0) & (cv2.dilate(whole, _NEAR) == 0)
 
 
 def _median(values: NDArray[Any]) -> float:
