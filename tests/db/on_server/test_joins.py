@@ -67,6 +67,11 @@ def test_tables_that_share_a_key_join_on_it_and_on_nothing_else(
         "facial_behavior_estimation.RecordingInfo.Gap",
         "keypoint_inference.KeypointInference.Variable",
         "keypoint_inference.KeypointInferenceTask.File",
+        # one recording has no cameras beside it; test_space.py fills these
+        "keypoint_inference.Camera",
+        "keypoint_inference.Keypoint3D",
+        "keypoint_inference.Keypoint3D.Position",
+        "keypoint_inference.Keypoint3D.View",
     }
     wrong, n_joined = [], 0
     for (one, a), (other, b) in combinations(tables.items(), 2):

@@ -16,7 +16,7 @@ Key = dict[str, Any]
 RIG = Rig()
 TIMES = np.arange(50) / 50
 POSITIONS = moving_points(TIMES)
-SESSION = 71
+SESSION = 976
 
 
 @pytest.fixture(scope="module")

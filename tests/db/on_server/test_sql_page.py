@@ -114,10 +114,15 @@ def test_the_lake_gives_the_same_answers(
     differing = [theirs for ours, theirs in zip(own, in_duckdb, strict=True) if ours != theirs]
     assert len(differing) == (1 if workflow.dj.config.database.backend == "postgresql" else 2)
     for ours, theirs in zip(own, in_duckdb, strict=True):
-        expected, found = ask(ours), ask(theirs, lake)
+        # of rows that are equal in what they are ordered by, a limit takes any
+        expected, found = ask(unlimited(ours)), ask(unlimited(theirs), lake)
         assert [list(row) for row in found] == [list(row) for row in expected], theirs
         for row, other in zip(ordered(expected), ordered(found), strict=True):
             assert all(map(is_same, row.values(), other.values())), f"{theirs}\n{row}\n{other}"
+
+
+def unlimited(query: str) -> str:
+    return re.sub(r"\nLIMIT \d+;", ";", query)
 
 
 def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
