@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common import REPOSITORY_DIR
 from benchmarks.filled_database import FilledDatabase
+from benchmarks.sql_page import page_queries
 
-PAGE = REPOSITORY_DIR / "docs" / "reference" / "sql.md"
-DIALECTS = {"-- MySQL": "mysql", "-- PostgreSQL": "postgresql"}
 _INDEX = re.compile(r"(?:using|Index(?: Only)? Scan using|Bitmap Index Scan on) \"?([\w~#]+)")
 _QUALIFIED = re.compile(r"scale\w+\.(?:\w+\.)?")  # schema and table before the name of a column
 _SCAN = re.compile(r"(?:Table scan on|Seq Scan on) \"?([\w~#]+)")
@@ -38,18 +36,12 @@ def all_queries(database: FilledDatabase) -> Iterator[Query]:
     from element_facerhythm.demo.questions import ask_everything
 
     backend = "postgresql" if database.postgresql else "mysql"
-    yield from page_queries(PAGE.read_text(), backend, database.workflow.prefix)
+    for asks, sql in page_queries(backend):
+        text = sql.strip().removesuffix(";")
+        yield Query(asks, text.replace("facerhythm_", database.workflow.prefix))
     key = {"subject": "mouse1", "session_id": 1, "recording_id": 0, "paramset_id": 0, "roi_id": 0}
     for answer in ask_everything(database.workflow.facial_behavior_estimation, key):
         yield Query(f"demo: {answer.question}", answer.sql)
-
-
-def page_queries(page: str, backend: str, prefix: str) -> Iterator[Query]:
-    """Yield the SQL blocks of the page that are meant for a kind of server, with the text before each."""
-    for before, sql in re.findall(r"((?:[^\n]+\n)+)\n```sql\n(.*?)```", page, re.DOTALL):
-        if DIALECTS.get(sql.split("\n")[0], backend) == backend:
-            asks = " ".join(before.split()).removesuffix(":")
-            yield Query(asks, sql.strip().removesuffix(";").replace("facerhythm_", prefix))
 
 
 def measure_query(database: FilledDatabase, query: Query, rounds: int) -> dict[str, Any]:

@@ -10,30 +10,22 @@ from typing import Any
 
 import pytest
 
+from benchmarks.sql_page import page_queries
 from tests.db.on_server.conftest import FRAME_RATE_HZ, N_FRAMES, WORKER_FACTS, forget_workers
 from tests.db.on_server.test_curation import decide
 from tests.db.on_server.test_lake import export, views
 from tests.signal_files import N_BLINKS
 
 Key = dict[str, Any]
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
 LONG_BOUT = {
     "video_index": 0, "bout_index": 99, "onset_s": 1.4, "offset_s": 3.0, "bout_duration_s": 1.6,
     "onset_frame": 84, "offset_frame": 180, "n_cycles": 16.0, "bout_mean_hz": 10.0, "bout_peak_hz": 11.0,
     "bout_mean_px": 1.0, "bout_peak_px": 2.0, "onset_phase_rad": 0.5, "is_cut": False,
 }  # fmt: skip
-DIALECTS = {"mysql": "MySQL", "postgresql": "PostgreSQL", "duckdb": "DuckDB"}
 
 
-def queries(backend: str) -> list[str]:
-    """SQL blocks of the page that are meant for a kind of server: all whose first line names no other one."""
-    blocks = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    named = [block.split("\n")[0] for block in blocks]
-    return [
-        block
-        for block, line in zip(blocks, named, strict=True)
-        if not line.startswith("-- ") or DIALECTS[backend] in line
-    ]
+def queries(server: str) -> list[str]:
+    return [sql for _, sql in page_queries(server)]
 
 
 @pytest.fixture(scope="module")
