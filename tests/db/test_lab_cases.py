@@ -134,5 +134,5 @@ def test_a_lab_goes_from_activation_to_results(
     key = [part for text in json.loads(entered.stdout.splitlines()[-1]) for part in ("--key", text)]
     given = ["raw1/m.mp4", "--rois", "rois.json", "--params", "params.json", *key]
     assert facerhythm("ingest", *given, "--no-populate")["new_rows"]["VideoRecording"] == 1
-    assert facerhythm("worker", "--exit-when-idle", "--no-figures")["n_done"] == 3
+    assert facerhythm("worker", "--exit-when-idle", "--no-figures")["n_done"] == 5
     assert facerhythm("status")["tables"]["FacialRhythm"]["done"] == 1

@@ -146,11 +146,16 @@ class H5Dataset(H5Node):
             raw = h5py.h5a.open(self._raw.id, b"DIMENSION_LIST")
             if raw.shape != (self.ndim,):
                 self._source.refuse(self._place("DIMENSION_LIST"), "does not name each axis")
-            names = [
-                h5py.h5r.get_name(axis[0], self._raw.id)
-                for axis in self._raw.attrs["DIMENSION_LIST"]
-            ]
-            return tuple(bytes(name).decode("utf-8").rpartition("/")[2] for name in names)
+            return tuple(map(self._name_of, self._raw.attrs["DIMENSION_LIST"]))
+
+    def _name_of(self, axis: Any) -> str:
+        """Name of what an axis refers to; HDF5 looks for each through all of the file, so once is enough."""
+        address = h5py.h5o.get_info(h5py.h5r.dereference(axis[0], self._raw.id)).addr
+        names = self._source.names_by_address
+        if address not in names:
+            name = bytes(h5py.h5r.get_name(axis[0], self._raw.id))
+            names[address] = name.decode("utf-8").rpartition("/")[2]
+        return names[address]
 
     def _texts(self) -> list[str]:
         kind = h5py.check_string_dtype(self.dtype)

@@ -35,6 +35,7 @@ class OpenFile:
     root: h5py.Group
     budget: ByteBudget
     n_lookups: int = field(default=0)
+    names_by_address: dict[int, str] = field(default_factory=dict)
 
     def refuse(self, name: str, fault: str) -> NoReturn:
         """Refuse the file because of one of its members.

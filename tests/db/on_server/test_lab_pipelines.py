@@ -212,7 +212,7 @@ def test_keys_of_every_type_go_from_ingest_to_results(
     assert (waiting["table"], waiting["status"]) == ("RecordingInfo", "pending")
 
     done = json.loads(lab.run("worker", "--exit-when-idle", "--json"))
-    assert (done["n_done"], done["n_failed"]) == (3, 0)
+    assert (done["n_done"], done["n_failed"]) == (5, 0)
     counts = json.loads(lab.run("status", "--json"))["tables"]
     assert {name: row["done"] for name, row in counts.items()}["FacialRhythm"] == 1
     jobs = json.loads(lab.run("jobs", "show", *which, "--table", "FacialRhythm", "--json"))["jobs"]

@@ -115,7 +115,7 @@ def test_keys_of_long_texts_go_through_every_table(
     (tmp_path / "given.json").write_text(json.dumps([SESSIONS, PARAMETERS, ROIS]))
     found = json.loads(python(RUN.format(prefix=prefix)).splitlines()[-1])
     assert found["errors"] == []
-    assert (found["done"], found["failed"]) == (4 * len(SESSIONS), 0)
+    assert (found["done"], found["failed"]) == (6 * len(SESSIONS), 0)
     assert found["results"] == [1] * len(SESSIONS)
     assert found["directories"] == found["inferred"]
     assert len({*found["inferred"], *found["keypoints"]}) == 2 * len(SESSIONS)

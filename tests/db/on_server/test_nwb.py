@@ -81,9 +81,13 @@ def test_a_result_is_written_with_what_the_database_knows(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("inferred", "measured")
-def test_the_command_writes_one_run(tmp_path: Path, facerhythm: Callable[..., Any]) -> None:
-    words = ["export", "nwb", "--subject", "mouse1", "--start", 0, "--start", 9]
-    done = facerhythm(*words, "--session", "1", "-o", tmp_path / "a.nwb", "--json")
+def test_the_command_writes_one_run(
+    tmp_path: Path, facerhythm: Callable[..., Any], processed: Key
+) -> None:
+    command = ["export", "nwb", "--start", 0, "--start", 9]
+    words = [*command, "--subject", "mouse1"]
+    one = [word for name, value in processed.items() for word in ("--key", f"{name}={value}")]
+    done = facerhythm(*command, *one, "-o", tmp_path / "a.nwb", "--json")
     assert done.code == 0, done.err
     told = json.loads(done.out)
     assert told["key"]["session_id"] == 1 and "FaceRhythmKeypoints" in told["objects"]

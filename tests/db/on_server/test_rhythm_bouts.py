@@ -18,7 +18,7 @@ def whisked(register: Callable[..., Key], fbe: ModuleType, root_dir: Path) -> Ke
     """Key of a run of ten seconds, followed in time; its bouts were found by the default."""
     from element_facerhythm.demo.synthetic import make_scene_video
 
-    video = root_dir / "long" / "face.mp4"
+    video = root_dir / "bouts" / "face.mp4"
     video.parent.mkdir()
     make_scene_video(video, n_frames=600, width_px=160, height_px=120)
     key = register(40, [video])
