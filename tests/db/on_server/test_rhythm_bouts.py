@@ -21,7 +21,7 @@ def whisked(register: Callable[..., Key], fbe: ModuleType, root_dir: Path) -> Ke
     video = root_dir / "bouts" / "face.mp4"
     video.parent.mkdir()
     make_scene_video(video, n_frames=600, width_px=160, height_px=120)
-    key = register(40, [video])
+    key = register(977, [video])
     for table in fbe.POPULATED:
         table.populate(key)
     return key
