@@ -35,8 +35,8 @@ def lake(
     """
     from element_facerhythm.cli.database_access import pipeline_to_read
     from element_facerhythm.database.lake import VIEWS_FILE, export_lake
+    from element_facerhythm.database.lake.arrow import import_pyarrow
     from element_facerhythm.database.lake.directory import read_lake
-    from element_facerhythm.database.lake.library import import_pyarrow
 
     with quiet_stdout(), progress_bars() as progress:
         import_pyarrow()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from element_facerhythm.database.datajoint import import_datajoint
-from element_facerhythm.database.lake.library import import_pyarrow
+from element_facerhythm.database.lake.arrow import import_pyarrow
 from element_facerhythm.errors import ProcessingError
 
 _MOST_DIGITS = 38  # of a decimal, in Parquet's 128 bits and in DuckDB

@@ -11,6 +11,7 @@ from typing import Any
 import element_facerhythm
 from element_facerhythm.database.connection import server_identity
 from element_facerhythm.database.datajoint import import_datajoint
+from element_facerhythm.database.lake.arrow import import_pyarrow
 from element_facerhythm.database.lake.columns import LakeColumn, columns_of
 from element_facerhythm.database.lake.directory import (
     FORMAT,
@@ -25,7 +26,6 @@ from element_facerhythm.database.lake.files import (
     stored_digest,
     stored_files,
 )
-from element_facerhythm.database.lake.library import import_pyarrow
 from element_facerhythm.database.lake.snapshot import Snapshot, snapshot_of
 from element_facerhythm.database.schema_version import SCHEMA_VERSION
 from element_facerhythm.errors import ProcessingError, RequestError

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from element_facerhythm.database.lake.arrow import import_pyarrow
 from element_facerhythm.database.lake.columns import LakeColumn, array_of, schema_of
-from element_facerhythm.database.lake.library import import_pyarrow
 from element_facerhythm.errors import RequestError
 from element_facerhythm.io.atomic import atomic_path, remove_leftovers
 

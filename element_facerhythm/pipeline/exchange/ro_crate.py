@@ -243,10 +243,12 @@ def _program(name: str, version: str) -> Entity:
 
 
 def _library(name: str, version: str) -> Entity:
-    place = f"https://pypi.org/project/{DISTRIBUTIONS.get(name, name)}/{quote(version)}/"
     if name == "python":
-        place = "https://www.python.org/"
-    return _program(name, version) | {"@id": place, "url": place}
+        return _program(name, version) | {"@id": "https://www.python.org/"}
+    package = (
+        f"pkg:pypi/{DISTRIBUTIONS.get(name, name)}@{quote(version)}"  # a package URL, as of purl
+    )
+    return _program(name, version) | {"@id": package, "identifier": package}
 
 
 def _videos(directory: Path) -> Iterator[Entity]:
