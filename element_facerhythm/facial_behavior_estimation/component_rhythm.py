@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from element_facerhythm.facial_behavior_estimation.product_files import ensure_local_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.results import (
     FacialRhythm,  # noqa: F401  named in the definition
@@ -13,7 +12,10 @@ from element_facerhythm.facial_behavior_estimation.rhythm_rows import (
     rhythms_of_rows,
 )
 from element_facerhythm.facial_behavior_estimation.rows import Product
-from element_facerhythm.facial_behavior_estimation.run_products import MadeOfProducts
+from element_facerhythm.facial_behavior_estimation.run_products import (
+    MadeOfProducts,
+    project_of_run,
+)
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
@@ -106,7 +108,7 @@ class ComponentRhythm(MadeOfProducts, dj.Computed):
         """
         from element_facerhythm.pipeline.results.component_rhythms import component_rhythms
 
-        project = ensure_local_project(output_dir, [product[1:] for product in products])
+        project = project_of_run(output_dir, products)
         return (component_rhythms(project, active_link().search_dirs()),)
 
     def make_insert(self, key: Key, found: "Rhythms") -> None:

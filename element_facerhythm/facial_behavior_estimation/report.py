@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.database.keys import key_text, restriction_of
 from element_facerhythm.errors import ProjectError, RequestError
-from element_facerhythm.facial_behavior_estimation.product_files import ensure_local_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.results import (
     FacialRhythm,  # noqa: F401  named in the definition
 )
 from element_facerhythm.facial_behavior_estimation.rows import Product
 from element_facerhythm.facial_behavior_estimation.run_figures import drawn_pictures
-from element_facerhythm.facial_behavior_estimation.run_products import MadeOfProducts
+from element_facerhythm.facial_behavior_estimation.run_products import (
+    MadeOfProducts,
+    project_of_run,
+)
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.files.names import short_name
 from element_facerhythm.io.atomic import atomic_path
@@ -81,7 +83,7 @@ class FacialRhythmReport(MadeOfProducts, dj.Computed):
         ProcessingError
             The store does not answer.
         """
-        project = ensure_local_project(output_dir, [product[1:] for product in products])
+        project = project_of_run(output_dir, products)
         return drawn_pictures(project, active_link().search_dirs())
 
     def make_insert(

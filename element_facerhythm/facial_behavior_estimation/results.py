@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.database.keys import restriction_of
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
-from element_facerhythm.facial_behavior_estimation.product_files import ensure_local_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.result_views import ResultViews
 from element_facerhythm.facial_behavior_estimation.rows import Product, part_rows, totals
-from element_facerhythm.facial_behavior_estimation.run_products import MadeOfProducts
+from element_facerhythm.facial_behavior_estimation.run_products import (
+    MadeOfProducts,
+    project_of_run,
+)
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.linking import active_link
 from element_facerhythm.pipeline.supervision import supervised
@@ -224,8 +226,7 @@ class FacialRhythm(ResultViews, MadeOfProducts, dj.Imported):
         """
         from element_facerhythm.pipeline import summarise_project
 
-        files = [(path, sha256) for _, path, sha256 in products]
-        project = ensure_local_project(output_dir, files)
+        project = project_of_run(output_dir, products)
         return summarise_project(project, active_link().search_dirs()), products
 
     def make_insert(

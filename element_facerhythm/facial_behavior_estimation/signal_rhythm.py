@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from element_facerhythm.facial_behavior_estimation.product_files import ensure_local_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.results import (
     FacialRhythm,  # noqa: F401  named in the definition
 )
 from element_facerhythm.facial_behavior_estimation.rows import Product
-from element_facerhythm.facial_behavior_estimation.run_products import MadeOfProducts
+from element_facerhythm.facial_behavior_estimation.run_products import (
+    MadeOfProducts,
+    project_of_run,
+)
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.facial_behavior_estimation.signals import (
     FacialSignal,  # noqa: F401  named in the definition
@@ -77,7 +79,7 @@ class SignalRhythm(MadeOfProducts, dj.Computed):
         """
         from element_facerhythm.pipeline.results.signal_coupling import couple_signals
 
-        project = ensure_local_project(output_dir, [product[1:] for product in products])
+        project = project_of_run(output_dir, products)
         return (couple_signals(project, active_link().search_dirs()),)
 
     def make_insert(self, key: Key, pairs: tuple["ComponentSignal", ...]) -> None:

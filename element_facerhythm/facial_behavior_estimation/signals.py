@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
-from element_facerhythm.facial_behavior_estimation.product_files import ensure_local_project
 from element_facerhythm.facial_behavior_estimation.recording import Key
 from element_facerhythm.facial_behavior_estimation.rows import Product
-from element_facerhythm.facial_behavior_estimation.run_products import MadeOfProducts
+from element_facerhythm.facial_behavior_estimation.run_products import (
+    MadeOfProducts,
+    project_of_run,
+)
 from element_facerhythm.facial_behavior_estimation.schema import dj, schema
 from element_facerhythm.facial_behavior_estimation.signal_rows import (
     signal_part_rows,
@@ -196,7 +198,7 @@ class FacialSignal(MadeOfProducts, dj.Imported):
         """
         from element_facerhythm.pipeline.results.signal_summary import summarise_signals
 
-        project = ensure_local_project(output_dir, [product[1:] for product in products])
+        project = project_of_run(output_dir, products)
         return summarise_signals(project, active_link().search_dirs()), products
 
     def make_insert(

@@ -33,7 +33,6 @@ from element_facerhythm.facial_behavior_estimation.param_set import (
 )
 from element_facerhythm.facial_behavior_estimation.processing import FaceRhythmProcessing
 from element_facerhythm.facial_behavior_estimation.product_files import (
-    ensure_local_project,
     fetch_verified_file,
 )
 from element_facerhythm.facial_behavior_estimation.recording import (
@@ -52,6 +51,7 @@ from element_facerhythm.facial_behavior_estimation.roi import FaceRhythmROI, pol
 from element_facerhythm.facial_behavior_estimation.row_comparison import compare_rows
 from element_facerhythm.facial_behavior_estimation.rows import part_rows, totals
 from element_facerhythm.facial_behavior_estimation.run_parameters import parameters_of_row
+from element_facerhythm.facial_behavior_estimation.run_products import project_of_run
 from element_facerhythm.facial_behavior_estimation.schema import dj
 from element_facerhythm.facial_behavior_estimation.signal_rhythm import SignalRhythm
 from element_facerhythm.facial_behavior_estimation.signal_rows import (
@@ -176,7 +176,7 @@ def _verify_run(key: Key, findings: Findings, *, recompute: bool, seed: int | No
     )
     if not all(whole):
         return
-    project = ensure_local_project(output_dir, [product[1:] for product in products])
+    project = project_of_run(output_dir, products)
     dirs = active_link().search_dirs()
     inside = verify_project(project, roots=dirs, recompute=recompute, seed=seed)
     findings.add(inside)
