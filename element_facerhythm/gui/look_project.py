@@ -353,8 +353,7 @@ class LookProject:
 
     def _read_flags(self, index: int) -> Flags:
         tracking, n_frames = self.project.tracking(index), self.project.n_frames[index]
-        order = np.argsort(tracking.violation_rows, kind="stable")
-        rows, cols = tracking.violation_rows[order], tracking.violation_cols[order]
+        rows, cols = tracking.flags_by_frame()
         n_points = len(self.project.point_positions)
         shares = (np.bincount(rows, minlength=n_frames) / n_points).astype(np.float32)
         kinds = frame_kinds(tracking)

@@ -39,6 +39,11 @@ class TrackingView:
     held_frames: NDArray[np.int32] | None
     confidence: LazyArray | None = None
 
+    def flags_by_frame(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """(N,) frame and point of each flagged entry, frames rising."""
+        order = np.argsort(self.violation_rows, kind="stable")
+        return self.violation_rows[order], self.violation_cols[order]
+
 
 def read_tracking(file: H5Group, key: str, path: Path) -> TrackingView:
     """Read what there is of a sequence; its points stay on disk until sliced.

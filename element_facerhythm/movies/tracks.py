@@ -80,8 +80,7 @@ class Tracks:
 
     @cached_property
     def _flags(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        order = np.argsort(self._tracking.violation_rows, kind="stable")
-        return self._tracking.violation_rows[order], self._tracking.violation_cols[order]
+        return self._tracking.flags_by_frame()
 
 
 class _Blocks:
