@@ -39,28 +39,18 @@ def component_clips(
     )
 
 
-def write_component_clips(
-    note: Callable[[float], None],
-    directory: Path,
-    videos: Sequence[Path],
-    key: str,
-    component: int,
-    path: Path,
+def write_planned_clips(
+    note: Callable[[float], None], plan: ClipsPlan, project: Project, path: Path
 ) -> None:
-    """Write the clips of a component of a project as one movie; parameters as of `component_clips`.
+    """Write planned clips as one movie.
 
     Parameters
     ----------
     note
         Called with the share that is done, 0 to 1.
-    directory
-        The project.
-    videos, key, component
-        As of `component_clips`.
+    plan, project
+        What it shows, and of which project.
     path
         The file; one that is there is replaced.
     """
-    project = Project.open(directory)
-    clocks = [project.clock(index) for index in range(len(project.video_keys))]
-    plan = component_clips(project, clocks, videos, key, component)
     write_clips(plan, project, path, lambda n_done: note(n_done / plan.span.n_pictures))

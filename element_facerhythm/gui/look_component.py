@@ -21,7 +21,7 @@ from element_facerhythm.gui.look_clips import (
     EPISODE_S,
     N_EPISODES,
     component_clips,
-    write_component_clips,
+    write_planned_clips,
 )
 from element_facerhythm.gui.look_project import LookProject
 from element_facerhythm.gui.look_requests import component_in, later
@@ -95,8 +95,7 @@ def _clips_step(look: LookProject, key: str, component: int) -> Step:
     """Return the step whose result is the movie's path, and facts on it."""
 
     def made(note: Callable[[float], None]) -> tuple[Path, dict[str, Any]]:
-        videos = _shown_videos(look)
-        plan = component_clips(look.project, look.clocks, videos, key, component)
+        plan = component_clips(look.project, look.clocks, _shown_videos(look), key, component)
         number = list(look.models).index(key)
         name = f"clips-{N_EPISODES}x{EPISODE_S:g}s-{number}-{component}"
         path = side_file(name, look.project.product_path("TCA"), ".mp4")
@@ -105,8 +104,7 @@ def _clips_step(look: LookProject, key: str, component: int) -> Step:
             # a process that is killed cleans nothing up
             with TemporaryDirectory(dir=path.parent) as folder:
                 movie = Path(folder, path.name)
-                given = (look.directory, videos, key, component, movie)
-                run_apart(write_component_clips, *given, note=note)
+                run_apart(write_planned_clips, plan, look.project, movie, note=note)
                 movie.replace(path)
             drop_oldest()
         facts = {
