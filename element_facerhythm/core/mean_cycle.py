@@ -117,7 +117,7 @@ def mean_cycle(
     """
     weights = _weights(loadings)
     low, high = band_around(frequency_hz, band_hz, frame_rate_hz)
-    fewest = int(np.ceil(_FEWEST_PERIODS * frame_rate_hz / frequency_hz))
+    fewest = fewest_frames(frame_rate_hz, frequency_hz)
     margin = int(np.ceil(frame_rate_hz / frequency_hz))
     given = [np.asarray(piece) for piece in pieces]
     for piece in given:
@@ -145,6 +145,30 @@ def mean_cycle(
     parts = [analytic(piece, chosen) * weights.ravel()[chosen] for piece in used]
     rhythms = _first_component(parts)
     return _averaged(used, rhythms, analytic, frequency_hz, weights)
+
+
+def fewest_frames(frame_rate_hz: float, frequency_hz: float) -> int:
+    """Frames that a piece needs to be averaged.
+
+    Parameters
+    ----------
+    frame_rate_hz
+        Frames per second.
+    frequency_hz
+        Of the rhythm.
+
+    Raises
+    ------
+    ParameterError
+        The frequency is none.
+    """
+    _require_frequency(frequency_hz)
+    return int(np.ceil(_FEWEST_PERIODS * frame_rate_hz / frequency_hz))
+
+
+def _require_frequency(frequency_hz: float) -> None:
+    if not np.isfinite(frequency_hz) or frequency_hz <= 0:
+        raise ParameterError(f"the frequency is {frequency_hz} Hz; expected a number above 0.")
 
 
 def _weights(loadings: npt.ArrayLike) -> Float64Array:
@@ -180,8 +204,7 @@ def band_around(
     ParameterError
         The frequency is none, or too fast for the frame rate.
     """
-    if not np.isfinite(frequency_hz) or frequency_hz <= 0:
-        raise ParameterError(f"the frequency is {frequency_hz} Hz; expected a number above 0.")
+    _require_frequency(frequency_hz)
     given = (frequency_hz, frequency_hz) if band_hz is None else band_hz
     low = max(min(given[0], (1 - _LEAST_BAND) * frequency_hz), _LOWEST * frequency_hz)
     high = min(max(given[1], (1 + _LEAST_BAND) * frequency_hz), HIGHEST_SHARE * frame_rate_hz)

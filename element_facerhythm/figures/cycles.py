@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from element_facerhythm.core.mean_cycle import MeanCycle, mean_cycle
+from element_facerhythm.core.mean_cycle import MeanCycle, fewest_frames, mean_cycle
 from element_facerhythm.errors import ParameterError
 from element_facerhythm.figures.component_maps import map_aspect
 from element_facerhythm.figures.component_panels import ComponentPanels, component_panels
@@ -133,7 +133,11 @@ def component_cycle(project: Project, panel: ComponentPanels) -> MeanCycle:
 def _pieces(project: Project, panel: ComponentPanels) -> Iterator[npt.NDArray[np.float32]]:
     """Yield displacements of uninterrupted pieces: all, or those around the component's strongest moments."""
     n_left = _most_frames(project)
-    found = sorted(_strongest(project, panel, n_left), reverse=True)
+    fewest = fewest_frames(project.frame_rate_hz, panel.peak_frequency_hz)
+    # pieces that are too short are not averaged, and must not take the place of others
+    found = sorted(
+        _strongest(project, panel, n_left), key=lambda p: (p[3] - p[2] >= fewest, p), reverse=True
+    )
     for _strength, video, first, stop in found:
         stop = min(stop, first + n_left)
         piece = np.asarray(project.tracking(video).points[first:stop], dtype=np.float32)

@@ -194,6 +194,18 @@ def test_of_a_long_recording_the_strongest_moments_are_averaged_and_it_is_said(
     assert sums[first] == pytest.approx(sums.max())
 
 
+def test_strong_moments_that_are_too_short_take_no_place_from_others(project, monkeypatch):
+    panel, whole = component_panels(project)[0], project.n_frames[0]
+    short = [(9.0, 0, first, first + 3) for first in range(0, whole // 2, 3)]
+    monkeypatch.setattr(cycles_module, "_MOST_FRAMES", whole // 2)
+    monkeypatch.setattr(
+        cycles_module, "_strongest", lambda *_: iter([*short, (1.0, 0, whole // 2, whole)])
+    )
+    first = next(cycles_module._pieces(project, panel))
+    assert len(first) == whole // 2
+    assert component_cycle(project, panel).n_averaged_frames > 0
+
+
 def test_mean_cycles_are_drawn_for_what_explains_something(project):
     panels = component_panels(project)
     shown = [i for i, panel in enumerate(panels) if panel.explained_variance >= 0.01]
